@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/strategies"
+)
+
+// function is what a process keeps from one invocation to the next.
+type function struct {
+	bucket   *bucket
+	workers  int // the concurrency of a payload that names none
+	memoryMB int // 0 when unknown
+}
+
+func newFunction(ctx context.Context, getenv func(string) string) (*function, error) {
+	workers, err := event.Workers(getenv("MAX_WORKERS"))
+	if err != nil {
+		return nil, err
+	}
+	name := getenv("BUCKET")
+	if name == "" {
+		return nil, errors.New("BUCKET is not set: it must be the name of the S3 bucket to read from")
+	}
+	b, err := openBucket(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &function{bucket: b, workers: workers, memoryMB: memorySize(getenv)}, nil
+}
+
+// Invoke serves one invocation: every read ends whole, or the invocation
+// fails. It takes the payload as it was sent, because the runtime's own
+// decoder overlooks what follows a payload's first value.
+func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	p, err := event.Decode(payload, f.workers)
+	if err != nil {
+		return nil, err
+	}
+	s, err := strategies.ByName(p.Strategy)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := withDeadline(ctx, f.memoryMB)
+	defer cancel()
+	m := newMeter(p.Repeat, f.bucket)
+	err = s.Run(ctx, p.Repeat, p.Concurrency, func(ctx context.Context, i int) error {
+		started := m.begin()
+		o, err := f.bucket.read(ctx, p.ObjectKey)
+		m.end(i, started, o, err)
+		return err
+	})
+	m.stop()
+	if errors.Is(err, errDeadline) {
+		return nil, m.deadlineError()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(m.answer(s, p.Concurrency))
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/strategies"
+)
+
+// meter measures one invocation. A process serves one at a time, so what the
+// bucket and the process count is the invocation's from its start to its end.
+type meter struct {
+	bucket  *bucket
+	before  counters
+	used    counters // from the start to the end
+	started time.Time
+	took    time.Duration
+
+	inFlight, peak        atomic.Int64
+	reads, bytes, records atomic.Int64
+	latencies             []time.Duration // by index: no lock, and no order
+}
+
+type counters struct {
+	cpu                  time.Duration
+	retries, connections int64
+}
+
+func newMeter(repeat int, b *bucket) *meter {
+	return &meter{
+		bucket:    b,
+		latencies: make([]time.Duration, repeat),
+		before:    b.counters(),
+		started:   time.Now(),
+	}
+}
+
+// begin counts a read as in flight and returns when it began.
+func (m *meter) begin() time.Time {
+	now := m.inFlight.Add(1)
+	for p := m.peak.Load(); now > p && !m.peak.CompareAndSwap(p, now); p = m.peak.Load() {
+	}
+	return time.Now()
+}
+
+// end counts read i as over, and as done unless it failed.
+func (m *meter) end(i int, began time.Time, o object, err error) {
+	m.inFlight.Add(-1)
+	if err != nil {
+		return
+	}
+	m.latencies[i] = time.Since(began)
+	m.reads.Add(1)
+	m.bytes.Add(o.bytes)
+	m.records.Add(o.records)
+}
+
+func (m *meter) stop() {
+	m.took = time.Since(m.started)
+	now := m.bucket.counters()
+	m.used = counters{now.cpu - m.before.cpu, now.retries - m.before.retries, now.connections - m.before.connections}
+}
+
+func (m *meter) answer(s strategies.Strategy, concurrency int) event.Answer {
+	sec := m.took.Seconds()
+	a := event.Answer{
+		ObjectsRead:   int(m.reads.Load()),
+		BytesRead:     m.bytes.Load(),
+		TimeSec:       sec,
+		ObjectsPerSec: float64(m.reads.Load()) / sec,
+		BytesPerSec:   float64(m.bytes.Load()) / sec,
+		RecordsRead:   m.records.Load(),
+		Strategy:      s.Name,
+		PeakInFlight:  int(m.peak.Load()),
+		Retries:       m.used.retries,
+		Connections:   m.used.connections,
+		CPUSec:        m.used.cpu.Seconds(),
+		Latency:       latency(m.latencies),
+	}
+	if s.Sequential {
+		concurrency = 1
+	}
+	if s.Sequential || s.Bounded {
+		a.Concurrency = &concurrency
+	}
+	return a
+}
+
+// latency sorts all, which must not be empty.
+func latency(all []time.Duration) event.Latency {
+	slices.Sort(all)
+	rank := func(share float64) float64 {
+		i := int(math.Ceil(share*float64(len(all)))) - 1
+		return float64(all[i]) / float64(time.Millisecond)
+	}
+	return event.Latency{P50: rank(0.50), P95: rank(0.95), P99: rank(0.99), Max: rank(1)}
+}
+
+// processCPU is the user and system time that the process has used.
+func processCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(fmt.Sprintf("getrusage: %v", err)) // it has no other error than a wrong argument
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+)
+
+// The delay before attempt n+1 is drawn from all of [0, min(firstDelay * 2^(n-1), mostDelay)).
+// The SDK's own stops jittering at its maximum, so that hundreds of reads
+// that were refused together come back together.
+const (
+	firstDelay = 50 * time.Millisecond
+	mostDelay  = 2 * time.Second
+)
+
+// retryer tries again for as long as the context lives. The SDK's standard
+// retryer gives up after 3 attempts, and all at once when a bucket of tokens
+// that the whole client shares is empty: 100 reads that fail together drain it
+// (aws-sdk-go-v2 issues 1665 and 3413).
+type retryer struct {
+	*retry.Standard
+	retries atomic.Int64
+	last    atomic.Pointer[error]
+}
+
+func newRetryer() *retryer {
+	return &retryer{Standard: retry.NewStandard(func(o *retry.StandardOptions) {
+		o.RateLimiter = ratelimit.None
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(hopeless)}, o.Retryables...)
+	})}
+}
+
+// MaxAttempts returns 0, which is no limit.
+func (r *retryer) MaxAttempts() int { return 0 }
+
+// RetryDelay is asked once for every attempt that is to be made again.
+func (r *retryer) RetryDelay(attempt int, failure error) (time.Duration, error) {
+	r.retries.Add(1)
+	r.last.Store(&failure)
+	most := mostDelay
+	if n := max(attempt, 1) - 1; n < 6 {
+		most = min(most, firstDelay<<n)
+	}
+	return rand.N(most), nil
+}
+
+// lastFailure is the error of the attempt that was last made again.
+func (r *retryer) lastFailure() error { return *r.last.Load() }
+
+// hopeless tells apart the failures to connect that no attempt will mend; to
+// the SDK every one of them is worth another.
+func hopeless(err error) aws.Ternary {
+	var cert *tls.CertificateVerificationError
+	var notTLS tls.RecordHeaderError
+	if errors.As(err, &cert) || errors.As(err, &notTLS) || errors.Is(err, http.ErrSchemeMismatch) {
+		return aws.FalseTernary
+	}
+	return aws.UnknownTernary
+}
