@@ -58,7 +58,8 @@ type Run struct {
 	Latency string `json:"latency,omitempty"` // the profile of S3's latency, or a duration
 
 	// Of a run on AWS alone.
-	StateMachine string `json:"state_machine,omitempty"`
+	StateMachine       string `json:"state_machine,omitempty"`       // ARN
+	ParallelInvocation bool   `json:"parallel_invocation,omitempty"` // all invocations of a size at once
 
 	Interrupted bool `json:"interrupted,omitempty"` // cells are missing because someone stopped it
 }

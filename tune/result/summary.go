@@ -1,0 +1,120 @@
+package result
+
+import (
+	"math"
+	"slices"
+
+	"lambda-parallel-io/tune/powertuning"
+)
+
+// Summary is what the invocations of a cell typically took and cost.
+type Summary struct {
+	DurationMS     float64 // the median; on AWS, Power Tuning's trimmed mean
+	CostPerMillion float64 // dollars, compute and requests at list price; S3's GETs are apart
+}
+
+// Statistic names what a typical duration is: "median" of a local run, which
+// has every duration, and "mean" on AWS, whose answer has nothing else.
+func (c *Comparison) Statistic() string {
+	if c.Mode == AWS {
+		return "mean"
+	}
+	return "median"
+}
+
+// Summarize returns the summary of a cell, and whether there is one: there is
+// none of a cell that is nil or that failed.
+func (c *Comparison) Summarize(cell *Cell) (Summary, bool) {
+	switch {
+	case cell == nil || cell.Error != "":
+		return Summary{}, false
+	case c.Mode == AWS:
+		billed := math.Ceil(cell.AverageMS)
+		return Summary{cell.AverageMS, c.CostPerMillion(cell.Power, billed)}, cell.AverageMS > 0
+	case len(cell.DurationsMS) == 0 || len(cell.BilledMS) == 0:
+		return Summary{}, false
+	}
+	billed := make([]float64, len(cell.BilledMS))
+	for i, ms := range cell.BilledMS {
+		billed[i] = float64(ms)
+	}
+	return Summary{Median(cell.DurationsMS), c.CostPerMillion(cell.Power, Median(billed))}, true
+}
+
+// Median returns the middle of values, or the mean of the two in the middle;
+// NaN of none.
+func Median(values []float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle]
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2
+}
+
+// CostPerMillion returns what a million invocations cost that are billed for
+// so many ms at power MB: dollars, compute and requests, at list price.
+func (c *Comparison) CostPerMillion(power int, billedMS float64) float64 {
+	return 1e6 * (powertuning.ComputeCost(c.Run.Arch, power, billedMS) + powertuning.RequestPrice)
+}
+
+// GETCostPerMillion returns what S3 charges for the reads of a million
+// invocations, in dollars. It is the same for every cell, and 0 where the
+// function's reads are not known.
+func (c *Comparison) GETCostPerMillion() float64 {
+	return 1e6 * float64(c.Run.Repeat) * powertuning.GETPrice
+}
+
+// Recommend sets Recommendation to the cell with the least (compute + request
+// cost) x typical duration, the first of equals, or to nil when no cell has
+// both. Cells that failed are excluded, and those whose size was capped, as
+// Lambda would have been faster.
+//
+// The product needs no scale. A rule that divides by the greatest cost and
+// duration, as Power Tuning's balanced strategy does within one function,
+// would let one slow variant move the choice between the others.
+func (c *Comparison) Recommend() {
+	c.Recommendation = nil
+	least := math.Inf(1)
+	for i := range c.Variants {
+		v := &c.Variants[i]
+		for j := range v.Cells {
+			s, ok := c.Summarize(&v.Cells[j])
+			if product := s.CostPerMillion * s.DurationMS; ok && !v.Cells[j].Capped && product < least {
+				least = product
+				c.Recommendation = &Recommendation{
+					Strategy:    v.Strategy,
+					Concurrency: v.Concurrency,
+					Power:       v.Cells[j].Power,
+					Rule:        "least (compute + request cost) x " + c.Statistic() + " duration",
+				}
+			}
+		}
+	}
+}
+
+// Recommended returns the variant and the cell that Recommendation names, or
+// nil twice where it names none.
+func (c *Comparison) Recommended() (*Variant, *Cell) {
+	r := c.Recommendation
+	if r == nil {
+		return nil, nil
+	}
+	for i := range c.Variants {
+		v := &c.Variants[i]
+		if v.Strategy != r.Strategy || !equal(v.Concurrency, r.Concurrency) {
+			continue
+		}
+		if cell := v.Cell(r.Power); cell != nil {
+			return v, cell
+		}
+	}
+	return nil, nil
+}
+
+func equal(a, b *int) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
