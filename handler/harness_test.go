@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"lambda-parallel-io/handler/event"
+)
+
+// bootstrap is the function as it is deployed, built once for all tests.
+var bootstrap string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	if os.Getenv(roleVariable) != "" {
+		return playRole()
+	}
+	dir, err := os.MkdirTemp("", "handler-test-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	bootstrap = filepath.Join(dir, "bootstrap")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", bootstrap, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		log.Fatalf("%v: %v\n%s", build, err, out)
+	}
+	return m.Run()
+}
+
+// function process: the binary under a Runtime API.
+type process struct {
+	cmd     *exec.Cmd
+	api     *httptest.Server
+	events  chan invocation
+	answers chan outcome
+	exited  chan struct{} // closed when the process has ended
+	log     logBuffer
+}
+
+type invocation struct {
+	payload  string
+	deadline time.Time
+}
+
+type outcome struct {
+	body   []byte
+	failed bool
+}
+
+// start runs the function with these settings and ends it with the test. Of
+// the caller's environment it sees nothing.
+func start(t testing.TB, settings ...string) *process {
+	t.Helper()
+	p := &process{events: make(chan invocation), answers: make(chan outcome), exited: make(chan struct{})}
+	p.api = httptest.NewServer(p)
+	p.cmd = exec.Command(bootstrap)
+	p.cmd.Env = append([]string{"AWS_LAMBDA_RUNTIME_API=" + p.api.Listener.Addr().String()}, settings...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = p.cmd.Wait() // its state is read from cmd
+		close(p.exited)
+	}()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.exited
+		p.api.CloseClientConnections()
+		p.api.Close()
+		if t.Failed() {
+			t.Logf("the function's log:\n%s", p.log.String())
+		}
+	})
+	return p
+}
+
+// ServeHTTP is Lambda's Runtime API
+// (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
+func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch _, verb, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/2018-06-01/runtime/invocation/"), "/"); verb {
+	case "response", "error":
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+		p.answers <- outcome{body, verb == "error"}
+	default:
+		select {
+		case e := <-p.events:
+			w.Header().Set("Lambda-Runtime-Aws-Request-Id", "1")
+			w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(e.deadline.UnixMilli(), 10))
+			io.WriteString(w, e.payload)
+		case <-r.Context().Done():
+		}
+	}
+}
+
+// invoke runs one invocation that Lambda would end after timeout. Its error
+// is the function's errorMessage, or says how the process ended.
+func (p *process) invoke(payload string, timeout time.Duration) (a event.Answer, err error) {
+	late := time.After(timeout + 30*time.Second) // only so that a hang fails here
+	select {
+	case p.events <- invocation{payload, time.Now().Add(timeout)}:
+	case <-p.exited:
+		return a, fmt.Errorf("the process has ended: %v", p.cmd.ProcessState)
+	case <-late:
+		return a, errors.New("the function does not ask for an event")
+	}
+	select {
+	case o := <-p.answers:
+		if !o.failed {
+			return a, json.Unmarshal(o.body, &a)
+		}
+		var e struct{ ErrorMessage string }
+		if err := json.Unmarshal(o.body, &e); err != nil {
+			return a, err
+		}
+		return a, errors.New(e.ErrorMessage)
+	case <-p.exited:
+		return a, fmt.Errorf("the process has ended: %v", p.cmd.ProcessState)
+	case <-late:
+		return a, errors.New("the function does not answer")
+	}
+}
+
+// must is invoke where the function has to succeed, with every read counted.
+func (p *process) must(t testing.TB, payload string, timeout time.Duration) event.Answer {
+	t.Helper()
+	a, err := p.invoke(payload, timeout)
+	if err != nil {
+		t.Fatalf("invoke(%s) = %v, want an answer", payload, err)
+	}
+	want, err := event.Decode([]byte(payload), event.DefaultConcurrency)
+	if err != nil || a.ObjectsRead != want.Repeat {
+		t.Fatalf("invoke(%s): objects_read %d, want %d (%v)", payload, a.ObjectsRead, want.Repeat, err)
+	}
+	return a
+}
+
+// rss is the process's resident memory in MB, now and at its peak.
+func (p *process) rss(t testing.TB) (now, peak int) {
+	t.Helper()
+	return p.status(t, "VmRSS:") / 1024, p.status(t, "VmHWM:") / 1024
+}
+
+// status reads a number from the process's /proc/PID/status.
+func (p *process) status(t testing.TB, name string) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); f[0] == name {
+			n, err := strconv.Atoi(f[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatalf("/proc/PID/status has no %s", name)
+	return 0
+}
+
+func (p *process) descriptors(t testing.TB) int {
+	t.Helper()
+	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/pem"
+	"hash/crc32"
+	"io"
+	"log"
+	"math"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sync/atomic"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+)
+
+const bucketName = "objects"
+
+// fakeS3 is gofakes3 over TLS, with the checksums that S3 sends and with
+// faults on demand.
+type fakeS3 struct {
+	*httptest.Server
+	store  http.Handler
+	gets   atomic.Int64
+	plan   atomic.Pointer[plan]
+	caFile string
+}
+
+// plan says what befalls the n-th GET, counted from 0 since the plan was
+// made; nil is nothing.
+type plan func(n int64) fault
+
+// fault answers a request for whose object S3 had this whole answer.
+type fault func(w http.ResponseWriter, r *http.Request, whole *httptest.ResponseRecorder)
+
+func newS3(t testing.TB) *fakeS3 {
+	t.Helper()
+	s := &fakeS3{
+		store:  gofakes3.New(s3mem.New(), gofakes3.WithAutoBucket(true)).Server(),
+		caFile: filepath.Join(t.TempDir(), "ca.pem"),
+	}
+	s.Server = httptest.NewUnstartedServer(s)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it would tell of each fault
+	certificate := selfSigned(t)
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}}
+	s.StartTLS()
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	pemBytes := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})
+	if err := os.WriteFile(s.caFile, pemBytes, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.put(t, "sample.json", sample(t))
+	return s
+}
+
+// settings is the environment in which the function finds this server.
+func (s *fakeS3) settings(more ...string) []string {
+	return append([]string{
+		"BUCKET=" + bucketName,
+		"AWS_ENDPOINT_URL_S3=" + s.URL,
+		"AWS_CA_BUNDLE=" + s.caFile,
+		"AWS_REGION=eu-central-1",
+		"AWS_ACCESS_KEY_ID=AKIDTEST",
+		"AWS_SECRET_ACCESS_KEY=made for this test",
+		"AWS_CONFIG_FILE=" + os.DevNull,
+		"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
+	}, more...)
+}
+
+func (s *fakeS3) put(t testing.TB, key string, content []byte) {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPut, s.URL+"/"+bucketName+"/"+key, bytes.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("put %s: %s", key, resp.Status)
+	}
+}
+
+// injure makes p the plan for the GETs from now on.
+func (s *fakeS3) injure(p plan) {
+	s.gets.Store(0)
+	s.plan.Store(&p)
+}
+
+func (s *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n := s.gets.Add(1) - 1
+	whole := httptest.NewRecorder()
+	s.store.ServeHTTP(whole, r)
+	if whole.Code == http.StatusOK {
+		sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(whole.Body.Bytes()))
+		whole.Header().Set("X-Amz-Checksum-Crc32", base64.StdEncoding.EncodeToString(sum))
+		whole.Header().Set("X-Amz-Checksum-Type", "FULL_OBJECT")
+	}
+	if p := s.plan.Load(); p != nil {
+		if f := (*p)(n); f != nil {
+			f(w, r, whole)
+			return
+		}
+	}
+	serve(w, whole, whole.Body.Bytes())
+}
+
+// serve sends the whole answer's headers and what is given of its body.
+func serve(w http.ResponseWriter, whole *httptest.ResponseRecorder, body []byte) {
+	header := w.Header()
+	for name, values := range whole.Header() {
+		header[name] = values
+	}
+	w.WriteHeader(whole.Code)
+	_, _ = w.Write(body) // the client may be gone
+}
+
+// share gives f to that share of the GETs, evenly.
+func share(p float64, f fault) plan {
+	return func(n int64) fault {
+		if _, frac := math.Modf(float64(n) * math.Phi); frac < p {
+			return f
+		}
+		return nil
+	}
+}
+
+// always gives f to every GET.
+func always(f fault) plan { return func(int64) fault { return f } }
+
+func sample(t testing.TB) []byte {
+	t.Helper()
+	content, err := os.ReadFile("../sample.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// selfSigned makes a certificate for 127.0.0.1 that is its own authority.
+func selfSigned(t testing.TB) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(24 * time.Hour),
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
