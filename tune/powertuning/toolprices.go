@@ -1,0 +1,94 @@
+package powertuning
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// The architectures of Lambda.
+const (
+	ARM64 = "arm64"
+	X8664 = "x86_64"
+)
+
+// baseCosts are the tool's prices of 1 ms at 128 MB, in dollars (yuan in
+// China): template.yml of 4.4.0, whose figures are rounded.
+var baseCosts = map[string]map[string]float64{
+	X8664: {
+		"ap-east-1": 2.9e-9, "af-south-1": 2.8e-9, "me-south-1": 2.6e-9, "eu-south-1": 2.4e-9,
+		"ap-northeast-3": 2.7e-9, "cn-north-1": 1.42e-8, "cn-northwest-1": 1.42e-8, "default": 2.1e-9,
+	},
+	ARM64: {"default": 1.7e-9},
+}
+
+// transitionCosts are the tool's prices of one state transition, from the
+// same place.
+var transitionCosts = map[string]float64{
+	"us-gov-west-1": 3e-5, "us-gov-east-1": 3e-5, "us-west-1": 2.79e-5, "sa-east-1": 3.75e-5,
+	"eu-south-1": 2.625e-5, "eu-west-3": 2.97e-5, "af-south-1": 2.975e-5, "me-south-1": 2.75e-5,
+	"ap-east-1": 2.75e-5, "ap-south-1": 2.85e-5, "ap-northeast-2": 2.71e-5,
+	"cn-north-1": 1.891e-4, "cn-northwest-1": 1.891e-4, "default": 2.5e-5,
+}
+
+func inRegion(prices map[string]float64, region string) float64 {
+	if p, ok := prices[region]; ok {
+		return p
+	}
+	return prices["default"]
+}
+
+// BaseCost is the tool's price of 1 ms at 128 MB, in dollars. The only error
+// is an architecture that Lambda does not have.
+func BaseCost(region, arch string) (float64, error) {
+	prices, ok := baseCosts[arch]
+	if !ok {
+		return 0, fmt.Errorf("architecture must be %s or %s, got %q", ARM64, X8664, arch)
+	}
+	return inRegion(prices, region), nil
+}
+
+// Price is what the tool takes ms at value MB to cost, in dollars: it rounds
+// up to whole ms.
+func Price(baseCost float64, value int, ms float64) float64 {
+	return math.Ceil(ms) * baseCost * (float64(value) / MinPower)
+}
+
+// BilledFromPrice is the mean billed duration, in whole ms, behind an average
+// price of the tool: all that it tells of billing. The tool rounds the mean
+// up, and so this is at most 1 ms above it. It is NaN for an architecture or
+// a power value that there is not.
+func BilledFromPrice(region, arch string, value int, averagePrice float64) float64 {
+	base, err := BaseCost(region, arch)
+	if err != nil || value <= 0 {
+		return math.NaN()
+	}
+	return math.Round(averagePrice / Price(base, value, 1))
+}
+
+// Transitions is how many state transitions an execution takes at most, by
+// the tool's own count. coldStarts is num with onlyColdStarts and 0 without.
+func Transitions(powerValues, coldStarts int) int {
+	if coldStarts > 0 { // a version for each invocation
+		return 6 + powerValues + 2*powerValues*coldStarts
+	}
+	return 6 + 3*powerValues
+}
+
+// ExecutionCost is the tool's executionCost, in dollars: that of an
+// execution's [Transitions], rounded to 5 places. The region is the state
+// machine's.
+func ExecutionCost(region string, powerValues, coldStarts int) float64 {
+	return fixed5(inRegion(transitionCosts, region) * float64(Transitions(powerValues, coldStarts)))
+}
+
+// fixed5 is JavaScript's +x.toFixed(5) for x >= 0. It rounds the exact value
+// as strconv does, except that it rounds a tie up; a tie at the sixth place is
+// an odd multiple of 1/64, no other is a float64.
+func fixed5(x float64) float64 {
+	if tie := x * 64; tie == math.Trunc(tie) && math.Mod(tie, 2) == 1 {
+		x = math.Nextafter(x, math.Inf(1))
+	}
+	f, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'f', 5, 64), 64)
+	return f
+}
