@@ -34,7 +34,7 @@ const (
 // key Repeat times by the strategy of that name.
 type Payload struct {
 	Strategy    string `json:"strategy"`
-	Concurrency int    `json:"concurrency"` // of the strategies that it bounds
+	Concurrency int    `json:"concurrency,omitzero"` // of the strategies that it bounds; left out, the function's MAX_WORKERS holds
 	Repeat      int    `json:"repeat"`
 	ObjectKey   string `json:"objectKey"`
 }

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// executable is the name by which provided.al2023 starts the function.
+const executable = "bootstrap"
+
+// builder builds the function below root for a and returns the absolute path
+// of its archive.
+type builder func(ctx context.Context, root string, a architecture) (path string, err error)
+
+// buildHandler compiles root/handler and packs it. The same sources and the
+// same Go give the same bytes, on whatever machine and in whatever
+// environment, so a deployment that changes nothing shows no change. The
+// archive's path depends on root and a alone.
+func buildHandler(ctx context.Context, root string, a architecture) (string, error) {
+	dir := filepath.Join(root, "infra", ".build")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("building the function: %w", err)
+	}
+	// A folder of its own: two stacks may be previewed at once.
+	temp, err := os.MkdirTemp(dir, "build-")
+	if err != nil {
+		return "", fmt.Errorf("building the function: %w", err)
+	}
+	defer os.RemoveAll(temp)
+
+	binary := filepath.Join(temp, executable)
+	if err := compile(ctx, root, a, binary); err != nil {
+		return "", fmt.Errorf("building the function for %s: %w", a.name, err)
+	}
+	packed := filepath.Join(temp, "function.zip")
+	if err := pack(binary, packed); err != nil {
+		return "", fmt.Errorf("packing the function: %w", err)
+	}
+	path := filepath.Join(dir, a.name+".zip")
+	if err := os.Rename(packed, path); err != nil {
+		return "", fmt.Errorf("packing the function: %w", err)
+	}
+	return path, nil
+}
+
+// neutral overrules each setting by which an environment, or go's own settings
+// file (`go env -w`), could change the binary. None is empty, since an empty
+// value lets the file through: -mod=readonly is the default, and a comma a
+// list of no experiments.
+var neutral = []string{
+	"CGO_ENABLED=0", "GOOS=linux",
+	"GOFLAGS=-mod=readonly", "GOWORK=off", "GOEXPERIMENT=,", "GOFIPS140=off",
+	"GOAMD64=v1", "GOARM64=v8.0",
+}
+
+func compile(ctx context.Context, root string, a architecture, binary string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
+		"-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", binary, "./handler")
+	cmd.Dir = root
+	cmd.Env = append(append(cmd.Environ(), neutral...), "GOARCH="+a.goarch)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s in %s: %w\n%s", cmd, root, err, said.Bytes())
+	}
+	return nil
+}
+
+// pack writes the archive of one executable file. Lambda needs its mode, and
+// sameness a fixed date: the earliest that the format knows.
+func pack(binary, path string) error {
+	content, err := os.ReadFile(binary)
+	if err != nil {
+		return err
+	}
+	var buf bytes.Buffer
+	archive := zip.NewWriter(&buf)
+	header := &zip.FileHeader{Name: executable, Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
+	header.SetMode(0o755)
+	entry, err := archive.CreateHeader(header)
+	if err != nil {
+		return err
+	}
+	if _, err := entry.Write(content); err != nil {
+		return err
+	}
+	if err := archive.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(path, buf.Bytes(), 0o644)
+}

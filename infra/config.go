@@ -1,0 +1,153 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	pulumiconfig "github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/tune/powertuning"
+)
+
+// config is the stack's configuration, checked. Its defaults are in
+// Pulumi.yaml alone.
+type config struct {
+	memorySize            int // MB
+	timeout               int // s
+	architecture          architecture
+	maxWorkers            int
+	logRetentionDays      int
+	totalExecutionTimeout int   // s, of all invocations of one power value
+	powerValues           []int // MB
+}
+
+// architecture is a processor as Lambda and as Go call it.
+type architecture struct{ name, goarch string }
+
+var architectures = []architecture{{"arm64", "arm64"}, {"x86_64", "amd64"}}
+
+// retentions is CloudWatch's own list, in days (PutRetentionPolicy).
+var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+
+// readConfig reads and checks every key, and tells of all that is wrong at
+// once. Each error ends in the command that mends it: it sets what is allowed
+// and nearest to what was meant.
+func readConfig(ctx *pulumi.Context) (config, error) {
+	r := reader{from: pulumiconfig.New(ctx, "")}
+	cfg := config{
+		memorySize:   r.between("memorySize", powertuning.MinPower, powertuning.MaxPower, "MB"),
+		timeout:      r.between("timeout", 1, 900, "seconds"),
+		architecture: r.architecture("architecture"),
+		maxWorkers:   r.between("maxWorkers", 1, event.MaxConcurrency, "workers"),
+
+		logRetentionDays: r.retention("logRetentionDays"),
+
+		// The limits of the template's parameter, whose executors are Lambda
+		// functions themselves.
+		totalExecutionTimeout: r.between("totalExecutionTimeout", 10, 900, "seconds"),
+		powerValues:           r.powers("powerValues"),
+	}
+	return cfg, errors.Join(r.errs...)
+}
+
+// reader collects what is wrong with the keys it reads.
+type reader struct {
+	from *pulumiconfig.Config
+	errs []error
+}
+
+func (r *reader) text(key string) (value string, ok bool) {
+	value, err := r.from.Try(key)
+	if err != nil {
+		r.errs = append(r.errs, fmt.Errorf("config %s: Pulumi.yaml should declare it with a default: %w", key, err))
+	}
+	return value, err == nil
+}
+
+func (r *reader) wrong(key, value, allowed, mended string) {
+	r.errs = append(r.errs, fmt.Errorf("config %s is %q: it must be %s\n  pulumi config set %s %s", key, value, allowed, key, mended))
+}
+
+func (r *reader) between(key string, least, most int, unit string) int {
+	value, ok := r.text(key)
+	n, err := strconv.Atoi(value)
+	if ok && (err != nil || n < least || n > most) {
+		allowed := fmt.Sprintf("a whole number of %s from %d to %d", unit, least, most)
+		r.wrong(key, value, allowed, strconv.Itoa(min(max(n, least), most)))
+	}
+	return n
+}
+
+func (r *reader) architecture(key string) architecture {
+	value, ok := r.text(key)
+	meant := architectures[0]
+	for _, a := range architectures {
+		switch value {
+		case a.name:
+			return a
+		case a.goarch:
+			meant = a
+		}
+	}
+	if ok {
+		r.wrong(key, value, "arm64 or x86_64", meant.name)
+	}
+	return meant
+}
+
+func (r *reader) retention(key string) int {
+	value, ok := r.text(key)
+	n, err := strconv.Atoi(value)
+	i, found := slices.BinarySearch(retentions, n)
+	if ok && (err != nil || !found) {
+		allowed := "a number of days that CloudWatch offers: " + join(retentions, ", ")
+		r.wrong(key, value, allowed, strconv.Itoa(retentions[min(i, len(retentions)-1)]))
+	}
+	return n
+}
+
+func (r *reader) powers(key string) []int {
+	value, ok := r.text(key)
+	var powers []int
+	right := true
+	for _, field := range strings.Split(value, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(field))
+		right = right && err == nil && n >= powertuning.MinPower && n <= powertuning.MaxPower && !slices.Contains(powers, n)
+		powers = append(powers, n)
+	}
+	if ok && !right {
+		allowed := fmt.Sprintf("memory sizes in MB separated by commas, each a whole number from %d to %d, none twice", powertuning.MinPower, powertuning.MaxPower)
+		r.wrong(key, value, allowed, join(mendPowers(value), ","))
+	}
+	return powers
+}
+
+// mendPowers takes the numbers it finds in value, whatever stands between
+// them, each as near as is allowed.
+func mendPowers(value string) []int {
+	var powers []int
+	for _, digits := range strings.FieldsFunc(value, func(r rune) bool { return r < '0' || r > '9' }) {
+		n, _ := strconv.Atoi(digits) // too great a number gives the greatest
+		n = min(max(n, powertuning.MinPower), powertuning.MaxPower)
+		if !slices.Contains(powers, n) {
+			powers = append(powers, n)
+		}
+	}
+	if powers == nil {
+		return []int{powertuning.MinPower, powertuning.MaxPower}
+	}
+	return powers
+}
+
+func join(numbers []int, separator string) string {
+	texts := make([]string, len(numbers))
+	for i, n := range numbers {
+		texts[i] = strconv.Itoa(n)
+	}
+	return strings.Join(texts, separator)
+}

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/strategies"
+	"lambda-parallel-io/tune/powertuning"
+)
+
+// policyOf parses a policy document that was registered, as AWS will.
+func policyOf(t *testing.T, r registered, key resource.PropertyKey) policy {
+	t.Helper()
+	var doc struct {
+		Version   string
+		Statement policy
+	}
+	if err := json.Unmarshal([]byte(r.inputs[key].StringValue()), &doc); err != nil {
+		t.Fatalf("%s of %s: %v", key, r.kind, err)
+	}
+	if doc.Version != "2012-10-17" {
+		t.Errorf("%s of %s: version %q, want 2012-10-17: without it AWS reads the policy by the rules of 2008", key, r.kind, doc.Version)
+	}
+	return doc.Statement
+}
+
+func TestNoPolicyNamesEveryActionOrEveryResource(t *testing.T) {
+	c, _ := mustDeploy(t, nil)
+	policies := 0
+	for _, r := range c.resources {
+		for key, v := range r.inputs {
+			if !v.IsString() || !strings.Contains(v.StringValue(), `"Statement"`) {
+				continue
+			}
+			policies++
+			for _, s := range policyOf(t, r, key) {
+				if slices.Contains(s.Action, "*") || slices.Contains(s.Resource, "*") {
+					t.Errorf("%s of %s: a bare * in %+v: a mistake elsewhere would reach the whole account", key, r.kind, s)
+				}
+			}
+		}
+	}
+	if policies != 3 {
+		t.Errorf("%d policies were looked at, want 3: the role's trust and permissions, and the bucket's", policies)
+	}
+}
+
+func TestRoleMayReadTheBucketAndWriteItsOwnLogAndNothingElse(t *testing.T) {
+	c, _ := mustDeploy(t, nil)
+	bucket, logs, role := c.one(t, bucketType), c.one(t, logGroupType), c.one(t, roleType)
+	want := policy{
+		{Sid: "Read", Effect: "Allow", Action: []string{"s3:GetObject"}, Resource: []string{"arn:aws:s3:::" + bucket.id + "/*"}},
+		{Sid: "Log", Effect: "Allow", Action: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, Resource: []string{"arn:aws:logs:eu-west-1:123456789012:log-group:" + logs.id + ":*"}},
+	}
+	permit := c.one(t, permitType)
+	if diff := cmp.Diff(want, policyOf(t, permit, "policy")); diff != "" {
+		t.Errorf("what the role may do (-want +got):\n%s", diff)
+	}
+	if got := permit.inputs["role"].StringValue(); got != role.id {
+		t.Errorf("the permissions are those of role %q, want %q", got, role.id)
+	}
+	for _, key := range []resource.PropertyKey{"managedPolicyArns", "inlinePolicies"} {
+		if v, ok := role.inputs[key]; ok {
+			t.Errorf("the role has %s %v: its permissions should stand in one place", key, v)
+		}
+	}
+	for _, r := range c.resources {
+		if strings.Contains(r.kind, "olicyAttachment") {
+			t.Errorf("%s %s: no managed policy should be attached", r.kind, r.name)
+		}
+	}
+	trust := policy{{Effect: "Allow", Principal: &principal{Service: "lambda.amazonaws.com"}, Action: []string{"sts:AssumeRole"}}}
+	if diff := cmp.Diff(trust, policyOf(t, role, "assumeRolePolicy")); diff != "" {
+		t.Errorf("who may take the role (-want +got):\n%s", diff)
+	}
+}
+
+func TestBucketIsPrivateEncryptedAndOnlyTLS(t *testing.T) {
+	c, _ := mustDeploy(t, nil)
+	bucket := c.one(t, bucketType)
+	access, encryption, tls := c.one(t, accessType), c.one(t, encryptType), c.one(t, tlsType)
+	for _, r := range []registered{access, encryption, tls, c.one(t, objectType)} {
+		if got := r.inputs["bucket"].StringValue(); got != bucket.id {
+			t.Errorf("%s is of bucket %q, want %q", r.kind, got, bucket.id)
+		}
+	}
+	for _, block := range []resource.PropertyKey{"blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"} {
+		if v := access.inputs[block]; !v.IsBool() || !v.BoolValue() {
+			t.Errorf("%s is %v, want true: the bucket is private by every means", block, v)
+		}
+	}
+	rules := encryption.inputs["rules"].Mappable()
+	want := []any{map[string]any{"applyServerSideEncryptionByDefault": map[string]any{"sseAlgorithm": "AES256"}}}
+	if diff := cmp.Diff(want, rules); diff != "" {
+		t.Errorf("encryption (-want +got):\n%s", diff)
+	}
+	arn := "arn:aws:s3:::" + bucket.id
+	refused := policy{{
+		Sid: "OnlyTLS", Effect: "Deny", Principal: &principal{AWS: "*"}, Action: []string{"s3:*"},
+		Resource:  []string{arn, arn + "/*"}, // bucket and objects
+		Condition: map[string]map[string]string{"Bool": {"aws:SecureTransport": "false"}},
+	}}
+	if diff := cmp.Diff(refused, policyOf(t, tls, "policy")); diff != "" {
+		t.Errorf("who is refused (-want +got):\n%s", diff)
+	}
+	if !slices.Contains(tls.after, accessType) {
+		t.Error("the bucket's policy does not wait for its access block: S3 refuses both at once")
+	}
+	if v := bucket.inputs["forceDestroy"]; !v.IsBool() || !v.BoolValue() {
+		t.Errorf("forceDestroy is %v, want true: destroy would fail on the full bucket", v)
+	}
+}
+
+func TestObjectIsUploadedIntoAClosedBucket(t *testing.T) {
+	c, _ := mustDeploy(t, nil)
+	object := c.one(t, objectType)
+	for key, want := range map[resource.PropertyKey]string{"key": "sample.json", "contentType": "application/json", "checksumAlgorithm": "CRC32"} {
+		if got := object.inputs[key].StringValue(); got != want {
+			t.Errorf("object's %s is %q, want %q", key, got, want)
+		}
+	}
+	for _, first := range []string{accessType, encryptType, tlsType} {
+		if !slices.Contains(object.after, first) {
+			t.Errorf("the object does not wait for %s", first)
+		}
+	}
+}
+
+func TestLogGroupExistsBeforeTheFunctionThatLogsToIt(t *testing.T) {
+	c, _ := mustDeploy(t, nil)
+	logs, fn := c.one(t, logGroupType), c.one(t, functionType)
+	if !slices.Contains(fn.after, logGroupType) {
+		t.Errorf("the function waits for %v, not for its log group: Lambda would make one that is kept for ever", fn.after)
+	}
+	if !slices.Contains(fn.after, permitType) {
+		t.Errorf("the function waits for %v, not for its role's permissions: its first lines would be lost", fn.after)
+	}
+	want := map[string]any{"logFormat": "Text", "logGroup": logs.id}
+	if diff := cmp.Diff(want, fn.inputs["loggingConfig"].Mappable()); diff != "" {
+		t.Errorf("logging (-want +got):\n%s", diff)
+	}
+	if got := logs.inputs["retentionInDays"].NumberValue(); got != 1 {
+		t.Errorf("logs are kept %v days, want 1", got)
+	}
+	if got := logs.inputs["namePrefix"].StringValue(); !strings.HasPrefix(got, "/aws/lambda/") {
+		t.Errorf("the log group's name begins with %q, want /aws/lambda/, where people look for it", got)
+	}
+}
+
+func TestFunctionIsWhatTheConfigurationSays(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		set  map[string]string
+		want map[string]any
+	}{
+		{"by default", nil,
+			map[string]any{"memorySize": 2304.0, "timeout": 600.0, "architectures": []any{"arm64"}, "workers": "30", "code": "arm64.zip"}},
+		{"configured", map[string]string{"memorySize": "1769", "timeout": "900", "architecture": "x86_64", "maxWorkers": "64"},
+			map[string]any{"memorySize": 1769.0, "timeout": 900.0, "architectures": []any{"x86_64"}, "workers": "64", "code": "x86_64.zip"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, _ := mustDeploy(t, test.set)
+			fn, bucket := c.one(t, functionType), c.one(t, bucketType)
+			for _, key := range []string{"memorySize", "timeout", "architectures"} {
+				if diff := cmp.Diff(test.want[key], fn.inputs[resource.PropertyKey(key)].Mappable()); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", key, diff)
+				}
+			}
+			environment := map[string]any{"variables": map[string]any{"BUCKET": bucket.id, "MAX_WORKERS": test.want["workers"]}}
+			if diff := cmp.Diff(environment, fn.inputs["environment"].Mappable()); diff != "" {
+				t.Errorf("environment (-want +got):\n%s", diff)
+			}
+			if got := fn.inputs["code"].ArchiveValue().Path; !strings.HasSuffix(got, test.want["code"].(string)) {
+				t.Errorf("the code is %s, want %s", got, test.want["code"])
+			}
+			if r, h := fn.inputs["runtime"].StringValue(), fn.inputs["handler"].StringValue(); r != "provided.al2023" || h != "bootstrap" {
+				t.Errorf("runtime %q and handler %q, want provided.al2023 and bootstrap", r, h)
+			}
+			if v, ok := fn.inputs["sourceCodeHash"]; ok {
+				t.Errorf("sourceCodeHash is %v: it is the provider's to set", v)
+			}
+		})
+	}
+}
+
+func TestEveryChildHasItsComponentAsParent(t *testing.T) {
+	c, _ := mustDeploy(t, nil)
+	want := map[string]string{
+		bucketParts: "", functionParts: "", tuningType: "",
+		bucketType: bucketParts, accessType: bucketParts, encryptType: bucketParts, tlsType: bucketParts, objectType: bucketParts,
+		logGroupType: functionParts, roleType: functionParts, permitType: functionParts, functionType: functionParts,
+	}
+	got := map[string]string{}
+	for _, r := range c.resources {
+		got[r.kind] = r.parent
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the parent of each type, empty for the stack (-want +got):\n%s", diff)
+	}
+}
+
+func TestPowerTuningIsPinnedAndMayTouchTheFunctionAlone(t *testing.T) {
+	c, outs := mustDeploy(t, map[string]string{"powerValues": "128, 1769", "totalExecutionTimeout": "300"})
+	tuning, fn := c.one(t, tuningType), c.one(t, functionType)
+	want := map[string]any{
+		"applicationId":   "arn:aws:serverlessrepo:us-east-1:451282441545:applications/aws-lambda-power-tuning",
+		"semanticVersion": "4.4.0",
+		"capabilities":    []any{"CAPABILITY_IAM"},
+		"parameters": map[string]any{
+			"lambdaResource":        "arn:aws:lambda:eu-west-1:123456789012:function:" + fn.id + "*",
+			"PowerValues":           "128,1769",
+			"totalExecutionTimeout": "300",
+		},
+	}
+	if diff := cmp.Diff(want, tuning.inputs.Mappable()); diff != "" {
+		t.Errorf("power tuning (-want +got):\n%s", diff)
+	}
+	if got := outs["stateMachineArn"]; got != stateMachine {
+		t.Errorf("stateMachineArn is %v, want %s", got, stateMachine)
+	}
+}
+
+func TestPowerTuningWithoutAStateMachineIsAnError(t *testing.T) {
+	_, err := deployment(t, &cloud{noStateMachine: true}, nil)
+	if err == nil || !strings.Contains(err.Error(), `no output StateMachineARN, only "Something"`) {
+		t.Errorf("error %v, want one that names the output that is missing and those that there are", err)
+	}
+}
+
+func TestOutputsNameWhatWasDeployed(t *testing.T) {
+	c, outs := mustDeploy(t, nil)
+	fn := c.one(t, functionType)
+	want := map[string]any{
+		"bucketName":      c.one(t, bucketType).id,
+		"objectKey":       "sample.json",
+		"functionName":    fn.id,
+		"functionArn":     "arn:aws:lambda:eu-west-1:123456789012:function:" + fn.id,
+		"stateMachineArn": stateMachine,
+		"region":          "eu-west-1",
+	}
+	if _, ok := outs["tuningInputs"]; !ok {
+		t.Error("there is no output tuningInputs")
+	}
+	delete(outs, "tuningInputs")
+	if diff := cmp.Diff(want, outs); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+}
+
+func TestTuningInputsAreReadyForEveryStrategy(t *testing.T) {
+	c, outs := mustDeploy(t, map[string]string{"powerValues": "1024,128"})
+	all, err := json.Marshal(outs["tuningInputs"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var inputs map[string]powertuning.Input
+	if err := json.Unmarshal(all, &inputs); err != nil {
+		t.Fatal(err)
+	}
+	if len(inputs) != len(strategies.Names()) {
+		t.Errorf("%d inputs, want one for each of %v", len(inputs), strategies.Names())
+	}
+	for _, name := range strategies.Names() {
+		input := inputs[name]
+		got, err := event.Decode(input.Payload, 77)
+		if err != nil {
+			t.Errorf("%s: the function refuses the payload %s: %v", name, input.Payload, err)
+		}
+		if want := (event.Payload{Strategy: name, Concurrency: 77, Repeat: 2_000, ObjectKey: "sample.json"}); got != want {
+			t.Errorf("%s: the function reads the payload as %+v, want %+v with its own MAX_WORKERS", name, got, want)
+		}
+		input.Payload = nil
+		want := powertuning.Input{
+			LambdaARN: "arn:aws:lambda:eu-west-1:123456789012:function:" + c.one(t, functionType).id,
+			Num:       10, PowerValues: []int{1024, 128}, Strategy: "balanced", IncludeOutputResults: true,
+		}
+		if diff := cmp.Diff(want, input); diff != "" {
+			t.Errorf("%s: input (-want +got):\n%s", name, diff)
+		}
+	}
+}

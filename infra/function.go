@@ -1,0 +1,80 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lambda"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// function is the Lambda function with its role and its log group.
+type function struct {
+	pulumi.ResourceState
+
+	name pulumi.StringOutput
+	arn  pulumi.StringOutput
+}
+
+// newFunction deploys the archive at path code, to read bucket's objects.
+func newFunction(ctx *pulumi.Context, cfg config, code string, bucket *sampleBucket) (*function, error) {
+	f := &function{}
+	name := ctx.Project()
+	if err := ctx.RegisterComponentResource("lambda-parallel-io:infra:Function", name, f); err != nil {
+		return nil, err
+	}
+	child := pulumi.Parent(f)
+
+	// The log group comes first: a function without one makes its own, which
+	// is kept for ever and is left behind by destroy.
+	logs, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
+		NamePrefix:      pulumi.Sprintf("/aws/lambda/%s-", name),
+		RetentionInDays: pulumi.Int(cfg.logRetentionDays),
+	}, child)
+	if err != nil {
+		return nil, err
+	}
+	trust, err := assumedByLambda().document()
+	if err != nil {
+		return nil, err
+	}
+	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{AssumeRolePolicy: pulumi.String(trust)}, child)
+	if err != nil {
+		return nil, err
+	}
+	allowed, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
+		Role: role.ID(),
+		Policy: pulumi.All(bucket.arn, logs.Arn).ApplyT(func(arns []any) (string, error) {
+			return readAndLog(arns[0].(string), arns[1].(string)).document()
+		}).(pulumi.StringOutput),
+	}, child)
+	if err != nil {
+		return nil, err
+	}
+
+	fn, err := lambda.NewFunction(ctx, name, &lambda.FunctionArgs{
+		Role:          role.Arn,
+		Runtime:       lambda.RuntimeCustomAL2023,
+		Handler:       pulumi.String(executable),
+		Code:          pulumi.NewFileArchive(code),
+		Architectures: pulumi.ToStringArray([]string{cfg.architecture.name}),
+		MemorySize:    pulumi.Int(cfg.memorySize),
+		Timeout:       pulumi.Int(cfg.timeout),
+		Environment: lambda.FunctionEnvironmentArgs{Variables: pulumi.StringMap{
+			"BUCKET":      bucket.name,
+			"MAX_WORKERS": pulumi.String(strconv.Itoa(cfg.maxWorkers)),
+		}},
+		// Text: Power Tuning reads the REPORT line, and fails on JSON.
+		LoggingConfig: lambda.FunctionLoggingConfigArgs{
+			LogFormat: pulumi.String("Text"),
+			LogGroup:  logs.ID(),
+		},
+	}, child, pulumi.DependsOn([]pulumi.Resource{logs, allowed}))
+	if err != nil {
+		return nil, err
+	}
+
+	f.name, f.arn = fn.ID().ToStringOutput(), fn.Arn
+	return f, ctx.RegisterResourceOutputs(f, pulumi.Map{"functionName": f.name, "functionArn": f.arn})
+}

@@ -1,0 +1,50 @@
+// Command infra is the Pulumi program of the deployment: the bucket with the
+// sample object, the function that reads it, and Power Tuning, which measures
+// the function. Pulumi.yaml, at the root, points here and declares the
+// configuration with its defaults.
+package main
+
+import (
+	"errors"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+func main() {
+	pulumi.Run(func(ctx *pulumi.Context) error {
+		outputs, err := deploy(ctx, buildHandler)
+		for name, value := range outputs {
+			ctx.Export(name, value)
+		}
+		return err
+	})
+}
+
+// deploy registers every resource and returns the stack's outputs. The build
+// is the caller's, so that a test needs none.
+func deploy(ctx *pulumi.Context, build builder) (pulumi.Map, error) {
+	if ctx.RootDirectory() == "" {
+		return nil, errors.New("pulumi did not say where Pulumi.yaml is: this program needs a newer Pulumi CLI")
+	}
+	cfg, err := readConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	code, err := build(ctx.Context(), ctx.RootDirectory(), cfg.architecture)
+	if err != nil {
+		return nil, err
+	}
+	bucket, err := newSampleBucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	function, err := newFunction(ctx, cfg, code, bucket)
+	if err != nil {
+		return nil, err
+	}
+	tuning, err := newPowerTuning(ctx, cfg, function)
+	if err != nil {
+		return nil, err
+	}
+	return outputs(cfg, bucket, function, tuning), nil
+}

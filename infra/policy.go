@@ -1,0 +1,59 @@
+package main
+
+import "encoding/json"
+
+// policy is an IAM policy document.
+type policy []statement
+
+type statement struct {
+	Sid       string     `json:",omitempty"`
+	Effect    string     // Allow or Deny
+	Principal *principal `json:",omitempty"`
+	Action    []string
+	Resource  []string                     `json:",omitempty"`
+	Condition map[string]map[string]string `json:",omitempty"` // operator, key, value
+}
+
+type principal struct {
+	AWS     string `json:",omitempty"`
+	Service string `json:",omitempty"`
+}
+
+// document is the policy as AWS takes it.
+func (p policy) document() (string, error) {
+	b, err := json.Marshal(struct {
+		Version   string
+		Statement []statement
+	}{"2012-10-17", p})
+	return string(b), err
+}
+
+// assumedByLambda lets the Lambda service take the role.
+func assumedByLambda() policy {
+	return policy{{
+		Effect:    "Allow",
+		Principal: &principal{Service: "lambda.amazonaws.com"},
+		Action:    []string{"sts:AssumeRole"},
+	}}
+}
+
+// readAndLog is all that the function may do. Without s3:ListBucket a key that
+// is missing answers 403, not 404.
+func readAndLog(bucketARN, logGroupARN string) policy {
+	return policy{
+		{Sid: "Read", Effect: "Allow", Action: []string{"s3:GetObject"}, Resource: []string{bucketARN + "/*"}},
+		{Sid: "Log", Effect: "Allow", Action: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, Resource: []string{logGroupARN + ":*"}},
+	}
+}
+
+// onlyTLS refuses everyone, whatever else they may do, over plain HTTP.
+func onlyTLS(bucketARN string) policy {
+	return policy{{
+		Sid:       "OnlyTLS",
+		Effect:    "Deny",
+		Principal: &principal{AWS: "*"},
+		Action:    []string{"s3:*"},
+		Resource:  []string{bucketARN, bucketARN + "/*"},
+		Condition: map[string]map[string]string{"Bool": {"aws:SecureTransport": "false"}},
+	}}
+}
