@@ -29,8 +29,8 @@ func (c *Comparison) Summarize(cell *Cell) (Summary, bool) {
 	case cell == nil || cell.Error != "":
 		return Summary{}, false
 	case c.Mode == AWS:
-		billed := math.Ceil(cell.AverageMS)
-		return Summary{cell.AverageMS, c.CostPerMillion(cell.Power, billed)}, cell.AverageMS > 0
+		billed := powertuning.BilledFromPrice(c.Run.Region, c.Run.Arch, cell.Power, cell.AverageCost)
+		return Summary{cell.AverageMS, c.CostPerMillion(cell.Power, billed)}, cell.AverageMS > 0 && billed > 0
 	case len(cell.DurationsMS) == 0 || len(cell.BilledMS) == 0:
 		return Summary{}, false
 	}
@@ -58,14 +58,14 @@ func Median(values []float64) float64 {
 // CostPerMillion returns what a million invocations cost that are billed for
 // so many ms at power MB: dollars, compute and requests, at list price.
 func (c *Comparison) CostPerMillion(power int, billedMS float64) float64 {
-	return 1e6 * (powertuning.ComputeCost(c.Run.Arch, power, billedMS) + powertuning.RequestPrice)
+	return 1e6*powertuning.ComputeCost(c.Run.Arch, power, billedMS) + powertuning.PricePerMillionRequests
 }
 
 // GETCostPerMillion returns what S3 charges for the reads of a million
 // invocations, in dollars. It is the same for every cell, and 0 where the
 // function's reads are not known.
 func (c *Comparison) GETCostPerMillion() float64 {
-	return 1e6 * float64(c.Run.Repeat) * powertuning.GETPrice
+	return 1e3 * float64(c.Run.Repeat) * powertuning.PricePerThousandGets
 }
 
 // Recommend sets Recommendation to the cell with the least (compute + request

@@ -1,0 +1,235 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/result"
+)
+
+// fixtures are the comparisons of which every view has a golden file. Their
+// figures are invented, with the shape of real ones.
+var fixtures = []struct {
+	name  string
+	model func() *result.Comparison
+}{
+	{"local", local},
+	{"aws", onAWS},
+	{"few", few},
+	{"interrupted", interrupted},
+	{"failures", failures},
+	{"hostile", hostile},
+	{"many", many},
+	{"empty", empty},
+}
+
+var sizes = []int{128, 512, 1024, 1769, 3008, 10240}
+
+type variant struct {
+	strategy    string
+	concurrency int // 0: unbounded
+}
+
+var four = []variant{{"sequential", 1}, {"unbounded", 0}, {"pool", 30}, {"semaphore", 30}}
+
+func local() *result.Comparison { return compare(four, sizes, 6) }
+
+// compare invents a local run in which a read waits 15 ms for S3 and takes
+// 0.32 ms of CPU.
+func compare(variants []variant, sizes []int, num int) *result.Comparison {
+	const repeat, wait, cpu = 50, 15.0, 0.32
+	c := &result.Comparison{
+		Schema: result.Schema,
+		Mode:   result.Local,
+		Run: result.Run{
+			Time:     time.Date(2026, 11, 22, 21, 4, 5, 0, time.UTC),
+			Versions: map[string]string{"go": "go1.26", "github.com/aws/aws-sdk-go-v2/service/s3": "v1.114.8"},
+			OS:       "linux/amd64", CPUs: 6, Arch: powertuning.ARM64, Region: "us-east-1",
+			PowerValues: sizes, Num: num, Repeat: repeat,
+			ObjectKey: "sample.json", ObjectBytes: 9374, Records: 43,
+			Function: "./handler", TimeoutSec: 600,
+			TuningStrategy: powertuning.Balanced, BalancedWeight: 0.5, DiscardTopBottom: 0.2,
+			Seed: 1, Latency: "apg",
+		},
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, kind := range variants {
+		v := result.Variant{Strategy: kind.strategy}
+		v.Payload = raw(event.Payload{Strategy: kind.strategy, Concurrency: max(kind.concurrency, 1), Repeat: repeat, ObjectKey: "sample.json"})
+		width := float64(repeat)
+		if kind.concurrency > 0 {
+			v.Concurrency = &kind.concurrency
+			width = float64(min(kind.concurrency, repeat))
+		}
+		for _, power := range sizes {
+			share := float64(power) / 1769
+			work := repeat * cpu * (1 + width/200) / min(share, 2)
+			waits := math.Ceil(repeat/width) * wait
+			typical := max(waits, work) + 0.25*min(waits, work)
+			cell := result.Cell{Power: power, InitMS: 38 + 4*random.Float64(), MaxMemoryMB: 31 + int(width/4), Capped: false}
+			for range num {
+				ms := math.Round(1000*typical*(0.985+0.04*random.Float64()*random.Float64())) / 1000
+				cell.DurationsMS = append(cell.DurationsMS, ms)
+				cell.BilledMS = append(cell.BilledMS, int(math.Ceil(ms)))
+			}
+			cell.WarmUp = &result.WarmUp{DurationMS: 1.6 * typical, BilledMS: int(math.Ceil(1.6*typical + cell.InitMS))}
+			last := cell.DurationsMS[num-1] / 1000
+			cell.Response = raw(event.Answer{
+				ObjectsRead: repeat, BytesRead: repeat * 9374, TimeSec: last, ObjectsPerSec: repeat / last, BytesPerSec: repeat * 9374 / last,
+				RecordsRead: repeat * 43, Strategy: kind.strategy, Concurrency: v.Concurrency, PeakInFlight: int(width), Connections: int64(width),
+				CPUSec:  repeat * cpu * (1 + width/200) / 1000,
+				Latency: event.Latency{P50: 14.2 + width/10, P95: 38 + width/4, P99: 55 + width, Max: 61 + width},
+			})
+			cell.CPUShare = &result.CPUShare{Target: share, Used: min(share, repeat*cpu*(1+width/200)/typical), Starved: 0.01 * random.Float64()}
+			v.Cells = append(v.Cells, cell)
+		}
+		tune(c.Run, &v)
+		c.Variants = append(c.Variants, v)
+	}
+	c.Recommend()
+	return c
+}
+
+// tune fills in what Power Tuning would have said of a variant.
+func tune(r result.Run, v *result.Variant) {
+	var runs []powertuning.Measured
+	for i := range v.Cells {
+		c := &v.Cells[i]
+		if c.Error != "" {
+			continue
+		}
+		runs = append(runs, powertuning.Measured{Value: c.Power, DurationsMS: c.DurationsMS, BilledMS: c.BilledMS})
+	}
+	out, err := powertuning.Analyze(powertuning.Goal{Strategy: r.TuningStrategy, BalancedWeight: r.BalancedWeight, DiscardTopBottom: r.DiscardTopBottom}, r.Region, r.Arch, runs)
+	if err != nil {
+		panic(err)
+	}
+	v.Tuning = &out
+	for _, s := range out.Stats {
+		cell := v.Cell(s.Value)
+		cell.AverageMS, cell.AverageCost = s.AverageDuration, s.AveragePrice
+	}
+}
+
+// onAWS is a run of which nothing came back but Power Tuning's means, and
+// nothing at all of the last variant.
+func onAWS() *result.Comparison {
+	c := local()
+	c.Mode = result.AWS
+	c.Run.Seed, c.Run.Latency, c.Run.CPUs, c.Run.OS = 0, "", 0, ""
+	c.Run.Function = "arn:aws:lambda:us-east-1:123456789012:function:parallel-io"
+	c.Run.StateMachine = "arn:aws:states:us-east-1:123456789012:stateMachine:powerTuning"
+	for i := range c.Variants {
+		v := &c.Variants[i]
+		v.Execution = fmt.Sprintf("arn:aws:states:us-east-1:123456789012:execution:powerTuning:parallel-io-%s", v.Strategy)
+		for j, cell := range v.Cells {
+			v.Cells[j] = result.Cell{Power: cell.Power, AverageMS: cell.AverageMS, AverageCost: cell.AverageCost}
+		}
+	}
+	last := &c.Variants[3]
+	last.Cells, last.Tuning = nil, nil
+	last.Error = "the execution answered {}: at 128 MB the Executor failed with Lambda.Unknown: Task timed out after 600.00 seconds"
+	c.Recommend()
+	return c
+}
+
+func few() *result.Comparison { return compare(four, []int{512, 1769}, 3) }
+
+// interrupted is a run that was stopped in the third variant.
+func interrupted() *result.Comparison {
+	c := local()
+	c.Run.Interrupted = true
+	c.Variants[2].Cells = c.Variants[2].Cells[:2]
+	c.Variants[2].Cells[1].DurationsMS = c.Variants[2].Cells[1].DurationsMS[:3]
+	c.Variants[2].Cells[1].BilledMS = c.Variants[2].Cells[1].BilledMS[:3]
+	c.Variants[3].Cells, c.Variants[3].Tuning = nil, nil
+	c.Recommend()
+	return c
+}
+
+// failures is a run with everything that a note is for.
+func failures() *result.Comparison {
+	c := local()
+	c.Run.CPUs = 2
+	fail := func(variant, size int, cause string) {
+		cell := &c.Variants[variant].Cells[size]
+		*cell = result.Cell{Power: cell.Power, MaxMemoryMB: 128, Error: cause}
+	}
+	fail(0, 0, "RequestId: 5f0c1e2a Error: Task timed out after 600.00 seconds")
+	fail(1, 0, "RequestId: 5f0c1e2b Error: Runtime exited with error: signal: killed (Runtime.ExitError)")
+	fail(3, 2, `reading "sample.json" of bucket "data": AccessDenied: Access Denied`)
+	for i := range c.Variants {
+		c.Variants[i].Cells[5].Capped = true
+		if i > 0 {
+			c.Variants[i].Cells[3].CPUShare.Starved = 0.08 + 0.02*float64(i)
+		}
+	}
+	cell := c.Variants[1].Cell(3008)
+	var a event.Answer
+	if err := json.Unmarshal(cell.Response, &a); err != nil {
+		panic(err)
+	}
+	a.Retries = 312
+	cell.Response = raw(a)
+	c.Recommend()
+	return c
+}
+
+// hostile has in every name what must not work anywhere.
+func hostile() *result.Comparison {
+	c := compare([]variant{
+		{"sequential", 1},
+		{`</script><script>alert("1")</script>`, 30},
+		{"=HYPERLINK(\"https://evil.example\",'x')\x1b[31m", 30},
+		{"\u202eقراءة\u2066 متوازية", 30},
+		{strings.Repeat("long|`*_name ", 16), 30},
+	}, []int{512, 1769}, 6)
+	evil := "'\"><img src=x onerror=alert(2)>\x00\x1b]0;owned\x07\r\n@everyone [x](javascript:alert(3)) | `-->"
+	c.Run.ObjectKey, c.Run.Function, c.Run.Latency = evil, evil, evil
+	c.Run.OS, c.Run.Region = evil, evil
+	c.Run.Versions = map[string]string{"go": evil, evil: evil}
+	c.Variants[1].Tuning.StateMachine.Visualization = `javascript:alert("4")`
+	c.Variants[2].Tuning.StateMachine.Visualization = `https://lambda-power-tuning.show/#"><script>`
+	c.Variants[3].Cells[1] = result.Cell{Power: 1769, Error: evil}
+	c.Variants[3].Error = "\xff\xfe" + evil
+	c.Variants[4].Payload = raw(map[string]string{"strategy": "<!--<script>" + evil})
+	c.Recommend()
+	c.Recommendation.Rule = evil
+	return c
+}
+
+// many is what a list of concurrencies makes.
+func many() *result.Comparison {
+	variants := []variant{{"sequential", 1}, {"unbounded", 0}}
+	for _, strategy := range []string{"pool", "semaphore"} {
+		for _, n := range []int{10, 30, 64, 128} {
+			variants = append(variants, variant{strategy, n})
+		}
+	}
+	return compare(variants, sizes, 6)
+}
+
+// empty is a run that was stopped before its first cell.
+func empty() *result.Comparison {
+	c := local()
+	c.Run.Interrupted = true
+	for i := range c.Variants {
+		c.Variants[i].Cells, c.Variants[i].Tuning = nil, nil
+	}
+	c.Recommend()
+	return c
+}
+
+func raw(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

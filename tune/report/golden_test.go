@@ -1,0 +1,72 @@
+package report
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lambda-parallel-io/tune/result"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func TestEveryViewIsAsTheGoldenFilesShow(t *testing.T) {
+	for _, f := range fixtures {
+		t.Run(f.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := WriteAll(dir, f.model()); err != nil {
+				t.Fatalf("WriteAll: %v", err)
+			}
+			golden(t, f.name+"/terminal.txt", draw(t, Text(f.model(), Options{Report: "tune-results/report.html"})))
+			for _, file := range files {
+				got, err := os.ReadFile(filepath.Join(dir, file.name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				golden(t, f.name+"/"+file.name, got)
+			}
+		})
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v: run with -update", err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("%s differs (-want +got); if that is right, run with -update:\n%s", path, d)
+	}
+}
+
+func draw(t *testing.T, v View) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := v(&b); err != nil {
+		t.Fatalf("drawing: %v", err)
+	}
+	return b.Bytes()
+}
+
+func readBack(t *testing.T, c *result.Comparison) *result.Comparison {
+	t.Helper()
+	read, err := Read(bytes.NewReader(draw(t, JSON(c))))
+	if err != nil {
+		t.Fatalf("Read: %v", err)
+	}
+	return read
+}

@@ -1,0 +1,79 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"lambda-parallel-io/tune/result"
+)
+
+// JSON is the model itself: results.json.
+func JSON(c *result.Comparison) View {
+	return func(w io.Writer) error {
+		data, err := json.MarshalIndent(c, "", "  ")
+		if err != nil {
+			return fmt.Errorf("encoding the comparison: %w", err)
+		}
+		_, err = w.Write(append(data, '\n'))
+		return err
+	}
+}
+
+// maxBytes is more than any comparison within the limits of check needs.
+const maxBytes = 64 << 20
+
+// Read reads a results.json. It takes nothing on trust: the error of a file
+// that no run could have written says in a sentence what is wrong with it.
+func Read(r io.Reader) (*result.Comparison, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading results: %w", err)
+	}
+	if len(data) > maxBytes {
+		return nil, fmt.Errorf("reading results: more than %d MB: no comparison is that large", maxBytes>>20)
+	}
+	c, err := decode(data)
+	if err == nil {
+		err = check(c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading results: %w", err)
+	}
+	return c, nil
+}
+
+func decode(data []byte) (*result.Comparison, error) {
+	// The schema is looked at first: what else another schema holds is
+	// unknown.
+	var head struct {
+		Schema *int `json:"schema"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, describe(err)
+	}
+	if head.Schema == nil {
+		return nil, errors.New("no schema: this is not a results.json of this tool")
+	}
+	if *head.Schema != result.Schema {
+		return nil, fmt.Errorf("schema %d: this version reads schema %d", *head.Schema, result.Schema)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	var c result.Comparison
+	if err := dec.Decode(&c); err != nil {
+		return nil, describe(err)
+	}
+	return &c, nil
+}
+
+// describe puts a position to a syntax error, which has it in a field alone.
+func describe(err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Errorf("not valid JSON at byte %d: %w", syntax.Offset, err)
+	}
+	return err
+}
