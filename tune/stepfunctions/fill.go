@@ -1,0 +1,52 @@
+package stepfunctions
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/result"
+)
+
+// fill puts into v what its execution, which has ended, has to say.
+func (t *Tuner) fill(ctx context.Context, run result.Run, v *result.Variant, e *sfn.DescribeExecutionOutput) {
+	if e.Status != types.ExecutionStatusSucceeded {
+		v.Error = fmt.Sprintf("the execution ended as %s: %s", e.Status, t.cause(ctx, e))
+		return
+	}
+	out, err := powertuning.ParseOutput([]byte(aws.ToString(e.Output)))
+	switch {
+	case errors.Is(err, powertuning.ErrEmptyOutput):
+		v.Error = "Power Tuning failed, though its execution ended as SUCCEEDED: " + t.cause(ctx, e)
+	case err != nil:
+		v.Error = err.Error()
+	case len(out.Stats) == 0:
+		v.Error = "Power Tuning answered without stats: is the state machine its version 4.4.0?"
+	default:
+		v.Tuning = &out
+		v.Cells = cells(run.PowerValues, out.Stats)
+	}
+}
+
+// cells makes a cell of each power value. Power Tuning drops a size without a
+// word when it finds no REPORT line in the log of its invocations.
+func cells(powers []int, stats []powertuning.Stat) []result.Cell {
+	var cells []result.Cell
+	for _, s := range stats {
+		cells = append(cells, result.Cell{Power: s.Value, AverageMS: s.AverageDuration, AverageCost: s.AveragePrice})
+	}
+	for _, power := range powers {
+		if !slices.ContainsFunc(stats, func(s powertuning.Stat) bool { return s.Value == power }) {
+			cells = append(cells, result.Cell{Power: power, Error: "Power Tuning answered nothing for this size: it found no REPORT line in the last 4 KB of the log, so the function must log less"})
+		}
+	}
+	slices.SortFunc(cells, func(a, b result.Cell) int { return cmp.Compare(a.Power, b.Power) })
+	return cells
+}

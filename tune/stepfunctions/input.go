@@ -1,0 +1,55 @@
+package stepfunctions
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"time"
+
+	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/result"
+)
+
+// input is what the state machine is given for a variant.
+func input(run result.Run, v result.Variant) (string, error) {
+	in := powertuning.Input{
+		LambdaARN:            run.Function,
+		PowerValues:          run.PowerValues,
+		Num:                  run.Num,
+		Payload:              v.Payload,
+		Strategy:             run.TuningStrategy,
+		BalancedWeight:       &run.BalancedWeight,
+		DiscardTopBottom:     &run.DiscardTopBottom,
+		SleepBetweenMS:       run.SleepBetweenRunsMS,
+		ParallelInvocation:   run.ParallelInvocation,
+		IncludeOutputResults: true,
+	}
+	b, err := json.Marshal(in)
+	if err != nil {
+		return "", fmt.Errorf("the execution's input: %w", err)
+	}
+	return string(b), nil
+}
+
+// executionName names the execution of a variant, readably, and the same
+// again for the same variant of the same comparison. So an execution whose
+// start was cut off before its ARN was saved is found by its name, and
+// StartExecution, idempotent for the same name and input, never starts it
+// twice. The input is part of the name, since another input would be refused
+// under it.
+func executionName(run result.Run, v result.Variant, input string) string {
+	label := v.Strategy
+	if v.Concurrency != nil {
+		label += "-" + strconv.Itoa(*v.Concurrency)
+	}
+	label = notInNames.ReplaceAllString(label, "-")
+	at := run.Time.UTC()
+	sum := sha256.Sum256([]byte(run.StateMachine + at.Format(time.RFC3339Nano) + label + input))
+	return fmt.Sprintf("%.46s-%s-%x", label, at.Format("20060102T150405Z"), sum[:8])
+}
+
+// notInNames is all but the characters that an execution's name may have
+// where its log goes to CloudWatch. A name has at most 80 of them.
+var notInNames = regexp.MustCompile(`[^0-9A-Za-z_-]`)

@@ -1,0 +1,162 @@
+package stepfunctions
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/result"
+)
+
+// DefaultExecutionTimeout is the totalExecutionTimeout that `pulumi up`
+// deploys: the most that an executor may take for all invocations at one
+// power value.
+const DefaultExecutionTimeout = 600 * time.Second
+
+// Plan is what a comparison is going to do on AWS and to cost. Its counts are
+// exact while nothing fails (Power Tuning tries a power value that fails up to
+// three times); its times and dollars are estimates from above, at list
+// prices.
+type Plan struct {
+	Executions  int
+	Invocations int // of the function
+	GETs        int // 0 where the function's reads are not known
+	AtOnce      int // Lambda invocations that run at once, those of Power Tuning included
+
+	Lambda        float64 // dollars: the function's compute and requests
+	Executors     float64 // dollars: Power Tuning's own functions, which wait for it at 128 MB
+	StepFunctions float64 // dollars
+	S3            float64 // dollars
+
+	Takes time.Duration
+}
+
+// Dollars is the whole cost.
+func (p Plan) Dollars() float64 { return p.Lambda + p.Executors + p.StepFunctions + p.S3 }
+
+// NewPlan plans those variants of c that were not started yet. It refuses,
+// with the numbers and what to change, a plan whose invocations cannot end
+// within the function's timeout (c.Run.TimeoutSec), or, one after the other,
+// within executionTimeout: the state machine's totalExecutionTimeout, for
+// which 0 stands for [DefaultExecutionTimeout].
+func NewPlan(c *result.Comparison, executionTimeout time.Duration) (Plan, error) {
+	if executionTimeout == 0 {
+		executionTimeout = DefaultExecutionTimeout
+	}
+	run := c.Run
+	if run.Num < powertuning.MinNum {
+		return Plan{}, fmt.Errorf("-num must be at least %d on AWS, got %d: Power Tuning does not take less", powertuning.MinNum, run.Num)
+	}
+	p := Plan{AtOnce: 2 * len(run.PowerValues)}
+	if run.ParallelInvocation {
+		p.AtOnce = (1 + run.Num) * len(run.PowerValues)
+	}
+	for _, v := range c.Variants {
+		if finished(v) || v.Execution != "" {
+			continue
+		}
+		if err := fits(run, v, executionTimeout); err != nil {
+			return Plan{}, err
+		}
+		p.add(c, v)
+	}
+	return p, nil
+}
+
+func (p *Plan) add(c *result.Comparison, v result.Variant) {
+	const overhead = 30 * time.Second // publishing the versions, and the clean-up
+	run := c.Run
+	invocations := run.Num * len(run.PowerValues)
+	p.Executions++
+	p.Invocations += invocations
+	p.GETs += invocations * run.Repeat
+	p.S3 += float64(invocations) * c.GETCostPerMillion() / 1e6
+	p.StepFunctions += powertuning.ExecutionCost(region(run.StateMachine), len(run.PowerValues), 0)
+	var longest time.Duration
+	for _, power := range run.PowerValues {
+		one := lasts(run, v, power)
+		all := executorLasts(run, one)
+		longest = max(longest, all)
+		p.Lambda += float64(run.Num) * c.CostPerMillion(power, ms(one)) / 1e6
+		p.Executors += powertuning.ComputeCost(powertuning.X8664, powertuning.MinPower, ms(all))
+	}
+	p.Takes += longest + overhead
+}
+
+// executorLasts is how long the executor of a power value lasts whose
+// invocations last so long each.
+func executorLasts(run result.Run, one time.Duration) time.Duration {
+	if run.ParallelInvocation {
+		return one
+	}
+	return time.Duration(run.Num) * (one + time.Duration(run.SleepBetweenRunsMS)*time.Millisecond)
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// fits refuses what cannot end in time even if the reads waited for nothing
+// but S3.
+func fits(run result.Run, v result.Variant, executionTimeout time.Duration) error {
+	if run.Repeat == 0 {
+		return nil
+	}
+	one := waits(run, v)
+	if limit := functionTimeout(run); one > limit {
+		return fmt.Errorf("%s: an invocation of %s, and the function's timeout is %s\nlower -repeat to %d at most",
+			v.Label(), reads(run, v), limit, repeatWithin(run, v, limit))
+	}
+	if all := executorLasts(run, one); all > executionTimeout {
+		within := executionTimeout/time.Duration(run.Num) - time.Duration(run.SleepBetweenRunsMS)*time.Millisecond
+		remedies := []string{"choose -parallel (parallelInvocation)"}
+		if n := repeatWithin(run, v, within); n > 0 {
+			remedies = append([]string{fmt.Sprintf("lower -repeat to %d at most", n)}, remedies...)
+		}
+		return fmt.Errorf("%s: %d invocations one after the other, each of %s, are %s, and the state machine's totalExecutionTimeout is %s\n%s",
+			v.Label(), run.Num, reads(run, v), all.Round(time.Second), executionTimeout, strings.Join(remedies, ", or "))
+	}
+	return nil
+}
+
+// repeatWithin returns how many reads one invocation of v can wait for in d.
+func repeatWithin(run result.Run, v result.Variant, d time.Duration) int {
+	return int(d * time.Duration(inFlight(run, v)) / readLatency)
+}
+
+func reads(run result.Run, v result.Variant) string {
+	return fmt.Sprintf("%d reads at %g ms, %d at once, is %s", run.Repeat, ms(readLatency), inFlight(run, v), waits(run, v).Round(time.Millisecond))
+}
+
+// WriteText writes the plan for people.
+func (p Plan) WriteText(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "  The plan on AWS: %s executions of Power Tuning, one after the other, %s invocations, %s S3 GETs\n",
+		grouped(p.Executions), grouped(p.Invocations), grouped(p.GETs))
+	fmt.Fprintf(&b, "  about %s at most; %d Lambda invocations at once (a new account is held to 10)\n\n", p.Takes.Round(time.Minute), p.AtOnce)
+	for _, line := range []struct {
+		what    string
+		dollars float64
+	}{
+		{"Lambda, compute and requests", p.Lambda},
+		{"Lambda, Power Tuning's own functions", p.Executors},
+		{"Step Functions, state transitions", p.StepFunctions},
+		{"S3, GETs", p.S3},
+		{"together, at most", p.Dollars()},
+	} {
+		fmt.Fprintf(&b, "  %-38s $%.4f\n", line.what, line.dollars)
+	}
+	fmt.Fprintf(&b, "\n  An estimate from above, at list prices: %g ms a read one after the other, %g ms of CPU, %s GETs a second for all sizes.\n", ms(readLatency), ms(readCPU), grouped(prefixRate))
+	b.WriteString("  A size that fails is tried three times.\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// grouped writes n with a comma between thousands.
+func grouped(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

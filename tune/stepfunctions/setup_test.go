@@ -1,0 +1,122 @@
+package stepfunctions_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/stepfunctions"
+	"lambda-parallel-io/tune/stepfunctions/sfntest"
+)
+
+const (
+	machine  = "arn:aws:states:eu-west-1:123456789012:stateMachine:powerTuningStateMachine-1a2b"
+	function = "arn:aws:lambda:eu-west-1:123456789012:function:reader"
+)
+
+// environment gives the SDK credentials and an endpoint, and nothing of what
+// the machine has for it.
+func environment(t *testing.T, endpoint string) {
+	t.Helper()
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL_SFN": endpoint, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "",
+		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_CA_BUNDLE": "",
+	} {
+		t.Setenv(name, value)
+	}
+}
+
+// setup serves a script on loopback and makes a Tuner for it that waits for
+// nothing.
+func setup(t *testing.T, script string) (*sfntest.Server, *stepfunctions.Tuner) {
+	t.Helper()
+	srv := sfntest.New(parse(t, script))
+	web := httptest.NewServer(srv)
+	t.Cleanup(web.Close)
+	environment(t, web.URL)
+	return srv, tuner(t, stepfunctions.Options{})
+}
+
+func tuner(t *testing.T, o stepfunctions.Options) *stepfunctions.Tuner {
+	t.Helper()
+	var err error
+	o.Settings, err = stepfunctions.Resolve(t.Context(), "", stepfunctions.Settings{StateMachine: machine, Function: function})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Backoff = func(int) time.Duration { return 0 }
+	tuner, err := stepfunctions.New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tuner
+}
+
+func parse(t *testing.T, script string) sfntest.Script {
+	t.Helper()
+	s, err := sfntest.Parse(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// comparison is planned for sequential, unbounded and pool at three sizes.
+func comparison() *result.Comparison {
+	one, thirty := 1, 30
+	return &result.Comparison{
+		Schema: result.Schema, Mode: result.AWS,
+		Run: result.Run{
+			Time: time.Date(2026, 11, 22, 22, 7, 15, 123, time.UTC), Arch: "arm64", Region: "eu-west-1",
+			PowerValues: []int{512, 1024, 1769}, Num: 5, Repeat: 500, Function: function, StateMachine: machine, TimeoutSec: 600,
+			TuningStrategy: "balanced", BalancedWeight: 0.5, DiscardTopBottom: 0.2,
+		},
+		Variants: []result.Variant{
+			{Strategy: "sequential", Concurrency: &one, Payload: payload("sequential", 1)},
+			{Strategy: "unbounded", Payload: payload("unbounded", 1)},
+			{Strategy: "pool", Concurrency: &thirty, Payload: payload("pool", 30)},
+		},
+	}
+}
+
+func payload(strategy string, concurrency int) json.RawMessage {
+	b, err := json.Marshal(map[string]any{"strategy": strategy, "concurrency": concurrency, "repeat": 500, "objectKey": "sample.json"})
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// tune runs a comparison and keeps what it told.
+func tune(t *testing.T, ctx context.Context, tuner *stepfunctions.Tuner, c *result.Comparison) (told []result.Progress, err error) {
+	t.Helper()
+	err = tuner.Tune(ctx, c, func(p result.Progress) { told = append(told, p) })
+	return told, err
+}
+
+// saved is c as it is after it was written to results.json and read again.
+func saved(t *testing.T, c *result.Comparison) *result.Comparison {
+	t.Helper()
+	b, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again result.Comparison
+	if err := json.Unmarshal(b, &again); err != nil {
+		t.Fatal(err)
+	}
+	return &again
+}
+
+func count(srv *sfntest.Server, operation string) (n int) {
+	for _, r := range srv.Requests() {
+		if r.Operation == operation {
+			n++
+		}
+	}
+	return n
+}
