@@ -1,0 +1,161 @@
+//go:build linux
+
+package lambda_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	awslambda "github.com/aws/aws-lambda-go/lambda"
+	"golang.org/x/sys/unix"
+
+	"lambda-parallel-io/tune/local/lambda"
+)
+
+// The test binary is also the function: a real process that speaks the
+// Runtime API through aws-lambda-go, and does what its payload asks.
+const asFunction = "TEST_AS_FUNCTION"
+
+func TestMain(m *testing.M) {
+	switch mode := os.Getenv(asFunction); mode {
+	case "":
+		os.Exit(m.Run())
+	case "dies at once":
+		fmt.Println("cannot start")
+		os.Exit(3)
+	case "never polls":
+		select {}
+	default:
+		awslambda.Start(handle)
+	}
+}
+
+type request struct {
+	Do string
+	MS int // milliseconds
+	MB int
+}
+
+func handle(ctx context.Context, r request) (any, error) {
+	switch r.Do {
+	case "answer":
+		return os.Getpid(), nil
+	case "spin": // on every core that it sees
+		end := time.Now().Add(time.Duration(r.MS) * time.Millisecond)
+		for range runtime.GOMAXPROCS(0) - 1 {
+			go func() {
+				for time.Now().Before(end) {
+				}
+			}()
+		}
+		for time.Now().Before(end) {
+		}
+		return "spun", nil
+	case "error":
+		return nil, errors.New("the object is not there")
+	case "panic":
+		panic("boom")
+	case "exit":
+		os.Exit(7)
+	case "hang":
+		<-make(chan int)
+	case "allocate":
+		blocks := make([][]byte, 0, r.MB)
+		for range r.MB {
+			b := make([]byte, 1<<20)
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			blocks = append(blocks, b)
+			time.Sleep(time.Millisecond)
+		}
+		return len(blocks), nil
+	case "answer at length":
+		return strings.Repeat("x", r.MB<<20), nil
+	case "print":
+		for range r.MB << 10 {
+			fmt.Println(strings.Repeat("x", 1023))
+		}
+		return "printed", nil
+	case "limits":
+		var l unix.Rlimit
+		err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l)
+		return []uint64{l.Max, uint64(runtime.GOMAXPROCS(0))}, err
+	case "environment":
+		return os.Environ(), nil
+	case "fork":
+		cmd := exec.Command("/bin/sleep", "1000")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: r.MS > 0}
+		err := cmd.Start()
+		return cmd.Process.Pid, err
+	case "answer twice":
+		return answerTwice()
+	}
+	return nil, fmt.Errorf("what is %q?", r.Do)
+}
+
+// answerTwice posts an answer behind aws-lambda-go's back.
+func answerTwice() (any, error) {
+	go func() {}()
+	base := "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime/invocation/"
+	resp, err := http.Post(base+"no-such-id/response", "application/json", strings.NewReader(`"garbage"`))
+	if err != nil {
+		return nil, err
+	}
+	return resp.StatusCode, resp.Body.Close()
+}
+
+// function starts an environment of the test function.
+func function(t *testing.T, memoryMB int, timeout time.Duration, env ...string) *lambda.Function {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mode := asFunction + "=yes"
+	f, err := lambda.New(lambda.Config{
+		Path: self, Env: append([]string{mode}, env...), MemoryMB: memoryMB, Timeout: timeout,
+		Name: "parallel", Region: "eu-west-1", Log: testLog{t},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return f
+}
+
+func invoke(t *testing.T, f *lambda.Function, r request) lambda.Invocation {
+	t.Helper()
+	payload, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv, err := f.Invoke(t.Context(), payload)
+	if err != nil {
+		t.Fatalf("Invoke(%s): %v", payload, err)
+	}
+	return inv
+}
+
+type testLog struct{ t *testing.T }
+
+func (l testLog) Write(p []byte) (int, error) {
+	if len(p) < 500 {
+		l.t.Logf("function: %s", strings.TrimSpace(string(p)))
+	}
+	return len(p), nil
+}

@@ -1,0 +1,205 @@
+package lambda
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// The headers of the Runtime API, as aws-lambda-go's runtime_api_client reads
+// them.
+const (
+	headerRequestID   = "Lambda-Runtime-Aws-Request-Id"
+	headerDeadline    = "Lambda-Runtime-Deadline-Ms"
+	headerFunctionARN = "Lambda-Runtime-Invoked-Function-Arn"
+	headerTraceID     = "Lambda-Runtime-Trace-Id"
+	headerErrorType   = "Lambda-Runtime-Function-Error-Type"
+
+	apiPrefix = "/2018-06-01/runtime/"
+)
+
+// runtimeAPI serves the Lambda Runtime API to one process at a time.
+// Source: AWS Lambda Developer Guide, "Using the Lambda runtime API".
+type runtimeAPI struct {
+	http   *http.Server
+	addr   string
+	served chan error
+
+	idle    func()              // called when a process asks for the next event
+	polled  chan *poll          // then sent
+	initErr chan *FunctionError // what a process posted to init/error
+
+	mu      sync.Mutex
+	current *event // handed over and not answered
+}
+
+// poll is a process's request for the next event. It is answered by sending
+// the event, or given up by the process when gone is closed.
+type poll struct {
+	at     time.Time
+	events chan *event
+	gone   <-chan struct{}
+}
+
+// event is one invocation on its way to the process and back.
+type event struct {
+	id       string
+	payload  []byte
+	deadline time.Time
+	arn      string
+	trace    string
+	handed   chan time.Time // when it was handed over
+	answers  chan answer    // the first answer; the sender does not wait
+}
+
+// answer is what a process made of an event.
+type answer struct {
+	at      time.Time
+	payload []byte
+	err     *FunctionError
+}
+
+func startRuntimeAPI(idle func(), logs *log.Logger) (*runtimeAPI, error) {
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listening for the local Lambda Runtime API: %w", err)
+	}
+	api := &runtimeAPI{
+		addr:    ln.Addr().String(),
+		served:  make(chan error, 1),
+		idle:    idle,
+		polled:  make(chan *poll),
+		initErr: make(chan *FunctionError, 1),
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+apiPrefix+"invocation/next", api.next)
+	mux.HandleFunc("POST "+apiPrefix+"invocation/{id}/response", api.response)
+	mux.HandleFunc("POST "+apiPrefix+"invocation/{id}/error", api.error)
+	mux.HandleFunc("POST "+apiPrefix+"init/error", api.initError)
+	api.http = &http.Server{Handler: mux, ErrorLog: logs, ReadHeaderTimeout: time.Minute}
+	go func() { api.served <- api.http.Serve(ln) }()
+	return api, nil
+}
+
+func (api *runtimeAPI) close() error {
+	err := api.http.Close()
+	if served := <-api.served; !errors.Is(served, http.ErrServerClosed) {
+		return errors.Join(err, fmt.Errorf("serving the local Lambda Runtime API: %w", served))
+	}
+	return err
+}
+
+func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
+	p := &poll{at: time.Now(), events: make(chan *event), gone: r.Context().Done()}
+	api.idle()
+	select {
+	case api.polled <- p:
+	case <-p.gone:
+		return
+	}
+	select {
+	case e := <-p.events:
+		api.setCurrent(e)
+		h := w.Header()
+		h.Set("Content-Type", "application/json")
+		h.Set(headerRequestID, e.id)
+		h.Set(headerDeadline, strconv.FormatInt(e.deadline.UnixMilli(), 10))
+		h.Set(headerFunctionARN, e.arn)
+		h.Set(headerTraceID, e.trace)
+		e.handed <- time.Now()
+		_, _ = w.Write(e.payload) // a process that has gone is noticed by its end
+	case <-p.gone:
+	}
+}
+
+func (api *runtimeAPI) setCurrent(e *event) {
+	api.mu.Lock()
+	api.current = e
+	api.mu.Unlock()
+}
+
+// take returns the event that the request answers, once.
+func (api *runtimeAPI) take(w http.ResponseWriter, r *http.Request) *event {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	e := api.current
+	if e == nil || e.id != r.PathValue("id") {
+		refuse(w, http.StatusBadRequest, "InvalidRequestID", "there is no such invocation, or it has been answered")
+		return nil
+	}
+	api.current = nil
+	return e
+}
+
+func (api *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
+	e := api.take(w, r)
+	if e == nil {
+		return
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse+1))
+	at := time.Now()
+	switch {
+	case err != nil:
+		e.answers <- answer{at: at, err: &FunctionError{"Runtime.TruncatedResponse", fmt.Sprintf("the response broke off: %v", err)}}
+		refuse(w, http.StatusBadRequest, "Runtime.TruncatedResponse", "the response broke off")
+	case len(body) > maxResponse:
+		message := fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", maxResponse)
+		e.answers <- answer{at: at, err: &FunctionError{"Function.ResponseSizeTooLarge", message}}
+		refuse(w, http.StatusRequestEntityTooLarge, "Function.ResponseSizeTooLarge", message)
+	default:
+		e.answers <- answer{at: at, payload: body}
+		accept(w)
+	}
+}
+
+func (api *runtimeAPI) error(w http.ResponseWriter, r *http.Request) {
+	if e := api.take(w, r); e != nil {
+		e.answers <- answer{at: time.Now(), err: readError(r)}
+		accept(w)
+	}
+}
+
+func (api *runtimeAPI) initError(w http.ResponseWriter, r *http.Request) {
+	select {
+	case api.initErr <- readError(r):
+		accept(w)
+	default:
+		refuse(w, http.StatusForbidden, "InvalidStateTransition", "an INIT error has been reported already")
+	}
+}
+
+// readError reads {"errorMessage": .., "errorType": ..}; what is something
+// else becomes the message.
+func readError(r *http.Request) *FunctionError {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse))
+	var e struct {
+		Message string `json:"errorMessage"`
+		Type    string `json:"errorType"`
+	}
+	if err != nil || json.Unmarshal(body, &e) != nil || e.Message == "" {
+		e.Message = string(body)
+	}
+	if e.Type == "" {
+		e.Type = r.Header.Get(headerErrorType)
+	}
+	return &FunctionError{e.Type, e.Message}
+}
+
+func accept(w http.ResponseWriter) {
+	w.WriteHeader(http.StatusAccepted)
+	_, _ = io.WriteString(w, `{"status":"OK"}`)
+}
+
+func refuse(w http.ResponseWriter, status int, kind, message string) {
+	body, _ := json.Marshal(map[string]string{"errorType": kind, "errorMessage": message})
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,79 @@
+package s3
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// Latency is how long the model of S3 takes to answer a small GET.
+type Latency struct {
+	name   string
+	median time.Duration
+	sigma  float64 // of the logarithm
+	floor  time.Duration
+}
+
+// The profiles of a small GET inside a region. They are lognormal, as latency
+// with a long tail is:
+//
+//   - apg: fitted to the 18.8 ms a GET that aws-samples/aws-lambda-parallel-download
+//     published for sequential reads (December 2024);
+//   - public: fitted to published percentiles, p50 27, p90 60, p99 114 ms
+//     (December 2025);
+//   - express: S3 Express One Zone's single-digit milliseconds; its median is
+//     this project's choice.
+var profiles = []Latency{
+	{name: "apg", median: 13 * time.Millisecond, sigma: 0.62},
+	{name: "public", median: 27 * time.Millisecond, sigma: 0.62, floor: 10 * time.Millisecond},
+	{name: "express", median: 2500 * time.Microsecond, sigma: 0.62},
+	{name: "none"},
+}
+
+// maxFixed keeps a fixed latency below what any client would wait for.
+const maxFixed = time.Minute
+
+// ParseLatency reads the name of a profile (apg, public, express, none) or a
+// fixed duration such as 15ms, from 0 to 1 minute.
+func ParseLatency(s string) (Latency, error) {
+	var names []string
+	for _, p := range profiles {
+		if p.name == s {
+			return p, nil
+		}
+		names = append(names, p.name)
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 || d > maxFixed {
+		return Latency{}, fmt.Errorf("latency %q: it must be %s, or a duration from 0s to %s such as 15ms",
+			s, strings.Join(names, ", "), "1m")
+	}
+	return Latency{name: d.String(), median: d}, nil
+}
+
+func (l Latency) String() string { return l.name }
+
+// Median returns the profile's median, before its floor.
+func (l Latency) Median() time.Duration { return l.median }
+
+// Draw returns the latency of one GET: the same for the same numbers,
+// whatever else was drawn before.
+func (l Latency) Draw(seed, invocation, get uint64) time.Duration {
+	if l.sigma == 0 {
+		return l.median
+	}
+	r := rand.New(rand.NewPCG(mix(seed, invocation), mix(invocation+1, get)))
+	d := time.Duration(float64(l.median) * math.Exp(l.sigma*r.NormFloat64()))
+	return max(d, l.floor)
+}
+
+// mix is splitmix64's finalizer: PCG's first number after close seeds would
+// not be independent enough by itself.
+func mix(a, b uint64) uint64 {
+	z := a*0x9e3779b97f4a7c15 + b*0xd1342543de82ef95 + 0x632be59bd9b4e019
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
