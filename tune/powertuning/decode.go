@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -23,7 +24,7 @@ func object(raw []byte) (map[string]jsontext.Value, error) {
 	}
 	var members map[string]jsontext.Value
 	if err := json.Unmarshal(raw, &members); err != nil {
-		return nil, fmt.Errorf("it is not valid JSON: %w", err)
+		return nil, errors.New("it is not valid JSON: " + clip(err.Error(), 200)) // it may quote a name of any length
 	}
 	return members, nil
 }
@@ -72,10 +73,17 @@ func whole(name string, v jsontext.Value, least, most int) (int, error) {
 	return 0, fmt.Errorf("%s must be a whole number %s, got %s", name, limits, shorten(string(v)))
 }
 
-// shorten keeps an error readable whatever the input was.
-func shorten(s string) string {
-	const most = 60
-	s = strings.ToValidUTF8(strings.TrimSpace(s), "\uFFFD")
+// shorten keeps an error readable, and harmless to a terminal, whatever the
+// input was.
+func shorten(s string) string { return clip(s, 60) }
+
+func clip(s string, most int) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.TrimSpace(s))
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "…"
 	}

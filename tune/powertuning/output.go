@@ -39,20 +39,19 @@ func parseOutput(members map[string]jsontext.Value) (out Output, err error) {
 	out.Power = r.power("power")
 	out.Cost = r.amount("cost")
 	out.Duration = r.amount("duration")
-	machine := r.sub("stateMachine")
+	machine := r.sub("stateMachine") // with r's error, if it has one
 	out.StateMachine.ExecutionCost = machine.amount("executionCost")
 	out.StateMachine.LambdaCost = machine.amount("lambdaCost")
 	out.StateMachine.Visualization = machine.link("visualization")
-	if r.err = errors.Join(r.err, machine.err); r.err != nil || members["stats"] == nil {
-		return out, r.err
+	if machine.err != nil || members["stats"] == nil {
+		return out, machine.err
 	}
 	var list []jsontext.Value
-	if json.Unmarshal(members["stats"], &list) != nil {
-		return out, fmt.Errorf("stats must be a list, got %s", shorten(string(members["stats"])))
+	if v := members["stats"]; v.Kind() != '[' || json.Unmarshal(v, &list) != nil {
+		return out, fmt.Errorf("stats must be a list, got %s", shorten(string(v)))
 	}
 	for i, v := range list {
-		s := reader{within: fmt.Sprintf("stats[%d].", i)}
-		s.members, s.err = object(v)
+		s := read(fmt.Sprintf("stats[%d]", i), v)
 		out.Stats = append(out.Stats, Stat{
 			Value:           s.power("value"),
 			AveragePrice:    s.amount("averagePrice"),
@@ -109,19 +108,29 @@ func (r *reader) link(name string) (s string) {
 		return ""
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.ContainsAny(s, " \"'<>`\\") {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.ContainsFunc(s, unsafe) {
 		r.err = fmt.Errorf("%s%s must be an https or http link, got %s", r.within, name, shorten(string(v)))
 		return ""
 	}
 	return s
 }
 
+// unsafe says which characters are in no link of the tool's, and may harm the
+// view that shows it.
+func unsafe(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'<>`\\", r) }
+
 func (r *reader) sub(name string) reader {
-	sub := reader{within: r.within + name + "."}
-	if v := r.get(name); r.err == nil {
-		if sub.members, sub.err = object(v); sub.err != nil {
-			sub.err = fmt.Errorf("%s%s: %w", r.within, name, sub.err)
-		}
+	v := r.get(name)
+	if r.err != nil {
+		return reader{err: r.err}
 	}
-	return sub
+	return read(r.within+name, v)
+}
+
+func read(name string, v jsontext.Value) reader {
+	members, err := object(v)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return reader{within: name + ".", members: members, err: err}
 }

@@ -83,7 +83,7 @@ func (in *Input) set(name string, v jsontext.Value) (err error) {
 	case "dryRun":
 		in.DryRun, err = boolean(name, v)
 	case "allowedExceptions":
-		if json.Unmarshal(v, &in.AllowedExceptions) != nil {
+		if v.Kind() != '[' || json.Unmarshal(v, &in.AllowedExceptions) != nil {
 			err = fmt.Errorf("allowedExceptions must be a list of strings, got %s", shorten(string(v)))
 		}
 	case "preProcessorARN":

@@ -1,0 +1,213 @@
+package powertuning
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+const exampleARN = "arn:aws:lambda:us-east-1:123456789012:function:parallel"
+
+func TestInputMarshalsToWhatTheStateMachineTakes(t *testing.T) {
+	weight := 0.0
+	in := Input{
+		LambdaARN: exampleARN, Num: 5, PowerValues: []int{512, 1024},
+		Payload: json.RawMessage(`{"strategy": "pool"}`), Strategy: Balanced, BalancedWeight: &weight, IncludeOutputResults: true,
+	}
+	got, err := json.Marshal(in)
+	want := `{"lambdaARN":"` + exampleARN + `","powerValues":[512,1024],"num":5,"payload":{"strategy":"pool"},` +
+		`"strategy":"balanced","balancedWeight":0,"includeOutputResults":true}`
+	if err != nil || string(got) != want {
+		t.Errorf("Marshal = %s, %v, want %s", got, err, want)
+	}
+}
+
+// One input with every field, each of which must arrive.
+func TestEveryFieldIsRead(t *testing.T) {
+	raw := `{"lambdaARN":"` + exampleARN + `","powerValues":[512,1024],"num":7,"payload":{"a":1},"payloadS3":"s3://b/k",` +
+		`"strategy":"speed","balancedWeight":0.3,"discardTopBottom":0.1,"sleepBetweenRunsMs":20,` +
+		`"parallelInvocation":true,"onlyColdStarts":true,"includeOutputResults":true,"disablePayloadLogs":true,"dryRun":true,` +
+		`"allowedExceptions":["E"],"preProcessorARN":"pre","postProcessorARN":"post","autoOptimize":true,"autoOptimizeAlias":"live"}`
+	in, err := ParseInput([]byte(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := json.Marshal(in); err != nil || string(got) != raw {
+		t.Errorf("ParseInput and Marshal = %s, %v, want %s", got, err, raw)
+	}
+	var members map[string]any
+	if err := json.Unmarshal([]byte(raw), &members); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range fieldNames {
+		if _, ok := members[name]; !ok {
+			t.Errorf("%s is in the list of fields and not read here", name)
+		}
+	}
+	if len(members) != len(fieldNames) {
+		t.Errorf("%d fields read here, %d in the list of fields", len(members), len(fieldNames))
+	}
+}
+
+func TestInputIsTakenAsTheToolTakesIt(t *testing.T) {
+	in, err := ParseInput([]byte(`{"num": "10", "powerValues": ["512", 1024.0, 3e3], "sleepBetweenRunsMs": "50", "strategy": ""}`))
+	if err != nil || in.Num != 10 || in.SleepBetweenMS != 50 || !slices.Equal(in.PowerValues, []int{512, 1024, 3000}) || in.Goal().Strategy != Cost {
+		t.Errorf("numbers as strings: %+v, %v", in, err)
+	}
+	in, err = ParseInput([]byte(`{"powerValues": [], "balancedWeight": -3, "discardTopBottom": 0.5}`))
+	if want := (Goal{Cost, 0, 0.4}); err != nil || in.PowerValues != nil || in.Goal() != want {
+		t.Errorf("beyond the limits: %+v, %v, want %+v", in.Goal(), err, want)
+	}
+	if got, want := (Input{}).Goal(), (Goal{Cost, 0.5, 0.2}); got != want {
+		t.Errorf("Input{}.Goal() = %+v, want %+v", got, want)
+	}
+	share := 0.3
+	if got := (Input{OnlyColdStarts: true, DiscardTopBottom: &share}).Goal().DiscardTopBottom; got != 0 {
+		t.Errorf("onlyColdStarts trims %g, want 0", got)
+	}
+}
+
+func TestBadInputNamesFieldValueAndWhatIsAllowed(t *testing.T) {
+	for raw, want := range map[string]string{
+		``:                                      "it must be a JSON object",
+		`null`:                                  "it must be a JSON object, got null",
+		`[1]`:                                   "it must be a JSON object, got [1]",
+		"\x1b[2J\u202e":                         "got \uFFFD[2J\uFFFD",
+		`nonsense`:                              "got nonsense",
+		`{"num": 5`:                             "not valid JSON",
+		`{"num": 5} {}`:                         "not valid JSON",
+		`{"num": 5, "num": 6}`:                  "duplicate",
+		`{"Num": 5}`:                            `unknown field "Num": the fields are lambdaARN, `,
+		`{"powervalues": [512]}`:                `unknown field "powervalues"`,
+		`{"num": 4}`:                            "num must be a whole number of at least 5, got 4",
+		`{"num": 5.5}`:                          "got 5.5",
+		`{"num": "0x10"}`:                       `got "0x10"`,
+		`{"num": null}`:                         "num must be a whole number of at least 5, got null",
+		`{"powerValues": 512}`:                  `powerValues must be a list of MB or "ALL", got 512`,
+		`{"powerValues": "512,1024"}`:           `powerValues must be a list of MB or "ALL"`,
+		`{"powerValues": [127]}`:                "powerValues: each must be a whole number from 128 to 10240, got 127",
+		`{"powerValues": ["10241"]}`:            `from 128 to 10240, got "10241"`,
+		`{"powerValues": [512, null]}`:          "got null",
+		`{"powerValues": [512, "512"]}`:         `powerValues: "512" stands twice`,
+		`{"strategy": "Balanced"}`:              `strategy must be cost, speed or balanced, got "Balanced"`,
+		`{"strategy": 1}`:                       "strategy must be a string, got 1",
+		`{"balancedWeight": "0.5"}`:             `balancedWeight must be a number, got "0.5": it must be one from 0 to 1`,
+		`{"discardTopBottom": null}`:            "discardTopBottom must be a number, got null: it must be one from 0 to 0.4",
+		`{"balancedWeight": 1e999}`:             "balancedWeight must be a number, got 1e999",
+		`{"sleepBetweenRunsMs": -1}`:            "sleepBetweenRunsMs must be a whole number of at least 0, got -1",
+		`{"parallelInvocation": "true"}`:        `parallelInvocation must be true or false, got "true"`,
+		`{"allowedExceptions": "E"}`:            `allowedExceptions must be a list of strings, got "E"`,
+		`{"payloadS3": "https://bucket/key"}`:   "payloadS3 must be of the form s3://BUCKET/KEY",
+		`{"lambdaARN": "parallel"}`:             `lambdaARN: "parallel" is not the ARN of a function: it must be of the form arn:aws:lambda:REGION:ACCOUNT:function:NAME`,
+		`{"lambdaARN": "` + exampleARN + `:1"}`: "without version or alias",
+		`{"num": 5, "payload": [{"payload": 1, "weight": 1}, {"payload": 2, "weight": 9}]}`:      "payload: weight 1 of 10 in all gives less than one",
+		`{"payload": [{"payload": 1, "weight": "1"}]}`:                                           `payload: weight must be a number above 0, got "1"`,
+		`{"` + strings.Repeat("z", 5000) + `": }`:                                                "not valid JSON",
+		`{"` + strings.Repeat("z", 5000) + `": 1, "` + strings.Repeat("z", 5000) + `": 1}`:       "not valid JSON",
+		`"` + strings.Repeat("z", 5000):                                                          "must be a JSON object",
+		`{"payload": "` + strings.Repeat("x", 100) + `", "` + strings.Repeat("y", 100) + `": 1}`: "…",
+	} {
+		in, err := ParseInput([]byte(raw))
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "power tuning input: ") || len(err.Error()) > 500 {
+			t.Errorf("ParseInput(%s) = %+v, %v, want an error with %q", raw, in, err, want)
+		}
+	}
+}
+
+func TestFunctionARNs(t *testing.T) {
+	for arn, ok := range map[string]bool{
+		exampleARN: true,
+		"arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:a_b-C1": true,
+		"arn:aws-cn:lambda:cn-north-1:123456789012:function:f":             true,
+		exampleARN + ":live": false,
+		"arn:aws:states:us-east-1:123456789012:stateMachine:x": false,
+		"": false,
+	} {
+		if err := CheckFunctionARN(arn); (err == nil) != ok {
+			t.Errorf("CheckFunctionARN(%q) = %v, want fine %t", arn, err, ok)
+		}
+	}
+}
+
+func TestWhatNeedsAWSIsNamed(t *testing.T) {
+	for raw, want := range map[string][]string{
+		`{"lambdaARN": "` + exampleARN + `", "num": 5, "payload": [1, 2], "strategy": "speed", "discardTopBottom": 0, "sleepBetweenRunsMs": 5, "includeOutputResults": true, "disablePayloadLogs": true}`: nil,
+		`{"parallelInvocation": false, "onlyColdStarts": false, "dryRun": false, "autoOptimize": false}`:                                                                                                  nil,
+		`{"payload": [{"payload": {}, "weight": 1}]}`: {"payload (weighted)"},
+		`{"payload": [{"Payload": {}, "Weight": 1}]}`: nil, // an event as it is
+		`{"payload": []}`: nil,
+		`{"payloadS3": "s3://b/k", "parallelInvocation": true, "onlyColdStarts": true}`:                 {"payloadS3", "parallelInvocation", "onlyColdStarts"},
+		`{"dryRun": true, "allowedExceptions": ["E"], "preProcessorARN": "a", "postProcessorARN": "b"}`: {"dryRun", "allowedExceptions", "preProcessorARN", "postProcessorARN"},
+		`{"autoOptimize": true, "autoOptimizeAlias": "live"}`:                                           {"autoOptimize", "autoOptimizeAlias"},
+	} {
+		in, err := ParseInput([]byte(raw))
+		if got := in.Unsupported(); err != nil || !slices.Equal(got, want) {
+			t.Errorf("ParseInput(%s).Unsupported() = %v, %v, want %v", raw, got, err, want)
+		}
+	}
+}
+
+func TestEventIsWhatTheToolSends(t *testing.T) {
+	for payload, want := range map[string]string{
+		``: `null`, `null`: `null`, `false`: `null`, `0`: `null`, `-0.0`: `null`, `""`: `null`,
+		`true`: `true`, `[ 1, 2 ]`: `[1,2]`, `{ "a": 1 }`: `{"a":1}`,
+		`"text"`: `"text"`, `"{\"a\": 1}"`: `{"a": 1}`, `"12"`: `12`,
+	} {
+		if got := string(Input{Payload: json.RawMessage(payload)}.Event()); got != want {
+			t.Errorf("payload %s: event %s, want %s", payload, got, want)
+		}
+	}
+}
+
+// What is read and written again is the same input, and of what is read every
+// question has an answer within its limits.
+func FuzzParseInput(f *testing.F) {
+	c := load(f)
+	for _, e := range c.Executor {
+		f.Add([]byte(e.Input.Event.Input))
+	}
+	for _, e := range c.Initializer {
+		f.Add([]byte(e.Input))
+	}
+	for _, e := range c.GeneratePayloads {
+		raw, err := json.Marshal(Input{Num: e.Input.Num, Payload: e.Input.Payload})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Add([]byte(`{"powerValues":"ALL","num":"7","payloadS3":"s3://b/k","strategy":"balanced","balancedWeight":7,"discardTopBottom":-1,"sleepBetweenRunsMs":1e3,"onlyColdStarts":true}`))
+	f.Add([]byte(`{"autoOptimizeAlias":"\u0000","allowedExceptions":["E"],"dryRun":true,"payload":"{\"a\":1}"}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		in, err := ParseInput(raw)
+		if err != nil {
+			if long, ugly := len(err.Error()) > 600, strings.ContainsFunc(err.Error(), unicode.IsControl); long || ugly {
+				t.Errorf("ParseInput(%q): unreadable error %q", raw, err)
+			}
+			return
+		}
+		once, err := json.Marshal(in)
+		if err != nil {
+			t.Fatalf("ParseInput(%q) = %+v, which does not marshal: %v", raw, in, err)
+		}
+		again, err := ParseInput(once)
+		if err != nil {
+			t.Fatalf("ParseInput(%q), written as %s: %v", raw, once, err)
+		}
+		if twice, err := json.Marshal(again); err != nil || !bytes.Equal(once, twice) {
+			t.Errorf("ParseInput(%q), written as %s, then as %s, %v", raw, once, twice, err)
+		}
+		if !slices.Equal(in.Unsupported(), again.Unsupported()) || in.Goal() != again.Goal() {
+			t.Errorf("ParseInput(%q) = %+v, written and read %+v", raw, in, again)
+		}
+		if g := in.Goal(); checkStrategy(g.Strategy) != nil || g != g.clamp() {
+			t.Errorf("ParseInput(%q).Goal() = %+v", raw, g)
+		}
+		if e := in.Event(); !json.Valid(e) {
+			t.Errorf("ParseInput(%q).Event() = %q, which is not JSON", raw, e)
+		}
+	})
+}

@@ -1,0 +1,115 @@
+package powertuning
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+const exampleOutput = `{"power":512,"cost":6.188e-05,"duration":9100.5,` +
+	`"stateMachine":{"executionCost":0.00038,"lambdaCost":0.001879,"visualization":"https://lambda-power-tuning.show/#AAI=;ADIORg==;ksWBOA=="},` +
+	`"stats":[{"value":512,"averagePrice":6.188e-05,"averageDuration":9100.5}]}`
+
+func TestOutputIsRead(t *testing.T) {
+	want := Output{512, 6.188e-05, 9100.5,
+		StateMachine{0.00038, 0.001879, "https://lambda-power-tuning.show/#AAI=;ADIORg==;ksWBOA=="},
+		[]Stat{{512, 6.188e-05, 9100.5}}}
+	for _, raw := range []string{
+		exampleOutput,
+		strings.ReplaceAll(exampleOutput, `:512,`, `:"512",`),
+		strings.Replace(exampleOutput, `{`, `{"new": [1],`, 1),
+	} {
+		if got, err := ParseOutput([]byte(raw)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("ParseOutput(%s) = %+v, %v, want %+v", raw, got, err, want)
+		}
+	}
+}
+
+func TestAnEmptyOutputIsAFailureOfItsOwn(t *testing.T) {
+	for _, raw := range []string{`{}`, ` { } `} {
+		if out, err := ParseOutput([]byte(raw)); !errors.Is(err, ErrEmptyOutput) {
+			t.Errorf("ParseOutput(%s) = %+v, %v, want ErrEmptyOutput", raw, out, err)
+		}
+	}
+}
+
+func TestGarbageIsNoOutput(t *testing.T) {
+	change := func(old, new string) string {
+		if !strings.Contains(exampleOutput, old) {
+			t.Fatalf("the example has no %s", old)
+		}
+		return strings.Replace(exampleOutput, old, new, 1)
+	}
+	for raw, want := range map[string]string{
+		``: "it is empty", `null`: "must be a JSON object", `[]`: "must be a JSON object", `{"power"`: "not valid JSON",
+		exampleOutput + `1`:                                "not valid JSON",
+		`{"power":512}`:                                    "cost is missing",
+		change(`"power"`, `"Power"`):                       "power is missing",
+		change(`:512`, `:"big"`):                           `power must be a whole number from 128 to 10240, got "big"`,
+		change(`:512`, `:-1`):                              "got -1",
+		change(`6.188e-05`, `"0"`):                         `cost must be a number, got "0"`,
+		change(`6.188e-05`, `-1`):                          "cost must not be negative, got -1",
+		change(`9100.5`, `1e999`):                          "duration must be a number, got 1e999",
+		change(`9100.5`, `null`):                           "duration must be a number, got null",
+		change(`"executionCost"`, `"x"`):                   "stateMachine.executionCost is missing",
+		change(`0.001879`, `true`):                         "stateMachine.lambdaCost must be a number",
+		change(`"visualization"`, `"x"`):                   "stateMachine.visualization is missing",
+		change(`https://`, `javascript://`):                "stateMachine.visualization must be an https or http link",
+		change(`https://`, ``):                             "must be an https or http link",
+		change(`.show/`, `.show/\u001b[2J`):                "must be an https or http link",
+		change(`#AAI`, `#‮`):                               "must be an https or http link",
+		change(`#AAI`, `#<script>`):                        "must be an https or http link",
+		change(`[{`, `{"a":[{`) + `}`:                      "stats must be a list",
+		change(`[{`, `[null,{`):                            "stats[0]",
+		change(`:[{`, `:null,"a":[{`):                      "stats must be a list, got null",
+		change(`"value"`, `"v"`):                           "stats[0].value is missing",
+		change(`"averageDuration":`, `"x":`):               "stats[0].averageDuration is missing",
+		change(`"stateMachine":{`, `"x":{`):                "stateMachine is missing",
+		change(`"stateMachine":`, `"stateMachine":1,"x":`): "stateMachine: it must be a JSON object, got 1",
+	} {
+		out, err := ParseOutput([]byte(raw))
+		if err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, ErrEmptyOutput) || !reflect.DeepEqual(out, Output{}) {
+			t.Errorf("ParseOutput(%s) = %+v, %v, want an error with %q", raw, out, err, want)
+		}
+	}
+}
+
+// What is read and written again is the same output, and may be shown.
+func FuzzParseOutput(f *testing.F) {
+	for _, c := range load(f).Analyzer {
+		f.Add([]byte(c.Output))
+	}
+	f.Add([]byte(exampleOutput))
+	f.Add([]byte(`{}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		out, err := ParseOutput(raw)
+		if err != nil {
+			if long, ugly := len(err.Error()) > 600, strings.ContainsFunc(err.Error(), unicode.IsControl); long || ugly {
+				t.Errorf("ParseOutput(%q): unreadable error %q", raw, err)
+			}
+			return
+		}
+		written, err := json.Marshal(out)
+		if err != nil {
+			t.Fatalf("ParseOutput(%q) = %+v, which does not marshal: %v", raw, out, err)
+		}
+		again, err := ParseOutput(written)
+		if len(out.Stats) == 0 {
+			out.Stats = nil // an empty list is left out
+		}
+		if err != nil || !reflect.DeepEqual(out, again) {
+			t.Errorf("ParseOutput(%q) = %+v, written and read %+v, %v", raw, out, again, err)
+		}
+		if link := out.StateMachine.Visualization; !strings.HasPrefix(strings.ToLower(link), "http") || strings.ContainsFunc(link, hostile) {
+			t.Errorf("ParseOutput(%q) lets the link %q through", raw, link)
+		}
+		if _, err := draw(hash(out.Stats)); err != nil {
+			t.Errorf("ParseOutput(%q): the chart of its stats: %v", raw, err)
+		}
+	})
+}
+
+func hostile(r rune) bool { return r < 0x21 || r > 0x7e || strings.ContainsRune("\"'<>`\\", r) }

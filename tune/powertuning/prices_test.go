@@ -1,0 +1,68 @@
+package powertuning
+
+import (
+	"math"
+	"testing"
+)
+
+func TestComputeCostIsTheListPrice(t *testing.T) {
+	for arch, want := range map[string]float64{ARM64: 0.0000133334, X8664: 0.0000166667} {
+		if got := ComputeCost(arch, 1024, 1000); !near(got, want) {
+			t.Errorf("ComputeCost(%s, a GB-second) = %g, want %g", arch, got, want)
+		}
+		if got := ComputeCost(arch, 128, 45); !near(got, want/8*0.045) {
+			t.Errorf("ComputeCost(%s, 128 MB, 45 ms) = %g, want %g", arch, got, want/8*0.045)
+		}
+	}
+	if got := ComputeCost("riscv", 1024, 1000); !math.IsNaN(got) {
+		t.Errorf("ComputeCost(riscv) = %g, want NaN", got)
+	}
+}
+
+// The package says by how much the tool's prices are above the list.
+func TestTheToolsPricesAreRounded(t *testing.T) {
+	for arch, percent := range map[string]float64{ARM64: 2.0, X8664: 0.8} {
+		base, err := BaseCost(PricesRegion, arch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		above := 100 * (Price(base, 1024, 1000)/ComputeCost(arch, 1024, 1000) - 1)
+		if math.Abs(above-percent) > 0.05 {
+			t.Errorf("%s: the tool is %.2f %% above the list, want %.1f", arch, above, percent)
+		}
+	}
+}
+
+func TestBilledFromPriceUndoesPrice(t *testing.T) {
+	for _, region := range []string{"us-east-1", "eu-south-1", "cn-north-1"} {
+		for _, arch := range []string{ARM64, X8664} {
+			for _, mb := range []int{128, 1769, 3008, 10_240} {
+				for _, ms := range []float64{1, 7, 45, 9101, 900_000} {
+					base, err := BaseCost(region, arch)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := BilledFromPrice(region, arch, mb, Price(base, mb, ms)); got != ms {
+						t.Errorf("BilledFromPrice(%s, %s, %d, the price of %g ms) = %v", region, arch, mb, ms, got)
+					}
+				}
+			}
+		}
+	}
+	for _, got := range []float64{BilledFromPrice("us-east-1", "riscv", 128, 1), BilledFromPrice("us-east-1", ARM64, 0, 1)} {
+		if !math.IsNaN(got) {
+			t.Errorf("BilledFromPrice of nothing = %v, want NaN", got)
+		}
+	}
+}
+
+// JavaScript's toFixed rounds the exact value, and ties up.
+func TestExecutionCostIsRoundedAsByToFixed(t *testing.T) {
+	for x, want := range map[float64]float64{
+		0: 0, 0.000005: 0.00001, 0.015625: 0.01563, 0.046875: 0.04688, 0.00022499: 0.00022, 1.005005: 1.005, 12: 12,
+	} {
+		if got := fixed5(x); got != want {
+			t.Errorf("fixed5(%v) = %v, want %v", x, got, want)
+		}
+	}
+}
