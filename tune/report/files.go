@@ -22,6 +22,10 @@ var files = []struct {
 	view func(*result.Comparison) View
 }{
 	{DataFile, JSON},
+	{"results.csv", CSV},
+	{"results.txt", Bench},
+	{"table.md", Markdown},
+	{"chart.svg", Chart},
 }
 
 // WriteData writes results.json alone into dir, which it makes: the model is

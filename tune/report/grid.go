@@ -38,13 +38,13 @@ type cell struct {
 	label        string
 	power        int  // MB
 	ok           bool // it has figures; otherwise it failed or was not begun
-	duration     figure
-	cost         figure // dollars a million
-	marks        string // of those in the legend, but for noise
+	duration     estimate
+	cost         estimate // dollars a million
+	marks        string   // of those in the legend, but for noise
 }
 
-// figure is a typical value with what is known of its certainty.
-type figure struct {
+// estimate is a typical value with what is known of its certainty.
+type estimate struct {
 	value    float64
 	lo, hi   float64 // 95 % confidence interval, where interval is not ""
 	interval string  // ±3%
@@ -80,7 +80,7 @@ func (g *grid) newCell(variant, power int) cell {
 	if s, c.ok = g.Summarize(c.Cell); !c.ok {
 		return c
 	}
-	c.duration, c.cost = figure{value: s.DurationMS}, figure{value: s.CostPerMillion}
+	c.duration, c.cost = estimate{value: s.DurationMS}, estimate{value: s.CostPerMillion}
 	if durations, costs := g.samples(c.Cell); durations != nil {
 		c.duration.bound(durations)
 		c.cost.bound(costs)
@@ -103,7 +103,7 @@ func (g *grid) samples(c *result.Cell) (durations, costs *benchmath.Sample) {
 		benchmath.NewSample(dollars, &benchmath.DefaultThresholds)
 }
 
-func (f *figure) bound(s *benchmath.Sample) {
+func (f *estimate) bound(s *benchmath.Sample) {
 	summary := benchmath.AssumeNothing.Summary(s, 0.95)
 	if !math.IsInf(summary.Lo, 0) && !math.IsInf(summary.Hi, 0) {
 		f.lo, f.hi, f.interval = summary.Lo, summary.Hi, "±"+summary.PctRangeString()

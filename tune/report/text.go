@@ -57,8 +57,8 @@ func Text(c *result.Comparison, o Options) View {
 	}
 }
 
-func durationOf(c *cell) (string, figure) { return milliseconds(c.duration.value), c.duration }
-func costOf(c *cell) (string, figure)     { return thousands(c.cost.value, 2), c.cost }
+func durationOf(c *cell) (string, estimate) { return milliseconds(c.duration.value), c.duration }
+func costOf(c *cell) (string, estimate)     { return thousands(c.cost.value, 2), c.cost }
 
 func (g *grid) costHeading() string {
 	s := "Cost, $ per million invocations (compute + requests"
@@ -82,7 +82,7 @@ func (g *grid) bounded() bool {
 
 // matrix prints one figure of every cell, in as many blocks of columns as the
 // width demands.
-func (g *grid) matrix(heading string, of func(*cell) (string, figure)) string {
+func (g *grid) matrix(heading string, of func(*cell) (string, estimate)) string {
 	const memory = 9
 	columns := make([]column, len(g.labels))
 	for i, label := range g.labels {
@@ -126,10 +126,10 @@ type column struct {
 	measured                  []bool
 }
 
-func (col *column) add(c *cell, of func(*cell) (string, figure)) {
+func (col *column) add(c *cell, of func(*cell) (string, estimate)) {
 	text, interval, marks := c.failure(), "", c.marks
 	if c.ok {
-		var f figure
+		var f estimate
 		if text, f = of(c); f.interval != "" {
 			interval = " " + f.interval
 		}

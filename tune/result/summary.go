@@ -10,6 +10,7 @@ import (
 // Summary is what the invocations of a cell typically took and cost.
 type Summary struct {
 	DurationMS     float64 // the median; on AWS, Power Tuning's trimmed mean
+	BilledMS       float64 // likewise
 	CostPerMillion float64 // dollars, compute and requests at list price; S3's GETs are apart
 }
 
@@ -25,34 +26,30 @@ func (c *Comparison) Statistic() string {
 // Summarize returns the summary of a cell, and whether there is one: there is
 // none of a cell that is nil or that failed.
 func (c *Comparison) Summarize(cell *Cell) (Summary, bool) {
-	switch {
-	case cell == nil || cell.Error != "":
-		return Summary{}, false
-	case c.Mode == AWS:
-		billed := powertuning.BilledFromPrice(c.Run.Region, c.Run.Arch, cell.Power, cell.AverageCost)
-		return Summary{cell.AverageMS, c.CostPerMillion(cell.Power, billed)}, cell.AverageMS > 0 && billed > 0
-	case len(cell.DurationsMS) == 0 || len(cell.BilledMS) == 0:
+	if cell == nil || cell.Error != "" {
 		return Summary{}, false
 	}
-	billed := make([]float64, len(cell.BilledMS))
-	for i, ms := range cell.BilledMS {
-		billed[i] = float64(ms)
+	duration, billed := cell.AverageMS, 0.0
+	if c.Mode == AWS {
+		billed = powertuning.BilledFromPrice(c.Run.Region, c.Run.Arch, cell.Power, cell.AverageCost)
+	} else {
+		duration, billed = Median(cell.DurationsMS), Median(cell.BilledMS)
 	}
-	return Summary{Median(cell.DurationsMS), c.CostPerMillion(cell.Power, Median(billed))}, true
+	return Summary{duration, billed, c.CostPerMillion(cell.Power, billed)}, duration > 0 && billed > 0
 }
 
 // Median returns the middle of values, or the mean of the two in the middle;
 // NaN of none.
-func Median(values []float64) float64 {
+func Median[N int | float64](values []N) float64 {
 	if len(values) == 0 {
 		return math.NaN()
 	}
 	sorted := slices.Sorted(slices.Values(values))
 	middle := len(sorted) / 2
 	if len(sorted)%2 == 1 {
-		return sorted[middle]
+		return float64(sorted[middle])
 	}
-	return (sorted[middle-1] + sorted[middle]) / 2
+	return (float64(sorted[middle-1]) + float64(sorted[middle])) / 2
 }
 
 // CostPerMillion returns what a million invocations cost that are billed for

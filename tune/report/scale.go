@@ -1,0 +1,137 @@
+package report
+
+import (
+	"math"
+	"strconv"
+)
+
+// scale maps a range of values above 0 to pixels, by their logarithm.
+type scale struct {
+	least, most float64 // values
+	from, to    float64 // pixels
+}
+
+// newScale covers the values with some air at both ends, and one octave at
+// least, so that noise is not drawn as large as a difference.
+func newScale(values []float64, from, to float64) scale {
+	least, most := math.Inf(1), 0.0
+	for _, v := range values {
+		least, most = min(least, v), max(most, v)
+	}
+	if most == 0 {
+		least, most = 1, 10
+	}
+	if most < 2*least {
+		middle := math.Sqrt(least * most)
+		least, most = middle/math.Sqrt2, middle*math.Sqrt2
+	}
+	air := math.Pow(most/least, 0.06)
+	return scale{least / air, most * air, from, to}
+}
+
+func (s scale) at(v float64) float64 {
+	return s.from + (s.to-s.from)*math.Log(v/s.least)/math.Log(s.most/s.least)
+}
+
+func (s scale) covers(v float64) bool { return s.least <= v && v <= s.most }
+
+type tick struct {
+	At   float64 // pixel
+	Text string  // empty where there is no room for it
+}
+
+// ticks are round values: of each decade 1, 2 and 5, or 1 alone where that
+// would be more than eight.
+func (s scale) ticks(text func(float64) string) []tick {
+	for _, steps := range [][]float64{{1, 2, 5}, {1}} {
+		var ticks []tick
+		for e := math.Floor(math.Log10(s.least)); e <= math.Log10(s.most); e++ {
+			for _, step := range steps {
+				if v := step * math.Pow(10, e); s.covers(v) {
+					ticks = append(ticks, tick{s.at(v), text(v)})
+				}
+			}
+		}
+		if len(ticks) <= 8 {
+			return ticks
+		}
+	}
+	return nil
+}
+
+// memoryTicks are at the measured sizes. All have a mark, and a text those that
+// have room for it, the ends first.
+func (s scale) memoryTicks(sizes []int, size float64) []tick {
+	ticks := make([]tick, len(sizes))
+	var taken []float64 // left and right ends in turn
+	place := func(i int) {
+		text := strconv.Itoa(sizes[i])
+		half := textWidth(text, size)/2 + 1
+		at := ticks[i].At
+		for j := 0; j < len(taken); j += 2 {
+			if at+half > taken[j] && at-half < taken[j+1] {
+				return
+			}
+		}
+		taken = append(taken, at-half, at+half)
+		ticks[i].Text = text
+	}
+	for i, size := range sizes {
+		ticks[i].At = s.at(float64(size))
+	}
+	for i := range sizes {
+		place(len(sizes) - 1 - i)
+	}
+	return ticks
+}
+
+// textWidth is about how wide a text is in the widest of the fonts that a
+// browser may take: there is nothing to measure it with.
+func textWidth(s string, size float64) float64 {
+	em := 0.0
+	for _, r := range s {
+		switch {
+		case r > 0x2e80:
+			em += 1.05
+		case r == 'm' || r == 'w' || r == 'M' || r == 'W' || r == '…' || r == '@':
+			em += 1
+		case 'A' <= r && r <= 'Z':
+			em += 0.75
+		case r == ' ' || r == ',' || r == '.' || r == '(' || r == ')' || r == 'i' || r == 'l' || r == 't' || r == 'r':
+			em += 0.42
+		default:
+			em += 0.64
+		}
+	}
+	return em * size
+}
+
+// fit cuts a text to a width.
+func fit(s string, size, width float64) string {
+	if textWidth(s, size) <= width {
+		return s
+	}
+	runes := []rune(s)
+	for len(runes) > 0 && textWidth(string(runes)+"…", size) > width {
+		runes = runes[:len(runes)-1]
+	}
+	return string(runes) + "…"
+}
+
+// spread moves positions, which ascend, apart until each is at least step from
+// its neighbours and all lie between least and most, by as little as that
+// takes. There has to be room for them.
+func spread(at []float64, step, least, most float64) {
+	for i := range at {
+		at[i] = max(at[i], least)
+		if i > 0 {
+			at[i] = max(at[i], at[i-1]+step)
+		}
+	}
+	for i := len(at) - 1; i >= 0; i-- {
+		at[i] = min(at[i], most)
+		if i+1 < len(at) {
+			at[i] = min(at[i], at[i+1]-step)
+		}
+	}
+}

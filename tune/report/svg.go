@@ -1,0 +1,90 @@
+package report
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"io"
+	"strings"
+
+	"lambda-parallel-io/tune/result"
+)
+
+//go:embed templates/*.tmpl
+var templateFiles embed.FS
+
+var templates = template.Must(template.New("").Funcs(template.FuncMap{
+	"px":     px,
+	"add":    func(a, b float64) float64 { return a + b },
+	"color":  func(variant int) int { return variant % 8 },
+	"column": func(i int) float64 { return chartMargin + float64(i)*(figureWidth+chartMargin) },
+}).ParseFS(templateFiles, "templates/*.tmpl"))
+
+const chartMargin = 20.0
+
+// chart is what chart.svg draws: the answer, and time and cost against memory
+// side by side.
+type chart struct {
+	Width, Height, Top float64 // Top is where the figures begin
+	Answer             string
+	Lines              []textLine
+	Figures            []*figure
+}
+
+type textLine struct {
+	label
+	Class string
+}
+
+// Chart is chart.svg, for a README: it follows the reader's light or dark
+// theme, and needs no font and no other file.
+func Chart(c *result.Comparison) View {
+	return func(w io.Writer) error {
+		g := newGrid(c)
+		d := chart{Width: 2*figureWidth + 3*chartMargin, Answer: g.answer()}
+		y := 14.0
+		add := func(class, text string, size, height float64) {
+			for _, line := range breakText(text, size, d.Width-2*chartMargin) {
+				y += height
+				d.Lines = append(d.Lines, textLine{label{chartMargin, y, line}, class})
+			}
+		}
+		add("answer", d.Answer, 17, 23)
+		y += 12
+		if all := g.figures(); all != nil {
+			d.Figures = all[:2]
+			y += 20
+			for i, f := range d.Figures {
+				x := chartMargin + float64(i)*(figureWidth+chartMargin)
+				d.Lines = append(d.Lines, textLine{label{x, y, f.Title + ": " + f.YTitle}, "heading"})
+			}
+			d.Top = y + 8
+			y = d.Top + d.Figures[0].Height
+		}
+		add("tick", g.what()+"; "+g.where(), textSize, 17)
+		d.Height = y + 16
+		return execute(w, "chart", d)
+	}
+}
+
+// breakText breaks a text into lines at spaces.
+func breakText(text string, size, width float64) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && textWidth(line+" "+word, size) > width {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimSpace(line + " " + word)
+	}
+	return append(lines, line)
+}
+
+// execute draws a template whole before it writes.
+func execute(w io.Writer, name string, data any) error {
+	var b bytes.Buffer
+	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
+		return err
+	}
+	_, err := b.WriteTo(w)
+	return err
+}
