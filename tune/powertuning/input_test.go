@@ -103,12 +103,13 @@ func TestBadInputNamesFieldValueAndWhatIsAllowed(t *testing.T) {
 		`{"payloadS3": "https://bucket/key"}`:   "payloadS3 must be of the form s3://BUCKET/KEY",
 		`{"lambdaARN": "parallel"}`:             `lambdaARN: "parallel" is not the ARN of a function: it must be of the form arn:aws:lambda:REGION:ACCOUNT:function:NAME`,
 		`{"lambdaARN": "` + exampleARN + `:1"}`: "without version or alias",
-		`{"num": 5, "payload": [{"payload": 1, "weight": 1}, {"payload": 2, "weight": 9}]}`:      "payload: weight 1 of 10 in all gives less than one",
-		`{"payload": [{"payload": 1, "weight": "1"}]}`:                                           `payload: weight must be a number above 0, got "1"`,
-		`{"` + strings.Repeat("z", 5000) + `": }`:                                                "not valid JSON",
-		`{"` + strings.Repeat("z", 5000) + `": 1, "` + strings.Repeat("z", 5000) + `": 1}`:       "not valid JSON",
-		`"` + strings.Repeat("z", 5000):                                                          "must be a JSON object",
-		`{"payload": "` + strings.Repeat("x", 100) + `", "` + strings.Repeat("y", 100) + `": 1}`: "…",
+		`{"num": 5, "payload": [{"payload": 1, "weight": 1}, {"payload": 2, "weight": 9}]}`:                             "payload: weight 1 of 10 in all gives less than one",
+		`{"num": 5, "payload": [` + strings.Repeat(`{"payload": 1, "weight": 1},`, 5) + `{"payload": 1, "weight": 1}]}`: "payload has 6 weighted payloads and num is 5: num must be at least as many",
+		`{"payload": [{"payload": 1, "weight": "1"}]}`:                                                                  `payload: weight must be a number above 0, got "1"`,
+		`{"` + strings.Repeat("z", 5000) + `": }`:                                                                       "not valid JSON",
+		`{"` + strings.Repeat("z", 5000) + `": 1, "` + strings.Repeat("z", 5000) + `": 1}`:                              "not valid JSON",
+		`"` + strings.Repeat("z", 5000):                                                                                 "must be a JSON object",
+		`{"payload": "` + strings.Repeat("x", 100) + `", "` + strings.Repeat("y", 100) + `": 1}`:                        "…",
 	} {
 		in, err := ParseInput([]byte(raw))
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "power tuning input: ") || len(err.Error()) > 500 {
