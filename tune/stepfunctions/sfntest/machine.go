@@ -2,6 +2,7 @@ package sfntest
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,15 +28,16 @@ type Execution struct {
 // The time of a first execution's start. It is fixed, as is all that follows.
 var dayOne = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// foreign is a running execution of someone else for that function.
-func foreign(function string) *Execution {
+// foreign is the nth running execution of someone else, for that function.
+func foreign(n int, function string) *Execution {
+	name := fmt.Sprintf("someone-else-%d", n)
 	in, err := json.Marshal(map[string]any{"lambdaARN": function, "num": 5})
 	if err != nil {
 		panic(err)
 	}
 	return &Execution{
-		ARN:  "arn:aws:states:us-east-1:123456789012:execution:powerTuningStateMachine:someone-else",
-		Name: "someone-else", Input: string(in), Status: "RUNNING", foreign: true, started: dayOne,
+		ARN:  "arn:aws:states:us-east-1:123456789012:execution:powerTuningStateMachine:" + name,
+		Name: name, Input: string(in), Status: "RUNNING", foreign: true, started: dayOne,
 	}
 }
 

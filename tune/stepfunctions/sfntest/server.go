@@ -37,8 +37,8 @@ type Request struct {
 // New makes a Server that follows the script.
 func New(script Script) *Server {
 	s := &Server{script: script}
-	for _, function := range script.busy {
-		s.executions = append(s.executions, foreign(function))
+	for i, function := range script.busy {
+		s.executions = append(s.executions, foreign(i+1, function))
 	}
 	return s
 }

@@ -1,0 +1,186 @@
+package stepfunctions_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/stepfunctions"
+	"lambda-parallel-io/tune/stepfunctions/sfntest"
+)
+
+func TestWhatPassesIsRetried(t *testing.T) {
+	for _, script := range []string{
+		"StartExecution=ThrottlingException:3",
+		"StartExecution=ServiceUnavailable:3",
+		"StartExecution=cut:2",
+		"StartExecution=half:2", // the executions were started, and no ARN was read
+		"StartExecution=lost:2",
+		"StartExecution=lost looks=0", // the repeated start finds that it has ended
+		"ListExecutions=ThrottlingException:3",
+		"ListExecutions=half",
+		"DescribeExecution=ThrottlingException:3@1",
+		"DescribeExecution=InternalServerError:20@1",
+		"DescribeExecution=cut:20@1",
+		"DescribeExecution=half:20@1",
+		"DescribeExecution=ExecutionDoesNotExist:3", // not seen yet
+		"GetExecutionHistory=ThrottlingException:3 sequential=empty",
+		"GetExecutionHistory=half:3@1 sequential=empty",
+	} {
+		t.Run(script, func(t *testing.T) {
+			srv, tuner := setup(t, script)
+			c := comparison()
+			if _, err := tune(t, t.Context(), tuner, c); err != nil {
+				t.Fatalf("Tune = %v, want nil", err)
+			}
+			if n := len(srv.Executions()); n != 3 || srv.Overlaps() != 0 {
+				t.Errorf("%d executions were started, %d at once; want 3, one after the other", n, srv.Overlaps())
+			}
+			for _, v := range c.Variants {
+				failed := strings.Contains(script, v.Strategy+"=empty")
+				if (v.Error != "") != failed || (v.Tuning == nil) != failed || failed && !strings.Contains(v.Error, "signal: killed") {
+					t.Errorf("%s: error %q, tuning %v", v.Label(), v.Error, v.Tuning)
+				}
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatDoesNotComeIsAskedForAgain(t *testing.T) {
+	_, _ = setup(t, "DescribeExecution=stall@1 StartExecution=stall")
+	c := comparison()
+	if _, err := tune(t, t.Context(), tuner(t, stepfunctions.Options{Timeout: 50 * time.Millisecond}), c); err != nil || c.Variants[2].Tuning == nil {
+		t.Errorf("Tune = %v, want nil", err)
+	}
+}
+
+func TestWhatDoesNotPassEndsTheComparisonWithWhatToDo(t *testing.T) {
+	for _, test := range []struct {
+		script string
+		want   []string
+	}{
+		{"ListExecutions=StateMachineDoesNotExist", []string{"states:ListExecutions on " + machine + ": StateMachineDoesNotExist", "`pulumi up` deploys"}},
+		{"StartExecution=StateMachineDeleting", []string{"StateMachineDeleting", "`pulumi up` deploys"}},
+		{"StartExecution=ThrottlingException:1000", []string{"ThrottlingException", "it was tried 8 times"}},
+		{"ListExecutions=cut:1000", []string{"AWS could not be reached", "check the network"}},
+		{"DescribeExecution=cut:1000@1", []string{"AWS could not be reached", "the execution of sequential goes on", "aws stepfunctions describe-execution --execution-arn ", "aws stepfunctions stop-execution --execution-arn "}},
+	} {
+		t.Run(test.script, func(t *testing.T) {
+			srv, tuner := setup(t, test.script)
+			c := comparison()
+			_, err := tune(t, t.Context(), tuner, c)
+			for _, want := range test.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("Tune = %v, want %q in it", err, want)
+				}
+			}
+			if stepfunctions.IsCredentials(err) || len(srv.Executions()) > 1 || c.Variants[0].Error != "" {
+				t.Errorf("credentials %t, %d executions, error %q; want no fault of credentials, nothing started after it, and the variant as it was",
+					stepfunctions.IsCredentials(err), len(srv.Executions()), c.Variants[0].Error)
+			}
+		})
+	}
+}
+
+func TestAHistoryThatCannotBeReadIsSaid(t *testing.T) {
+	_, tuner := setup(t, "sequential=timed-out GetExecutionHistory=InvalidToken:100")
+	c := comparison()
+	if _, err := tune(t, t.Context(), tuner, c); err != nil {
+		t.Fatal(err)
+	}
+	const want = "the execution ended as TIMED_OUT: States.Timeout (its history could not be read: states:GetExecutionHistory"
+	if got := c.Variants[0].Error; !strings.HasPrefix(got, want) {
+		t.Errorf("error %q, want it to begin with %q", got, want)
+	}
+}
+
+func TestAnExecutionThatRunsForTheSameFunctionIsNamedAndNothingStarted(t *testing.T) {
+	for _, arn := range []string{function, function + ":RAM512"} {
+		srv, tuner := setup(t, "busy="+arn)
+		_, err := tune(t, t.Context(), tuner, comparison())
+		var busy *stepfunctions.BusyError
+		if !errors.As(err, &busy) || !strings.HasSuffix(busy.Execution, ":someone-else-1") || !strings.Contains(err.Error(), busy.Execution) || !strings.Contains(err.Error(), "stop-execution") {
+			t.Errorf("Tune = %v, want a BusyError that names the execution and the command that stops it", err)
+		}
+		if n := count(srv, "StartExecution"); n != 0 {
+			t.Errorf("%d executions were started", n)
+		}
+	}
+}
+
+func TestAnExecutionThatRunsForAnotherFunctionIsNoHindrance(t *testing.T) {
+	srv, tuner := setup(t, "busy="+function+"2 busy=arn:aws:lambda:eu-west-1:123456789012:function:other")
+	if _, err := tune(t, t.Context(), tuner, comparison()); err != nil || len(srv.Executions()) != 3 {
+		t.Errorf("Tune = %v, %d executions; want 3", err, len(srv.Executions()))
+	}
+}
+
+func TestCtrlCStartsNothingFurtherAndNamesWhatRuns(t *testing.T) {
+	srv, tuner := setup(t, "unbounded=running")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("interrupt")
+	c := comparison()
+	looks := 0
+	err := tuner.Tune(ctx, c, func(p result.Progress) {
+		if strings.HasPrefix(p.Now, "unbounded, RUNNING for ") {
+			if looks++; looks == 3 {
+				cancel(cause)
+			}
+		}
+	})
+	var interrupted *stepfunctions.InterruptedError
+	if !errors.As(err, &interrupted) || !errors.Is(err, cause) || interrupted.Execution != c.Variants[1].Execution {
+		t.Fatalf("Tune = %v, want an InterruptedError of %s with the context's cause", err, c.Variants[1].Execution)
+	}
+	for _, want := range []string{
+		"interrupted during unbounded",
+		"aws stepfunctions describe-execution --execution-arn " + interrupted.Execution + " --region eu-west-1\n",
+		"aws stepfunctions stop-execution --execution-arn " + interrupted.Execution + " --region eu-west-1\n",
+		"RAM<power>", "$LATEST", "`pulumi refresh`, then `pulumi up`",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in\n%v", want, err)
+		}
+	}
+	if n := len(srv.Executions()); n != 2 || c.Variants[0].Tuning == nil || c.Variants[1].Error != "" {
+		t.Errorf("%d executions, first %v, error of the second %q; want 2, the first whole, and the second without an error", n, c.Variants[0].Tuning, c.Variants[1].Error)
+	}
+}
+
+func TestCtrlCBeforeTheStartStartsNothing(t *testing.T) {
+	srv, tuner := setup(t, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := tune(t, ctx, tuner, comparison())
+	var interrupted *stepfunctions.InterruptedError
+	if !errors.As(err, &interrupted) || interrupted.Execution != "" || !errors.Is(err, context.Canceled) || len(srv.Requests()) != 0 {
+		t.Errorf("Tune = %v with %d requests, want an InterruptedError without an execution, and no request", err, len(srv.Requests()))
+	}
+}
+
+func TestCtrlCWhileAnExecutionIsStartedSaysThatItMayRun(t *testing.T) {
+	srv := sfntest.New(parse(t, "StartExecution=stall"))
+	ctx, cancel := context.WithCancel(t.Context())
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".StartExecution") {
+			cancel()
+		}
+		srv.ServeHTTP(w, r)
+	}))
+	t.Cleanup(web.Close)
+	environment(t, web.URL)
+	c := comparison()
+	_, err := tune(t, ctx, tuner(t, stepfunctions.Options{}), c)
+	var interrupted *stepfunctions.InterruptedError
+	if !errors.As(err, &interrupted) || !strings.Contains(interrupted.Execution, ":execution:powerTuningStateMachine-1a2b:sequential-1-") || !strings.Contains(err.Error(), "may have been started") {
+		t.Errorf("Tune = %v, want an InterruptedError that names the execution that may run", err)
+	}
+	if c.Variants[0].Execution != "" {
+		t.Errorf("execution %q is in the comparison, want none: it is not known to exist", c.Variants[0].Execution)
+	}
+}

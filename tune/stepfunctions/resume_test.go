@@ -1,0 +1,141 @@
+package stepfunctions_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"lambda-parallel-io/tune/result"
+)
+
+func TestResumeWaitsForWhatRunsAndRunsWhatIsLeft(t *testing.T) {
+	srv, tuner := setup(t, "sequential=empty unbounded=running")
+	ctx, cancel := context.WithCancel(t.Context())
+	var results *result.Comparison // what stands on disk when the process dies
+	c := comparison()
+	_ = tuner.Tune(ctx, c, func(p result.Progress) {
+		if p.Changed {
+			results = saved(t, c)
+		}
+		if strings.HasPrefix(p.Now, "unbounded, RUNNING") {
+			cancel()
+		}
+	})
+	running := srv.Executions()[1].ARN
+	if results.Variants[0].Error == "" || results.Variants[1].Execution != running || results.Variants[1].Error != "" {
+		t.Fatalf("saved: %+v, want sequential with its error, and the execution %s of unbounded", results.Variants, running)
+	}
+
+	srv.Follow(parse(t, ""))
+	first := saved(t, results).Variants[0]
+	told, err := tune(t, t.Context(), tuner, results)
+	if err != nil {
+		t.Fatalf("Tune = %v, want nil", err)
+	}
+	if n := count(srv, "StartExecution"); n != 3 || len(srv.Executions()) != 3 || srv.Overlaps() != 0 {
+		t.Errorf("%d starts of %d executions, %d at once; want 3 of 3 and 0", n, len(srv.Executions()), srv.Overlaps())
+	}
+	if results.Variants[0].Error != first.Error || results.Variants[1].Execution != running || results.Variants[1].Tuning == nil || results.Variants[2].Tuning == nil {
+		t.Errorf("got %+v, want sequential as it was, unbounded waited for, and pool", results.Variants)
+	}
+	if told[0].Done != 1 || told[0].Total != 3 {
+		t.Errorf("the first progress is %+v, want 1 of 3 done", told[0])
+	}
+}
+
+// A process may die after the start was asked for and before its answer was
+// saved. The execution is then found by its name, running or ended.
+func TestResumeFindsAnExecutionWhoseARNWasNotSaved(t *testing.T) {
+	for _, meanwhile := range []string{"running", "ended"} {
+		t.Run(meanwhile, func(t *testing.T) {
+			srv, tuner := setup(t, "sequential=running")
+			ctx, cancel := context.WithCancel(t.Context())
+			var results *result.Comparison
+			c := comparison()
+			_ = tuner.Tune(ctx, c, func(p result.Progress) {
+				if results == nil && p.Changed {
+					results = saved(t, c) // of before anything was started, and never again
+				}
+				if strings.HasPrefix(p.Now, "sequential, RUNNING") {
+					cancel()
+				}
+			})
+			if results == nil || results.Variants[0].Execution != "" {
+				t.Fatalf("nothing was saved before the first start: %+v", results)
+			}
+			srv.Follow(parse(t, ""))
+			if meanwhile == "ended" { // someone else looks, too
+				again := saved(t, c)
+				if _, err := tune(t, t.Context(), tuner, again); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := tune(t, t.Context(), tuner, results); err != nil {
+				t.Fatalf("Tune = %v, want nil", err)
+			}
+			if n := len(srv.Executions()); n != 3 || srv.Overlaps() != 0 {
+				t.Errorf("%d executions were started, %d at once; want 3 and 0", n, srv.Overlaps())
+			}
+			for i, v := range results.Variants {
+				if v.Tuning == nil || v.Execution != srv.Executions()[i].ARN {
+					t.Errorf("%s: execution %s, tuning %v; want that of %s", v.Label(), v.Execution, v.Tuning, srv.Executions()[i].ARN)
+				}
+			}
+		})
+	}
+}
+
+func TestAnotherComparisonStartsExecutionsOfItsOwn(t *testing.T) {
+	srv, tuner := setup(t, "")
+	a, b := comparison(), comparison()
+	b.Run.Time = b.Run.Time.Add(1) // a nanosecond
+	for _, c := range []*result.Comparison{a, b} {
+		if _, err := tune(t, t.Context(), tuner, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(srv.Executions()); n != 6 {
+		t.Errorf("%d executions were started for two comparisons of 3, want 6", n)
+	}
+}
+
+func TestResumeOfAnExecutionThatAWSForgotIsTheVariantsError(t *testing.T) {
+	srv, tuner := setup(t, "")
+	c := comparison()
+	c.Variants[0].Execution = strings.Replace(machine, "stateMachine", "execution", 1) + ":long-ago"
+	if _, err := tune(t, t.Context(), tuner, c); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Variants[0].Error; !strings.Contains(got, ":long-ago does not exist") || len(srv.Executions()) != 2 {
+		t.Errorf("error %q, %d executions; want that it does not exist, and the other 2", got, len(srv.Executions()))
+	}
+}
+
+func TestAComparisonOfAnotherFunctionIsNotTakenUp(t *testing.T) {
+	srv, tuner := setup(t, "")
+	c := comparison()
+	c.Run.Function += "2"
+	if _, err := tune(t, t.Context(), tuner, c); err == nil || !strings.Contains(err.Error(), function+"2") || len(srv.Requests()) != 0 {
+		t.Errorf("Tune = %v with %d requests, want an error that names both functions, and none", err, len(srv.Requests()))
+	}
+}
+
+func TestAllThatAVariantGoesThroughIsTold(t *testing.T) {
+	_, tuner := setup(t, "looks=2")
+	c := comparison()
+	c.Variants = c.Variants[2:]
+	told, err := tune(t, t.Context(), tuner, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range told {
+		now, _, _ := strings.Cut(p.Now, " for ") // how long depends on this machine's clock
+		got = append(got, now+"/"+p.Finished)
+	}
+	want := []string{"/", "pool (30), starting/", "pool (30), started/", "pool (30), RUNNING/", "pool (30), RUNNING/", "/pool (30): 3 sizes in 1m32s"}
+	if !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}
