@@ -36,7 +36,7 @@ func TestAColdStartHasItsInitApartAndAWarmOneHasNone(t *testing.T) {
 	}
 	report := regexp.MustCompile(`^REPORT RequestId: [0-9a-f-]{36}\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\tMemory Size: 1769 MB\tMax Memory Used: [1-9]\d* MB\t(Init Duration: \d+\.\d\d ms\t)?$`)
 	for _, inv := range []lambda.Invocation{cold, warm} {
-		if line := inv.Report(1_769); !report.MatchString(line) || strings.Contains(line, "Init") != (inv.Init > 0) {
+		if line := inv.Report(1_769).String(); !report.MatchString(line) || strings.Contains(line, "Init") != (inv.Init > 0) {
 			t.Errorf("not Lambda's REPORT line: %q", line)
 		}
 	}

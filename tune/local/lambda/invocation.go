@@ -6,6 +6,8 @@ import (
 	"math"
 	"os/exec"
 	"time"
+
+	"lambda-parallel-io/tune/powertuning"
 )
 
 // Invocation is what Lambda tells of one call of the function.
@@ -39,14 +41,16 @@ func (e *FunctionError) Error() string {
 	return e.Type + ": " + e.Message
 }
 
-// Report returns the line that Lambda would log for the invocation.
-func (inv Invocation) Report(memoryMB int) string {
-	s := fmt.Sprintf("REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t",
-		inv.RequestID, Milliseconds(inv.Duration), inv.BilledMS, memoryMB, inv.MaxMemoryMB)
-	if inv.Init > 0 {
-		s += fmt.Sprintf("Init Duration: %.2f ms\t", Milliseconds(inv.Init))
+// Report is the line that Lambda would log for the invocation.
+func (inv Invocation) Report(memoryMB int) powertuning.Report {
+	return powertuning.Report{
+		RequestID:   inv.RequestID,
+		DurationMS:  Milliseconds(inv.Duration),
+		BilledMS:    inv.BilledMS,
+		MemoryMB:    memoryMB,
+		MaxMemoryMB: inv.MaxMemoryMB,
+		InitMS:      Milliseconds(inv.Init),
 	}
-	return s
 }
 
 // Milliseconds returns d in ms, as Lambda reports it: with two decimals.

@@ -1,0 +1,92 @@
+// Tune compares concurrency strategies at Lambda memory sizes and recommends
+// one: on this machine, under a model of Lambda and S3, or on AWS by Power
+// Tuning. See -h.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"lambda-parallel-io/tune/stepfunctions"
+)
+
+// The exit codes. A run that a signal ended exits with 128 + its number.
+const (
+	exitFine        = 0
+	exitFailed      = 1 // a cell failed, or the run did
+	exitUsage       = 2
+	exitCredentials = 4
+)
+
+func main() {
+	ctx, stop := interruptible(context.Background())
+	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(exitCode(err, os.Stderr))
+}
+
+// errCells says that the run ended and cells failed: the report has told which.
+var errCells = errors.New("some cells failed")
+
+// usageError is an error in how the command was called.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// interrupted is the cause of a context that a signal has ended.
+type interrupted struct{ signal syscall.Signal }
+
+func (i interrupted) Error() string {
+	if i.signal == syscall.SIGTERM {
+		return "terminated"
+	}
+	return "interrupted"
+}
+
+// interruptible returns a context that the first Ctrl-C or SIGTERM ends. The
+// second one leaves at once: the function's process dies with this one, and
+// the temporary folder goes.
+func interruptible(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		first := (<-signals).(syscall.Signal)
+		cancel(interrupted{first})
+		second := (<-signals).(syscall.Signal)
+		_ = removeScratch()
+		os.Exit(128 + int(second))
+	}()
+	return ctx, func() { signal.Stop(signals) }
+}
+
+// exitCode tells what went wrong, unless that has been told, and returns the
+// code for it.
+func exitCode(err error, stderr io.Writer) int {
+	var usage usageError
+	var sig interrupted
+	switch {
+	case err == nil:
+		return exitFine
+	case errors.Is(err, errCells):
+		return exitFailed
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "tune: %v\n      go run ./tune -h explains the flags\n", err)
+		return exitUsage
+	case errors.As(err, &sig):
+		fmt.Fprintf(stderr, "tune: %v\n", err)
+		return 128 + int(sig.signal)
+	case stepfunctions.IsCredentials(err):
+		fmt.Fprintf(stderr, "tune: %v\n", err)
+		return exitCredentials
+	default:
+		fmt.Fprintf(stderr, "tune: %v\n", err)
+		return exitFailed
+	}
+}

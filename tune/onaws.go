@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/term"
+
+	"lambda-parallel-io/tune/report"
+	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/stepfunctions"
+)
+
+// askAbove is the cost of a comparison, in dollars, that wants a yes.
+const askAbove = 1.0
+
+// onAWS compares by the Power Tuning state machine that `pulumi up` deployed.
+func onAWS(ctx context.Context, b base, c *result.Comparison, stdin io.Reader, stdout, stderr io.Writer) error {
+	settings, err := stepfunctions.Resolve(ctx, b.stack, stepfunctions.Settings{
+		StateMachine: b.stateMachine,
+		Function:     b.functionARN,
+		Region:       b.region,
+		Profile:      b.profile,
+	})
+	if err != nil {
+		return err
+	}
+	c.Run.StateMachine, c.Run.Function = settings.StateMachine, settings.Function
+	c.Run.Region = arnRegion(settings.Function) // prices are those of where the function runs
+	return spend(ctx, b.options, c, settings, stdin, stdout, stderr)
+}
+
+// resume takes up a comparison on AWS that was cut off.
+func resume(ctx context.Context, o *options, stdin io.Reader, stdout, stderr io.Writer) error {
+	name := filepath.Join(o.resume, report.DataFile)
+	f, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("-resume: %w", err)
+	}
+	defer f.Close()
+	c, err := report.Read(f)
+	if err != nil {
+		return fmt.Errorf("-resume %s: %w", name, err)
+	}
+	if c.Mode != result.AWS {
+		return fmt.Errorf("-resume %s: it is not a comparison on AWS: a local one is made again from the start", name)
+	}
+	settings, err := stepfunctions.Resolve(ctx, "", stepfunctions.Settings{
+		StateMachine: c.Run.StateMachine,
+		Function:     c.Run.Function,
+		Region:       o.region,
+		Profile:      o.profile,
+	})
+	if err != nil {
+		return fmt.Errorf("-resume %s: %w", name, err)
+	}
+	c.Run.Interrupted = false
+	o.dir = o.resume
+	return spend(ctx, o, c, settings, stdin, stdout, stderr)
+}
+
+// spend shows what the comparison will cost, and makes it.
+func spend(ctx context.Context, o *options, c *result.Comparison, settings stepfunctions.Settings, stdin io.Reader, stdout, stderr io.Writer) error {
+	p, err := stepfunctions.NewPlan(c, 0)
+	if err != nil {
+		return usageError{err}
+	}
+	if o.dryRun {
+		return p.WriteText(stdout)
+	}
+	if err := p.WriteText(stderr); err != nil {
+		return err
+	}
+	t, err := stepfunctions.New(ctx, stepfunctions.Options{Settings: settings})
+	if err != nil {
+		return err
+	}
+	if p.Dollars() > askAbove && !o.yes {
+		if err := confirm(ctx, stdin, stderr, p.Dollars()); err != nil {
+			return err
+		}
+	}
+	return compare(ctx, t, o, c, stdout, stderr)
+}
+
+// confirm asks once. Without a terminal nobody can answer: the run is refused.
+func confirm(ctx context.Context, stdin io.Reader, stderr io.Writer, dollars float64) error {
+	if f, ok := stdin.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		return usageError{fmt.Errorf("the comparison may cost $%.2f: say -yes to that, or lower -num, -repeat, -power or -strategies", dollars)}
+	}
+	fmt.Fprintf(stderr, "  Spend up to $%.2f? [y/N] ", dollars)
+	answers := make(chan string, 1)
+	go func() { // ends with the process when a signal comes first: a read of a terminal cannot be cut short
+		line, _ := bufio.NewReader(stdin).ReadString('\n')
+		answers <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case answer := <-answers:
+		if answer == "y" || answer == "yes" {
+			return nil
+		}
+		return errors.New("not confirmed: nothing was started")
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
