@@ -26,6 +26,7 @@ var files = []struct {
 	{"results.txt", Bench},
 	{"table.md", Markdown},
 	{"chart.svg", Chart},
+	{PageFile, HTML},
 }
 
 // WriteData writes results.json alone into dir, which it makes: the model is

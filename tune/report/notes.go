@@ -105,8 +105,13 @@ func (g *grid) response(c *result.Cell) *event.Answer {
 	if g.Run.Repeat == 0 || c == nil || c.Error != "" || json.Unmarshal(c.Response, &a) != nil {
 		return nil
 	}
-	if a.ObjectsRead != g.Run.Repeat || a.TimeSec <= 0 {
+	if a.ObjectsRead != g.Run.Repeat || !(a.TimeSec > 0) {
 		return nil
+	}
+	for _, f := range []float64{1000 * a.TimeSec, 1000 * a.CPUSec, a.Latency.P50, a.Latency.P95, a.Latency.P99} {
+		if !(f >= 0 && f <= maxMS) {
+			return nil // a file may hold anything
+		}
 	}
 	return &a
 }

@@ -38,6 +38,7 @@ func (s scale) covers(v float64) bool { return s.least <= v && v <= s.most }
 type tick struct {
 	At   float64 // pixel
 	Text string  // empty where there is no room for it
+	Row  int     // of the text: 1 is one line down
 }
 
 // ticks are round values: of each decade 1, 2 and 5, or 1 alone where that
@@ -48,7 +49,7 @@ func (s scale) ticks(text func(float64) string) []tick {
 		for e := math.Floor(math.Log10(s.least)); e <= math.Log10(s.most); e++ {
 			for _, step := range steps {
 				if v := step * math.Pow(10, e); s.covers(v) {
-					ticks = append(ticks, tick{s.at(v), text(v)})
+					ticks = append(ticks, tick{At: s.at(v), Text: text(v)})
 				}
 			}
 		}
@@ -59,28 +60,22 @@ func (s scale) ticks(text func(float64) string) []tick {
 	return nil
 }
 
-// memoryTicks are at the measured sizes. All have a mark, and a text those that
-// have room for it, the ends first.
-func (s scale) memoryTicks(sizes []int, size float64) []tick {
+// memoryTicks are at the measured sizes. All have a mark; a text that has no
+// room beside its neighbours goes one line down, or nowhere.
+func (s scale) memoryTicks(sizes []int, font float64) []tick {
 	ticks := make([]tick, len(sizes))
-	var taken []float64 // left and right ends in turn
-	place := func(i int) {
-		text := strconv.Itoa(sizes[i])
-		half := textWidth(text, size)/2 + 1
-		at := ticks[i].At
-		for j := 0; j < len(taken); j += 2 {
-			if at+half > taken[j] && at-half < taken[j+1] {
-				return
+	free := [2]float64{math.Inf(-1), math.Inf(-1)} // from where a line is free
+	for i, size := range sizes {
+		t := &ticks[i]
+		t.At = s.at(float64(size))
+		text := strconv.Itoa(size)
+		half := textWidth(text, font)/2 + 1
+		for row := range free {
+			if t.At-half >= free[row] {
+				t.Text, t.Row, free[row] = text, row, t.At+half
+				break
 			}
 		}
-		taken = append(taken, at-half, at+half)
-		ticks[i].Text = text
-	}
-	for i, size := range sizes {
-		ticks[i].At = s.at(float64(size))
-	}
-	for i := range sizes {
-		place(len(sizes) - 1 - i)
 	}
 	return ticks
 }

@@ -16,6 +16,7 @@ var templateFiles embed.FS
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"px":     px,
 	"add":    func(a, b float64) float64 { return a + b },
+	"below":  func(row int) float64 { return 17 + 15*float64(row) },
 	"color":  func(variant int) int { return variant % 8 },
 	"column": func(i int) float64 { return chartMargin + float64(i)*(figureWidth+chartMargin) },
 }).ParseFS(templateFiles, "templates/*.tmpl"))
@@ -56,7 +57,7 @@ func Chart(c *result.Comparison) View {
 			y += 20
 			for i, f := range d.Figures {
 				x := chartMargin + float64(i)*(figureWidth+chartMargin)
-				d.Lines = append(d.Lines, textLine{label{x, y, f.Title + ": " + f.YTitle}, "heading"})
+				d.Lines = append(d.Lines, textLine{label{x, y, f.YTitle}, "heading"})
 			}
 			d.Top = y + 8
 			y = d.Top + d.Figures[0].Height

@@ -93,12 +93,16 @@ func (g *grid) where() string {
 		return fmt.Sprintf("on AWS by Lambda Power Tuning: %s, %s, means of the runs without the outer %s",
 			clean(r.Region, maxName), clean(r.Arch, maxName), percent(2*r.DiscardTopBottom))
 	}
-	latency := clean(r.Latency, maxName)
+	return fmt.Sprintf("local model: 1,769 MB = 1 vCPU, S3 latency %s, seed %d, %s %s, %s",
+		g.latency(), r.Seed, clean(r.Versions["go"], maxName), clean(r.OS, maxName), count(r.CPUs, "core"))
+}
+
+func (g *grid) latency() string {
+	latency := clean(g.Run.Latency, maxName)
 	if m := medians[latency]; m != "" {
 		latency += " (median " + m + ")"
 	}
-	return fmt.Sprintf("local model: 1,769 MB = 1 vCPU, S3 latency %s, seed %d, %s %s, %s",
-		latency, r.Seed, clean(r.Versions["go"], maxName), clean(r.OS, maxName), count(r.CPUs, "core"))
+	return latency
 }
 
 func percent(share float64) string {

@@ -1,0 +1,305 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+var screenshots = flag.String("screenshots", "", "write a picture of every page that is opened into this folder")
+
+// chromium is a browser of the test's own, with a profile of its own.
+func chromium(t *testing.T) context.Context {
+	t.Helper()
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no Chromium on PATH: in CI the page must be opened; install Debian's chromium")
+		}
+		t.Skip("no Chromium on PATH: the page is not opened")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("no-first-run", true))
+	allocator, cancelAllocator := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancelAllocator)
+	timed, cancelTimed := context.WithTimeout(allocator, 5*time.Minute) // for a browser that hangs
+	t.Cleanup(cancelTimed)
+	ctx, cancel := chromedp.NewContext(timed)
+	t.Cleanup(func() {
+		chromedp.Cancel(ctx) // waits for the browser's end, before its profile is removed
+		cancel()
+	})
+	if _, err := chromedp.Run(ctx, chromedp.Title()); err != nil {
+		t.Fatalf("starting %s: %v", path, err)
+	}
+	return ctx
+}
+
+// survey is what a page says of itself.
+const survey = `(() => {
+  const box = e => { const r = e.getBoundingClientRect(); return {text: e.textContent, left: r.left, top: r.top, right: r.right, bottom: r.bottom} }
+  const seen = e => { const s = getComputedStyle(e); return s.visibility == 'visible' && s.display != 'none' && +s.opacity > 0 }
+  return {
+    width: document.documentElement.scrollWidth,
+    paper: getComputedStyle(document.documentElement).backgroundColor,
+    figures: [...document.querySelectorAll('figure svg')].map(svg => ({
+      name: svg.closest('figure').className,
+      titled: svg.getAttribute('aria-labelledby').split(' ').every(id => document.getElementById(id).textContent != ''),
+      box: box(svg),
+      font: Math.min(...[...svg.querySelectorAll('text')].map(t => parseFloat(getComputedStyle(t).fontSize) * svg.getScreenCTM().a)),
+      variants: [...svg.querySelectorAll('g.variant')].map(g => ({
+        variant: +g.dataset.variant, label: box(g.querySelector('text.label')), line: box(g.querySelector('path.line')),
+        length: g.querySelector('path.line').getTotalLength(), markers: [...g.querySelectorAll('path.marker')].map(box),
+        visible: [g, ...g.querySelectorAll('*')].every(e => e.tagName == 'title' || seen(e)),
+      })),
+      texts: [...svg.querySelectorAll('text')].map(box),
+    })),
+  }
+})()`
+
+type rectangle struct {
+	Text                     string
+	Left, Top, Right, Bottom float64
+}
+
+func (r rectangle) within(o rectangle) bool {
+	return r.Left >= o.Left-0.5 && r.Right <= o.Right+0.5 && r.Top >= o.Top-0.5 && r.Bottom <= o.Bottom+0.5
+}
+
+func (r rectangle) overlaps(o rectangle) bool {
+	return r.Left < o.Right && o.Left < r.Right && r.Top < o.Bottom-1 && o.Top < r.Bottom-1
+}
+
+type surveyed struct {
+	Width   float64
+	Paper   string
+	Figures []struct {
+		Name     string
+		Titled   bool
+		Box      rectangle
+		Font     float64
+		Variants []struct {
+			Variant     int
+			Label, Line rectangle
+			Length      float64
+			Markers     []rectangle
+			Visible     bool
+		}
+		Texts []rectangle
+	}
+}
+
+func TestThePageLooksRightInABrowser(t *testing.T) {
+	ctx := chromium(t)
+	complaints := listen(t, ctx)
+	for _, f := range fixtures {
+		c := f.model()
+		dir := t.TempDir()
+		if err := WriteAll(dir, c); err != nil {
+			t.Fatal(err)
+		}
+		for _, width := range []int64{360, 1280} {
+			for _, scheme := range []string{"light", "dark"} {
+				t.Run(fmt.Sprintf("%s/%d/%s", f.name, width, scheme), func(t *testing.T) {
+					media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+					if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media); err != nil {
+						t.Fatal(err)
+					}
+					if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 900), chromedp.Navigate("file://"+filepath.Join(dir, PageFile))); err != nil {
+						t.Fatal(err)
+					}
+					s, err := chromedp.Run(ctx, chromedp.Evaluate[surveyed](survey))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if *screenshots != "" {
+						picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+						if err != nil {
+							t.Fatal(err)
+						}
+						save(t, fmt.Sprintf("%s-%d-%s.png", f.name, width, scheme), picture)
+					}
+					checkPage(t, s, newGrid(c), width, scheme)
+					for _, complaint := range complaints() {
+						t.Error(complaint)
+					}
+				})
+			}
+		}
+	}
+}
+
+func checkPage(t *testing.T, s surveyed, g *grid, width int64, scheme string) {
+	t.Helper()
+	if s.Width > float64(width) {
+		t.Errorf("the page is %v px wide in a window of %d", s.Width, width)
+	}
+	if light := s.Paper == "rgb(255, 255, 255)"; light != (scheme == "light") {
+		t.Errorf("background is %s in the %s scheme", s.Paper, scheme)
+	}
+	want := 3
+	if len(g.measured()) == 0 {
+		want = 0
+	}
+	if len(s.Figures) != want {
+		t.Fatalf("%d figures, want %d", len(s.Figures), want)
+	}
+	for _, f := range s.Figures {
+		if !f.Titled {
+			t.Errorf("%s: no title or description", f.Name)
+		}
+		if f.Font < 10 {
+			t.Errorf("%s: text is %.1f px high, want 10 at least", f.Name, f.Font)
+		}
+		if len(f.Variants) != len(g.drawn()) {
+			t.Errorf("%s: %d variants, want %d", f.Name, len(f.Variants), len(g.drawn()))
+		}
+		for _, v := range f.Variants {
+			measured := 0
+			for i := range g.rows {
+				if g.rows[i].cells[v.Variant].ok {
+					measured++
+				}
+			}
+			if !v.Visible || measured > 1 && v.Length == 0 || len(v.Markers) < measured {
+				t.Errorf("%s: variant %d: visible %v, line %.0f long, %d markers of %d", f.Name, v.Variant, v.Visible, v.Length, len(v.Markers), measured)
+			}
+			for _, part := range append(v.Markers, v.Label, v.Line) {
+				if !part.within(f.Box) {
+					t.Errorf("%s: variant %d: %+v is outside of %+v", f.Name, v.Variant, part, f.Box)
+				}
+			}
+		}
+		for i, a := range f.Texts {
+			if !a.within(f.Box) {
+				t.Errorf("%s: %+v is outside of %+v", f.Name, a, f.Box)
+			}
+			for _, b := range f.Texts[:i] {
+				if a.overlaps(b) {
+					t.Errorf("%s: %+v overlaps %+v", f.Name, a, b)
+				}
+			}
+		}
+	}
+}
+
+func TestThePageIsPrintedOnTwoPagesAtMost(t *testing.T) {
+	ctx := chromium(t)
+	for _, f := range fixtures {
+		dir := t.TempDir()
+		if err := WriteAll(dir, f.model()); err != nil {
+			t.Fatal(err)
+		}
+		if err := chromedp.Do(ctx, chromedp.Navigate("file://"+filepath.Join(dir, PageFile))); err != nil {
+			t.Fatal(err)
+		}
+		printed, err := chromedp.Call(ctx, cdppage.PrintToPDF, cdppage.PrintToPDFParams{PreferCSSPageSize: new(true)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pdf := printed.Data
+		save(t, f.name+".pdf", pdf)
+		pages := bytes.Count(pdf, []byte("/Type /Page\n")) + bytes.Count(pdf, []byte("/Type /Page "))
+		if pages < 1 || pages > 2 {
+			t.Errorf("%s is printed on %d pages, want 1 or 2", f.name, pages)
+		}
+	}
+}
+
+func TestTheDataInThePageAreTheModel(t *testing.T) {
+	ctx := chromium(t)
+	for _, f := range fixtures {
+		dir := t.TempDir()
+		if err := WriteAll(dir, f.model()); err != nil {
+			t.Fatal(err)
+		}
+		if err := chromedp.Do(ctx, chromedp.Navigate("file://"+filepath.Join(dir, PageFile))); err != nil {
+			t.Fatal(err)
+		}
+		data, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.getElementById('results').textContent`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := Read(strings.NewReader(data))
+		if err != nil {
+			t.Fatalf("%s: %v", f.name, err)
+		}
+		want, err := os.ReadFile(filepath.Join(dir, DataFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(draw(t, JSON(c)), want) {
+			t.Errorf("%s: the data in the page differ from results.json", f.name)
+		}
+	}
+}
+
+// listen collects what a page must not do: log an error, open a dialog, or ask
+// for anything but itself.
+func listen(t *testing.T, ctx context.Context) (complaints func() []string) {
+	var mu sync.Mutex
+	var found []string
+	add := func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		found = append(found, fmt.Sprintf(format, args...))
+	}
+	err := chromedp.Listen(ctx, func(event any) {
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
+			add("exception: %s", e.ExceptionDetails.Text)
+		case *runtime.EventConsoleAPICalled:
+			add("console.%s", e.Type)
+		case *cdplog.EventEntryAdded:
+			add("log: %s: %s", e.Entry.Level, e.Entry.Text)
+		case *cdppage.EventJavascriptDialogOpening:
+			add("dialog: %s", e.Message)
+		case *network.EventRequestWillBeSent:
+			if url := e.Request.URL; url != e.DocumentURL && !strings.HasPrefix(url, "data:") {
+				add("request for %s", url)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		defer func() { found = nil }()
+		return found
+	}
+}
+
+func save(t *testing.T, name string, data []byte) {
+	t.Helper()
+	if *screenshots == "" {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(*screenshots, name), data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
