@@ -1,6 +1,7 @@
 package stepfunctions
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -57,16 +58,12 @@ func causeIn(events []types.HistoryEvent) string {
 		}
 	}
 	switch {
-	case cause == "" && end == "":
-		return "its history does not say why"
-	case cause == "":
-		return end
 	case cleanUp != "":
 		return cause + "; then its clean-up failed, so aliases RAM<power> may be left: " + cleanUp
-	case strings.HasPrefix(end, "States.Runtime") || end == "":
+	case cause != "":
 		return cause
 	}
-	return cause
+	return cmp.Or(end, "its history does not say why")
 }
 
 type history struct{ byID map[int64]types.HistoryEvent }
@@ -86,12 +83,17 @@ func (s state) String() string {
 
 // state follows the events that led to e back to the state's beginning.
 func (h history) state(e types.HistoryEvent) state {
-	for ok := true; ok; e, ok = h.byID[e.PreviousEventId] {
+	var s state
+	for ok := true; ok && s.name == ""; e, ok = h.byID[e.PreviousEventId] {
+		var input *string
 		if entered := e.StateEnteredEventDetails; entered != nil {
-			return state{aws.ToString(entered.Name), power(aws.ToString(entered.Input))}
+			s.name, input = aws.ToString(entered.Name), entered.Input
+		} else if scheduled := e.LambdaFunctionScheduledEventDetails; scheduled != nil {
+			input = scheduled.Input
 		}
+		s.power = cmp.Or(s.power, power(aws.ToString(input)))
 	}
-	return state{}
+	return s
 }
 
 // power reads the power value from a state's input: that of the executor, or
@@ -150,12 +152,12 @@ func describe(name, cause string) string {
 	var inner struct{ ErrorType, ErrorMessage string }
 	if json.Unmarshal([]byte(cause), &inner) == nil && inner.ErrorMessage != "" {
 		cause = inner.ErrorMessage
-		if inner.ErrorType != "" {
+		if name == "" || name == "Error" {
 			name = inner.ErrorType
 		}
 	}
 	if m := invocationError.FindStringSubmatch(cause); m != nil {
-		return "invocation error: " + describe("", m[1])
+		return m[1] + describe("", m[2])
 	}
 	switch {
 	case name == "" && cause == "":
@@ -170,7 +172,7 @@ func describe(name, cause string) string {
 
 // invocationError is how the tuner's executor tells of the error that the
 // function answered; the payload behind it is the variant's own.
-var invocationError = regexp.MustCompile(`(?s)^Invocation error \(running in \w+\): (.*?)( with payload .*)?$`)
+var invocationError = regexp.MustCompile(`(?s)^(Invocation error \(running in \w+\): )(.*?)( with payload .*)?$`)
 
 // shorten keeps an error fit for a table, whatever the function said.
 func shorten(s string) string {

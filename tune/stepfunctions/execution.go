@@ -15,25 +15,36 @@ import (
 	"lambda-parallel-io/tune/result"
 )
 
+// variantError is what went wrong in one variant and is no hindrance to the
+// others.
+type variantError string
+
+func (e variantError) Error() string { return string(e) }
+
 // variant runs v's execution, or waits for the one it has, and fills in v. It
 // returns how long the execution took.
 func (t *Tuner) variant(ctx context.Context, run result.Run, v *result.Variant, tell func(now string, changed bool)) (time.Duration, error) {
-	tell(v.Label()+", starting", false)
+	var err error
 	if v.Execution == "" {
-		if err := t.start(ctx, run, v); err != nil {
-			return 0, err
+		tell(v.Label()+", starting", false)
+		if err = t.start(ctx, run, v); err == nil {
+			tell(v.Label()+", started", true)
 		}
-		tell(v.Label()+", started", true)
 	}
-	e, err := t.wait(ctx, v, tell)
-	if err != nil {
+	var e *sfn.DescribeExecutionOutput
+	if err == nil {
+		e, err = t.wait(ctx, *v, tell)
+	}
+	var own variantError
+	switch {
+	case errors.As(err, &own):
+		v.Error = own.Error()
+		return 0, nil
+	case err != nil:
 		return 0, err
 	}
-	if e == nil {
-		return 0, nil
-	}
 	t.fill(ctx, run, v, e)
-	return aws.ToTime(e.StopDate).Sub(aws.ToTime(e.StartDate)), nil
+	return elapsed(e.StartDate, e.StopDate), nil
 }
 
 // start starts v's execution, unless it was started before.
@@ -56,50 +67,53 @@ func (t *Tuner) start(ctx context.Context, run result.Run, v *result.Variant) er
 	switch {
 	case err == nil:
 		v.Execution = aws.ToString(out.ExecutionArn)
-	case errors.As(err, &exists): // it has ended meanwhile: name and input are one, so it is ours
+		return nil
+	case errors.As(err, &exists): // and has ended: name and input are one, so it is ours
 		v.Execution = arn
-	case ctx.Err() != nil: // what was asked may have been done
-		v.Execution = arn
-		e := t.interrupted(ctx, *v).(*InterruptedError)
-		e.text = strings.Replace(e.text, "its execution goes on", "its execution may have been started", 1)
-		v.Execution = ""
-		return e
+		return nil
+	case ctx.Err() != nil:
+		return &InterruptedError{arn, context.Cause(ctx), fmt.Sprintf(
+			"interrupted while %s was started: its execution may run\n%s", v.Label(), t.commands(arn))}
 	case errors.As(err, &refused):
-		v.Error = fmt.Sprintf("the state machine refused the execution's input: %s", refused.ErrorMessage())
-	default:
-		return t.failed("StartExecution", t.StateMachine, err)
+		return variantError("the state machine refused the execution's input: " + refused.ErrorMessage())
 	}
-	return nil
+	return t.failed("StartExecution", t.StateMachine, err)
 }
 
-// wait looks at v's execution until it has ended. It returns nil when v has
-// failed meanwhile.
-func (t *Tuner) wait(ctx context.Context, v *result.Variant, tell func(string, bool)) (*sfn.DescribeExecutionOutput, error) {
-	for n := 0; v.Error == ""; n++ {
+// wait looks at v's execution until it has ended.
+func (t *Tuner) wait(ctx context.Context, v result.Variant, tell func(string, bool)) (*sfn.DescribeExecutionOutput, error) {
+	const unseen = 5 // looks that may miss an execution just started: answers are eventually consistent
+	for n := 0; ; n++ {
 		e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &v.Execution}, patient)
 		var gone *types.ExecutionDoesNotExist
 		switch {
 		case ctx.Err() != nil:
-			return nil, t.interrupted(ctx, *v)
+			return nil, t.interrupted(ctx, v)
+		case errors.As(err, &gone) && n < unseen:
 		case errors.As(err, &gone):
-			// Just started, it may not be seen yet: answers are eventually consistent.
-			if n == 5 {
-				v.Error = fmt.Sprintf("the execution %s does not exist (any more: Step Functions forgets them after 90 days)", v.Execution)
-			}
+			return nil, variantError(fmt.Sprintf("the execution %s does not exist (any more: Step Functions forgets one after 90 days)", v.Execution))
 		case err != nil:
 			return nil, fmt.Errorf("%w\nthe execution of %s goes on:\n%s", t.failed("DescribeExecution", v.Execution, err), v.Label(), t.commands(v.Execution))
 		case ended(e.Status):
 			return e, nil
 		default:
-			elapsed := max(0, time.Since(aws.ToTime(e.StartDate))).Round(time.Second)
-			tell(fmt.Sprintf("%s, %s for %s", v.Label(), e.Status, elapsed), false)
+			now := time.Now()
+			tell(fmt.Sprintf("%s, %s for %s", v.Label(), e.Status, elapsed(e.StartDate, &now).Round(time.Second)), false)
 		}
 		select {
 		case <-ctx.Done():
+			return nil, t.interrupted(ctx, v)
 		case <-time.After(t.Backoff(n)):
 		}
 	}
-	return nil, nil
+}
+
+// elapsed is never negative: one of the times may be by another clock.
+func elapsed(from, to *time.Time) time.Duration {
+	if from == nil || to == nil {
+		return 0
+	}
+	return max(0, to.Sub(*from))
 }
 
 // failed says what a call that failed for good means, and what to do.

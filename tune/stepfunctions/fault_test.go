@@ -177,7 +177,7 @@ func TestCtrlCWhileAnExecutionIsStartedSaysThatItMayRun(t *testing.T) {
 	c := comparison()
 	_, err := tune(t, ctx, tuner(t, stepfunctions.Options{}), c)
 	var interrupted *stepfunctions.InterruptedError
-	if !errors.As(err, &interrupted) || !strings.Contains(interrupted.Execution, ":execution:powerTuningStateMachine-1a2b:sequential-1-") || !strings.Contains(err.Error(), "may have been started") {
+	if !errors.As(err, &interrupted) || !strings.Contains(interrupted.Execution, ":execution:powerTuningStateMachine-1a2b:sequential-1-") || !strings.Contains(err.Error(), "its execution may run") {
 		t.Errorf("Tune = %v, want an InterruptedError that names the execution that may run", err)
 	}
 	if c.Variants[0].Execution != "" {

@@ -19,6 +19,9 @@ import (
 func (t *Tuner) fill(ctx context.Context, run result.Run, v *result.Variant, e *sfn.DescribeExecutionOutput) {
 	if e.Status != types.ExecutionStatusSucceeded {
 		v.Error = fmt.Sprintf("the execution ended as %s: %s", e.Status, t.cause(ctx, e))
+		if e.Status == types.ExecutionStatusAborted {
+			v.Error += "; its clean-up was skipped: `pulumi refresh`, then `pulumi up`, sets the function's memory size right"
+		}
 		return
 	}
 	out, err := powertuning.ParseOutput([]byte(aws.ToString(e.Output)))

@@ -3,6 +3,7 @@ package stepfunctions
 import (
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -131,23 +132,28 @@ func reads(run result.Run, v result.Variant) string {
 // WriteText writes the plan for people.
 func (p Plan) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "  The plan on AWS: %s executions of Power Tuning, one after the other, %s invocations, %s S3 GETs\n",
-		grouped(p.Executions), grouped(p.Invocations), grouped(p.GETs))
-	fmt.Fprintf(&b, "  about %s at most; %d Lambda invocations at once (a new account is held to 10)\n\n", p.Takes.Round(time.Minute), p.AtOnce)
+	gets := ""
+	if p.GETs > 0 {
+		gets = fmt.Sprintf(", %s S3 GETs", grouped(p.GETs))
+	}
+	fmt.Fprintf(&b, "  On AWS: %s executions of Power Tuning, one after the other, %s invocations%s\n",
+		grouped(p.Executions), grouped(p.Invocations), gets)
+	fmt.Fprintf(&b, "  about %d min, and up to %d Lambda invocations at once (new accounts are held to 10)\n\n", int(math.Ceil(p.Takes.Minutes())), p.AtOnce)
 	for _, line := range []struct {
 		what    string
 		dollars float64
 	}{
 		{"Lambda, compute and requests", p.Lambda},
 		{"Lambda, Power Tuning's own functions", p.Executors},
-		{"Step Functions, state transitions", p.StepFunctions},
-		{"S3, GETs", p.S3},
-		{"together, at most", p.Dollars()},
+		{"Step Functions", p.StepFunctions},
+		{"S3 GETs", p.S3},
+		{"together", p.Dollars()},
 	} {
-		fmt.Fprintf(&b, "  %-38s $%.4f\n", line.what, line.dollars)
+		fmt.Fprintf(&b, "    %-38s $%.4f\n", line.what, line.dollars)
 	}
-	fmt.Fprintf(&b, "\n  An estimate from above, at list prices: %g ms a read one after the other, %g ms of CPU, %s GETs a second for all sizes.\n", ms(readLatency), ms(readCPU), grouped(prefixRate))
-	b.WriteString("  A size that fails is tried three times.\n")
+	fmt.Fprintf(&b, "\n  Estimated from above, at list prices: a read takes %g ms, and %g ms of CPU at one vCPU; all sizes share %s GETs a second.\n",
+		ms(readLatency), ms(readCPU), grouped(prefixRate))
+	b.WriteString("  Power Tuning tries a size that fails up to three times.\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -3,8 +3,6 @@ package stepfunctions
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 
 	"lambda-parallel-io/tune/powertuning"
 )
@@ -18,15 +16,21 @@ type Settings struct {
 	ObjectKey    string // the object that the stack's function reads; empty where no stack was asked
 }
 
+// FlagError says that a flag is missing, or what is wrong with its value.
+type FlagError string
+
+func (e FlagError) Error() string { return string(e) }
+
 // Resolve completes the settings that flags gave by the outputs of the Pulumi
 // stack of that name. With both ARNs among the flags the stack is not asked,
 // and Pulumi need not be there. The region is the flag's, else that of the
-// state machine's ARN.
+// state machine's ARN. Its error is a [FlagError], or says why the stack's
+// outputs cannot be had and what to do.
 func Resolve(ctx context.Context, stack string, flags Settings) (Settings, error) {
 	s := flags
 	if s.StateMachine == "" || s.Function == "" {
 		if stack == "" {
-			return Settings{}, errors.New("a comparison on AWS needs a state machine and a function:\nname a Pulumi stack by -stack, or both by -state-machine ARN and -function-arn ARN")
+			return Settings{}, FlagError("a comparison on AWS needs a state machine and a function:\nname a Pulumi stack by -stack, or both by -state-machine ARN and -function-arn ARN")
 		}
 		out, err := Stack(ctx, stack)
 		if err != nil {
@@ -41,10 +45,10 @@ func Resolve(ctx context.Context, stack string, flags Settings) (Settings, error
 		s.ObjectKey = cmp.Or(s.ObjectKey, out.ObjectKey)
 	}
 	if err := checkStateMachine(s.StateMachine); err != nil {
-		return Settings{}, fmt.Errorf("-state-machine %w", err)
+		return Settings{}, FlagError("-state-machine " + err.Error())
 	}
 	if err := powertuning.CheckFunctionARN(s.Function); err != nil {
-		return Settings{}, fmt.Errorf("-function-arn %w", err)
+		return Settings{}, FlagError("-function-arn " + err.Error())
 	}
 	s.Region = cmp.Or(s.Region, region(s.StateMachine))
 	return s, nil

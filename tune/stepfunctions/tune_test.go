@@ -80,12 +80,12 @@ func TestNothingButStepFunctionsInTheARNsRegionIsCalled(t *testing.T) {
 
 func TestAFailedVariantShowsItsCauseAndTheOthersGoOn(t *testing.T) {
 	for end, want := range map[string]string{
-		"empty":     "Power Tuning failed, though its execution ended as SUCCEEDED: Executor at 512 MB: invocation error: Runtime.ExitError: RequestId: 6f7f Error: Runtime exited with error: signal: killed",
+		"empty":     "Power Tuning failed, though its execution ended as SUCCEEDED: Executor at 512 MB: Invocation error (running in series): Runtime.ExitError: RequestId: 6f7f Error: Runtime exited with error: signal: killed",
 		"timeout":   "Power Tuning failed, though its execution ended as SUCCEEDED: Executor at 512 MB: States.Timeout: its invocations did not end within totalExecutionTimeout, so lower -repeat or -num, or choose -parallel",
 		"publish":   "Power Tuning failed, though its execution ended as SUCCEEDED: Publisher at 1024 MB: Resource conflict: an update is in progress",
 		"failed":    "the execution ended as FAILED: Initializer: ResourceNotFoundException: Function not found: " + function + "; then its clean-up failed, so aliases RAM<power> may be left: TypeError: Cannot read properties of undefined (reading 'powerValues')",
 		"timed-out": "the execution ended as TIMED_OUT: States.Timeout",
-		"aborted":   "the execution ended as ABORTED: stopped by a person",
+		"aborted":   "the execution ended as ABORTED: stopped by a person; its clean-up was skipped: `pulumi refresh`, then `pulumi up`, sets the function's memory size right",
 	} {
 		t.Run(end, func(t *testing.T) {
 			_, tuner := setup(t, "unbounded="+end)

@@ -1,0 +1,128 @@
+package stepfunctions_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/stepfunctions"
+)
+
+func TestThePlanCountsAndPricesWhatAComparisonDoes(t *testing.T) {
+	p, err := stepfunctions.NewPlan(comparison(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Executions != 3 || p.Invocations != 3*3*5 || p.GETs != 3*3*5*500 || p.AtOnce != 6 {
+		t.Errorf("%d executions, %d invocations, %d GETs, %d at once; want 3, 45, 22,500, 6", p.Executions, p.Invocations, p.GETs, p.AtOnce)
+	}
+	near(t, "S3", p.S3, 22_500*0.0004/1000)
+	near(t, "Step Functions", p.StepFunctions, 3*0.00038) // 2.5e-5 x (6 + 3 x 3), to 5 places
+
+	c := comparison()
+	c.Variants = c.Variants[:1] // sequential: 500 reads at 18.8 ms are 9.4 s at every size
+	p, err = stepfunctions.NewPlan(c, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "Lambda", p.Lambda, 5*9.4*(512+1024+1769)/1024*0.0000133334+15*0.20e-6)
+	near(t, "executors", p.Executors, 3*5*9.4*128/1024*0.0000166667)
+	near(t, "together", p.Dollars(), p.Lambda+p.Executors+p.StepFunctions+p.S3)
+	if want := 47*time.Second + 30*time.Second; p.Takes != want {
+		t.Errorf("takes %s, want %s: five times 9.4 s, and what Power Tuning does around them", p.Takes, want)
+	}
+}
+
+func near(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if math.Abs(got-want) > 1e-9*want {
+		t.Errorf("%s: $%.9f, want $%.9f", what, got, want)
+	}
+}
+
+func TestThePlanOfAResumedComparisonHasWhatIsLeft(t *testing.T) {
+	c := comparison()
+	c.Variants[0].Error = "it failed"
+	c.Variants[1].Execution = "arn:aws:states:eu-west-1:123456789012:execution:m:runs"
+	if p, err := stepfunctions.NewPlan(c, 0); err != nil || p.Executions != 1 || p.Invocations != 15 {
+		t.Errorf("NewPlan = %+v, %v; want the 15 invocations of pool alone", p, err)
+	}
+}
+
+func TestAPlanThatCannotEndInTimeIsRefusedWithTheNumbersAndARemedy(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*result.Run)
+		want   []string
+	}{
+		"totalExecutionTimeout": {
+			func(r *result.Run) { r.Num, r.Repeat = 10, 5000 },
+			[]string{"sequential: 10 invocations one after the other", "5000 reads at 18.8 ms, 1 at once, is 1m34s", "are 15m40s", "totalExecutionTimeout is 10m0s", "-repeat to 3191 at most", "-parallel"},
+		},
+		"sleep": {
+			func(r *result.Run) { r.Repeat, r.SleepBetweenRunsMS = 500, 200_000 },
+			[]string{"totalExecutionTimeout", "choose -parallel"},
+		},
+		"the function's timeout": {
+			func(r *result.Run) { r.Repeat, r.TimeoutSec, r.ParallelInvocation = 500, 9, true },
+			[]string{"sequential: an invocation of 500 reads at 18.8 ms, 1 at once, is 9.4s, and the function's timeout is 9s", "lower -repeat to 478 at most"},
+		},
+		"num": {func(r *result.Run) { r.Num = 4 }, []string{"-num must be at least 5 on AWS, got 4"}},
+	} {
+		c := comparison()
+		test.change(&c.Run)
+		_, err := stepfunctions.NewPlan(c, 0)
+		for _, want := range test.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: NewPlan = %v, want %q in it", name, err, want)
+			}
+		}
+	}
+}
+
+func TestTheRemediesOfARefusalHelp(t *testing.T) {
+	for name, change := range map[string]func(*result.Run){
+		"what just fits":           func(r *result.Run) { r.Num, r.Repeat = 10, 3191 },
+		"parallel":                 func(r *result.Run) { r.Num, r.Repeat, r.ParallelInvocation = 10, 5000, true },
+		"the function's timeout":   func(r *result.Run) { r.Repeat, r.TimeoutSec = 478, 9 },
+		"a function of other make": func(r *result.Run) { r.Repeat = 0 },
+	} {
+		c := comparison()
+		change(&c.Run)
+		if _, err := stepfunctions.NewPlan(c, 0); err != nil {
+			t.Errorf("%s: NewPlan = %v, want nil", name, err)
+		}
+	}
+	c := comparison()
+	c.Run.Num, c.Run.Repeat = 10, 4000
+	if _, err := stepfunctions.NewPlan(c, 900*time.Second); err != nil {
+		t.Errorf("totalExecutionTimeout 900 s: NewPlan = %v, want nil", err)
+	}
+}
+
+func TestThePlanInText(t *testing.T) {
+	p, err := stepfunctions.NewPlan(comparison(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := p.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `  On AWS: 3 executions of Power Tuning, one after the other, 45 invocations, 22,500 S3 GETs
+  about 3 min, and up to 6 Lambda invocations at once (new accounts are held to 10)
+
+    Lambda, compute and requests           $0.0024
+    Lambda, Power Tuning's own functions   $0.0004
+    Step Functions                         $0.0011
+    S3 GETs                                $0.0090
+    together                               $0.0129
+
+  Estimated from above, at list prices: a read takes 18.8 ms, and 1 ms of CPU at one vCPU; all sizes share 5,500 GETs a second.
+  Power Tuning tries a size that fails up to three times.
+`
+	if got := b.String(); got != want {
+		t.Errorf("got\n%s, want\n%s", got, want)
+	}
+}

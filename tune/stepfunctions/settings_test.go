@@ -1,0 +1,95 @@
+package stepfunctions_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"lambda-parallel-io/tune/stepfunctions"
+)
+
+// pulumi puts a stand-in for the Pulumi CLI on PATH: a shell script.
+func pulumi(t *testing.T, script string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "pulumi"), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+}
+
+const outputs = `{"stateMachineArn": "` + machine + `", "functionArn": "` + function + `", "objectKey": "sample.json", "bucketName": "b", "region": "eu-west-1", "tuningInputs": {"pool": {"num": 10}}}`
+
+func TestTheStackGivesWhatFlagsDoNot(t *testing.T) {
+	pulumi(t, `[ "$*" = "stack output --json --stack dev" ] && echo '`+outputs+`'`)
+	got, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Settings{})
+	want := stepfunctions.Settings{StateMachine: machine, Function: function, Region: "eu-west-1", ObjectKey: "sample.json"}
+	if err != nil || got != want {
+		t.Errorf("Resolve(dev) = %+v, %v; want %+v", got, err, want)
+	}
+	flags := stepfunctions.Settings{Function: function + "-mine", Region: "us-west-2", Profile: "work", ObjectKey: "mine.json"}
+	want = flags
+	want.StateMachine = machine
+	if got, err := stepfunctions.Resolve(t.Context(), "dev", flags); err != nil || got != want {
+		t.Errorf("Resolve(dev, %+v) = %+v, %v; want %+v", flags, got, err, want)
+	}
+}
+
+func TestBothARNsNeedNoPulumi(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for _, stack := range []string{"", "dev"} {
+		got, err := stepfunctions.Resolve(t.Context(), stack, stepfunctions.Settings{StateMachine: machine, Function: function})
+		if err != nil || got.Region != "eu-west-1" {
+			t.Errorf("Resolve(%q, both ARNs) = %+v, %v; want the region of the ARN", stack, got, err)
+		}
+	}
+}
+
+func TestWhatIsWrongWithAStackIsSaidWithARemedy(t *testing.T) {
+	for name, test := range map[string]struct{ script, want, remedy string }{
+		"no such stack":  {`echo "error: no stack named 'dev' found" >&2; exit 255`, "no stack named 'dev' found", "`pulumi stack init dev` and `pulumi up`"},
+		"not logged in":  {`echo "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions" >&2; exit 1`, "PULUMI_ACCESS_TOKEN must be set", "`pulumi login --local`"},
+		"passphrase":     {`echo "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables" >&2; exit 1`, "passphrase must be set", "export PULUMI_CONFIG_PASSPHRASE"},
+		"no project":     {`echo "error: no Pulumi.yaml project file found" >&2; exit 1`, "no Pulumi.yaml project file found", "in the root of the repository"},
+		"something else": {`exit 3`, "exit status 3", "-state-machine ARN and -function-arn ARN"},
+		"missing output": {`echo '{"functionArn": "` + function + `"}'`, `the Pulumi stack "dev" has no output stateMachineArn`, "`pulumi up --stack dev`, or give -state-machine ARN"},
+		"not JSON":       {`echo 'Please choose a stack'`, "not a JSON object", ""},
+		"not an ARN":     {`echo '` + strings.Replace(outputs, machine, "soon", 1) + `'`, `"soon" is not an ARN`, "of the form arn:aws:states:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pulumi(t, test.script)
+			_, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Settings{})
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), test.remedy) {
+				t.Errorf("Resolve(dev) = %v, want %q and the remedy %q", err, test.want, test.remedy)
+			}
+		})
+	}
+	t.Setenv("PATH", t.TempDir())
+	if _, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Settings{}); err == nil || !strings.Contains(err.Error(), "the pulumi command is not on PATH\ninstall it") {
+		t.Errorf("Resolve(dev) without Pulumi = %v, want what to do", err)
+	}
+}
+
+func TestFlagsThatCannotBeMeant(t *testing.T) {
+	for _, test := range []struct {
+		flags stepfunctions.Settings
+		want  string
+	}{
+		{stepfunctions.Settings{}, "name a Pulumi stack by -stack, or both by -state-machine ARN and -function-arn ARN"},
+		{stepfunctions.Settings{StateMachine: "powerTuning", Function: function}, `-state-machine "powerTuning" is not an ARN`},
+		{stepfunctions.Settings{StateMachine: function, Function: function}, "is not the ARN of a state machine"},
+		{stepfunctions.Settings{StateMachine: machine + ":3", Function: function}, "without version or alias"},
+		{stepfunctions.Settings{StateMachine: strings.Replace(machine, "stateMachine", "execution", 1), Function: function}, "is not the ARN of a state machine"},
+		{stepfunctions.Settings{StateMachine: machine, Function: "reader"}, `-function-arn "reader" is not the ARN of a function`},
+		{stepfunctions.Settings{StateMachine: machine, Function: function + ":live"}, "without version or alias"},
+		{stepfunctions.Settings{StateMachine: machine, Function: machine}, "-function-arn"},
+	} {
+		_, err := stepfunctions.Resolve(t.Context(), "", test.flags)
+		var flag stepfunctions.FlagError
+		if !errors.As(err, &flag) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("Resolve(%+v) = %v, want a FlagError with %q", test.flags, err, test.want)
+		}
+	}
+}
