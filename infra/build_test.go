@@ -46,6 +46,9 @@ func TestTwoBuildsGiveEqualBytesThatLambdaCanRun(t *testing.T) {
 			if len(archive.File) != 1 || archive.File[0].Name != "bootstrap" || archive.File[0].Mode() != 0o755 {
 				t.Fatalf("the archive holds %+v, want bootstrap alone with mode 0755", archive.File)
 			}
+			if made := archive.File[0].Modified; made.Year() != 1980 {
+				t.Errorf("bootstrap is dated %v, want a date that no build changes", made)
+			}
 			entry, err := archive.File[0].Open()
 			if err != nil {
 				t.Fatal(err)

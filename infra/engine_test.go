@@ -57,17 +57,17 @@ func TestProgramRunsOnTheEnginesProtocol(t *testing.T) {
 		}
 	}
 
-	before := up.inputs()
-	if diff := cmp.Diff(before, run(t, program, root, false).inputs()); diff != "" {
+	before := up.inputs(t)
+	if diff := cmp.Diff(before, run(t, program, root, false).inputs(t)); diff != "" {
 		t.Errorf("a second up changes something (-first +second):\n%s", diff)
 	}
 	write(t, filepath.Join(root, "sample.json"), "[{}]\n")
-	if got := changed(before, run(t, program, root, false).inputs()); cmp.Diff([]string{objectType}, got) != "" {
+	if got := changed(before, run(t, program, root, false).inputs(t)); cmp.Diff([]string{objectType}, got) != "" {
 		t.Errorf("a changed sample.json changes %v, want the object alone", got)
 	}
-	before[objectType] = run(t, program, root, false).inputs()[objectType]
+	before[objectType] = run(t, program, root, false).inputs(t)[objectType]
 	write(t, filepath.Join(root, "handler", "main.go"), "package main\n\nfunc main() { println() }\n")
-	if got := changed(before, run(t, program, root, false).inputs()); cmp.Diff([]string{functionType}, got) != "" {
+	if got := changed(before, run(t, program, root, false).inputs(t)); cmp.Diff([]string{functionType}, got) != "" {
 		t.Errorf("a changed handler changes %v, want the function alone", got)
 	}
 
@@ -134,24 +134,17 @@ func run(t *testing.T, program, root string, preview bool) *engine {
 
 func (e *engine) log() string { return strings.Join(e.said, "\n") }
 
-// inputs is what was registered by type, as JSON, in which an asset is its
-// hash, by which the engine compares them.
-func (e *engine) inputs() map[string]string {
+// inputs is what was registered by type, as JSON. An asset's has the hash of
+// its content, by which the engine compares it, and its path.
+func (e *engine) inputs(t *testing.T) map[string]string {
+	t.Helper()
 	all := map[string]string{}
 	for _, r := range e.aws.resources {
 		b, err := json.Marshal(r.inputs.Mappable())
-		all[r.kind] = string(b)
 		if err != nil {
-			all[r.kind] = err.Error()
+			t.Fatalf("inputs of %s: %v", r.kind, err)
 		}
-		for _, v := range r.inputs {
-			switch {
-			case v.IsAsset():
-				all[r.kind] += v.AssetValue().Hash
-			case v.IsArchive():
-				all[r.kind] += v.ArchiveValue().Hash
-			}
-		}
+		all[r.kind] = string(b)
 	}
 	return all
 }

@@ -68,9 +68,9 @@ func newFunction(ctx *pulumi.Context, cfg config, code string, bucket *sampleBuc
 		// Text: Power Tuning reads the REPORT line, and fails on JSON.
 		LoggingConfig: lambda.FunctionLoggingConfigArgs{
 			LogFormat: pulumi.String("Text"),
-			LogGroup:  logs.ID(),
+			LogGroup:  logs.ID(), // waits for it, too
 		},
-	}, child, pulumi.DependsOn([]pulumi.Resource{logs, allowed}))
+	}, child, pulumi.DependsOn([]pulumi.Resource{allowed}))
 	if err != nil {
 		return nil, err
 	}
