@@ -28,6 +28,7 @@ type Comparison struct {
 	Run            Run             `json:"run"`
 	Variants       []Variant       `json:"variants"`
 	Recommendation *Recommendation `json:"recommendation"` // null when no cell qualifies
+	Predictions    []Prediction    `json:"predictions,omitempty"`
 }
 
 // Run says how the figures were obtained, so that they can be obtained again.
@@ -54,12 +55,16 @@ type Run struct {
 	SleepBetweenRunsMS int     `json:"sleep_between_runs_ms,omitempty"`
 
 	// Of a local run alone.
-	Seed    uint64 `json:"seed,omitempty"`
-	Latency string `json:"latency,omitempty"` // the profile of S3's latency, or a duration
+	Seed          uint64  `json:"seed,omitempty"`
+	Latency       string  `json:"latency,omitempty"`         // the profile of S3's latency, or a duration
+	LatencyMeanMS float64 `json:"latency_mean_ms,omitempty"` // of the profile
 
 	// Of a run on AWS alone.
 	StateMachine       string `json:"state_machine,omitempty"`       // ARN
 	ParallelInvocation bool   `json:"parallel_invocation,omitempty"` // all invocations of a size at once
+
+	// The execution input that was given, for the fields that are not above.
+	TuningInput *powertuning.Input `json:"tuning_input,omitempty"`
 
 	Interrupted bool `json:"interrupted,omitempty"` // cells are missing because someone stopped it
 }

@@ -12,25 +12,41 @@ import (
 	"lambda-parallel-io/tune/result"
 )
 
-// input is what the state machine is given for a variant.
+// input is what the state machine is given for a variant: the input that was
+// given, if one was, and over it what the comparison says.
 func input(run result.Run, v result.Variant) (string, error) {
-	in := powertuning.Input{
-		LambdaARN:            run.Function,
-		PowerValues:          run.PowerValues,
-		Num:                  run.Num,
-		Payload:              v.Payload,
-		Strategy:             run.TuningStrategy,
-		BalancedWeight:       &run.BalancedWeight,
-		DiscardTopBottom:     &run.DiscardTopBottom,
-		SleepBetweenMS:       run.SleepBetweenRunsMS,
-		ParallelInvocation:   run.ParallelInvocation,
-		IncludeOutputResults: true,
+	var in powertuning.Input
+	if run.TuningInput != nil {
+		in = *run.TuningInput
 	}
+	in.LambdaARN = run.Function
+	in.PowerValues, in.Num, in.Payload = run.PowerValues, run.Num, v.Payload
+	in.Strategy, in.BalancedWeight, in.DiscardTopBottom = run.TuningStrategy, &run.BalancedWeight, &run.DiscardTopBottom
+	in.SleepBetweenMS, in.ParallelInvocation = run.SleepBetweenRunsMS, run.ParallelInvocation
+	in.IncludeOutputResults = true
 	b, err := json.Marshal(in)
 	if err != nil {
 		return "", fmt.Errorf("the execution's input: %w", err)
 	}
 	return string(b), nil
+}
+
+// checkInput refuses an input that would make a comparison something else.
+func checkInput(in powertuning.Input) error {
+	for _, f := range []struct {
+		set       bool
+		name, why string
+	}{
+		{in.AutoOptimize, "autoOptimize", "it changes the function's memory size after each variant"},
+		{in.AutoOptimizeAlias != "", "autoOptimizeAlias", "it changes the function after each variant"},
+		{in.DryRun, "dryRun", "it measures nothing (-dry-run shows the plan alone)"},
+		{in.PayloadS3 != "", "payloadS3", "every variant would be sent the same payload"},
+	} {
+		if f.set {
+			return fmt.Errorf("%s in the input has no place in a comparison: %s\nremove it", f.name, f.why)
+		}
+	}
+	return nil
 }
 
 // executionName names the execution of a variant, readably, and the same

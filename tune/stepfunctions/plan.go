@@ -41,7 +41,8 @@ func (p Plan) Dollars() float64 { return p.Lambda + p.Executors + p.StepFunction
 // with the numbers and what to change, a plan whose invocations cannot end
 // within the function's timeout (c.Run.TimeoutSec), or, one after the other,
 // within executionTimeout: the state machine's totalExecutionTimeout, for
-// which 0 stands for [DefaultExecutionTimeout].
+// which 0 stands for [DefaultExecutionTimeout]. It also refuses an input
+// (c.Run.TuningInput) with a field that has no place in a comparison.
 func NewPlan(c *result.Comparison, executionTimeout time.Duration) (Plan, error) {
 	if executionTimeout == 0 {
 		executionTimeout = DefaultExecutionTimeout
@@ -49,6 +50,11 @@ func NewPlan(c *result.Comparison, executionTimeout time.Duration) (Plan, error)
 	run := c.Run
 	if run.Num < powertuning.MinNum {
 		return Plan{}, fmt.Errorf("-num must be at least %d on AWS, got %d: Power Tuning does not take less", powertuning.MinNum, run.Num)
+	}
+	if run.TuningInput != nil {
+		if err := checkInput(*run.TuningInput); err != nil {
+			return Plan{}, err
+		}
 	}
 	p := Plan{AtOnce: 2 * len(run.PowerValues)}
 	if run.ParallelInvocation {
@@ -74,7 +80,7 @@ func (p *Plan) add(c *result.Comparison, v result.Variant) {
 	p.Invocations += invocations
 	p.GETs += invocations * run.Repeat
 	p.S3 += float64(invocations) * c.GETCostPerMillion() / 1e6
-	p.StepFunctions += powertuning.ExecutionCost(region(run.StateMachine), len(run.PowerValues), 0)
+	p.StepFunctions += powertuning.ExecutionCost(region(run.StateMachine), len(run.PowerValues), coldStarts(run))
 	var longest time.Duration
 	for _, power := range run.PowerValues {
 		one := lasts(run, v, power)
@@ -84,6 +90,15 @@ func (p *Plan) add(c *result.Comparison, v result.Variant) {
 		p.Executors += powertuning.ComputeCost(powertuning.X8664, powertuning.MinPower, ms(all))
 	}
 	p.Takes += longest + overhead
+}
+
+// coldStarts is how many versions of a power value are published for their
+// cold starts.
+func coldStarts(run result.Run) int {
+	if run.TuningInput != nil && run.TuningInput.OnlyColdStarts {
+		return run.Num
+	}
+	return 0
 }
 
 // executorLasts is how long the executor of a power value lasts whose

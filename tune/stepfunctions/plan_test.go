@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/result"
 	"lambda-parallel-io/tune/stepfunctions"
 )
@@ -68,7 +69,13 @@ func TestAPlanThatCannotEndInTimeIsRefusedWithTheNumbersAndARemedy(t *testing.T)
 			func(r *result.Run) { r.Repeat, r.TimeoutSec, r.ParallelInvocation = 500, 9, true },
 			[]string{"sequential: an invocation of 500 reads at 18.8 ms, 1 at once, is 9.4s, and the function's timeout is 9s", "lower -repeat to 478 at most"},
 		},
-		"num": {func(r *result.Run) { r.Num = 4 }, []string{"-num must be at least 5 on AWS, got 4"}},
+		"autoOptimize": {
+			func(r *result.Run) { r.TuningInput = &powertuning.Input{AutoOptimize: true} },
+			[]string{"autoOptimize in the input has no place in a comparison", "remove it"},
+		},
+		"payloadS3": {func(r *result.Run) { r.TuningInput = &powertuning.Input{PayloadS3: "s3://b/k"} }, []string{"payloadS3"}},
+		"dryRun":    {func(r *result.Run) { r.TuningInput = &powertuning.Input{DryRun: true} }, []string{"dryRun"}},
+		"num":       {func(r *result.Run) { r.Num = 4 }, []string{"-num must be at least 5 on AWS, got 4"}},
 	} {
 		c := comparison()
 		test.change(&c.Run)

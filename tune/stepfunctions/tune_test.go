@@ -65,6 +65,23 @@ func TestTheStateMachineIsToldWhatTheComparisonSays(t *testing.T) {
 	}
 }
 
+func TestAnInputsFurtherFieldsReachTheStateMachine(t *testing.T) {
+	srv, tuner := setup(t, "")
+	c := comparison()
+	in, err := powertuning.ParseInput([]byte(`{"lambdaARN": "` + function + `-old", "num": 50, "payload": {}, "onlyColdStarts": true, "disablePayloadLogs": true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Run.TuningInput = &in
+	if _, err := tune(t, t.Context(), tuner, saved(t, c)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := powertuning.ParseInput([]byte(srv.Executions()[0].Input))
+	if err != nil || !got.OnlyColdStarts || !got.DisablePayloadLogs || got.Num != 5 || got.LambdaARN != function {
+		t.Errorf("input %s, want onlyColdStarts and disablePayloadLogs, and the comparison's function and num", srv.Executions()[0].Input)
+	}
+}
+
 func TestNothingButStepFunctionsInTheARNsRegionIsCalled(t *testing.T) {
 	srv, tuner := setup(t, "pool=empty")
 	if _, err := tune(t, t.Context(), tuner, comparison()); err != nil {
