@@ -1,0 +1,19 @@
+package sfntest_test
+
+import (
+	"strings"
+	"testing"
+
+	"lambda-parallel-io/tune/stepfunctions/sfntest"
+)
+
+func TestAScriptThatCannotBeMeantIsAnError(t *testing.T) {
+	for _, words := range []string{"pool=perhaps", "pool", "looks=often", "DescribeExecution=cut:x", "DescribeExecution=cut@x"} {
+		if _, err := sfntest.Parse(words); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("Parse(%q) = %v, want an error that names it", words, err)
+		}
+	}
+	if _, err := sfntest.Parse("pool=empty sequential=ok looks=3 busy=arn StartExecution=cut ListExecutions=ThrottlingException:3@1"); err != nil {
+		t.Errorf("Parse = %v, want nil", err)
+	}
+}
