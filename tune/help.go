@@ -3,9 +3,9 @@ package main
 // help is what -h prints: 80 columns at most.
 const help = `tune compares concurrency strategies at Lambda memory sizes, and recommends one.
 
-  go run ./tune                      on this machine, under a model of Lambda and S3
-  go run ./tune -stack dev           on AWS, by the stack that pulumi up made
-  go run ./tune -from results.json   draw a comparison again
+  go run ./tune                   on this machine, under a model of Lambda and S3
+  go run ./tune -stack dev        on AWS, by the stack that pulumi up made
+  go run ./tune -from FILE        draw a comparison again
 
 What to compare
   -strategies LIST   sequential, unbounded, pool, semaphore (all); or none: send
@@ -21,12 +21,12 @@ What to compare
   -timeout D         of an invocation, 1s to 900s (600s)
 
 On this machine (Linux)
-  -latency NAME      of S3: apg (median 13 ms), public (27 ms), express (2.5 ms),
+  -latency NAME      of S3: apg (median 13 ms), public (27), express (2.5),
                      none, or a fixed duration such as 15ms (apg)
   -seed N            of the latencies: the same seed, the same latencies (1)
   -object FILE       what S3 holds (sample.json)
   -function PATH     a Go package, or an executable that speaks the Lambda
-                     Runtime API: your own function, whose answer may be any JSON
+                     Runtime API: your own, whose answer may be any JSON
                      (./handler)
   -env KEY=VALUE     a variable for the function; may be given again
 

@@ -7,9 +7,11 @@ import (
 	"io"
 	"log"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
+	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/local"
 	"lambda-parallel-io/tune/result"
 )
@@ -59,5 +61,41 @@ func onThisMachine(ctx context.Context, b base, c *result.Comparison, stdout, st
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
 	c.Run.Versions = t.Versions()
+	if b.auto {
+		return compare(ctx, withPrediction{t, b}, b.options, c, stdout, stderr)
+	}
 	return compare(ctx, t, b.options, c, stdout, stderr)
+}
+
+// withPrediction measures the bounded strategies once more, by the concurrency
+// that the first figures predict for the recommended memory size.
+type withPrediction struct {
+	*local.Tuner
+	base base
+}
+
+func (t withPrediction) Tune(ctx context.Context, c *result.Comparison, observe func(result.Progress)) error {
+	if err := t.Tuner.Tune(ctx, c, observe); err != nil {
+		return err
+	}
+	if c.Recommendation == nil {
+		return nil
+	}
+	predicted, ok := c.Predicted(c.Recommendation.Power)
+	if !ok || slices.Contains(t.base.concurrency, predicted.Concurrency) {
+		return nil
+	}
+	t.base.concurrency = []int{predicted.Concurrency}
+	t.base.given["concurrency"] = true
+	for _, name := range t.base.strategies {
+		if s, err := strategies.ByName(name); err != nil || !s.Bounded {
+			continue
+		}
+		more, err := t.base.variants(name)
+		if err != nil {
+			return err
+		}
+		c.Variants = append(c.Variants, more...)
+	}
+	return t.Tuner.Tune(ctx, c, observe)
 }

@@ -98,7 +98,7 @@ func (b *base) run(now time.Time) result.Run {
 	}
 	if !b.aws() {
 		r.Function = b.function
-		r.Seed, r.Latency = b.seed, b.latency.String()
+		r.Seed, r.Latency, r.LatencyMeanMS = b.seed, b.latency.String(), float64(b.latency.Mean().Microseconds())/1e3
 	}
 	return r
 }

@@ -63,6 +63,7 @@ func compare(ctx context.Context, t tuner, o *options, c *result.Comparison, std
 		bar.show(p)
 		if p.Changed {
 			c.Recommend()
+			c.Predict()
 			if saving = report.WriteData(o.dir, c); saving != nil {
 				giveUp(saving) // a result that is lost is not worth measuring
 			}
@@ -80,6 +81,7 @@ func compare(ctx context.Context, t tuner, o *options, c *result.Comparison, std
 // -json, the model. cause is why c is not complete, or nil.
 func present(ctx context.Context, o *options, c *result.Comparison, stdout io.Writer, cause error) error {
 	c.Recommend()
+	c.Predict()
 	var opts report.Options
 	err := report.WriteAll(o.dir, c)
 	if err == nil {

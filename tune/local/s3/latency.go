@@ -55,8 +55,10 @@ func ParseLatency(s string) (Latency, error) {
 
 func (l Latency) String() string { return l.name }
 
-// Median returns the profile's median, before its floor.
-func (l Latency) Median() time.Duration { return l.median }
+// Mean returns the profile's mean, before its floor.
+func (l Latency) Mean() time.Duration {
+	return time.Duration(float64(l.median) * math.Exp(l.sigma*l.sigma/2))
+}
 
 // Draw returns the latency of one GET: the same for the same numbers,
 // whatever else was drawn before.
