@@ -25,7 +25,7 @@ type page struct {
 	Figures    []*figure
 	CellsHint  string
 	Labels     []string
-	Wrapped    bool // too many variants for a column each
+	Layout     string // of the cells: "", dense, or wrapped where there are too many variants for a column each
 	Rows       []pageRow
 	Notes      []string
 	Failures   []string
@@ -86,13 +86,13 @@ func newPage(g *grid) (*page, error) {
 		Eyebrow: g.what(),
 		Figures: g.figures(),
 		Labels:  g.labels,
-		Wrapped: len(g.labels) > 7,
+		Layout:  layout(len(g.labels)),
 		Notes:   slices.Concat(g.legend(), g.notes()), Failures: g.failures(),
 		Timing: g.timing(),
 		Facts:  g.facts(), Links: g.links(), Omitted: g.omitted(),
 		Data: template.JS(data),
 	}
-	p.Head, p.Tail = g.answer(), ""
+	p.Head = tie(g.answer())
 	if head, tail, ok := strings.Cut(p.Head, ": "); ok && g.best != nil {
 		p.Head, p.Tail = head, title(tail)
 	}
@@ -107,6 +107,21 @@ func newPage(g *grid) (*page, error) {
 	}
 	p.addRows(g)
 	return p, nil
+}
+
+func layout(variants int) string {
+	switch {
+	case variants > 10:
+		return "wrapped"
+	case variants > 5:
+		return "dense"
+	}
+	return ""
+}
+
+// tie keeps a number and its unit on one line.
+func tie(s string) string {
+	return strings.NewReplacer(" MB", "\u00a0MB", " ms", "\u00a0ms", " %", "\u00a0%").Replace(s)
 }
 
 func (p *page) addRows(g *grid) {

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,10 +59,8 @@ func decode(data []byte) (*result.Comparison, error) {
 	if *head.Schema != result.Schema {
 		return nil, fmt.Errorf("schema %d: this version reads schema %d", *head.Schema, result.Schema)
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
 	var c result.Comparison
-	if err := dec.Decode(&c); err != nil {
+	if err := json.Unmarshal(data, &c); err != nil {
 		return nil, describe(err)
 	}
 	return &c, nil

@@ -1,0 +1,101 @@
+package result_test
+
+import (
+	"math"
+	"testing"
+
+	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/result"
+)
+
+// compare is a local run of variants v0, v1, ... whose cells are given.
+func compare(cells ...[]result.Cell) *result.Comparison {
+	c := &result.Comparison{Mode: result.Local, Run: result.Run{Arch: powertuning.ARM64, Region: "us-east-1", Repeat: 50}}
+	for i, cs := range cells {
+		c.Variants = append(c.Variants, result.Variant{Strategy: "v" + string(rune('0'+i)), Cells: cs})
+	}
+	return c
+}
+
+func cell(power int, ms ...float64) result.Cell {
+	c := result.Cell{Power: power, DurationsMS: ms}
+	for _, d := range ms {
+		c.BilledMS = append(c.BilledMS, int(math.Ceil(d)))
+	}
+	return c
+}
+
+func TestTheRecommendedCellHasTheLeastCostTimesDuration(t *testing.T) {
+	failed := cell(512, 1)
+	failed.Error = "out of memory"
+	capped := cell(512, 1)
+	capped.Capped = true
+	for _, test := range []struct {
+		name    string
+		c       *result.Comparison
+		variant string // "" for none
+		power   int
+	}{
+		{"fastest at the same size", compare([]result.Cell{cell(512, 100)}, []result.Cell{cell(512, 90)}), "v1", 512},
+		// 1,024 MB for 60 ms costs 1.0 + 0.2 of 512 MB for 100 ms at 0.67 + 0.2: 60 x 1.2 x 0.833 against 100 x 0.867.
+		{"dearer, but faster by more", compare([]result.Cell{cell(512, 100), cell(1024, 60)}), "v0", 1024},
+		{"faster, but dearer by more", compare([]result.Cell{cell(512, 100), cell(10240, 60)}), "v0", 512},
+		{"one slow outlier moves nothing", compare([]result.Cell{cell(512, 100), cell(10240, 60)}, []result.Cell{cell(10240, 90000)}), "v0", 512},
+		{"failed cells are out", compare([]result.Cell{failed}, []result.Cell{cell(512, 90)}), "v1", 512},
+		{"capped cells are out", compare([]result.Cell{capped}, []result.Cell{cell(512, 90)}), "v1", 512},
+		{"first of equals", compare([]result.Cell{cell(512, 90)}, []result.Cell{cell(512, 90)}), "v0", 512},
+		{"median, not mean", compare([]result.Cell{cell(512, 10, 10, 1000)}, []result.Cell{cell(512, 20, 20, 20)}), "v0", 512},
+		{"nothing measured", compare([]result.Cell{failed, capped}, nil), "", 0},
+	} {
+		test.c.Recommendation = &result.Recommendation{Strategy: "stale"}
+		test.c.Recommend()
+		got := test.c.Recommendation
+		if test.variant == "" {
+			if got != nil {
+				t.Errorf("%s: Recommend() = %+v, want none", test.name, *got)
+			}
+			continue
+		}
+		if got == nil || got.Strategy != test.variant || got.Power != test.power {
+			t.Errorf("%s: Recommend() = %+v, want %s at %d MB", test.name, got, test.variant, test.power)
+			continue
+		}
+		if v, c := test.c.Recommended(); v == nil || v.Strategy != test.variant || c.Power != test.power {
+			t.Errorf("%s: Recommended() = %v, %v, want the recommended cell", test.name, v, c)
+		}
+	}
+}
+
+func TestARunOnAWSIsSummarizedByItsMeans(t *testing.T) {
+	c := compare([]result.Cell{{Power: 1024, AverageMS: 99.4, AverageCost: powertuning.Price(1.7e-9, 1024, 101)}})
+	c.Mode = result.AWS
+	got, ok := c.Summarize(&c.Variants[0].Cells[0])
+	// 101 ms x 1 GB at list price, and the request.
+	want := 1e6*0.101*powertuning.PricePerGBSecondARM64 + 0.20
+	if !ok || got.DurationMS != 99.4 || got.BilledMS != 101 || math.Abs(got.CostPerMillion-want) > 1e-9 {
+		t.Errorf("Summarize() = %+v, %v, want 99.4 ms billed as 101 ms for $%v", got, ok, want)
+	}
+	if c.Recommend(); c.Recommendation == nil || c.Recommendation.Rule != "least (compute + request cost) x mean duration" {
+		t.Errorf("Recommend() = %+v, want a rule that speaks of means", c.Recommendation)
+	}
+}
+
+func TestGETsCostWhatS3Lists(t *testing.T) {
+	if got := compare().GETCostPerMillion(); math.Abs(got-20) > 1e-9 {
+		t.Errorf("GETCostPerMillion() of 50 reads = %v, want $20", got)
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, test := range []struct {
+		values []float64
+		want   float64
+	}{{[]float64{3, 1, 2}, 2}, {[]float64{4, 1, 3, 2}, 2.5}, {[]float64{7}, 7}} {
+		if got := result.Median(test.values); got != test.want {
+			t.Errorf("Median(%v) = %v, want %v", test.values, got, test.want)
+		}
+	}
+	if got := result.Median([]int(nil)); !math.IsNaN(got) {
+		t.Errorf("Median of nothing = %v, want NaN", got)
+	}
+}
