@@ -26,9 +26,6 @@ func (e *CredentialsError) Error() string {
 
 func (e *CredentialsError) Unwrap() error { return e.Err }
 
-// RetryableError tells the SDK not to ask again: a login does not renew itself.
-func (e *CredentialsError) RetryableError() bool { return false }
-
 // IsCredentials reports whether err is for want of credentials that work.
 func IsCredentials(err error) bool {
 	var c *CredentialsError

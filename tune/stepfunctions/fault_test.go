@@ -59,6 +59,28 @@ func TestAnAnswerThatDoesNotComeIsAskedForAgain(t *testing.T) {
 	}
 }
 
+// A laptop that loses its network loses its name service too, which then says
+// that there is no such host.
+func TestANameServiceThatIsGoneIsWaitedForInMidPollAlone(t *testing.T) {
+	environment(t, "http://"+strings.Repeat("a.", 130)+"invalid") // too long a name: it fails without a look-up
+	for execution, want := range map[string]int{"": 0, "arn:aws:states:eu-west-1:123456789012:execution:m:e": 29} {
+		settings := stepfunctions.Settings{StateMachine: machine, Function: function, Region: "eu-west-1"}
+		retries := 0
+		tuner, err := stepfunctions.New(t.Context(), stepfunctions.Options{
+			Settings: settings,
+			Backoff:  func(int) time.Duration { retries++; return 0 },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := comparison()
+		c.Variants[0].Execution = execution
+		if _, err := tune(t, t.Context(), tuner, c); err == nil || !strings.Contains(err.Error(), "AWS could not be reached") || retries != want {
+			t.Errorf("execution %q: Tune = %v after %d retries, want that AWS could not be reached after %d", execution, err, retries, want)
+		}
+	}
+}
+
 func TestWhatDoesNotPassEndsTheComparisonWithWhatToDo(t *testing.T) {
 	for _, test := range []struct {
 		script string
@@ -100,11 +122,16 @@ func TestAHistoryThatCannotBeReadIsSaid(t *testing.T) {
 }
 
 func TestAnExecutionThatRunsForTheSameFunctionIsNamedAndNothingStarted(t *testing.T) {
-	for _, arn := range []string{function, function + ":RAM512"} {
-		srv, tuner := setup(t, "busy="+arn)
+	for script, name := range map[string]string{
+		"busy=" + function:                             ":someone-else-1",
+		"busy=" + function + ":RAM512":                 ":someone-else-1",
+		"busy=" + function + "2 busy=" + function:      ":someone-else-2", // on the list's second page
+		"busy=" + function + " DescribeExecution=half": ":someone-else-1",
+	} {
+		srv, tuner := setup(t, script)
 		_, err := tune(t, t.Context(), tuner, comparison())
 		var busy *stepfunctions.BusyError
-		if !errors.As(err, &busy) || !strings.HasSuffix(busy.Execution, ":someone-else-1") || !strings.Contains(err.Error(), busy.Execution) || !strings.Contains(err.Error(), "stop-execution") {
+		if !errors.As(err, &busy) || !strings.HasSuffix(busy.Execution, name) || !strings.Contains(err.Error(), busy.Execution) || !strings.Contains(err.Error(), "stop-execution") {
 			t.Errorf("Tune = %v, want a BusyError that names the execution and the command that stops it", err)
 		}
 		if n := count(srv, "StartExecution"); n != 0 {

@@ -36,6 +36,23 @@ func TestThePlanCountsAndPricesWhatAComparisonDoes(t *testing.T) {
 	}
 }
 
+func TestParallelInvocationsShareWhatS3Gives(t *testing.T) {
+	c := comparison()
+	c.Variants, c.Run.ParallelInvocation, c.Run.Repeat = c.Variants[2:], true, 5500
+	p, err := stepfunctions.NewPlan(c, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 15 invocations of 5,500 reads are 15 s of what S3 gives, and at 512 MB the CPU takes 19.
+	if want := 5500*time.Millisecond*1769/512 + 30*time.Second; p.Takes.Round(time.Millisecond) != want.Round(time.Millisecond) || p.AtOnce != 18 {
+		t.Errorf("takes %s with %d at once, want %s and 18", p.Takes, p.AtOnce, want)
+	}
+	c.Run.PowerValues = []int{10_240}
+	if p, err = stepfunctions.NewPlan(c, 0); err != nil || p.Takes.Round(time.Second) != 35*time.Second {
+		t.Errorf("one size alone takes %s, %v; want 5 s of S3 and 30 s around them", p.Takes, err)
+	}
+}
+
 func near(t *testing.T, what string, got, want float64) {
 	t.Helper()
 	if math.Abs(got-want) > 1e-9*want {

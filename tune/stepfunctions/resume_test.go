@@ -88,15 +88,16 @@ func TestResumeFindsAnExecutionWhoseARNWasNotSaved(t *testing.T) {
 
 func TestAnotherComparisonStartsExecutionsOfItsOwn(t *testing.T) {
 	srv, tuner := setup(t, "")
-	a, b := comparison(), comparison()
+	a, b, other := comparison(), comparison(), comparison()
 	b.Run.Time = b.Run.Time.Add(1) // a nanosecond
-	for _, c := range []*result.Comparison{a, b} {
+	other.Run.Num = 6
+	for _, c := range []*result.Comparison{a, b, other} {
 		if _, err := tune(t, t.Context(), tuner, c); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := len(srv.Executions()); n != 6 {
-		t.Errorf("%d executions were started for two comparisons of 3, want 6", n)
+	if n := len(srv.Executions()); n != 9 {
+		t.Errorf("%d executions were started for three comparisons of 3, want 9", n)
 	}
 }
 

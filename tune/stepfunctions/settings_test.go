@@ -51,6 +51,7 @@ func TestWhatIsWrongWithAStackIsSaidWithARemedy(t *testing.T) {
 	for name, test := range map[string]struct{ script, want, remedy string }{
 		"no such stack":  {`echo "error: no stack named 'dev' found" >&2; exit 255`, "no stack named 'dev' found", "`pulumi stack init dev` and `pulumi up`"},
 		"not logged in":  {`echo "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions" >&2; exit 1`, "PULUMI_ACCESS_TOKEN must be set", "`pulumi login --local`"},
+		"logged out":     {`echo "error: getting stack: not logged in, please run 'pulumi login'" >&2; exit 1`, "not logged in", "log in by `pulumi login`"},
 		"passphrase":     {`echo "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables" >&2; exit 1`, "passphrase must be set", "export PULUMI_CONFIG_PASSPHRASE"},
 		"no project":     {`echo "error: no Pulumi.yaml project file found" >&2; exit 1`, "no Pulumi.yaml project file found", "in the root of the repository"},
 		"something else": {`exit 3`, "exit status 3", "-state-machine ARN and -function-arn ARN"},

@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"time"
@@ -88,24 +87,14 @@ func configError(err error) error {
 }
 
 // newRetryer is stated in full because the SDK's defaults change. It has no
-// quota of retries: one caller that makes one call at a time needs none.
+// quota of retries: one caller that makes one call at a time needs none. All
+// calls may be repeated, StartExecution too: its name makes it idempotent.
 func newRetryer(backoff func(int) time.Duration) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = attempts
 		o.RateLimiter = ratelimit.None
 		o.Backoff = retry.BackoffDelayerFunc(func(n int, _ error) (time.Duration, error) { return backoff(n), nil })
-		o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(cutShort))
 	})
-}
-
-// cutShort is what the SDK does not retry by itself: an answer that ended in
-// the middle. All calls here may be repeated: StartExecution is idempotent by
-// its name.
-func cutShort(err error) aws.Ternary {
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return aws.TrueTernary
-	}
-	return aws.UnknownTernary
 }
 
 // patient makes a call outlive a network that is gone for a while, its name
