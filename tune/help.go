@@ -3,9 +3,9 @@ package main
 // help is what -h prints: 80 columns at most.
 const help = `tune compares concurrency strategies at Lambda memory sizes, and recommends one.
 
-  go run ./tune                   on this machine, under a model of Lambda and S3
-  go run ./tune -stack dev        on AWS, by the stack that pulumi up made
-  go run ./tune -from FILE        draw a comparison again
+  go run ./tune                on this machine, under a model of Lambda and S3
+  go run ./tune -stack dev     on AWS, by the stack that pulumi up made
+  go run ./tune -from FILE     draw a comparison again
 
 What to compare
   -strategies LIST   sequential, unbounded, pool, semaphore (all); or none: send
