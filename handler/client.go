@@ -20,8 +20,9 @@ import (
 // service, the Runtime API and logs.
 const maxConnections = event.MaxConcurrency
 
-// stallTime is how long a connection may be silent in the midst of a response
-// before the attempt is given up. The client has no such limit by default.
+// stallTime is how long a connection may be silent before the attempt on it is
+// given up. The SDK has no such limit for S3 by default. An idle connection
+// ends by it too, which S3 would do at about that time itself.
 const stallTime = 10 * time.Second
 
 // bucket reads objects of one S3 bucket. It is safe for concurrent use.
@@ -34,9 +35,9 @@ type bucket struct {
 }
 
 // openBucket makes the client from the SDK's variables. It sends nothing.
-func openBucket(ctx context.Context, name string) (*bucket, error) {
+func openBucket(ctx context.Context, name string, stall time.Duration) (*bucket, error) {
 	b := &bucket{name: name, turns: make(chan struct{}, maxConnections), retryer: newRetryer()}
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(b.httpClient()))
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(b.httpClient(stall)))
 	if err != nil {
 		return nil, fmt.Errorf("load the configuration of the AWS SDK: %w", err)
 	}
@@ -54,8 +55,8 @@ func openBucket(ctx context.Context, name string) (*bucket, error) {
 
 // httpClient must be the SDK's own kind: with another one the config package
 // refuses AWS_CA_BUNDLE.
-func (b *bucket) httpClient() *awshttp.BuildableClient {
-	return awshttp.NewBuildableClient().WithReadTimeout(stallTime).WithTransportOptions(func(t *http.Transport) {
+func (b *bucket) httpClient(stall time.Duration) *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithReadTimeout(stall).WithTransportOptions(func(t *http.Transport) {
 		// The default keeps 10 idle connections: 30 workers would connect
 		// anew all the time, at twice to three times the CPU.
 		t.MaxIdleConns = maxConnections

@@ -25,7 +25,7 @@ func newFunction(ctx context.Context, getenv func(string) string) (*function, er
 	if name == "" {
 		return nil, errors.New("BUCKET is not set: it must be the name of the S3 bucket to read from")
 	}
-	b, err := openBucket(ctx, name)
+	b, err := openBucket(ctx, name, stallTime)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func countRecords(json *bytes.Buffer) (int64, error) {
 		if err := d.SkipValue(); err != nil {
 			return 0, fmt.Errorf("it is not valid JSON: %w", err)
 		}
-		return 0, fmt.Errorf("it is not a JSON array, but a JSON %s", kindName(kind))
+		return 0, fmt.Errorf("it is not a JSON array, but %s", kindName(kind))
 	}
 	records, err := countElements(d)
 	if err != nil {
@@ -55,12 +55,12 @@ func countElements(d *jsontext.Decoder) (n int64, err error) {
 func kindName(k jsontext.Kind) string {
 	switch k {
 	case '{':
-		return "object"
+		return "an object"
 	case '"':
-		return "string"
+		return "a string"
 	case '0':
-		return "number"
+		return "a number"
 	default:
-		return k.String()
+		return k.String() // null, true or false
 	}
 }

@@ -113,7 +113,7 @@ func (s *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		whole.Header().Set("X-Amz-Checksum-Crc32", base64.StdEncoding.EncodeToString(sum))
 		whole.Header().Set("X-Amz-Checksum-Type", "FULL_OBJECT")
 	}
-	if p := s.plan.Load(); p != nil {
+	if p := s.plan.Load(); p != nil && *p != nil {
 		if f := (*p)(n); f != nil {
 			f(w, r, whole)
 			return
@@ -174,4 +174,13 @@ func selfSigned(t testing.TB) tls.Certificate {
 		t.Fatal(err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/strategies"
+)
+
+// The benchmark compares what a read costs the client, in CPU, beside the two
+// that bound it. Server and clients are processes of their own, so that the
+// clients' CPU is theirs alone. A round runs every contender once, each in a
+// new process whose first reads count, connections included: contenders of
+// one round share the machine's mood, and what counts is the ratio.
+const (
+	benchReads   = 3_000
+	benchWorkers = 30
+	benchRounds  = 9
+)
+
+// roleVariable makes the test binary a part of the benchmark.
+const roleVariable = "HANDLER_BENCHMARK_ROLE"
+
+var contenders = []struct {
+	name string
+	read func() (func(context.Context) error, error) // makes the client
+}{
+	{"function", readAsFunction},
+	{"net-http", readRaw},
+	{"sdk-defaults", readByDefaults},
+}
+
+// cost is what a contender's reads cost its process.
+type cost struct {
+	CPUMicros, Allocs, Bytes float64 // a read
+	Connections              float64
+	PeakMB                   float64
+}
+
+func BenchmarkRead(b *testing.B) {
+	server := newS3(b) // in this process: another than the clients'
+	costs := map[string][]cost{}
+	for range benchRounds {
+		for _, c := range contenders {
+			costs[c.name] = append(costs[c.name], runContender(b, c.name, server.settings()))
+		}
+	}
+	median := func(name string, of func(cost) float64) float64 {
+		var all []float64
+		for _, c := range costs[name] {
+			all = append(all, of(c))
+		}
+		slices.Sort(all)
+		return all[len(all)/2]
+	}
+	cpu := func(c cost) float64 { return c.CPUMicros }
+	for _, c := range contenders {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportMetric(0, "ns/op") // wall time says nothing here
+			b.ReportMetric(median(c.name, cpu), "cpu-µs/read")
+			b.ReportMetric(median(c.name, cpu)/median("net-http", cpu), "x-net-http")
+			b.ReportMetric(median(c.name, func(c cost) float64 { return c.Allocs }), "allocs/read")
+			b.ReportMetric(median(c.name, func(c cost) float64 { return c.Bytes }), "B/read")
+			b.ReportMetric(median(c.name, func(c cost) float64 { return c.Connections }), "connections")
+			b.ReportMetric(median(c.name, func(c cost) float64 { return c.PeakMB }), "peak-MB")
+		})
+	}
+}
+
+func runContender(b *testing.B, name string, settings []string) (c cost) {
+	b.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(settings, roleVariable+"="+name)
+	if p := os.Getenv("PROFILE"); p != "" {
+		cmd.Env = append(cmd.Env, "PROFILE="+p)
+	}
+	for _, v := range []string{"GOGC", "GODEBUG"} {
+		if os.Getenv(v) != "" {
+			cmd.Env = append(cmd.Env, v+"="+os.Getenv(v))
+		}
+	}
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err == nil {
+		err = json.Unmarshal(out, &c)
+	}
+	if err != nil {
+		b.Fatalf("%s: %v\n%s", name, err, out)
+	}
+	return c
+}
+
+func playRole() int {
+	for _, c := range contenders {
+		if c.name == os.Getenv(roleVariable) {
+			if err := contend(c.read); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return 1
+			}
+			return 0
+		}
+	}
+	return 2
+}
+
+func contend(makeClient func() (func(context.Context) error, error)) error {
+	read, err := makeClient()
+	if err != nil {
+		return err
+	}
+	pool, err := strategies.ByName("pool")
+	if err != nil {
+		return err
+	}
+	if p := os.Getenv("PROFILE"); p != "" {
+		f, _ := os.Create(p + "." + os.Getenv(roleVariable))
+		pprof.StartCPUProfile(f)
+		defer pprof.StopCPUProfile()
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	cpu := processCPU()
+	err = pool.Run(context.Background(), benchReads, benchWorkers, func(ctx context.Context, _ int) error { return read(ctx) })
+	if err != nil {
+		return err
+	}
+	cpu = processCPU() - cpu
+	runtime.ReadMemStats(&after)
+	return json.NewEncoder(os.Stdout).Encode(cost{
+		CPUMicros: float64(cpu) / float64(time.Microsecond) / benchReads,
+		Allocs:    float64(after.Mallocs-before.Mallocs) / benchReads,
+		Bytes:     float64(after.TotalAlloc-before.TotalAlloc) / benchReads,
+		PeakMB:    peakMB(),
+	})
+}
+
+func peakMB() float64 {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	var kb float64
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if _, err := fmt.Sscanf(s.Text(), "VmHWM: %f", &kb); err == nil {
+			break
+		}
+	}
+	return kb / 1024
+}
+
+// readAsFunction is the function's own path.
+func readAsFunction() (func(context.Context) error, error) {
+	tuneMemory(os.Getenv)
+	b, err := openBucket(context.Background(), bucketName, stallTime)
+	return func(ctx context.Context) error {
+		_, err := b.read(ctx, "sample.json")
+		return err
+	}, err
+}
+
+// readRaw is the floor: net/http with the function's transport, memory
+// settings, buffers and decoder, but no SDK, and so neither signature nor
+// checksum nor retries.
+func readRaw() (func(context.Context) error, error) {
+	tuneMemory(os.Getenv)
+	b, err := openBucket(context.Background(), bucketName, stallTime)
+	if err != nil {
+		return nil, err
+	}
+	client := b.s3.Options().HTTPClient
+	url := os.Getenv("AWS_ENDPOINT_URL_S3") + "/" + bucketName + "/sample.json"
+	return func(ctx context.Context) error {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		whole := bodies.Get().(*body)
+		defer whole.free()
+		if _, err := whole.ReadFrom(resp.Body); err != nil {
+			return err
+		}
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s: %s", url, resp.Status)
+		}
+		_, err = countRecords(&whole.Buffer)
+		return err
+	}, nil
+}
+
+// readByDefaults is what one writes first: the SDK as it comes, io.ReadAll
+// and encoding/json.
+func readByDefaults() (func(context.Context) error, error) {
+	cfg, err := config.LoadDefaultConfig(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	client, bucket, key := s3.NewFromConfig(cfg), bucketName, "sample.json"
+	return func(ctx context.Context) error {
+		out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+		if err != nil {
+			return err
+		}
+		defer out.Body.Close()
+		content, err := io.ReadAll(out.Body)
+		if err != nil {
+			return err
+		}
+		var records []any
+		return json.Unmarshal(content, &records)
+	}, nil
+}
+
+var _ = bytes.MinRead
+var _ = event.Decode

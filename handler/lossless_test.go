@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"lambda-parallel-io/handler/event"
+)
+
+// What S3 and the network do to reads: each ends whole, or the call fails
+// with the cause.
+
+func TestWhatAnotherAttemptMendsIsReadAgain(t *testing.T) {
+	s3 := newS3(t)
+	p := start(t, s3.settings()...)
+	const repeat = 200
+	for name, f := range map[string]fault{
+		"503 SlowDown":               slowDown,
+		"500 InternalError":          internalError,
+		"reset before the answer":    resetBefore,
+		"reset within the body":      resetWithin,
+		"cut body":                   cut,
+		"body longer than announced": longer,
+		"flipped bit":                corrupt,
+		"wrong checksum":             wrongChecksum,
+	} {
+		s3.injure(share(0.2, f))
+		a := p.must(t, fmt.Sprintf(`{"repeat": %d, "objectKey": "sample.json"}`, repeat), time.Minute)
+		if a.BytesRead != int64(repeat*len(sample(t))) || a.RecordsRead != repeat*records {
+			t.Errorf("%s: bytes_read %d, records_read %d; want %d, %d", name, a.BytesRead, a.RecordsRead, repeat*len(sample(t)), repeat*records)
+		}
+		// net/http sends a request once more by itself when a kept connection
+		// turns out to be closed before the first byte.
+		if again := s3.gets.Load() - repeat; a.Retries < 1 || a.Retries > again {
+			t.Errorf("%s: retries %d, and S3 saw %d requests beyond the %d reads", name, a.Retries, again, repeat)
+		}
+	}
+}
+
+func TestAStalledReadIsGivenUpAndMadeAgain(t *testing.T) {
+	s3 := newS3(t)
+	for name, f := range map[string]fault{"before the answer": stallBefore, "within the body": stallWithin} {
+		b := openTestBucket(t, s3, 100*time.Millisecond)
+		s3.injure(func(n int64) fault {
+			if n == 0 {
+				return f
+			}
+			return nil
+		})
+		o, err := b.read(t.Context(), "sample.json")
+		if err != nil || o.records != records || b.retryer.retries.Load() != 1 {
+			t.Errorf("%s: read = %+v, %v after %d retries; want %d records after one", name, o, err, b.retryer.retries.Load(), records)
+		}
+	}
+}
+
+func TestASlowBodyIsNoFault(t *testing.T) {
+	s3 := newS3(t)
+	b := openTestBucket(t, s3, 2*time.Second)
+	s3.injure(always(slowBody)) // 200 ms in all
+	o, err := b.read(t.Context(), "sample.json")
+	if err != nil || o.records != records || b.retryer.retries.Load() != 0 {
+		t.Errorf("read = %+v, %v after %d retries; want %d records at the first attempt", o, err, b.retryer.retries.Load(), records)
+	}
+}
+
+// The tests of a stall shorten it; all else is the function's own.
+func openTestBucket(t *testing.T, s3 *fakeS3, stall time.Duration) *bucket {
+	t.Helper()
+	for _, s := range s3.settings() {
+		name, value, _ := strings.Cut(s, "=")
+		t.Setenv(name, value)
+	}
+	b, err := openBucket(t.Context(), bucketName, stall)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestWhatNoAttemptMendsFailsTheCallAtOnce(t *testing.T) {
+	s3 := newS3(t)
+	s3.put(t, "object.json", []byte(`{"records": []}`))
+	s3.put(t, "half.json", []byte(`[{"a": 1}, {"a"`))
+	s3.put(t, "two.json", []byte(`[] []`))
+	s3.put(t, "nothing.json", []byte(``))
+	p := start(t, s3.settings()...)
+	for _, c := range []struct {
+		name, key string
+		f         fault
+		want      []string
+	}{
+		{"missing", "missing.json", nil, []string{"404", "NoSuchKey", "check that the object exists"}},
+		{"denied", "sample.json", refuse(403, "AccessDenied", "Access Denied"), []string{"403", "AccessDenied", "check that the object exists"}},
+		{"another region", "sample.json", refuse(301, "PermanentRedirect", "The bucket must be addressed elsewhere.", "X-Amz-Bucket-Region", "us-west-2"), []string{"301", "the bucket is in us-west-2"}},
+		{"wrong region", "sample.json", refuse(400, "AuthorizationHeaderMalformed", "the region is wrong", "X-Amz-Bucket-Region", "us-west-2"), []string{"400", "the bucket is in us-west-2"}},
+		{"expired credentials", "sample.json", refuse(400, "ExpiredToken", "The provided token has expired."), []string{"ExpiredToken"}},
+		{"not an array", "object.json", nil, []string{"not a JSON array, but an object"}},
+		{"not JSON", "half.json", nil, []string{"not valid JSON"}},
+		{"two arrays", "two.json", nil, []string{"not valid JSON", "something follows the array"}},
+		{"nothing", "nothing.json", nil, []string{"not valid JSON"}},
+	} {
+		s3.injure(nil)
+		if c.f != nil {
+			s3.injure(always(c.f))
+		}
+		_, err := p.invoke(fmt.Sprintf(`{"repeat": 1000, "concurrency": 5, "objectKey": %q}`, c.key), time.Minute)
+		for _, want := range append(c.want, fmt.Sprintf("read object %q of bucket %q", c.key, bucketName)) {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want an error with %q", c.name, err, want)
+			}
+		}
+		// At concurrency 5 some reads may have begun before the first failed.
+		if got := s3.gets.Load(); got > 10 {
+			t.Errorf("%s: %d GETs were sent, want an end after the first failure", c.name, got)
+		}
+	}
+	s3.injure(nil)
+	p.must(t, `{"repeat": 10, "objectKey": "sample.json"}`, time.Minute)
+}
+
+func TestAServerThatCannotProveItselfFailsTheCallAtOnce(t *testing.T) {
+	s3, other := newS3(t), newS3(t)
+	for name, setting := range map[string]string{
+		"certificate of an unknown authority": "AWS_CA_BUNDLE=" + other.caFile,
+		"no TLS":                              "AWS_ENDPOINT_URL_S3=https://" + plainServer(t),
+	} {
+		p := start(t, s3.settings(setting)...)
+		_, err := p.invoke(`{"repeat": 10, "objectKey": "sample.json"}`, time.Minute)
+		if err == nil || strings.Contains(err.Error(), "deadline") || !strings.Contains(err.Error(), bucketName) {
+			t.Errorf("%s: %v, want the cause, at once", name, err)
+		}
+	}
+	if got := s3.gets.Load(); got != 1 { // the sample's PUT
+		t.Errorf("%d requests were sent to a server that is not trusted", got-1)
+	}
+}
+
+// plainServer speaks HTTP where TLS is expected.
+func plainServer(t *testing.T) string {
+	t.Helper()
+	s := &http.Server{Handler: http.NotFoundHandler()}
+	l := listen(t)
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { s.Close() })
+	return l.Addr().String()
+}
+
+func TestTenThousandReadsAllEndWholeUnderSlowDown(t *testing.T) {
+	s3 := newS3(t)
+	p := start(t, s3.settings()...)
+	for _, refused := range []float64{0.1, 0.5} {
+		s3.injure(share(refused, slowDown))
+		a := p.must(t, `{"repeat": 10000, "concurrency": 900, "objectKey": "sample.json"}`, 10*time.Minute)
+		least := int64(10_000*refused/(1-refused)) * 9 / 10
+		if a.RecordsRead != 10_000*records || a.Retries < least {
+			t.Errorf("%.0f %% refused: records_read %d, retries %d; want %d, at least %d", refused*100, a.RecordsRead, a.Retries, 10_000*records, least)
+		}
+		t.Logf("%.0f %% refused: 10,000 reads in %.1f s, %d retries, %.0f µs of CPU a read", refused*100, a.TimeSec, a.Retries, a.CPUSec*100)
+	}
+}
+
+func TestAnObjectReplacedInMidRunIsReadWholeEitherWay(t *testing.T) {
+	s3 := newS3(t)
+	p := start(t, s3.settings()...)
+	small, large := []byte(`[1]`), []byte(`[1, 2, 3, 4, 5]`)
+	s3.put(t, "replaced.json", small)
+	reached := make(chan struct{})
+	s3.injure(func(n int64) fault {
+		if n == 500 {
+			close(reached)
+		}
+		return nil
+	})
+	type result struct {
+		answer event.Answer
+		err    error
+	}
+	done := make(chan result)
+	go func() {
+		a, err := p.invoke(`{"repeat": 2000, "objectKey": "replaced.json"}`, time.Minute)
+		done <- result{a, err}
+	}()
+	<-reached
+	s3.put(t, "replaced.json", large)
+	r := <-done
+	a := r.answer
+	if r.err != nil || a.ObjectsRead != 2000 {
+		t.Fatalf("objects_read %d, %v; want 2000", a.ObjectsRead, r.err)
+	}
+	// x reads of one record and 3 bytes, and the rest of five and 15: both sums name the same x.
+	x := (2000*5 - a.RecordsRead) / 4
+	if bytes := x*3 + (2000-x)*15; x < 500 || x > 2000 || x*1+(2000-x)*5 != a.RecordsRead || bytes != a.BytesRead {
+		t.Errorf("records_read %d, bytes_read %d: no mix of whole objects adds up to both", a.RecordsRead, a.BytesRead)
+	}
+}
+
+func TestRetriesAreSpreadOverTheWholeDelay(t *testing.T) {
+	r := newRetryer()
+	for _, attempt := range []int{1, 4, 10, 1000} {
+		most := min(firstDelay<<min(attempt-1, 20), mostDelay)
+		var low, high bool
+		for range 200 {
+			d, err := r.RetryDelay(attempt, context.DeadlineExceeded)
+			if err != nil || d < 0 || d >= most {
+				t.Fatalf("RetryDelay(%d) = %v, %v; want one below %v", attempt, d, err, most)
+			}
+			low, high = low || d < most/4, high || d > most*3/4
+		}
+		if !low || !high {
+			t.Errorf("RetryDelay(%d): 200 delays leave out a quarter of [0, %v)", attempt, most)
+		}
+	}
+	if r.MaxAttempts() != 0 {
+		t.Errorf("MaxAttempts() = %d, want 0: no limit but the deadline", r.MaxAttempts())
+	}
+}
