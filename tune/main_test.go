@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"lambda-parallel-io/tune/stepfunctions/sfntest"
 )
 
 // asFunction makes the test binary a Lambda function that misbehaves in the
@@ -40,6 +43,10 @@ func misbehave(how string) {
 			os.Exit(4)
 		case "hangs":
 			<-make(chan int)
+		case "hangs for pool":
+			if strings.Contains(string(payload), `"pool"`) {
+				<-make(chan int)
+			}
 		case "answers garbage":
 			return strings.NewReader("{{{ \x1b[31mnot JSON"), nil
 		case "answers too much":
@@ -88,8 +95,26 @@ func TestScripts(t *testing.T) {
 			"code":    code,
 			"nothing": nothing,
 			"shape":   shape,
+			"sfn":     sfn,
 		},
 	})
+}
+
+// sfn SCRIPT serves Step Functions on loopback, behaving as the script says:
+// see sfntest.Parse.
+func sfn(ts *testscript.TestScript, neg bool, args []string) {
+	script, err := sfntest.Parse(strings.Join(args, " "))
+	ts.Check(err)
+	server := httptest.NewServer(sfntest.New(script))
+	ts.Defer(server.Close)
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL_SFN": server.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+		"SM": "arn:aws:states:eu-west-1:123456789012:stateMachine:powerTuningStateMachine-1a2b",
+		"FN": "arn:aws:lambda:eu-west-1:123456789012:function:reader",
+	} {
+		ts.Setenv(name, value)
+	}
 }
 
 // code N COMMAND ... runs a command that must exit with N.

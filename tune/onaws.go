@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -21,19 +23,27 @@ import (
 const askAbove = 1.0
 
 // onAWS compares by the Power Tuning state machine that `pulumi up` deployed.
-func onAWS(ctx context.Context, b base, c *result.Comparison, stdin io.Reader, stdout, stderr io.Writer) error {
-	settings, err := stepfunctions.Resolve(ctx, b.stack, stepfunctions.Settings{
-		StateMachine: b.stateMachine,
-		Function:     b.functionARN,
-		Region:       b.region,
-		Profile:      b.profile,
+func onAWS(ctx context.Context, o *options, stdin io.Reader, stdout, stderr io.Writer) error {
+	settings, err := stepfunctions.Resolve(ctx, o.stack, stepfunctions.Settings{
+		StateMachine: o.stateMachine,
+		Function:     o.functionARN,
+		Region:       o.region,
+		Profile:      o.profile,
 	})
+	if flag := stepfunctions.FlagError(""); errors.As(err, &flag) {
+		return usageError{err}
+	}
 	if err != nil {
 		return err
 	}
+	o.object = cmp.Or(settings.ObjectKey, o.object)
+	c, _, err := plan(o, time.Now())
+	if err != nil {
+		return usageError{err}
+	}
 	c.Run.StateMachine, c.Run.Function = settings.StateMachine, settings.Function
 	c.Run.Region = arnRegion(settings.Function) // prices are those of where the function runs
-	return spend(ctx, b.options, c, settings, stdin, stdout, stderr)
+	return spend(ctx, o, c, settings, stdin, stdout, stderr)
 }
 
 // resume takes up a comparison on AWS that was cut off.
@@ -86,7 +96,11 @@ func spend(ctx context.Context, o *options, c *result.Comparison, settings stepf
 			return err
 		}
 	}
-	return compare(ctx, t, o, c, stdout, stderr)
+	err = compare(ctx, t, o, c, stdout, stderr)
+	if cut := (*stepfunctions.InterruptedError)(nil); errors.As(err, &cut) {
+		return fmt.Errorf("%w\nto take it up again: go run ./tune -resume %s", err, o.dir)
+	}
+	return err
 }
 
 // confirm asks once. Without a terminal nobody can answer: the run is refused.

@@ -28,7 +28,11 @@ func removeScratch() error {
 }
 
 // onThisMachine compares under the local model of Lambda and S3.
-func onThisMachine(ctx context.Context, b base, c *result.Comparison, stdout, stderr io.Writer) (err error) {
+func onThisMachine(ctx context.Context, o *options, stdout, stderr io.Writer) (err error) {
+	c, b, err := plan(o, time.Now())
+	if err != nil {
+		return usageError{err}
+	}
 	if b.dryRun {
 		return printPlan(stdout, b.options, c)
 	}

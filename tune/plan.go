@@ -96,6 +96,9 @@ func (b *base) run(now time.Time) result.Run {
 		TimeoutSec:         b.timeout.Seconds(),
 		ParallelInvocation: b.parallel || b.input.ParallelInvocation,
 	}
+	if b.aws() && b.options.input != "" {
+		r.TuningInput = &b.input
+	}
 	if !b.aws() {
 		r.Function = b.function
 		r.Seed, r.Latency, r.LatencyMeanMS = b.seed, b.latency.String(), float64(b.latency.Mean().Microseconds())/1e3

@@ -9,7 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
+	"slices"
 
 	"lambda-parallel-io/tune/report"
 	"lambda-parallel-io/tune/result"
@@ -39,14 +39,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if o.resume != "" {
 		return resume(ctx, o, stdin, stdout, stderr)
 	}
-	c, b, err := plan(o, time.Now())
-	if err != nil {
-		return usageError{err}
-	}
 	if o.aws() {
-		return onAWS(ctx, b, c, stdin, stdout, stderr)
+		return onAWS(ctx, o, stdin, stdout, stderr)
 	}
-	return onThisMachine(ctx, b, c, stdout, stderr)
+	return onThisMachine(ctx, o, stdout, stderr)
 }
 
 // compare lets a tuner measure c, saves it after every change, and presents
@@ -78,8 +74,12 @@ func compare(ctx context.Context, t tuner, o *options, c *result.Comparison, std
 }
 
 // present writes every view of c, then prints the one for people or, with
-// -json, the model. cause is why c is not complete, or nil.
+// -json, the model. cause is why c is not complete, or nil; where nothing at
+// all was measured there is nothing to print but that.
 func present(ctx context.Context, o *options, c *result.Comparison, stdout io.Writer, cause error) error {
+	if cause != nil && !begun(c) {
+		return cause
+	}
 	c.Recommend()
 	c.Predict()
 	var opts report.Options
@@ -105,6 +105,11 @@ func present(ctx context.Context, o *options, c *result.Comparison, stdout io.Wr
 	default:
 		return nil
 	}
+}
+
+// begun reports whether there is anything to show.
+func begun(c *result.Comparison) bool {
+	return slices.ContainsFunc(c.Variants, func(v result.Variant) bool { return len(v.Cells) > 0 || v.Error != "" })
 }
 
 // failed reports whether a variant or a cell has failed.

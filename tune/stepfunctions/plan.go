@@ -151,9 +151,13 @@ func (p Plan) WriteText(w io.Writer) error {
 	if p.GETs > 0 {
 		gets = fmt.Sprintf(", %s S3 GETs", grouped(p.GETs))
 	}
-	fmt.Fprintf(&b, "  On AWS: %s executions of Power Tuning, one after the other, %s invocations%s\n",
-		grouped(p.Executions), grouped(p.Invocations), gets)
-	fmt.Fprintf(&b, "  about %d min, and up to %d Lambda invocations at once (new accounts are held to 10)\n\n", int(math.Ceil(p.Takes.Minutes())), p.AtOnce)
+	plural := "s"
+	if p.Executions == 1 {
+		plural = ""
+	}
+	fmt.Fprintf(&b, "  On AWS: %s execution%s of Power Tuning, one after the other,\n  %s invocations%s\n",
+		grouped(p.Executions), plural, grouped(p.Invocations), gets)
+	fmt.Fprintf(&b, "  about %d min, up to %d Lambda invocations at once (new accounts: 10 at most)\n\n", int(math.Ceil(p.Takes.Minutes())), p.AtOnce)
 	for _, line := range []struct {
 		what    string
 		dollars float64
@@ -166,7 +170,7 @@ func (p Plan) WriteText(w io.Writer) error {
 	} {
 		fmt.Fprintf(&b, "    %-38s $%.4f\n", line.what, line.dollars)
 	}
-	fmt.Fprintf(&b, "\n  Estimated from above, at list prices: a read takes %g ms, and %g ms of CPU at one vCPU; all sizes share %s GETs a second.\n",
+	fmt.Fprintf(&b, "\n  Estimated from above, at list prices: a read takes %g ms, and %g ms of CPU at\n  one vCPU; all sizes share %s GETs a second.\n",
 		ms(readLatency), ms(readCPU), grouped(prefixRate))
 	b.WriteString("  Power Tuning tries a size that fails up to three times.\n")
 	_, err := io.WriteString(w, b.String())

@@ -134,8 +134,9 @@ func TestThePlanInText(t *testing.T) {
 	if err := p.WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
-	const want = `  On AWS: 3 executions of Power Tuning, one after the other, 45 invocations, 22,500 S3 GETs
-  about 3 min, and up to 6 Lambda invocations at once (new accounts are held to 10)
+	const want = `  On AWS: 3 executions of Power Tuning, one after the other,
+  45 invocations, 22,500 S3 GETs
+  about 3 min, up to 6 Lambda invocations at once (new accounts: 10 at most)
 
     Lambda, compute and requests           $0.0024
     Lambda, Power Tuning's own functions   $0.0004
@@ -143,7 +144,8 @@ func TestThePlanInText(t *testing.T) {
     S3 GETs                                $0.0090
     together                               $0.0129
 
-  Estimated from above, at list prices: a read takes 18.8 ms, and 1 ms of CPU at one vCPU; all sizes share 5,500 GETs a second.
+  Estimated from above, at list prices: a read takes 18.8 ms, and 1 ms of CPU at
+  one vCPU; all sizes share 5,500 GETs a second.
   Power Tuning tries a size that fails up to three times.
 `
 	if got := b.String(); got != want {
