@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/result"
 )
@@ -41,6 +42,17 @@ func check(c *result.Comparison) error {
 			return fmt.Errorf("variant %d: %w", i+1, err)
 		}
 	}
+	if n := len(c.Predictions); n > maxSizes {
+		return fmt.Errorf("%d predictions: there can be %d", n, maxSizes)
+	}
+	for _, p := range c.Predictions {
+		if !slices.Contains(c.Run.PowerValues, p.Power) {
+			return fmt.Errorf("prediction of %d MB: it must be of one of the run's power values", p.Power)
+		}
+		if err := cmp.Or(within("concurrency", p.Concurrency, 1, event.MaxConcurrency), within("cpu_ms_per_read", p.CPUPerRead, 0, maxMS)); err != nil {
+			return fmt.Errorf("prediction of %d MB: %w", p.Power, err)
+		}
+	}
 	if c.Recommendation == nil {
 		return nil
 	}
@@ -66,6 +78,10 @@ func checkRun(r result.Run) error {
 	for k, v := range r.Versions {
 		text += len(k) + len(v)
 	}
+	payload := 0
+	if r.TuningInput != nil {
+		payload = len(r.TuningInput.Payload)
+	}
 	year, _, _ := r.Time.Date()
 	return cmp.Or(
 		within("time's year", year, 1, 9999),
@@ -77,6 +93,8 @@ func checkRun(r result.Run) error {
 		within("balanced_weight", r.BalancedWeight, 0, 1),
 		within("discard_top_bottom", r.DiscardTopBottom, 0, 0.4),
 		within("timeout_sec", r.TimeoutSec, 0, maxMS/1000),
+		within("latency_mean_ms", r.LatencyMeanMS, 0, maxMS),
+		within("size of tuning_input's payload", payload, 0, maxBlob),
 		within("length of the names", text, 0, maxText),
 	)
 }

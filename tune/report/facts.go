@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -54,16 +53,10 @@ func (g *grid) facts() (facts []fact) {
 // payload is that of the recommended variant, to use it.
 func (g *grid) payload() (string, bool) {
 	v, _ := g.Recommended()
-	if v == nil || len(v.Payload) == 0 {
+	if v == nil || len(v.Payload) == 0 || string(v.Payload) == "null" {
 		return "", false
 	}
-	var compact strings.Builder
-	enc := json.NewEncoder(&compact)
-	enc.SetEscapeHTML(false)
-	if enc.Encode(v.Payload) != nil {
-		return "", false
-	}
-	return clean(compact.String(), maxMessage), true
+	return clean(string(v.Payload), maxMessage), true
 }
 
 // omitted is what a reader must not take from a local run.

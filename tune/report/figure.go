@@ -66,16 +66,22 @@ type label struct {
 // figures are the three of a page. There are none of a comparison without any
 // figure in it.
 func (g *grid) figures() []*figure {
-	if g.fastest == nil && g.best == nil && len(g.measured()) == 0 {
+	if len(g.measured()) == 0 {
 		return nil
 	}
-	return []*figure{
+	figures := []*figure{
 		g.againstMemory("time", "Time against memory", title(g.Statistic())+" duration, ms",
 			func(c *cell) estimate { return c.duration }, func(v float64) string { return milliseconds(v) + " ms" }),
 		g.againstMemory("cost", "Cost against memory", "$ per million invocations",
 			func(c *cell) estimate { return c.cost }, func(v float64) string { return dollars(v) + " per million" }),
 		g.costAgainstTime(),
 	}
+	if more := len(g.Variants) - len(g.drawn()); len(g.drawn()) == maxLines && more > 0 {
+		for _, f := range figures {
+			f.Hint += fmt.Sprintf(" %s in the table alone.", are(more, "more variant"))
+		}
+	}
+	return figures
 }
 
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -55,7 +55,7 @@ func compare(variants []variant, sizes []int, num int) *result.Comparison {
 			ObjectKey: "sample.json", ObjectBytes: 9374, Records: 43,
 			Function: "./handler", TimeoutSec: 600,
 			TuningStrategy: powertuning.Balanced, BalancedWeight: 0.5, DiscardTopBottom: 0.2,
-			Seed: 1, Latency: "apg",
+			Seed: 1, Latency: "apg", LatencyMeanMS: 15.76,
 		},
 	}
 	random := rand.New(rand.NewPCG(1, 2))
@@ -93,6 +93,7 @@ func compare(variants []variant, sizes []int, num int) *result.Comparison {
 		c.Variants = append(c.Variants, v)
 	}
 	c.Recommend()
+	c.Predict()
 	return c
 }
 
@@ -122,6 +123,7 @@ func tune(r result.Run, v *result.Variant) {
 func onAWS() *result.Comparison {
 	c := local()
 	c.Mode = result.AWS
+	c.Predictions, c.Run.LatencyMeanMS = nil, 0
 	c.Run.Seed, c.Run.Latency, c.Run.CPUs, c.Run.OS = 0, "", 0, ""
 	c.Run.Function = "arn:aws:lambda:us-east-1:123456789012:function:parallel-io"
 	c.Run.StateMachine = "arn:aws:states:us-east-1:123456789012:stateMachine:powerTuning"
@@ -223,6 +225,7 @@ func empty() *result.Comparison {
 		c.Variants[i].Cells, c.Variants[i].Tuning = nil, nil
 	}
 	c.Recommend()
+	c.Predict()
 	return c
 }
 

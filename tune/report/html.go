@@ -21,6 +21,7 @@ const maxEmbedded = 96 << 10
 type page struct {
 	Eyebrow    string
 	Head, Tail string // the answer
+	Predicted  string
 	Cards      []card
 	Figures    []*figure
 	CellsHint  string
@@ -83,11 +84,12 @@ func newPage(g *grid) (*page, error) {
 		data = nil
 	}
 	p := &page{
-		Eyebrow: g.what(),
-		Figures: g.figures(),
-		Labels:  g.labels,
-		Layout:  layout(len(g.labels)),
-		Notes:   slices.Concat(g.legend(), g.notes()), Failures: g.failures(),
+		Eyebrow:   g.what(),
+		Predicted: tie(g.predicted()),
+		Figures:   g.figures(),
+		Labels:    g.labels,
+		Layout:    layout(len(g.labels)),
+		Notes:     slices.Concat(g.legend(), g.notes()), Failures: g.failures(),
 		Timing: g.timing(),
 		Facts:  g.facts(), Links: g.links(), Omitted: g.omitted(),
 		Data: template.JS(data),

@@ -63,7 +63,27 @@ func decode(data []byte) (*result.Comparison, error) {
 	if err := json.Unmarshal(data, &c); err != nil {
 		return nil, describe(err)
 	}
+	for i := range c.Variants {
+		v := &c.Variants[i]
+		if err := canonical(&v.Payload); err != nil {
+			return nil, err
+		}
+		for j := range v.Cells {
+			if r := &v.Cells[j].Response; len(*r) > 0 {
+				if err := canonical(r); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
 	return &c, nil
+}
+
+// canonical gives raw JSON the spelling that it has in a results.json, so that
+// what shows it shows the same when it is read from there.
+func canonical(raw *json.RawMessage) (err error) {
+	*raw, err = json.Marshal(*raw)
+	return err
 }
 
 // describe puts a position to a syntax error, which has it in a field alone.

@@ -15,6 +15,9 @@ func Markdown(c *result.Comparison) View {
 		g := newGrid(c)
 		var b strings.Builder
 		fmt.Fprintf(&b, "**%s**\n\n", escape(g.answer()))
+		if p := g.predicted(); p != "" {
+			fmt.Fprintf(&b, "%s\n\n", escape(p))
+		}
 		for _, m := range []struct {
 			heading string
 			of      func(*cell) (string, estimate)
@@ -50,16 +53,7 @@ func Markdown(c *result.Comparison) View {
 }
 
 func markdownCell(c *cell, of func(*cell) (string, estimate)) string {
-	text, marks := c.failure(), c.marks
-	if c.ok {
-		var f estimate
-		if text, f = of(c); f.interval != "" {
-			text += " " + f.interval
-		}
-		if f.noise {
-			marks += markNoise
-		}
-	}
+	text, marks := shown(c, of)
 	if strings.Contains(marks, markBest) {
 		text = "**" + text + "**"
 	}

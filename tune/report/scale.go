@@ -41,12 +41,13 @@ type tick struct {
 	Row  int     // of the text: 1 is one line down
 }
 
-// ticks are round values: of each decade 1, 2 and 5, or 1 alone where that
-// would be more than eight.
+// ticks are round values, at most eight: of each decade 1, 2 and 5, else 1
+// alone, else 1 of every second or third decade.
 func (s scale) ticks(text func(float64) string) []tick {
-	for _, steps := range [][]float64{{1, 2, 5}, {1}} {
+	first := math.Floor(math.Log10(s.least))
+	for stride, steps := 0.0, []float64{1, 2, 5}; ; stride, steps = stride+1, []float64{1} {
 		var ticks []tick
-		for e := math.Floor(math.Log10(s.least)); e <= math.Log10(s.most); e++ {
+		for e := first; e <= math.Log10(s.most); e += max(stride, 1) {
 			for _, step := range steps {
 				if v := step * math.Pow(10, e); s.covers(v) {
 					ticks = append(ticks, tick{At: s.at(v), Text: text(v)})
@@ -57,7 +58,6 @@ func (s scale) ticks(text func(float64) string) []tick {
 			return ticks
 		}
 	}
-	return nil
 }
 
 // memoryTicks are at the measured sizes. All have a mark; a text that has no

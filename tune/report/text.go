@@ -38,7 +38,7 @@ func Text(c *result.Comparison, o Options) View {
 		}
 		b.WriteString(g.matrix(heading, durationOf))
 		b.WriteString(g.matrix(g.costHeading(), costOf))
-		for _, paragraph := range [][]string{g.legend(), g.notes(), g.failures(), {g.answer()}} {
+		for _, paragraph := range [][]string{g.legend(), g.notes(), g.failures(), g.advice()} {
 			for _, line := range paragraph {
 				b.WriteString(wrap(line, "  "))
 			}
@@ -86,11 +86,11 @@ func (g *grid) matrix(heading string, of func(*cell) (string, estimate)) string 
 	const memory = 9
 	columns := make([]column, len(g.labels))
 	for i, label := range g.labels {
-		columns[i] = column{head: label, width: utf8.RuneCountInString(label)}
+		var cells []*cell
 		for j := range g.rows {
-			columns[i].add(&g.rows[j].cells[i], of)
+			cells = append(cells, &g.rows[j].cells[i])
 		}
-		columns[i].align()
+		columns[i] = newColumn(label, cells, of)
 	}
 	var b strings.Builder
 	b.WriteString(wrap(heading, "  "))
@@ -102,13 +102,13 @@ func (g *grid) matrix(heading string, of func(*cell) (string, estimate)) string 
 		}
 		line := fmt.Sprintf("%*s", memory, "Memory")
 		for _, c := range columns[first:last] {
-			line += c.text(c.head, "")
+			line += c.text(entry{figure: c.head})
 		}
 		b.WriteString("\n" + strings.TrimRight(line, " ") + "\n")
 		for j, r := range g.rows {
 			line := fmt.Sprintf("%*s", memory, megabytes(r.power))
 			for _, c := range columns[first:last] {
-				line += c.text(c.figures[j], c.marks[j])
+				line += c.text(c.entries[j])
 			}
 			b.WriteString(strings.TrimRight(line, " ") + "\n")
 		}
@@ -120,51 +120,58 @@ func (g *grid) matrix(heading string, of func(*cell) (string, estimate)) string 
 // column is a variant's part of a matrix: figures, right-aligned, with marks
 // behind them.
 type column struct {
-	head                      string
-	figures, intervals, marks []string
-	width, interval, marked   int // in characters; width is that of a figure with its interval
-	measured                  []bool
+	head          string
+	entries       []entry
+	width, marked int // in characters: of the figures with their intervals, and of the marks
 }
 
-func (col *column) add(c *cell, of func(*cell) (string, estimate)) {
-	text, interval, marks := c.failure(), "", c.marks
-	if c.ok {
-		var f estimate
-		if text, f = of(c); f.interval != "" {
-			interval = " " + f.interval
-		}
-		if f.noise {
-			marks += markNoise
+type entry struct{ figure, marks string }
+
+func newColumn(head string, cells []*cell, of func(*cell) (string, estimate)) column {
+	col := column{head: head, width: utf8.RuneCountInString(head)}
+	interval := 0 // the room that the intervals take
+	for _, c := range cells {
+		if _, e := of(c); c.ok && e.interval != "" {
+			interval = max(interval, 1+utf8.RuneCountInString(e.interval))
 		}
 	}
-	if marks != "" {
-		marks = " " + marks
+	for _, c := range cells {
+		text, marks := shown(c, of)
+		if figure, bound, _ := strings.Cut(text, " "); c.ok {
+			// So that figures stand above each other.
+			text = figure + fmt.Sprintf("%*s", interval, bound)
+		}
+		if marks != "" {
+			marks = " " + marks
+		}
+		col.entries = append(col.entries, entry{text, marks})
+		col.width = max(col.width, utf8.RuneCountInString(text))
+		col.marked = max(col.marked, utf8.RuneCountInString(marks))
 	}
-	col.measured = append(col.measured, c.ok)
-	col.figures = append(col.figures, text)
-	col.intervals = append(col.intervals, interval)
-	col.marks = append(col.marks, marks)
-	col.interval = max(col.interval, utf8.RuneCountInString(interval))
-	col.marked = max(col.marked, utf8.RuneCountInString(marks))
+	return col
 }
 
-// align puts the figures of a column above each other. A word in a figure's
-// place is no figure, and ends where the intervals do.
-func (col *column) align() {
-	for i, interval := range col.intervals {
-		if col.measured[i] {
-			col.figures[i] += fmt.Sprintf("%*s", col.interval, interval)
-		}
-		col.width = max(col.width, utf8.RuneCountInString(col.figures[i]))
+// shown is what a matrix has in a cell's place: 45 ±2%, and the marks behind.
+func shown(c *cell, of func(*cell) (string, estimate)) (text, marks string) {
+	if !c.ok {
+		return c.failure(), c.marks
 	}
+	text, e := of(c)
+	if e.interval != "" {
+		text += " " + e.interval
+	}
+	if e.noise {
+		return text, c.marks + markNoise
+	}
+	return text, c.marks
 }
 
 const gap = 2
 
 func (col *column) total() int { return gap + col.width + col.marked }
 
-func (col *column) text(figure, marks string) string {
-	return fmt.Sprintf("%*s%-*s", gap+col.width, figure, col.marked, marks)
+func (col *column) text(e entry) string {
+	return fmt.Sprintf("%*s%-*s", gap+col.width, e.figure, col.marked, e.marks)
 }
 
 // legend explains the marks that occur.

@@ -54,6 +54,14 @@ func count(n int, noun string) string {
 	return thousands(float64(n), 0) + " " + noun
 }
 
+// are is count with its verb: 1 cell is, 2 cells are.
+func are(n int, noun string) string {
+	if n == 1 {
+		return count(n, noun) + " is"
+	}
+	return count(n, noun) + " are"
+}
+
 // what says in a sentence what each invocation did, and how many there were.
 func (g *grid) what() string {
 	r := g.Run
@@ -133,6 +141,26 @@ func (g *grid) answer() string {
 		s += fmt.Sprintf(". At that size %s %s not differ significantly", list(rivals), verb)
 	}
 	return s + "."
+}
+
+// advice is the answer and what follows from it, a paragraph each.
+func (g *grid) advice() []string {
+	if p := g.predicted(); p != "" {
+		return []string{g.answer(), p}
+	}
+	return []string{g.answer()}
+}
+
+// predicted says which concurrency the figures suggest, or "".
+func (g *grid) predicted() string {
+	var sizes []string
+	for _, p := range g.Predictions {
+		sizes = append(sizes, fmt.Sprintf("%d at %s MB", p.Concurrency, megabytes(p.Power)))
+	}
+	if len(sizes) == 0 {
+		return ""
+	}
+	return "Concurrency predicted from CPU per read and latency: " + list(sizes) + ". -concurrency auto measures that of the recommended size."
 }
 
 // baseline is the cell of sequential, if it was compared, at the recommended

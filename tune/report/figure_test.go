@@ -1,0 +1,154 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"lambda-parallel-io/tune/result"
+)
+
+func TestTheLabelsOfAsManyLinesAsAreDrawnHaveRoom(t *testing.T) {
+	for _, ends := range [][]float64{
+		{100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100},
+		{-50, 0, 0, 20, 21, 22, 80, 200, 251, 251, 252, 900},
+		{plotTop},
+		{},
+	} {
+		at := slices.Clone(ends)
+		least, most := plotTop+lineHeight/2, plotBottom-lineHeight/2
+		spread(at, lineHeight, least, most)
+		for i := range at {
+			if at[i] < least || at[i] > most || i > 0 && at[i]-at[i-1] < lineHeight-1e-9 {
+				t.Errorf("spread(%v) = %v: label %d is not between %v and %v or not %v below the one before", ends, at, i, least, most, lineHeight)
+			}
+		}
+	}
+}
+
+func TestOfTooManyVariantsTheBestAndSequentialAreDrawn(t *testing.T) {
+	var variants []variant
+	for n := range 20 {
+		variants = append(variants, variant{"pool", 1 + 3*n})
+	}
+	c := compare(append(variants, variant{"sequential", 1}), sizes, 6)
+	g := newGrid(c)
+	drawn := g.drawn()
+	if len(drawn) != maxLines || !slices.Contains(drawn, 20) || !slices.Contains(drawn, g.best.variant) {
+		t.Errorf("drawn() = %v, want %d variants with 20, sequential, and %d, the best", drawn, maxLines, g.best.variant)
+	}
+	for _, f := range g.figures() {
+		if len(f.Lines) != maxLines || !strings.Contains(f.Hint, "9 more variants are in the table alone") {
+			t.Errorf("%s: %d lines, and the hint %q", f.ID, len(f.Lines), f.Hint)
+		}
+	}
+}
+
+func TestACappedSizeIsNotJoinedByALine(t *testing.T) {
+	c := compare([]variant{{"pool", 30}}, []int{512, 1024, 10240}, 6)
+	c.Variants[0].Cells[2].Capped = true
+	f := newGrid(c).figures()[0]
+	if path := f.Lines[0].Path; strings.Count(path, "L") != 1 || !f.Lines[0].Points[2].Hollow {
+		t.Errorf("the line is %s, and the capped point hollow: %v, want one segment and a hollow point", path, f.Lines[0].Points[2].Hollow)
+	}
+}
+
+func TestTheFrontierHoldsWhatNothingBeatsInBoth(t *testing.T) {
+	at := func(ms, cost float64) *cell {
+		return &cell{Cell: &result.Cell{}, ok: true, duration: estimate{value: ms}, cost: estimate{value: cost}}
+	}
+	a, b, c := at(10, 9), at(20, 5), at(30, 5)
+	d, e := at(40, 1), at(5, 1)
+	e.Capped = true
+	if got := frontier([]*cell{d, c, b, a, e}); !slices.Equal(got, []*cell{a, b, d}) {
+		t.Errorf("frontier() has %d cells, want those of 10, 20 and 40 ms", len(got))
+	}
+}
+
+func TestScalesStayWithinTheirPlot(t *testing.T) {
+	for _, values := range [][]float64{nil, {5}, {5, 5.01}, {1e-6, 3.6e6}, {128, 10240}} {
+		s := newScale(values, 40, 300)
+		for _, v := range values {
+			if at := s.at(v); at < 40 || at > 300 {
+				t.Errorf("of %v, %v is drawn at %v", values, v, at)
+			}
+		}
+		ticks := s.ticks(tickText)
+		for _, tick := range ticks {
+			if tick.At < 40 || tick.At > 300 {
+				t.Errorf("of %v, a tick is at %v", values, tick.At)
+			}
+		}
+		if len(values) > 1 && len(ticks) == 0 {
+			t.Errorf("of %v there is no tick", values)
+		}
+	}
+}
+
+// The contrast that WCAG 2 calls AA: 4.5 for text of this size.
+func TestEveryColourIsReadable(t *testing.T) {
+	for _, scheme := range []string{"light", "dark"} {
+		var b strings.Builder
+		if err := templates.ExecuteTemplate(&b, scheme, nil); err != nil {
+			t.Fatal(err)
+		}
+		colours := map[string]string{}
+		for _, m := range regexp.MustCompile(`--(\w+):#(\w+)`).FindAllStringSubmatch(b.String(), -1) {
+			colours[m[1]] = m[2]
+		}
+		for _, ground := range []string{"paper", "card"} {
+			for _, name := range []string{"ink", "quiet", "accent", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7"} {
+				if ratio := contrast(t, colours[name], colours[ground]); ratio < 4.5 {
+					t.Errorf("%s: %s on %s has a contrast of %.2f, want 4.5", scheme, name, ground, ratio)
+				}
+			}
+		}
+	}
+}
+
+func contrast(t *testing.T, a, b string) float64 {
+	t.Helper()
+	x, y := luminance(t, a), luminance(t, b)
+	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
+}
+
+func luminance(t *testing.T, hex string) float64 {
+	t.Helper()
+	if len(hex) == 3 {
+		hex = fmt.Sprintf("%c%c%c%c%c%c", hex[0], hex[0], hex[1], hex[1], hex[2], hex[2])
+	}
+	n, err := strconv.ParseUint(hex, 16, 32)
+	if err != nil || len(hex) != 6 {
+		t.Fatalf("%q is no colour", hex)
+	}
+	linear := func(shift int) float64 {
+		c := float64(n>>shift&0xff) / 255
+		if c <= 0.04045 {
+			return c / 12.92
+		}
+		return math.Pow((c+0.055)/1.055, 2.4)
+	}
+	return 0.2126*linear(16) + 0.7152*linear(8) + 0.0722*linear(0)
+}
+
+func TestEightVariantsDifferInColourAndMarkerAndAllInOneOfThem(t *testing.T) {
+	seen := map[string]int{}
+	for v := range 64 {
+		key := fmt.Sprint(v%8, marker(v, 0, 0))
+		if other, ok := seen[key]; ok {
+			t.Errorf("variants %d and %d look the same", other, v)
+		}
+		seen[key] = v
+	}
+	shapes := map[string]bool{}
+	for v := range 8 {
+		shapes[marker(v, 0, 0)] = true
+	}
+	if len(shapes) != 8 {
+		t.Errorf("8 variants have %d markers", len(shapes))
+	}
+}
