@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -51,24 +50,21 @@ func readBody(ctx context.Context, in middleware.DeserializeInput, next middlewa
 	if err != nil {
 		n := whole.Len()
 		whole.free()
-		return out, metadata, &bodyError{n, err}
+		return out, metadata, &bodyError{n, err, ctx.Err() == nil}
 	}
 	result.Body = whole
 	return out, metadata, nil
 }
 
-var _ io.ReadCloser = (*body)(nil)
-
 // bodyError is a body that did not arrive whole.
 type bodyError struct {
 	read  int
 	cause error
+	again bool // whether another attempt can help: not when the call has ended
 }
 
 func (e *bodyError) Error() string {
-	return fmt.Sprintf("body failed after %d bytes: %v", e.read, e.cause)
+	return fmt.Sprintf("the body failed after %d bytes: %v", e.read, e.cause)
 }
-func (e *bodyError) Unwrap() error { return e.cause }
-
-// RetryableError tells the SDK that another attempt can help.
-func (e *bodyError) RetryableError() bool { return true }
+func (e *bodyError) Unwrap() error        { return e.cause }
+func (e *bodyError) RetryableError() bool { return e.again }

@@ -44,7 +44,7 @@ func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := withDeadline(ctx, f.memoryMB)
+	ctx, cancel := withDeadline(ctx, unwinding(p, s), f.memoryMB)
 	defer cancel()
 	m := newMeter(p.Repeat, f.bucket)
 	err = s.Run(ctx, p.Repeat, p.Concurrency, func(ctx context.Context, i int) error {

@@ -13,6 +13,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -99,7 +100,7 @@ func object(raw []byte) ([]field, error) {
 		if v, err := dec.ReadValue(); err == nil {
 			return nil, fmt.Errorf("it must be a JSON object, got %s", shorten(string(v)))
 		}
-		return nil, fmt.Errorf("it must be a JSON object, got %s, which is not JSON", shorten(string(raw)))
+		return nil, fmt.Errorf("it must be a JSON object, got %s, which is not JSON", quote(string(raw)))
 	}
 	var fields []field
 	_, err := dec.ReadToken()
@@ -123,7 +124,8 @@ func object(raw []byte) ([]field, error) {
 		}
 		err = errors.New("something follows the object")
 	}
-	return nil, fmt.Errorf("it is not valid JSON: %w", err)
+	// The decoder's error repeats the input's own words, of any length.
+	return nil, fmt.Errorf("it is not valid JSON: %s", printable(err.Error(), 200))
 }
 
 func text(name string, v jsontext.Value) (string, error) {
@@ -159,11 +161,19 @@ func Workers(value string) (int, error) {
 
 func quote(s string) string { return strconv.Quote(shorten(s)) }
 
-// shorten keeps an error readable, and a log small, whatever the input was.
-func shorten(s string) string {
-	const most = 60
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
+func shorten(s string) string { return printable(s, 60) }
+
+// printable keeps an error on one readable line, and a log small, whatever
+// the input was: at most so many runes, and no control characters.
+func printable(s string, most int) string {
+	r := []rune(strings.ToValidUTF8(s, "\uFFFD"))
+	if len(r) > most {
+		r = append(r[:most], '…')
 	}
-	return s
+	for i := range r {
+		if !unicode.IsPrint(r[i]) {
+			r[i] = ' '
+		}
+	}
+	return string(r)
 }

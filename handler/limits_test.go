@@ -1,0 +1,179 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/strategies"
+)
+
+// What Lambda does to the function: memory, descriptors, the deadline, and a
+// process that lives for long.
+
+func TestTheDeadlineIsKeptAndSaysWhatWasDone(t *testing.T) {
+	s3 := newS3(t)
+	for _, latency := range []time.Duration{200 * time.Millisecond, 4 * time.Second} {
+		p := start(t, s3.settings("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256")...)
+		p.must(t, `{"repeat": 1, "objectKey": "sample.json"}`, time.Minute)
+		release := throttle(t, p, 256)
+		s3.injure(always(late(latency)))
+		const timeout = 10 * time.Second
+		began := time.Now()
+		_, err := p.invoke(`{"strategy": "unbounded", "repeat": 20000, "objectKey": "sample.json"}`, timeout)
+		took := time.Since(began)
+		if err == nil || !regexp.MustCompile(`^deadline: \d+ of 20000 reads were done in \d+\.\d s`).MatchString(err.Error()) {
+			t.Errorf("latency %v: %v, want an error that says how many reads were done in which time", latency, err)
+		}
+		if took >= timeout || took < timeout/4 {
+			t.Errorf("latency %v: the call ended after %v, want shortly before its deadline of %v", latency, took, timeout)
+		}
+		t.Logf("latency %v: %v after %v", latency, err, took)
+		release()
+		s3.injure(nil)
+		p.must(t, `{"repeat": 100, "objectKey": "sample.json"}`, time.Minute) // in the same process
+	}
+}
+
+// throttle gives p, by turns of 20 ms, about the share of one CPU that Lambda
+// gives memory, until release is called.
+func throttle(t *testing.T, p *process, memoryMB int) (release func()) {
+	t.Helper()
+	const period = 20 * time.Millisecond
+	run := period * time.Duration(memoryMB) / vCPU
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			_ = p.cmd.Process.Signal(syscall.SIGSTOP)
+			select {
+			case <-time.After(period - run):
+			case <-stop:
+				_ = p.cmd.Process.Signal(syscall.SIGCONT)
+				return
+			}
+			_ = p.cmd.Process.Signal(syscall.SIGCONT)
+			time.Sleep(run)
+		}
+	}()
+	return func() { close(stop); <-stopped }
+}
+
+func TestTheDeadlineErrorNamesWhatHeldTheReadsUp(t *testing.T) {
+	s3 := newS3(t)
+	p := start(t, s3.settings()...)
+	s3.injure(always(slowDown))
+	_, err := p.invoke(`{"repeat": 10, "objectKey": "sample.json"}`, 2*time.Second)
+	if err == nil || !strings.Contains(err.Error(), "0 of 10 reads were done") || !strings.Contains(err.Error(), "SlowDown") {
+		t.Errorf("all GETs refused: %v, want a deadline error that names SlowDown", err)
+	}
+}
+
+func TestTheMarginGrowsWithTheReadsAndWhereCPUIsScarce(t *testing.T) {
+	for _, c := range []struct {
+		payload  string
+		left     time.Duration
+		memoryMB int
+		want     time.Duration
+	}{
+		{`{"strategy": "sequential", "objectKey": "k"}`, time.Minute, 1769, 10503 * time.Microsecond},
+		{`{"concurrency": 100, "objectKey": "k"}`, time.Minute, 1769, 60300 * time.Microsecond},
+		{`{"concurrency": 100, "objectKey": "k"}`, time.Minute, 0, 60300 * time.Microsecond},
+		{`{"concurrency": 100, "objectKey": "k"}`, time.Minute, 10240, 60300 * time.Microsecond},
+		{`{"concurrency": 100, "repeat": 1, "objectKey": "k"}`, time.Minute, 1769, 10503 * time.Microsecond},
+		{`{"strategy": "unbounded", "objectKey": "k"}`, time.Minute, 1769, 490 * time.Millisecond},
+		{`{"strategy": "unbounded", "objectKey": "k"}`, time.Minute, 128, 490 * time.Millisecond * 1769 / 128},
+		{`{"strategy": "unbounded", "objectKey": "k"}`, 4 * time.Second, 128, 2 * time.Second}, // half of what is left
+	} {
+		p, err := event.Decode([]byte(c.payload), event.DefaultConcurrency)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := strategies.ByName(p.Strategy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := margin(c.left, unwinding(p, s), c.memoryMB); got != c.want {
+			t.Errorf("%s with %v left at %d MB: margin %v, want %v", c.payload, c.left, c.memoryMB, got, c.want)
+		}
+	}
+}
+
+func TestUnboundedStaysWithinLambdasDescriptorsAndMemory(t *testing.T) {
+	s3 := newS3(t)
+	p := start(t, s3.settings()...)
+	most := unix.Rlimit{Cur: 1024, Max: 1024}
+	if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, &most, nil); err != nil {
+		t.Fatal(err)
+	}
+	s3.injure(always(late(100 * time.Millisecond))) // as many connections as there may be
+	a := p.must(t, `{"strategy": "unbounded", "repeat": 10000, "objectKey": "sample.json"}`, 5*time.Minute)
+	now, peak := p.rss(t)
+	if a.PeakInFlight < 9_000 || a.Retries != 0 || p.descriptors(t) > 1000 {
+		t.Errorf("peak_in_flight %d, retries %d, %d descriptors; want almost 10,000, none, less than 1,000", a.PeakInFlight, a.Retries, p.descriptors(t))
+	}
+	if peak >= 200 {
+		t.Errorf("10,000 reads at once took %d MB, want less than 200", peak)
+	}
+	t.Logf("unbounded, 10,000 reads: %.1f s, %d connections, %d MB at the peak, %d MB after, %.0f µs of CPU a read", a.TimeSec, a.Connections, peak, now, a.CPUSec*100)
+}
+
+func TestThePoolNeedsLittleMemory(t *testing.T) {
+	s3 := newS3(t)
+	p := start(t, s3.settings()...)
+	a := p.must(t, `{"repeat": 10000, "objectKey": "sample.json"}`, 5*time.Minute)
+	_, peak := p.rss(t)
+	if peak >= 45 {
+		t.Errorf("10,000 reads at concurrency 30 took %d MB, want less than 45", peak)
+	}
+	t.Logf("pool, 10,000 reads: %.1f s, %d MB at the peak, %.0f µs of CPU a read", a.TimeSec, peak, a.CPUSec*100)
+}
+
+func TestNothingGrowsFromInvocationToInvocation(t *testing.T) {
+	s3 := newS3(t)
+	p := start(t, s3.settings("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512")...)
+	invoke := func(n int) {
+		for i := range n {
+			switch i % 10 {
+			case 3: // errors must leave nothing behind either
+				if _, err := p.invoke(`{"repeat": 100, "objectKey": "missing"}`, time.Minute); err == nil {
+					t.Fatal("the object is missing: want an error")
+				}
+			default:
+				p.must(t, fmt.Sprintf(`{"repeat": %d, "objectKey": "sample.json"}`, growthRepeat), time.Minute)
+			}
+		}
+	}
+	invoke(10)
+	memory, _ := p.rss(t)
+	descriptors, threads := p.descriptors(t), p.status(t, "Threads:")
+	invoke(90)
+	memoryAfter, _ := p.rss(t)
+	if memoryAfter > memory*3/2 || p.descriptors(t) > descriptors+30 || p.status(t, "Threads:") > threads+10 {
+		t.Errorf("from the 10th to the 100th invocation: %d to %d MB, %d to %d descriptors, %d to %d threads",
+			memory, memoryAfter, descriptors, p.descriptors(t), threads, p.status(t, "Threads:"))
+	}
+	t.Logf("10th to 100th invocation: %d to %d MB, %d to %d descriptors, %d to %d threads",
+		memory, memoryAfter, descriptors, p.descriptors(t), threads, p.status(t, "Threads:"))
+
+	// Go answers SIGQUIT with every goroutine's stack.
+	connections := p.descriptors(t)
+	if err := p.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	<-p.exited
+	if n := strings.Count(p.log.String(), "\ngoroutine "); n < 1 || n > 2*connections+20 {
+		t.Errorf("%d goroutines are left with %d descriptors, want two a connection and a few", n, connections)
+	} else {
+		t.Logf("%d goroutines are left", n)
+	}
+}
+
+// growthRepeat makes 100 invocations some 90,000 reads.
+const growthRepeat = 1000
