@@ -67,7 +67,7 @@ func (p *Payload) set(name string, value jsontext.Value) (err error) {
 			_, err = strategies.ByName(p.Strategy)
 		}
 		if err != nil {
-			err = fmt.Errorf("strategy %s must be one of %s", value, strings.Join(strategies.Names(), ", "))
+			err = fmt.Errorf("strategy %s must be one of %s", shorten(string(value)), strings.Join(strategies.Names(), ", "))
 		}
 	case "concurrency":
 		p.Concurrency, err = whole(name, value, MaxConcurrency)
