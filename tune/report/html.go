@@ -94,6 +94,9 @@ func newPage(g *grid) (*page, error) {
 		Facts:  g.facts(), Links: g.links(), Omitted: g.omitted(),
 		Data: template.JS(data),
 	}
+	for i, n := range p.Notes {
+		p.Notes[i] = tie(n)
+	}
 	p.Head = tie(g.answer())
 	if head, tail, ok := strings.Cut(p.Head, ": "); ok && g.best != nil {
 		p.Head, p.Tail = head, title(tail)
@@ -121,9 +124,10 @@ func layout(variants int) string {
 	return ""
 }
 
-// tie keeps a number and its unit on one line.
+// tie keeps a number and its unit on one line, and a mark and its meaning.
 func tie(s string) string {
-	return strings.NewReplacer(" MB", "\u00a0MB", " ms", "\u00a0ms", " %", "\u00a0%").Replace(s)
+	return strings.NewReplacer(" MB", "\u00a0MB", " ms", "\u00a0ms", " %", "\u00a0%",
+		"★ ", "★\u00a0", "▲ ", "▲\u00a0", "▼ ", "▼\u00a0").Replace(s)
 }
 
 func (p *page) addRows(g *grid) {

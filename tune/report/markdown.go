@@ -14,9 +14,10 @@ func Markdown(c *result.Comparison) View {
 	return func(w io.Writer) error {
 		g := newGrid(c)
 		var b strings.Builder
-		fmt.Fprintf(&b, "**%s**\n\n", escape(g.answer()))
-		if p := g.predicted(); p != "" {
-			fmt.Fprintf(&b, "%s\n\n", escape(p))
+		advice := g.advice()
+		fmt.Fprintf(&b, "**%s**\n\n", escape(advice[0]))
+		for _, line := range advice[1:] {
+			fmt.Fprintf(&b, "%s\n\n", escape(line))
 		}
 		for _, m := range []struct {
 			heading string

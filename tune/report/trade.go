@@ -54,7 +54,10 @@ func (g *grid) costAgainstTime() *figure {
 	for i, c := range front {
 		f.Frontier += step(at(c), i > 0)
 	}
-	f.labelFrontier(front, cells, at)
+	// The recommended cell's size is placed first.
+	labelled := slices.Clone(front)
+	slices.SortStableFunc(labelled, func(a, b *cell) int { return cmp.Compare(other(a, g.best), other(b, g.best)) })
+	f.labelFrontier(labelled, cells, at)
 	f.Hint = "Lower left is better. The band joins the cells, with their MB, that no other beats in both."
 	f.Description = "Of each variant, cost and duration at each size. " + g.frontierText(front)
 	return f
@@ -75,6 +78,13 @@ func frontier(cells []*cell) (front []*cell) {
 		}
 	}
 	return front
+}
+
+func other(c, best *cell) int {
+	if c == best {
+		return 0
+	}
+	return 1
 }
 
 // box is what a label or a marker covers.

@@ -143,10 +143,12 @@ func (g *grid) answer() string {
 	return s + "."
 }
 
+const measurePredicted = "-concurrency auto measures that of the recommended size."
+
 // advice is the answer and what follows from it, a paragraph each.
 func (g *grid) advice() []string {
 	if p := g.predicted(); p != "" {
-		return []string{g.answer(), p}
+		return []string{g.answer(), p + " " + measurePredicted}
 	}
 	return []string{g.answer()}
 }
@@ -160,7 +162,7 @@ func (g *grid) predicted() string {
 	if len(sizes) == 0 {
 		return ""
 	}
-	return "Concurrency predicted from CPU per read and latency: " + list(sizes) + ". -concurrency auto measures that of the recommended size."
+	return "Concurrency predicted from CPU per read and latency: " + list(sizes) + "."
 }
 
 // baseline is the cell of sequential, if it was compared, at the recommended
