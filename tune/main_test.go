@@ -95,6 +95,7 @@ func TestScripts(t *testing.T) {
 			"code":    code,
 			"nothing": nothing,
 			"shape":   shape,
+			"capped":  capped,
 			"sfn":     sfn,
 		},
 	})

@@ -139,8 +139,13 @@ func (b *base) concurrencies(s strategies.Strategy) []*int {
 	case !s.Bounded:
 		return []*int{nil}
 	}
-	if n, ok := b.payloadNumber("concurrency"); ok && !b.given["concurrency"] {
-		return []*int{&n}
+	if !b.given["concurrency"] {
+		if n, ok := b.payloadNumber("concurrency"); ok {
+			return []*int{&n}
+		}
+		if !b.complete() {
+			return []*int{nil}
+		}
 	}
 	var out []*int
 	for _, n := range b.concurrency {
@@ -161,19 +166,22 @@ func (b *base) payloadFor(s strategies.Strategy, concurrency *int) (json.RawMess
 			fields[name], _ = json.Marshal(value) // strings and whole numbers
 		}
 	}
-	complete := b.ours() || len(b.payload) == 0
 	set("strategy", s.Name, true)
-	if s.Bounded && (complete || b.given["concurrency"]) {
+	if s.Bounded && (b.complete() || b.given["concurrency"]) {
 		set("concurrency", *concurrency, true)
 	}
-	if complete || b.given["repeat"] {
+	if b.complete() || b.given["repeat"] {
 		set("repeat", b.repeat, b.given["repeat"])
 	}
-	if complete {
+	if b.complete() {
 		set("objectKey", filepath.Base(b.object), false)
 	}
 	return json.Marshal(fields)
 }
+
+// complete reports whether the payload is to hold every field of this
+// project's: not one that the user gave for a function of the user's own.
+func (b *base) complete() bool { return b.ours() || len(b.payload) == 0 }
 
 // ours reports whether the function is this project's: on AWS it is, as far
 // as anyone can tell, unless the payload is sent as it is.

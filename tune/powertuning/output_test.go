@@ -60,7 +60,7 @@ func TestGarbageIsNoOutput(t *testing.T) {
 		change(`https://`, `javascript://`):                "stateMachine.visualization must be an https or http link",
 		change(`https://`, ``):                             "must be an https or http link",
 		change(`.show/`, `.show/\u001b[2J`):                "must be an https or http link",
-		change(`#AAI`, `#\u202e`):                               "must be an https or http link",
+		change(`#AAI`, `#\u202e`):                          "must be an https or http link",
 		change(`#AAI`, `#<script>`):                        "must be an https or http link",
 		change(`[{`, `{"a":[{`) + `}`:                      "stats must be a list",
 		change(`[{`, `[null,{`):                            "stats[0]",
