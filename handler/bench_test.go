@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,8 +8,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
-	"runtime/pprof"
 	"slices"
 	"testing"
 	"time"
@@ -19,7 +17,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
 )
 
@@ -46,55 +43,46 @@ var contenders = []struct {
 	{"sdk-defaults", readByDefaults},
 }
 
-// cost is what a contender's reads cost its process.
-type cost struct {
-	CPUMicros, Allocs, Bytes float64 // a read
-	Connections              float64
-	PeakMB                   float64
-}
+// cost is what a contender's reads cost its process, by name and unit.
+type cost map[string]float64
 
 func BenchmarkRead(b *testing.B) {
-	server := newS3(b) // in this process: another than the clients'
+	server := newS3(b) // this process is its, and not the clients'
 	costs := map[string][]cost{}
 	for range benchRounds {
 		for _, c := range contenders {
-			costs[c.name] = append(costs[c.name], runContender(b, c.name, server.settings()))
+			opened := server.connections.Load()
+			spent := contendInProcess(b, c.name, server.settings())
+			spent["connections"] = float64(server.connections.Load() - opened)
+			costs[c.name] = append(costs[c.name], spent)
 		}
 	}
-	median := func(name string, of func(cost) float64) float64 {
-		var all []float64
-		for _, c := range costs[name] {
-			all = append(all, of(c))
-		}
-		slices.Sort(all)
-		return all[len(all)/2]
-	}
-	cpu := func(c cost) float64 { return c.CPUMicros }
 	for _, c := range contenders {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportMetric(0, "ns/op") // wall time says nothing here
-			b.ReportMetric(median(c.name, cpu), "cpu-µs/read")
-			b.ReportMetric(median(c.name, cpu)/median("net-http", cpu), "x-net-http")
-			b.ReportMetric(median(c.name, func(c cost) float64 { return c.Allocs }), "allocs/read")
-			b.ReportMetric(median(c.name, func(c cost) float64 { return c.Bytes }), "B/read")
-			b.ReportMetric(median(c.name, func(c cost) float64 { return c.Connections }), "connections")
-			b.ReportMetric(median(c.name, func(c cost) float64 { return c.PeakMB }), "peak-MB")
+			for unit := range costs[c.name][0] {
+				b.ReportMetric(medianOf(costs[c.name], unit), unit)
+			}
+			b.ReportMetric(medianOf(costs[c.name], cpuUnit)/medianOf(costs["net-http"], cpuUnit), "x-net-http")
 		})
 	}
 }
 
-func runContender(b *testing.B, name string, settings []string) (c cost) {
+const cpuUnit = "cpu-µs/read"
+
+func medianOf(costs []cost, unit string) float64 {
+	var all []float64
+	for _, c := range costs {
+		all = append(all, c[unit])
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+func contendInProcess(b *testing.B, name string, settings []string) (c cost) {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(settings, roleVariable+"="+name)
-	if p := os.Getenv("PROFILE"); p != "" {
-		cmd.Env = append(cmd.Env, "PROFILE="+p)
-	}
-	for _, v := range []string{"GOGC", "GODEBUG"} {
-		if os.Getenv(v) != "" {
-			cmd.Env = append(cmd.Env, v+"="+os.Getenv(v))
-		}
-	}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err == nil {
@@ -128,11 +116,6 @@ func contend(makeClient func() (func(context.Context) error, error)) error {
 	if err != nil {
 		return err
 	}
-	if p := os.Getenv("PROFILE"); p != "" {
-		f, _ := os.Create(p + "." + os.Getenv(roleVariable))
-		pprof.StartCPUProfile(f)
-		defer pprof.StopCPUProfile()
-	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	cpu := processCPU()
@@ -143,26 +126,10 @@ func contend(makeClient func() (func(context.Context) error, error)) error {
 	cpu = processCPU() - cpu
 	runtime.ReadMemStats(&after)
 	return json.NewEncoder(os.Stdout).Encode(cost{
-		CPUMicros: float64(cpu) / float64(time.Microsecond) / benchReads,
-		Allocs:    float64(after.Mallocs-before.Mallocs) / benchReads,
-		Bytes:     float64(after.TotalAlloc-before.TotalAlloc) / benchReads,
-		PeakMB:    peakMB(),
+		cpuUnit:       float64(cpu) / float64(time.Microsecond) / benchReads,
+		"allocs/read": float64(after.Mallocs-before.Mallocs) / benchReads,
+		"B/read":      float64(after.TotalAlloc-before.TotalAlloc) / benchReads,
 	})
-}
-
-func peakMB() float64 {
-	f, err := os.Open("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	var kb float64
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if _, err := fmt.Sscanf(s.Text(), "VmHWM: %f", &kb); err == nil {
-			break
-		}
-	}
-	return kb / 1024
 }
 
 // readAsFunction is the function's own path.
@@ -232,5 +199,33 @@ func readByDefaults() (func(context.Context) error, error) {
 	}, nil
 }
 
-var _ = bytes.MinRead
-var _ = event.Decode
+// BenchmarkStart takes the time from the start of the process to its first
+// poll of the Runtime API, of the binary as it is deployed and as go build
+// makes it when told nothing.
+func BenchmarkStart(b *testing.B) {
+	server := newS3(b)
+	plain := filepath.Join(b.TempDir(), "plain")
+	if out, err := exec.Command("go", "build", "-o", plain, ".").CombinedOutput(); err != nil {
+		b.Fatalf("go build: %v\n%s", err, out)
+	}
+	for _, c := range []struct{ name, binary string }{{"deployed", bootstrap}, {"plain", plain}} {
+		b.Run(c.name, func(b *testing.B) {
+			var all []time.Duration
+			for b.Loop() {
+				began := time.Now()
+				p := startBinary(b, c.binary, server.settings()...)
+				<-p.polled
+				all = append(all, time.Since(began))
+				p.end()
+			}
+			info, err := os.Stat(c.binary)
+			if err != nil {
+				b.Fatal(err)
+			}
+			slices.Sort(all)
+			b.ReportMetric(0, "ns/op") // it would include the end
+			b.ReportMetric(all[len(all)/2].Seconds()*1000, "ms-to-first-poll")
+			b.ReportMetric(float64(info.Size())/1e6, "MB")
+		})
+	}
+}

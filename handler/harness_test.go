@@ -44,12 +44,14 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// function process: the binary under a Runtime API.
+// process is the function under a Runtime API.
 type process struct {
 	cmd     *exec.Cmd
 	api     *httptest.Server
 	events  chan invocation
 	answers chan outcome
+	polled  chan struct{} // closed when the function asks for its first event
+	first   sync.Once
 	exited  chan struct{} // closed when the process has ended
 	log     logBuffer
 }
@@ -68,9 +70,26 @@ type outcome struct {
 // the caller's environment it sees nothing.
 func start(t testing.TB, settings ...string) *process {
 	t.Helper()
-	p := &process{events: make(chan invocation), answers: make(chan outcome), exited: make(chan struct{})}
+	p := startBinary(t, bootstrap, settings...)
+	t.Cleanup(func() {
+		p.end()
+		if t.Failed() {
+			t.Logf("the function's log:\n%s", p.log.String())
+		}
+	})
+	return p
+}
+
+func startBinary(t testing.TB, binary string, settings ...string) *process {
+	t.Helper()
+	p := &process{
+		events:  make(chan invocation),
+		answers: make(chan outcome),
+		polled:  make(chan struct{}),
+		exited:  make(chan struct{}),
+	}
 	p.api = httptest.NewServer(p)
-	p.cmd = exec.Command(bootstrap)
+	p.cmd = exec.Command(binary)
 	p.cmd.Env = append([]string{"AWS_LAMBDA_RUNTIME_API=" + p.api.Listener.Addr().String()}, settings...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	if err := p.cmd.Start(); err != nil {
@@ -80,16 +99,14 @@ func start(t testing.TB, settings ...string) *process {
 		_ = p.cmd.Wait() // its state is read from cmd
 		close(p.exited)
 	}()
-	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill()
-		<-p.exited
-		p.api.CloseClientConnections()
-		p.api.Close()
-		if t.Failed() {
-			t.Logf("the function's log:\n%s", p.log.String())
-		}
-	})
 	return p
+}
+
+func (p *process) end() {
+	_ = p.cmd.Process.Kill() // it may have ended by itself
+	<-p.exited
+	p.api.CloseClientConnections()
+	p.api.Close()
 }
 
 // ServeHTTP is Lambda's Runtime API
@@ -104,6 +121,7 @@ func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		p.answers <- outcome{body, verb == "error"}
 	default:
+		p.first.Do(func() { close(p.polled) })
 		select {
 		case e := <-p.events:
 			w.Header().Set("Lambda-Runtime-Aws-Request-Id", "1")

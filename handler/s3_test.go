@@ -20,10 +20,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
-
-	"sync/atomic"
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
@@ -35,10 +34,11 @@ const bucketName = "objects"
 // faults on demand.
 type fakeS3 struct {
 	*httptest.Server
-	store  http.Handler
-	gets   atomic.Int64
-	plan   atomic.Pointer[plan]
-	caFile string
+	store       http.Handler
+	gets        atomic.Int64
+	connections atomic.Int64 // accepted so far
+	plan        atomic.Pointer[plan]
+	caFile      string
 }
 
 // plan says what befalls the n-th GET, counted from 0 since the plan was
@@ -56,6 +56,11 @@ func newS3(t testing.TB) *fakeS3 {
 	}
 	s.Server = httptest.NewUnstartedServer(s)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it would tell of each fault
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			s.connections.Add(1)
+		}
+	}
 	certificate := selfSigned(t)
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}}
 	s.StartTLS()
