@@ -19,6 +19,8 @@ const (
 	textSize    = 12.0
 	lineHeight  = 15.0
 
+	oneVCPU = 1769.0 // MB, https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+
 	maxLines = 12 // variants in a figure: their labels have no room for more
 )
 
@@ -127,8 +129,8 @@ func (g *grid) drawn() []int {
 }
 
 func (g *grid) againstMemory(id, heading, unit string, of func(*cell) estimate, text func(float64) string) *figure {
-	f := &figure{ID: id, Title: heading, Width: figureWidth, Height: plotBottom + 54,
-		Hint: "Logarithmic scales. ", Left: plotLeft, Top: plotTop, Bottom: plotBottom, XTitle: "Memory, MB", XTitleAt: 48, YTitle: unit}
+	f := &figure{ID: id, Title: heading, Width: figureWidth, XTitleAt: 33,
+		Hint: "Logarithmic scales. ", Left: plotLeft, Top: plotTop, Bottom: plotBottom, XTitle: "Memory, MB", YTitle: unit}
 	variants := g.drawn()
 	widest := 0.0
 	for _, v := range variants {
@@ -150,8 +152,12 @@ func (g *grid) againstMemory(id, heading, unit string, of func(*cell) estimate, 
 	}
 	x, y := newScale(sizes, f.Left, f.Right), newScale(values, f.Bottom, f.Top)
 	f.XTicks, f.YTicks = x.memoryTicks(g.Run.PowerValues, textSize), y.ticks(tickText)
-	if const1vCPU := 1769.0; x.covers(const1vCPU) {
-		f.Reference = &label{x.at(const1vCPU), f.Top, "1,769 MB = 1 vCPU"}
+	if slices.ContainsFunc(f.XTicks, func(t tick) bool { return t.Row > 0 }) {
+		f.XTitleAt += lineHeight
+	}
+	f.Height = f.Bottom + f.XTitleAt + 6
+	if x.covers(oneVCPU) {
+		f.Reference = &label{x.at(oneVCPU), f.Top, "1,769 MB = 1 vCPU"}
 	}
 	if g.bounded() {
 		f.Hint += "Whiskers: 95 % confidence intervals. "

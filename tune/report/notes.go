@@ -52,7 +52,7 @@ func (g *grid) notes() (notes []string) {
 			markCapped, list(capped), g.Run.CPUs)
 	}
 	if len(starved) > 0 {
-		add("%s The machine was busy: %s waited for a processor up to %s of the time. Measure again with other programs closed.",
+		add("%s The machine was busy: threads of %s waited for a processor, together for up to %s of the duration. Measure again with other programs closed.",
 			markBusy, some(starved), percent(worst))
 	}
 	if len(retried) > 0 {

@@ -50,7 +50,7 @@ func Chart(c *result.Comparison) View {
 				d.Lines = append(d.Lines, textLine{label{chartMargin, y, line}, class})
 			}
 		}
-		add("answer", d.Answer, 17, 23)
+		add("answer", d.Answer, 17*1.08, 23) // bold is wider
 		y += 12
 		if all := g.figures(); all != nil {
 			d.Figures = all[:2]

@@ -138,7 +138,7 @@ func (g *grid) answer() string {
 		if len(rivals) > 1 {
 			verb = "do"
 		}
-		s += fmt.Sprintf(". At that size %s %s not differ significantly", list(rivals), verb)
+		s += fmt.Sprintf(". At that size %s %s not differ from it significantly", list(rivals), verb)
 	}
 	return s + "."
 }
