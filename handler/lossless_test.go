@@ -51,7 +51,9 @@ func TestAStalledReadIsGivenUpAndMadeAgain(t *testing.T) {
 			}
 			return nil
 		})
-		o, err := b.read(t.Context(), "sample.json")
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // only so that a hang fails here
+		o, err := b.read(ctx, "sample.json")
+		cancel()
 		if err != nil || o.records != records || b.retryer.retries.Load() != 1 {
 			t.Errorf("%s: read = %+v, %v after %d retries; want %d records after one", name, o, err, b.retryer.retries.Load(), records)
 		}
