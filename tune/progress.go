@@ -43,8 +43,8 @@ func (p *progress) show(news result.Progress) {
 		)
 	}
 	p.bar.ChangeMax(news.Total)
-	p.bar.Describe(fmt.Sprintf("%2d/%d %-26s", news.Done, news.Total, news.Now))
 	_ = p.bar.Set(news.Done) // fails only beyond the maximum
+	p.bar.Describe(fmt.Sprintf("%2d/%d %-26s", news.Done, news.Total, news.Now))
 }
 
 // end leaves nothing of the bar behind.

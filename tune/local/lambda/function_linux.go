@@ -78,6 +78,10 @@ func (f *Function) freeze() {
 // start starts a process in the last one's place, unthrottled for its INIT.
 func (f *Function) start() error {
 	f.end()
+	select {
+	case <-f.api.initErr: // of the last one
+	default:
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p, err := startProcess(f.cfg.Path, f.environment(), f.cfg.MemoryMB, f.tail)
@@ -183,10 +187,13 @@ func (f *Function) wait(ctx context.Context, id string, deadline time.Time) (*po
 			default:
 				return p, nil, nil
 			}
-		case failure := <-f.api.initErr:
-			return nil, failure, nil
 		case <-f.proc.gone:
-			return nil, exited(id, f.proc.state), nil
+			select {
+			case failure := <-f.api.initErr: // its own words tell more than how it ended
+				return nil, failure, nil
+			default:
+				return nil, exited(id, f.proc.state), nil
+			}
 		case <-timer.C:
 			return nil, nil, nil
 		case <-ctx.Done():
@@ -209,14 +216,24 @@ func (f *Function) call(ctx context.Context, p *poll, payload []byte, inv *Invoc
 	}
 	before := f.proc.usage()
 	f.proc.throttle.set(throttled)
-	select {
-	case p.events <- e:
-		if handed := <-e.handed; begin.IsZero() {
-			begin = handed
+	for handed := false; !handed; {
+		select {
+		case p.events <- e:
+			at := <-e.handed
+			if handed = true; begin.IsZero() {
+				begin = at
+			}
+		case <-p.gone: // the process has ended, or it asks anew
+			var failure *FunctionError
+			var err error
+			if p, failure, err = f.wait(ctx, e.id, f.deadline); err != nil {
+				return err
+			}
+			if p == nil {
+				f.fail(inv, failure, begin)
+				return nil
+			}
 		}
-	case <-f.proc.gone:
-		f.fail(inv, exited(e.id, f.proc.state), begin)
-		return nil
 	}
 	timer := time.NewTimer(time.Until(f.deadline))
 	defer timer.Stop()

@@ -97,6 +97,28 @@ func TestAProcessThatNeverGetsReadyIsAFailureNotAHang(t *testing.T) {
 	}
 }
 
+func TestAnErrorOfINITIsToldInTheFunctionsWords(t *testing.T) {
+	f := function(t, 1_769, time.Second, asFunction+"=reports an init error")
+	if inv := invoke(t, f, request{}); inv.Err == nil || inv.Err.Error() != "Config: no BUCKET is set" {
+		t.Errorf("Err = %v, want what was posted to init/error", inv.Err)
+	}
+}
+
+func TestAProcessThatDiesBetweenInvocationsIsReplaced(t *testing.T) {
+	f := function(t, 1_769, time.Minute)
+	var pid int
+	if err := json.Unmarshal(invoke(t, f, request{Do: "answer"}).Response, &pid); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	inv := invoke(t, f, request{Do: "answer"})
+	if inv.Err != nil || string(inv.Response) == fmt.Sprint(pid) {
+		t.Errorf("after process %d was killed: %s, %v; want another process's answer", pid, inv.Response, inv.Err)
+	}
+}
+
 func TestTheLimitsAreLambdas(t *testing.T) {
 	f := function(t, 4_096, time.Minute)
 	if inv := invoke(t, f, request{Do: "limits"}); string(inv.Response) != "[1024,3]" {
@@ -163,8 +185,10 @@ func TestNothingOutlivesClose(t *testing.T) {
 			if err := f.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if running(child) {
-				t.Errorf("process %d of the function goes on after Close", child)
+			for deadline := time.Now().Add(10 * time.Second); running(child); time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("process %d of the function goes on after Close", child)
+				}
 			}
 		})
 	}

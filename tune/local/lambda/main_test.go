@@ -33,8 +33,13 @@ func TestMain(m *testing.M) {
 	case "dies at once":
 		fmt.Println("cannot start")
 		os.Exit(3)
-	case "never polls":
-		select {}
+	case "reports an init error":
+		body := strings.NewReader(`{"errorType": "Config", "errorMessage": "no BUCKET is set"}`)
+		resp, err := http.Post("http://"+os.Getenv("AWS_LAMBDA_RUNTIME_API")+"/2018-06-01/runtime/init/error", "application/json", body)
+		if err == nil {
+			resp.Body.Close()
+		}
+		os.Exit(1)
 	default:
 		awslambda.Start(handle)
 	}
