@@ -104,6 +104,7 @@ func TestAnErrorOfINITIsToldInTheFunctionsWords(t *testing.T) {
 	}
 }
 
+// At most the invocation that meets the death fails by it.
 func TestAProcessThatDiesBetweenInvocationsIsReplaced(t *testing.T) {
 	f := function(t, 1_769, time.Minute)
 	var pid int
@@ -114,6 +115,9 @@ func TestAProcessThatDiesBetweenInvocationsIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	inv := invoke(t, f, request{Do: "answer"})
+	if inv.Err != nil && inv.Err.Type == "Runtime.ExitError" { // it was handed over before the end was noticed
+		inv = invoke(t, f, request{Do: "answer"})
+	}
 	if inv.Err != nil || string(inv.Response) == fmt.Sprint(pid) {
 		t.Errorf("after process %d was killed: %s, %v; want another process's answer", pid, inv.Response, inv.Err)
 	}
