@@ -46,7 +46,7 @@ func readBody(ctx context.Context, in middleware.DeserializeInput, next middlewa
 	// io.EOF, and only a body that was read to there leaves its connection for
 	// the next read.
 	_, err = whole.ReadFrom(result.Body)
-	result.Body.Close()
+	_ = result.Body.Close() // ReadFrom has said what there is to say
 	if err != nil {
 		n := whole.Len()
 		whole.free()

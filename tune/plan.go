@@ -84,7 +84,7 @@ func (b *base) run(now time.Time) result.Run {
 	r := result.Run{
 		Time:               now.UTC().Truncate(time.Second),
 		OS:                 runtime.GOOS + "/" + runtime.GOARCH,
-		CPUs:               runtime.NumCPU(),
+		CPUs:               min(runtime.NumCPU(), runtime.GOMAXPROCS(0)), // by affinity, and by a container's limit
 		Arch:               b.arch,
 		Region:             cmp.Or(b.region, arnRegion(b.input.LambdaARN), "us-east-1"),
 		PowerValues:        b.powers,

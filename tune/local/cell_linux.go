@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"time"
 	"unicode"
@@ -41,7 +40,7 @@ func (t *Tuner) measure(ctx context.Context, run result.Run, v *result.Variant, 
 	}()
 
 	share := result.CPUShare{Target: lambda.VCPUs(power)}
-	cell = result.Cell{Power: power, Capped: share.Target > float64(runtime.NumCPU())}
+	cell = result.Cell{Power: power, Capped: share.Target > float64(run.CPUs)}
 	var total, cpu, delay time.Duration
 	for k := range run.Num + 1 { // 0 is the warm-up
 		if err := pause(ctx, min(1, time.Duration(k))*t.cfg.Sleep); err != nil {
