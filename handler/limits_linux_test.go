@@ -31,6 +31,9 @@ func TestTheDeadlineIsKeptAndSaysWhatWasDone(t *testing.T) {
 		if err == nil || !regexp.MustCompile(`^deadline: \d+ of 20000 reads were done in \d+\.\d s`).MatchString(err.Error()) {
 			t.Errorf("latency %v: %v, want an error that says how many reads were done in which time", latency, err)
 		}
+		if err != nil && strings.Contains(err.Error(), "attempts failed") {
+			t.Errorf("latency %v: %v: no attempt failed but by the deadline", latency, err)
+		}
 		if took >= timeout || took < timeout/4 {
 			t.Errorf("latency %v: the call ended after %v, want shortly before its deadline of %v", latency, took, timeout)
 		}

@@ -33,9 +33,13 @@ func TestWhatAnotherAttemptMendsIsReadAgain(t *testing.T) {
 		if a.BytesRead != int64(repeat*len(sample(t))) || a.RecordsRead != repeat*records {
 			t.Errorf("%s: bytes_read %d, records_read %d; want %d, %d", name, a.BytesRead, a.RecordsRead, repeat*len(sample(t)), repeat*records)
 		}
-		// net/http sends a request once more by itself when a kept connection
-		// turns out to be closed before the first byte.
-		if again := s3.gets.Load() - repeat; a.Retries < 1 || a.Retries > again {
+		// net/http by itself sends a request once more whose kept connection
+		// turns out to be closed before the first byte: that is no retry.
+		least := int64(1)
+		if name == "reset before the answer" {
+			least = 0
+		}
+		if again := s3.gets.Load() - repeat; again < 1 || a.Retries < least || a.Retries > again {
 			t.Errorf("%s: retries %d, and S3 saw %d requests beyond the %d reads", name, a.Retries, again, repeat)
 		}
 	}
