@@ -14,8 +14,10 @@ type object struct{ bytes, records int64 }
 
 // read gets the object of that key once, whole, and counts its records. It
 // waits for its turn at one of maxConnections before anything of the SDK is
-// built, so that a read that waits costs little more than its goroutine: 10
-// KB, where one that waits inside GetObject holds 65.
+// built, so that a read that waits costs little more than its goroutine:
+// 10,000 reads at once take 180 MB, and 625 MB where they wait inside
+// GetObject. The strategy unbounded thus bounds goroutines by nothing, and
+// connections by maxConnections.
 func (b *bucket) read(ctx context.Context, key string) (object, error) {
 	select {
 	case b.turns <- struct{}{}:
