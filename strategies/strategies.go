@@ -16,8 +16,8 @@ import (
 // waits for it.
 type Task func(ctx context.Context, i int) error
 
-// Strategy is one way to run tasks. The zero value runs nothing and is not
-// useful; take one from [All] or [ByName].
+// Strategy is one way to run tasks: one of [All], or what [ByName] returns. The
+// zero value is none.
 type Strategy struct {
 	Name        string // as payloads and flags spell it
 	Description string // one line, without a full stop
@@ -72,6 +72,9 @@ func ByName(name string) (Strategy, error) {
 // goroutine by [runtime.Goexit] makes Run return an error, except in
 // sequential, where it leaves the caller's.
 func (s Strategy) Run(ctx context.Context, n, concurrency int, task Task) error {
+	if s.schedule == nil {
+		return fmt.Errorf("strategy %q: it is none of %s", s.Name, strings.Join(Names(), ", "))
+	}
 	if s.Bounded && concurrency < 1 {
 		return fmt.Errorf("strategy %s: concurrency must be at least 1, got %d", s.Name, concurrency)
 	}

@@ -249,6 +249,12 @@ func TestConcurrencyBelowOneIsRefusedWhereItBounds(t *testing.T) {
 	})
 }
 
+func TestTheZeroStrategyIsRefused(t *testing.T) {
+	if err := (strategies.Strategy{}).Run(t.Context(), 1, 1, nil); err == nil {
+		t.Error("Run of the zero Strategy = nil, want an error")
+	}
+}
+
 func TestNames(t *testing.T) {
 	if got, want := strategies.Names(), []string{"sequential", "unbounded", "pool", "semaphore"}; !slices.Equal(got, want) {
 		t.Errorf("Names() = %q, want %q", got, want)

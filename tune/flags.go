@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -177,7 +178,7 @@ func (o *options) check() error {
 		wrong, where = onlyLocal, "it belongs to a local run, not to one on AWS"
 	}
 	for _, name := range wrong {
-		if o.given[name] && o.from == "" {
+		if o.given[name] && o.from == "" && o.resume == "" {
 			return fmt.Errorf("-%s has no effect here: %s", name, where)
 		}
 	}
@@ -185,7 +186,22 @@ func (o *options) check() error {
 	if o.aws() {
 		least = powertuning.MinNum
 	}
+	if err := o.checkAlone(); err != nil {
+		return err
+	}
+	bounded := slices.ContainsFunc(o.strategies, func(name string) bool {
+		s, err := strategies.ByName(name)
+		return err == nil && s.Bounded
+	})
 	switch {
+	case o.dir == "":
+		return errors.New("-o: it is empty: it must be a folder")
+	case o.given["concurrency"] && !bounded:
+		return fmt.Errorf("-concurrency has no effect on %s: it bounds pool and semaphore", strings.Join(o.strategies, ", "))
+	case o.given["repeat"] && o.strategies[0] == none:
+		return errors.New("-repeat has no effect with -strategies none, which sends the payload as it is: write it there")
+	case o.auto && !o.ours():
+		return errors.New("-concurrency auto needs the reads of this project's function: give numbers for another one")
 	case o.num < least:
 		return fmt.Errorf("-num %d: it must be at least %d", o.num, least)
 	case o.repeat < 1 || o.repeat > event.MaxRepeat:
@@ -198,10 +214,30 @@ func (o *options) check() error {
 		return errors.New("-concurrency auto needs the CPU figures of a local run: give AWS the numbers that one has found")
 	case o.payload != "" && o.input != "":
 		return errors.New("-payload and -input: only one of them can be the payload")
-	case o.from != "" && (o.aws() || o.input != "" || o.dryRun):
-		return errors.New("-from draws a comparison that has been made: it goes with -o, -json and -open alone")
 	case o.json && o.open:
 		return errors.New("-json and -open: only one of them")
+	}
+	return nil
+}
+
+// alone are the flags that take up or draw a comparison that is made already,
+// and those that go with each.
+var alone = map[string][]string{
+	"from":   {"from", "o", "json", "open"},
+	"resume": {"resume", "profile", "region", "yes", "json", "open", "dry-run"},
+}
+
+// checkAlone refuses flags that would do nothing beside those of alone.
+func (o *options) checkAlone() error {
+	for name, with := range alone {
+		if !o.given[name] {
+			continue
+		}
+		for other := range o.given {
+			if !slices.Contains(with, other) {
+				return fmt.Errorf("-%s has no effect beside -%s, which goes with -%s alone", other, name, strings.Join(with[1:], ", -"))
+			}
+		}
 	}
 	return nil
 }

@@ -50,8 +50,8 @@ func (i interrupted) Error() string {
 }
 
 // interruptible returns a context that the first Ctrl-C or SIGTERM ends. The
-// second one leaves at once: the function's process dies with this one, and
-// the temporary folder goes.
+// second one leaves at once, with the function's processes and the temporary
+// folder.
 func interruptible(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
@@ -60,7 +60,7 @@ func interruptible(parent context.Context) (context.Context, func()) {
 		first := (<-signals).(syscall.Signal)
 		cancel(interrupted{first})
 		second := (<-signals).(syscall.Signal)
-		_ = removeScratch()
+		abandon()
 		os.Exit(128 + int(second))
 	}()
 	return ctx, func() { signal.Stop(signals) }

@@ -27,6 +27,15 @@ func removeScratch() error {
 	return nil
 }
 
+// abandon kills the function's processes and removes the temporary folder, for
+// a program that leaves at once.
+func abandon() {
+	if dir, _ := scratch.Load().(string); dir != "" {
+		local.Abandon(dir)
+	}
+	_ = removeScratch() // there is nobody left to tell
+}
+
 // onThisMachine compares under the local model of Lambda and S3.
 func onThisMachine(ctx context.Context, o *options, stdout, stderr io.Writer) (err error) {
 	c, b, err := plan(o, time.Now())
@@ -35,6 +44,9 @@ func onThisMachine(ctx context.Context, o *options, stdout, stderr io.Writer) (e
 	}
 	if b.dryRun {
 		return printPlan(stdout, b.options, c)
+	}
+	if err := writable(b.dir); err != nil {
+		return err // before the time that it takes to build the function
 	}
 	dir, err := os.MkdirTemp("", "tune-")
 	if err != nil {

@@ -183,10 +183,12 @@ func (b *base) payloadFor(s strategies.Strategy, concurrency *int) (json.RawMess
 // project's: not one that the user gave for a function of the user's own.
 func (b *base) complete() bool { return b.ours() || len(b.payload) == 0 }
 
-// ours reports whether the function is this project's: on AWS it is, as far
-// as anyone can tell, unless the payload is sent as it is.
-func (b *base) ours() bool {
-	return b.function == defaultFunction && !slices.Contains(b.strategies, none)
+// ours reports whether the function is this project's; on AWS it is taken for
+// that.
+func (o *options) ours() bool {
+	given, err := filepath.Abs(o.function)
+	own, errOwn := filepath.Abs(defaultFunction)
+	return err == nil && errOwn == nil && given == own
 }
 
 func (b *base) payloadNumber(name string) (n int, ok bool) {
@@ -203,12 +205,16 @@ func (b *base) settle(c *result.Comparison) error {
 	b.key = filepath.Base(b.object)
 	for _, v := range c.Variants {
 		p, err := event.Decode(v.Payload, event.DefaultConcurrency)
-		if err != nil && b.function == defaultFunction {
+		if err == nil {
+			b.key = p.ObjectKey
+		}
+		if !b.ours() || b.aws() && v.Strategy == none && err != nil {
+			continue // what another function reads is not known
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", v.Label(), err)
 		}
-		if err == nil {
-			b.key, c.Run.Repeat, c.Run.ObjectKey = p.ObjectKey, p.Repeat, p.ObjectKey
-		}
+		c.Run.Repeat, c.Run.ObjectKey = p.Repeat, p.ObjectKey
 	}
 	if b.aws() {
 		return nil
@@ -216,6 +222,9 @@ func (b *base) settle(c *result.Comparison) error {
 	object, err := os.ReadFile(b.object)
 	if err != nil {
 		return fmt.Errorf("-object: %w", err)
+	}
+	if !b.ours() {
+		return nil
 	}
 	c.Run.ObjectBytes = len(object)
 	var records []json.RawMessage

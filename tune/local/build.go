@@ -24,7 +24,13 @@ func executable(ctx context.Context, function, dir string) (string, error) {
 		return filepath.Abs(function)
 	}
 	bootstrap := filepath.Join(dir, "bootstrap")
-	return bootstrap, build(ctx, function, bootstrap)
+	if err := build(ctx, function, bootstrap); err != nil {
+		return "", err
+	}
+	if info, err = os.Stat(bootstrap); err != nil || info.Mode()&0o111 == 0 {
+		return "", fmt.Errorf("the function %s is a Go package that is not package main: name one that is, or an executable", function)
+	}
+	return bootstrap, nil
 }
 
 // build compiles a Go package for this machine, as the deployment compiles it

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"lambda-parallel-io/tune/local/lambda"
 	"lambda-parallel-io/tune/local/s3"
 	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/result"
@@ -61,20 +62,30 @@ func (t *Tuner) prepare(object []byte) error {
 	if err := t.s3.Put(bucket, t.cfg.Key, object); err != nil {
 		return err
 	}
-	ca := filepath.Join(t.cfg.Dir, "s3-authority.pem")
+	ca := authority(t.cfg.Dir)
 	if err := os.WriteFile(ca, t.s3.CA(), 0o600); err != nil {
 		return fmt.Errorf("writing the local S3's certificate: %w", err)
 	}
 	t.env = append([]string{
 		"BUCKET=" + bucket,
 		"AWS_ENDPOINT_URL_S3=" + t.s3.URL(),
-		"AWS_CA_BUNDLE=" + ca,
+		caVariable + ca,
 		"AWS_ACCESS_KEY_ID=LOCAL" + rand.Text()[:15],
 		"AWS_SECRET_ACCESS_KEY=" + rand.Text(),
 		"AWS_SESSION_TOKEN=" + rand.Text(),
 	}, t.cfg.Env...)
 	return nil
 }
+
+// caVariable tells the function which authority to trust, and this program
+// which processes are the function's.
+const caVariable = "AWS_CA_BUNDLE="
+
+func authority(dir string) string { return filepath.Join(dir, "s3-authority.pem") }
+
+// Abandon kills the processes of the function of a Tuner with that Config.Dir,
+// for a program that leaves at once.
+func Abandon(dir string) { lambda.KillMarked(caVariable + authority(dir)) }
 
 // Close ends S3.
 func (t *Tuner) Close() error { return t.s3.Close() }

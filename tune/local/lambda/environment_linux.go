@@ -40,9 +40,9 @@ func (f *Function) environment() []string {
 	}, f.cfg.Env...)
 }
 
-// killMarked kills every process whose environment holds the variable: what a
-// function has started and taken out of its process group.
-func killMarked(variable string) {
+// KillMarked kills every process whose environment holds the variable,
+// KEY=VALUE, also one that a function has started and that left its group.
+func KillMarked(variable string) {
 	files, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		return

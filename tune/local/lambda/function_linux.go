@@ -55,7 +55,7 @@ func (f *Function) Close() error {
 	var err error
 	f.closed.Do(func() {
 		f.end()
-		killMarked(f.mark())
+		KillMarked(f.mark())
 		err = f.api.close()
 	})
 	return err
@@ -78,10 +78,7 @@ func (f *Function) freeze() {
 // start starts a process in the last one's place, unthrottled for its INIT.
 func (f *Function) start() error {
 	f.end()
-	select {
-	case <-f.api.initErr: // of the last one
-	default:
-	}
+	f.api.forget()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p, err := startProcess(f.cfg.Path, f.environment(), f.cfg.MemoryMB, f.tail)
@@ -174,19 +171,29 @@ func (f *Function) init(ctx context.Context, id string, deadline time.Time) (*po
 }
 
 // wait waits until the process asks for an event, ends, or is too late: then
-// all that it returns is nil.
+// all that it returns is nil. A process that has asked already is never late.
 func (f *Function) wait(ctx context.Context, id string, deadline time.Time) (*poll, *FunctionError, error) {
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
-	for {
+	for late := false; ; {
 		select {
 		case p := <-f.api.polled:
-			select {
-			case <-p.gone: // of a process that has ended since
-				continue
-			default:
+			if !p.hungUp() {
 				return p, nil, nil
 			}
+			continue
+		default:
+			if late {
+				return nil, nil, nil
+			}
+		}
+		select {
+		case p := <-f.api.polled:
+			if !p.hungUp() {
+				return p, nil, nil
+			}
+		case failure := <-f.api.initErr:
+			return nil, failure, nil
 		case <-f.proc.gone:
 			select {
 			case failure := <-f.api.initErr: // its own words tell more than how it ended
@@ -195,7 +202,7 @@ func (f *Function) wait(ctx context.Context, id string, deadline time.Time) (*po
 				return nil, exited(id, f.proc.state), nil
 			}
 		case <-timer.C:
-			return nil, nil, nil
+			late = true
 		case <-ctx.Done():
 			return nil, nil, context.Cause(ctx)
 		}
@@ -264,6 +271,7 @@ func (f *Function) finish(inv *Invocation, a answer, before usage, begin time.Ti
 	inv.MaxMemoryMB = peakMB(f.proc.pid)
 	inv.CPU = max(0, after.cpu-before.cpu)
 	inv.RunDelay = max(0, after.runDelay-before.runDelay)
+	inv.Children = after.children != before.children || hasCompany(f.proc.pid)
 }
 
 // fail fills in an invocation that ended the process, by itself or, without a
@@ -279,11 +287,7 @@ func (f *Function) fail(inv *Invocation, failure *FunctionError, begin time.Time
 	}
 	inv.BilledMS = billed(inv.Duration, inv.Init)
 	if f.proc != nil {
-		inv.MaxMemoryMB = peakMB(f.proc.pid)
-		if f.proc.throttle.killedForMemory() {
-			inv.OutOfMemory = true
-			inv.MaxMemoryMB = f.cfg.MemoryMB
-		}
+		inv.MaxMemoryMB, inv.OutOfMemory = f.proc.throttle.memory()
 	}
 	f.end()
 }

@@ -123,6 +123,34 @@ func TestAProcessThatDiesBetweenInvocationsIsReplaced(t *testing.T) {
 	}
 }
 
+func TestAProcessThatReportsAnINITErrorAndStaysIsNotWaitedFor(t *testing.T) {
+	f := function(t, 1_769, time.Minute, asFunction+"=reports an init error and stays")
+	start := time.Now()
+	inv := invoke(t, f, request{})
+	if inv.Err == nil || inv.Err.Error() != "Config: no BUCKET is set" || time.Since(start) > 10*time.Second {
+		t.Errorf("Err = %v after %v, want what was posted to init/error, at once", inv.Err, time.Since(start))
+	}
+}
+
+func TestAPauseLongerThanTheTimeoutLeavesTheProcess(t *testing.T) {
+	f := function(t, 1_769, time.Second)
+	before := invoke(t, f, request{Do: "answer"})
+	for range 3 {
+		time.Sleep(1100 * time.Millisecond) // what is tested is that this time does not count
+		after := invoke(t, f, request{Do: "answer"})
+		if string(after.Response) != string(before.Response) {
+			t.Fatalf("process %s became %s by a pause", before.Response, after.Response)
+		}
+	}
+}
+
+func TestAnotherEventIsRefusedBeforeTheLastIsAnswered(t *testing.T) {
+	f := function(t, 1_769, 5*time.Second)
+	if inv := invoke(t, f, request{Do: "poll twice"}); string(inv.Response) != "403" {
+		t.Errorf("a second poll got %s, %v; want 403, and the invocation to go on", inv.Response, inv.Err)
+	}
+}
+
 func TestTheLimitsAreLambdas(t *testing.T) {
 	f := function(t, 4_096, time.Minute)
 	if inv := invoke(t, f, request{Do: "limits"}); string(inv.Response) != "[1024,3]" {
@@ -185,6 +213,9 @@ func TestNothingOutlivesClose(t *testing.T) {
 			var child int
 			if err := json.Unmarshal(inv.Response, &child); err != nil || syscall.Kill(child, 0) != nil {
 				t.Fatalf("the function did not start a child: %s, %v", inv.Response, inv.Err)
+			}
+			if !inv.Children {
+				t.Error("Children = false, although the function has started a process that is not held back")
 			}
 			if err := f.Close(); err != nil {
 				t.Fatal(err)

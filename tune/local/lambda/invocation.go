@@ -24,6 +24,7 @@ type Invocation struct {
 
 	CPU      time.Duration // processor time used during Duration
 	RunDelay time.Duration // time its threads were ready to run and had no processor, summed
+	Children bool          // the function has started processes of its own, which nothing here holds back
 
 	Log []byte // the last 4 KB of what the process has printed
 }

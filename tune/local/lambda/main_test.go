@@ -33,11 +33,14 @@ func TestMain(m *testing.M) {
 	case "dies at once":
 		fmt.Println("cannot start")
 		os.Exit(3)
-	case "reports an init error":
+	case "reports an init error", "reports an init error and stays":
 		body := strings.NewReader(`{"errorType": "Config", "errorMessage": "no BUCKET is set"}`)
 		resp, err := http.Post("http://"+os.Getenv("AWS_LAMBDA_RUNTIME_API")+"/2018-06-01/runtime/init/error", "application/json", body)
 		if err == nil {
 			resp.Body.Close()
+		}
+		if strings.HasSuffix(mode, "stays") {
+			<-make(chan int)
 		}
 		os.Exit(1)
 	default:
@@ -103,6 +106,12 @@ func handle(ctx context.Context, r request) (any, error) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: r.MS > 0}
 		err := cmd.Start()
 		return cmd.Process.Pid, err
+	case "poll twice":
+		resp, err := http.Get("http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime/invocation/next")
+		if err != nil {
+			return nil, err
+		}
+		return resp.StatusCode, resp.Body.Close()
 	case "answer twice":
 		return answerTwice()
 	}
@@ -111,7 +120,6 @@ func handle(ctx context.Context, r request) (any, error) {
 
 // answerTwice posts an answer behind aws-lambda-go's back.
 func answerTwice() (any, error) {
-	go func() {}()
 	base := "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime/invocation/"
 	resp, err := http.Post(base+"no-such-id/response", "application/json", strings.NewReader(`"garbage"`))
 	if err != nil {

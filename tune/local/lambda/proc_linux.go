@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -49,6 +50,48 @@ func runDelay(pid int) time.Duration {
 		}
 	}
 	return sum
+}
+
+// The fields of /proc/PID/stat behind the command's name, from 0.
+const (
+	statParent = iota + 1
+	statGroup
+	statChildFaults = 8 // minor page faults of children that have ended and were waited for
+)
+
+// procStat reads those fields, nil once the process has gone.
+func procStat(pid string) []string {
+	stat, err := os.ReadFile("/proc/" + pid + "/stat")
+	at := bytes.LastIndex(stat, []byte(") ")) // the name may hold anything
+	if fields := strings.Fields(string(stat[at+1:])); err == nil && at > 0 && len(fields) > statChildFaults {
+		return fields
+	}
+	return nil
+}
+
+// childFaults changes when process pid has waited for a child of its own.
+func childFaults(pid int) string {
+	if fields := procStat(strconv.Itoa(pid)); fields != nil {
+		return fields[statChildFaults]
+	}
+	return ""
+}
+
+// hasCompany reports whether another process runs that is a child of process
+// pid or in its group.
+func hasCompany(pid int) bool {
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return false
+	}
+	self := strconv.Itoa(pid)
+	for _, dir := range dirs {
+		other := filepath.Base(dir)
+		if fields := procStat(other); fields != nil && other != self && (fields[statParent] == self || fields[statGroup] == self) {
+			return true
+		}
+	}
+	return false
 }
 
 // residentMB reads the resident memory from an open /proc/PID/statm, in MB of

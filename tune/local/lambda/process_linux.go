@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -27,7 +28,7 @@ type process struct {
 // startProcess starts the executable at path. out takes what it prints.
 func startProcess(path string, env []string, memoryMB int, out io.Writer) (*process, error) {
 	cmd := exec.Command(path)
-	cmd.Dir = "/"
+	cmd.Dir = filepath.Dir(path) // LAMBDA_TASK_ROOT, as /var/task on Lambda
 	cmd.Env = env
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.WaitDelay = time.Second // for what it leaves behind that holds its output open
@@ -117,8 +118,9 @@ func (p *process) kill() {
 // usage is what a process has used so far.
 type usage struct {
 	cpu, runDelay time.Duration
+	children      string // changes when a child has ended
 }
 
 func (p *process) usage() usage {
-	return usage{cpu: p.throttle.clock.now(), runDelay: runDelay(p.pid)}
+	return usage{cpu: p.throttle.clock.now(), runDelay: runDelay(p.pid), children: childFaults(p.pid)}
 }

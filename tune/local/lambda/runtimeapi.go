@@ -48,6 +48,16 @@ type poll struct {
 	gone   <-chan struct{}
 }
 
+// hungUp reports whether the process no longer waits.
+func (p *poll) hungUp() bool {
+	select {
+	case <-p.gone:
+		return true
+	default:
+		return false
+	}
+}
+
 // event is one invocation on its way to the process and back.
 type event struct {
 	id       string
@@ -97,6 +107,10 @@ func (api *runtimeAPI) close() error {
 }
 
 func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
+	if api.busy() {
+		refuse(w, http.StatusForbidden, "InvalidStateTransition", "the last invocation has not been answered")
+		return
+	}
 	p := &poll{at: time.Now(), events: make(chan *event), gone: r.Context().Done()}
 	api.idle()
 	select {
@@ -123,6 +137,22 @@ func (api *runtimeAPI) setCurrent(e *event) {
 	api.mu.Lock()
 	api.current = e
 	api.mu.Unlock()
+}
+
+// busy reports whether an event was handed over and not answered.
+func (api *runtimeAPI) busy() bool {
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	return api.current != nil
+}
+
+// forget drops what a process that has ended left unanswered and unread.
+func (api *runtimeAPI) forget() {
+	api.setCurrent(nil)
+	select {
+	case <-api.initErr:
+	default:
+	}
 }
 
 // take returns the event that the request answers, once.

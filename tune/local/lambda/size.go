@@ -3,8 +3,10 @@
 // the errors and the billing of its memory size.
 //
 // It needs Linux and no privilege. What it leaves out: network bandwidth by
-// memory size, arm64's own speed, the limit of 1,024 processes and threads,
-// and the processor time of processes that the function itself starts.
+// memory size, arm64's own speed, and the limit of 1,024 processes and
+// threads. Processes that the function itself starts are not held back; an
+// invocation tells of them. They end with the function, but where this program
+// is killed by SIGKILL the function's own process alone does.
 package lambda
 
 import "time"

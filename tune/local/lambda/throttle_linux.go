@@ -29,6 +29,7 @@ type throttle struct {
 	used    time.Duration // the clock at begin
 	debt    time.Duration // used too much before begin
 	outgrew bool          // killed for its memory
+	peak    int           // the highest resident memory seen, in MB
 
 	thaw chan struct{} // the mode is no longer frozen
 	gone chan struct{} // closed when the process has ended
@@ -121,8 +122,8 @@ func (t *throttle) look(statm *os.File) (time.Time, bool) {
 		t.watchMemory(statm)
 	}
 	end := t.begin.Add(Period)
-	if bound == 0 {
-		return end, true
+	if bound == 0 { // until an invocation begins, which must not wait for this period's end
+		return now.Add(time.Millisecond), true
 	}
 	left := bound - t.debt - (used - t.used)
 	t.signal(left <= 0)
@@ -139,16 +140,23 @@ func (t *throttle) look(statm *os.File) (time.Time, bool) {
 // watchMemory kills a process that has outgrown its memory size, as Lambda
 // does. What it allocates and frees within a period escapes.
 func (t *throttle) watchMemory(statm *os.File) {
-	if residentMB(statm) > t.memoryMB {
+	now := residentMB(statm)
+	t.peak = max(t.peak, now)
+	if now > t.memoryMB {
 		t.outgrew = true
 		_ = unix.Kill(-t.pid, unix.SIGKILL)
 	}
 }
 
-func (t *throttle) killedForMemory() bool {
+// memory returns the highest resident memory seen in MB, the memory size where
+// the process was killed for outgrowing it, and whether it was.
+func (t *throttle) memory() (peak int, outgrew bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.outgrew
+	if t.outgrew {
+		return t.memoryMB, true
+	}
+	return t.peak, false
 }
 
 // sleepUntil sleeps on this very thread: Go's own timers round to 1 ms.
