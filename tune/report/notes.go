@@ -52,8 +52,8 @@ func (g *grid) notes() (notes []string) {
 			markCapped, list(capped), g.Run.CPUs)
 	}
 	if len(starved) > 0 {
-		add("%s The machine was busy: threads of %s waited for a processor, together for up to %s of the duration. Measure again with other programs closed.",
-			markBusy, some(starved), percent(worst))
+		add("%s The machine was busy, with S3 on it too: threads of %s waited for a processor, together for up to %s of the duration. Measure again with other programs closed, or on a machine with more than %d cores.",
+			markBusy, some(starved), percent(worst), g.Run.CPUs)
 	}
 	if len(retried) > 0 {
 		add("Reads were tried again, up to %s an invocation: %s. S3 gives about 5,500 GETs a second: lower the concurrency.",
