@@ -130,7 +130,7 @@ func (g *grid) drawn() []int {
 
 func (g *grid) againstMemory(id, heading, unit string, of func(*cell) estimate, text func(float64) string) *figure {
 	f := &figure{ID: id, Title: heading, Width: figureWidth, XTitleAt: 33,
-		Hint: "Logarithmic scales. ", Left: plotLeft, Top: plotTop, Bottom: plotBottom, XTitle: "Memory, MB", YTitle: unit}
+		Hint: "Logarithmic scales. ", Top: plotTop, Bottom: plotBottom, XTitle: "Memory, MB", YTitle: unit}
 	variants := g.drawn()
 	widest := 0.0
 	for _, v := range variants {
@@ -150,8 +150,11 @@ func (g *grid) againstMemory(id, heading, unit string, of func(*cell) estimate, 
 	for _, r := range g.rows {
 		sizes = append(sizes, float64(r.power))
 	}
-	x, y := newScale(sizes, f.Left, f.Right), newScale(values, f.Bottom, f.Top)
-	f.XTicks, f.YTicks = x.memoryTicks(g.Run.PowerValues, textSize), y.ticks(tickText)
+	y := newScale(values, f.Bottom, f.Top)
+	f.YTicks = y.ticks(tickText)
+	f.Left = leftOf(f.YTicks)
+	x := newScale(sizes, f.Left, f.Right)
+	f.XTicks = x.memoryTicks(g.Run.PowerValues, textSize)
 	if slices.ContainsFunc(f.XTicks, func(t tick) bool { return t.Row > 0 }) {
 		f.XTitleAt += lineHeight
 	}
@@ -199,6 +202,15 @@ func (g *grid) againstMemory(id, heading, unit string, of func(*cell) estimate, 
 	f.placeLabels()
 	f.Description = g.describe(variants, of, text)
 	return f
+}
+
+// leftOf is where a plot begins to the right of its ticks' texts.
+func leftOf(ticks []tick) float64 {
+	left := plotLeft
+	for _, t := range ticks {
+		left = max(left, textWidth(t.Text, textSize)+10)
+	}
+	return left
 }
 
 func tickText(v float64) string {

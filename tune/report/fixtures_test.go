@@ -15,10 +15,12 @@ import (
 
 // fixtures are the comparisons of which every view has a golden file. Their
 // figures are invented, with the shape of real ones.
-var fixtures = []struct {
+type fixture struct {
 	name  string
 	model func() *result.Comparison
-}{
+}
+
+var fixtures = []fixture{
 	{"local", local},
 	{"aws", onAWS},
 	{"few", few},

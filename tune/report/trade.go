@@ -9,7 +9,7 @@ import (
 
 // costAgainstTime shows which cells no other beats in both.
 func (g *grid) costAgainstTime() *figure {
-	f := &figure{ID: "trade", Title: "Cost against time", Width: figureWidth, Left: plotLeft, Right: figureWidth - 20,
+	f := &figure{ID: "trade", Title: "Cost against time", Width: figureWidth, Right: figureWidth - 20,
 		Top: plotTop, Bottom: plotBottom, XTitleAt: 34, XTitle: title(g.Statistic()) + " duration, ms", YTitle: "$ per million invocations"}
 	variants := g.drawn()
 	var times, costs []float64
@@ -19,8 +19,11 @@ func (g *grid) costAgainstTime() *figure {
 			cells, times, costs = append(cells, c), append(times, c.duration.value), append(costs, c.cost.value)
 		}
 	}
-	x, y := newScale(times, f.Left+24, f.Right), newScale(costs, f.Bottom-18, f.Top)
-	f.XTicks, f.YTicks = x.ticks(tickText), y.ticks(tickText)
+	y := newScale(costs, f.Bottom-18, f.Top)
+	f.YTicks = y.ticks(tickText)
+	f.Left = leftOf(f.YTicks)
+	x := newScale(times, f.Left+24, f.Right)
+	f.XTicks = x.ticks(tickText)
 	at := func(c *cell) point {
 		p := newPoint(c.variant, x.at(c.duration.value), y.at(c.cost.value), c)
 		p.Title = fmt.Sprintf("%s, %s MB: %s ms, %s per million", c.label, megabytes(c.power), milliseconds(c.duration.value), dollars(c.cost.value))
