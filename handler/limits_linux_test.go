@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"regexp"
 	"strings"
@@ -149,7 +150,7 @@ func TestNothingGrowsFromInvocationToInvocation(t *testing.T) {
 					t.Fatal("the object is missing: want an error")
 				}
 			default:
-				p.must(t, fmt.Sprintf(`{"repeat": %d, "objectKey": "sample.json"}`, growthRepeat), time.Minute)
+				p.must(t, fmt.Sprintf(`{"repeat": %d, "objectKey": "sample.json"}`, *growthRepeat), time.Minute)
 			}
 		}
 	}
@@ -178,5 +179,5 @@ func TestNothingGrowsFromInvocationToInvocation(t *testing.T) {
 	}
 }
 
-// growthRepeat makes 100 invocations some 90,000 reads.
-const growthRepeat = 1000
+// By default the 100 invocations make some 90,000 reads.
+var growthRepeat = flag.Int("growth", 1000, "reads an invocation in TestNothingGrowsFromInvocationToInvocation; 11112 make a million")

@@ -14,6 +14,7 @@ import (
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/local/s3"
 	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/stepfunctions"
 )
 
 // options are what the command line says.
@@ -35,14 +36,15 @@ type options struct {
 	function string
 	env      []string
 
-	stack        string
-	stateMachine string
-	functionARN  string
-	profile      string
-	region       string
-	parallel     bool
-	yes          bool
-	resume       string
+	stack            string
+	stateMachine     string
+	functionARN      string
+	profile          string
+	region           string
+	parallel         bool
+	executionTimeout time.Duration
+	yes              bool
+	resume           string
 
 	from   string
 	dir    string
@@ -126,6 +128,7 @@ func (o *options) define(fs *flag.FlagSet) {
 	fs.StringVar(&o.profile, "profile", "", "")
 	fs.StringVar(&o.region, "region", "", "")
 	fs.BoolVar(&o.parallel, "parallel", false, "")
+	fs.DurationVar(&o.executionTimeout, "execution-timeout", stepfunctions.DefaultExecutionTimeout, "")
 	fs.BoolVar(&o.yes, "yes", false, "")
 	fs.StringVar(&o.resume, "resume", "", "")
 
@@ -167,8 +170,8 @@ func (o *options) addEnv(s string) error {
 
 // onlyLocal and onlyAWS are the flags that mean nothing in the other mode.
 var (
-	onlyLocal = []string{"latency", "seed", "function", "env", "object"}
-	onlyAWS   = []string{"parallel", "yes", "profile"}
+	onlyLocal = []string{"latency", "seed", "function", "env", "object", "v"}
+	onlyAWS   = []string{"parallel", "yes", "profile", "execution-timeout"}
 )
 
 // check looks at what a flag alone cannot know.
@@ -210,6 +213,8 @@ func (o *options) check() error {
 		return fmt.Errorf("-arch %q: it must be %s or %s", o.arch, powertuning.ARM64, powertuning.X8664)
 	case o.timeout < time.Second || o.timeout > 900*time.Second:
 		return fmt.Errorf("-timeout %s: it must be from 1s to 900s", o.timeout)
+	case o.executionTimeout < time.Second || o.executionTimeout > 900*time.Second:
+		return fmt.Errorf("-execution-timeout %s: it must be from 1s to 900s", o.executionTimeout)
 	case o.auto && o.aws():
 		return errors.New("-concurrency auto needs the CPU figures of a local run: give AWS the numbers that one has found")
 	case o.payload != "" && o.input != "":
@@ -224,7 +229,7 @@ func (o *options) check() error {
 // and those that go with each.
 var alone = map[string][]string{
 	"from":   {"from", "o", "json", "open"},
-	"resume": {"resume", "profile", "region", "yes", "json", "open", "dry-run"},
+	"resume": {"resume", "profile", "region", "execution-timeout", "yes", "json", "open", "dry-run"},
 }
 
 // checkAlone refuses flags that would do nothing beside those of alone.

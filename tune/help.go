@@ -37,6 +37,8 @@ On AWS
   -profile NAME         of the AWS configuration
   -region NAME          of the state machine (that of its ARN)
   -parallel             a size's invocations at once, in place of one by one
+  -execution-timeout D  the stack's totalExecutionTimeout (600s); its function's
+                        timeout is -timeout, its architecture -arch
   -yes                  spend more than $1 without being asked
   -resume DIR           take up a comparison that was cut off
 

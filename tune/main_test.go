@@ -96,6 +96,7 @@ func TestScripts(t *testing.T) {
 			"nothing": nothing,
 			"shape":   shape,
 			"capped":  capped,
+			"limits":  limits,
 			"sfn":     sfn,
 		},
 	})

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,15 +78,18 @@ func resume(ctx context.Context, o *options, stdin io.Reader, stdout, stderr io.
 
 // spend shows what the comparison will cost, and makes it.
 func spend(ctx context.Context, o *options, c *result.Comparison, settings stepfunctions.Settings, stdin io.Reader, stdout, stderr io.Writer) error {
-	p, err := stepfunctions.NewPlan(c, 0)
+	p, err := stepfunctions.NewPlan(c, o.executionTimeout)
 	if err != nil {
 		return usageError{err}
 	}
-	if o.dryRun {
+	if o.dryRun && !o.json {
 		return p.WriteText(stdout)
 	}
 	if err := p.WriteText(stderr); err != nil {
 		return err
+	}
+	if o.dryRun {
+		return printPlan(stdout, o, c)
 	}
 	t, err := stepfunctions.New(ctx, stepfunctions.Options{Settings: settings})
 	if err != nil {
@@ -97,11 +101,21 @@ func spend(ctx context.Context, o *options, c *result.Comparison, settings stepf
 		}
 	}
 	err = compare(ctx, t, o, c, stdout, stderr)
-	if cut := (*stepfunctions.InterruptedError)(nil); errors.As(err, &cut) {
-		return fmt.Errorf("%w\nto take it up again: go run ./tune -resume %s", err, o.dir)
+	if err == nil || errors.Is(err, errCells) || !slices.ContainsFunc(c.Variants, begunOnAWS) {
+		return err
 	}
-	return err
+	again := "go run ./tune -resume " + o.dir
+	if o.profile != "" {
+		again += " -profile " + o.profile
+	}
+	if o.region != "" {
+		again += " -region " + o.region
+	}
+	return fmt.Errorf("%w\nto take it up again: %s", err, again)
 }
+
+// begunOnAWS reports whether there is something of the variant to resume.
+func begunOnAWS(v result.Variant) bool { return v.Execution != "" || v.Tuning != nil || v.Error != "" }
 
 // confirm asks once. Without a terminal nobody can answer: the run is refused.
 func confirm(ctx context.Context, stdin io.Reader, stderr io.Writer, dollars float64) error {

@@ -76,3 +76,22 @@ func capped(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("a capped size is recommended")
 	}
 }
+
+// limits DIR ARGS ... runs tune into DIR, where every cell must have been
+// measured or must say that it was out of memory.
+func limits(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec("tune", append([]string{"-o", args[0]}, args[1:]...)...)
+	var c result.Comparison
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0]+"/results.json")), &c))
+	for _, v := range c.Variants {
+		if len(v.Cells) != len(c.Run.PowerValues) {
+			ts.Fatalf("%s has %d cells: %v", v.Label(), len(v.Cells), err)
+		}
+		for _, cell := range v.Cells {
+			if whole := cell.Error == "" && len(cell.DurationsMS) == c.Run.Num; !whole && !strings.Contains(cell.Error, "out of memory") {
+				ts.Fatalf("%s at %d MB: %q", v.Label(), cell.Power, cell.Error)
+			}
+			ts.Logf("%s at %d MB: %v ms, %d MB, %s", v.Label(), cell.Power, cell.DurationsMS, cell.MaxMemoryMB, cell.Error)
+		}
+	}
+}

@@ -133,7 +133,8 @@ func text(name string, v jsontext.Value) (string, error) {
 	if v.Kind() != '"' {
 		return "", fmt.Errorf("%s must be a string, got %s", name, shorten(string(v)))
 	}
-	return s, errors.Join(json.Unmarshal(v, &s))
+	err := json.Unmarshal(v, &s)
+	return s, err
 }
 
 // whole reads a whole number from 1 to most. JSON has one kind of number: 30,

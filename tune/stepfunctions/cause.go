@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"lambda-parallel-io/tune/result"
 )
 
 // The states of Power Tuning that matter here; of the others the names are
@@ -21,18 +24,33 @@ const (
 )
 
 // cause digs out of an execution's history why it failed.
-func (t *Tuner) cause(ctx context.Context, e *sfn.DescribeExecutionOutput) string {
+// Its error is one after which it can be asked again.
+func (t *Tuner) cause(ctx context.Context, v result.Variant, e *sfn.DescribeExecutionOutput) (string, error) {
 	var events []types.HistoryEvent
 	pages := sfn.NewGetExecutionHistoryPaginator(t.client, &sfn.GetExecutionHistoryInput{ExecutionArn: e.ExecutionArn, MaxResults: 1000})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx, patient)
+		if ctx.Err() != nil {
+			return "", t.interrupted(ctx, v)
+		}
+		if err = t.explain(err, e); IsCredentials(err) {
+			return "", err
+		}
 		if err != nil {
 			said := describe(aws.ToString(e.Error), aws.ToString(e.Cause))
-			return fmt.Sprintf("%s (its history could not be read: %v)", said, t.failed("GetExecutionHistory", aws.ToString(e.ExecutionArn), err))
+			return fmt.Sprintf("%s (its history could not be read: %v)", said, err), nil
 		}
 		events = append(events, page.Events...)
 	}
-	return causeIn(events)
+	return causeIn(events), nil
+}
+
+// explain is failed for a call that asks for an execution's history.
+func (t *Tuner) explain(err error, e *sfn.DescribeExecutionOutput) error {
+	if err == nil {
+		return nil
+	}
+	return t.failed("GetExecutionHistory", aws.ToString(e.ExecutionArn), err)
 }
 
 // causeIn returns the failure that ended an execution: the last one before
@@ -163,22 +181,29 @@ func describe(name, cause string) string {
 	case name == "" && cause == "":
 		return "no cause given"
 	case cause == "":
-		return name
+		return shorten(name)
 	case name == "" || name == "Error":
 		return shorten(cause)
 	}
-	return name + ": " + shorten(cause)
+	return shorten(name + ": " + cause)
 }
 
 // invocationError is how the tuner's executor tells of the error that the
 // function answered; the payload behind it is the variant's own.
 var invocationError = regexp.MustCompile(`(?s)^(Invocation error \(running in \w+\): )(.*?)( with payload .*)?$`)
 
-// shorten keeps an error fit for a table, whatever the function said.
+// shorten keeps an error fit for a table and a terminal, whatever the function
+// said: of bounded length, and without control characters.
 func shorten(s string) string {
 	const most = 600
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
+	r := []rune(strings.ToValidUTF8(s, "\uFFFD"))
+	if len(r) > most {
+		r = append(r[:most], '…')
 	}
-	return s
+	for i := range r {
+		if !unicode.IsPrint(r[i]) {
+			r[i] = ' '
+		}
+	}
+	return string(r)
 }

@@ -25,14 +25,19 @@ func waits(run result.Run, v result.Variant) time.Duration {
 	return time.Duration(run.Repeat) * readLatency / time.Duration(inFlight(run, v))
 }
 
-// inFlight returns how many reads v does at once.
+// inFlight returns how many reads v does at once. A payload that is sent as
+// it is says so itself.
 func inFlight(run result.Run, v result.Variant) int {
-	s, err := strategies.ByName(v.Strategy)
+	name, concurrency := v.Strategy, v.Concurrency
+	if p, err := event.Decode(v.Payload, event.DefaultConcurrency); err == nil {
+		name, concurrency = p.Strategy, &p.Concurrency
+	}
+	s, err := strategies.ByName(name)
 	switch {
-	case err != nil || s.Sequential: // of a payload sent as it is the strategy is not known
+	case err != nil || s.Sequential:
 		return 1
-	case v.Concurrency != nil:
-		return max(1, *v.Concurrency)
+	case s.Bounded && concurrency != nil:
+		return max(1, *concurrency)
 	}
 	return max(1, min(run.Repeat, event.MaxConcurrency))
 }

@@ -43,8 +43,7 @@ func (t *Tuner) variant(ctx context.Context, run result.Run, v *result.Variant, 
 	case err != nil:
 		return 0, err
 	}
-	t.fill(ctx, run, v, e)
-	return elapsed(e.StartDate, e.StopDate), nil
+	return elapsed(e.StartDate, e.StopDate), t.fill(ctx, run, v, e)
 }
 
 // start starts v's execution, unless it was started before.

@@ -59,11 +59,27 @@ func TestAnAnswerThatDoesNotComeIsAskedForAgain(t *testing.T) {
 	}
 }
 
+// executions begins the ARN of every execution of machine.
+const executions = "arn:aws:states:eu-west-1:123456789012:execution:powerTuningStateMachine-1a2b:"
+
+// A results.json may come from anywhere, and an execution's ARN ends up in
+// commands that people paste into a shell.
+func TestAnExecutionThatIsNoneOfTheStateMachineIsRefused(t *testing.T) {
+	for _, execution := range []string{"x; rm -rf ~", executions, executions + "e; rm -rf ~", executions + "e\nrm", strings.Replace(executions, "1a2b", "other", 1) + "e"} {
+		srv, tuner := setup(t, "")
+		c := comparison()
+		c.Variants[1].Execution = execution
+		if _, err := tune(t, t.Context(), tuner, c); err == nil || !strings.Contains(err.Error(), "none of the state machine") || len(srv.Requests()) > 0 {
+			t.Errorf("execution %q: Tune = %v after %d requests, want it refused before any", execution, err, len(srv.Requests()))
+		}
+	}
+}
+
 // A laptop that loses its network loses its name service too, which then says
 // that there is no such host.
 func TestANameServiceThatIsGoneIsWaitedForInMidPollAlone(t *testing.T) {
 	environment(t, "http://"+strings.Repeat("a.", 130)+"invalid") // too long a name: it fails without a look-up
-	for execution, want := range map[string]int{"": 0, "arn:aws:states:eu-west-1:123456789012:execution:m:e": 29} {
+	for execution, want := range map[string]int{"": 0, executions + "e": 29} {
 		settings := stepfunctions.Settings{StateMachine: machine, Function: function, Region: "eu-west-1"}
 		retries := 0
 		tuner, err := stepfunctions.New(t.Context(), stepfunctions.Options{

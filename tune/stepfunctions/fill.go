@@ -15,19 +15,28 @@ import (
 	"lambda-parallel-io/tune/result"
 )
 
-// fill puts into v what its execution, which has ended, has to say.
-func (t *Tuner) fill(ctx context.Context, run result.Run, v *result.Variant, e *sfn.DescribeExecutionOutput) {
+// fill puts into v what its execution, which has ended, has to say. After an
+// error v is as it was, and fill can be called again.
+func (t *Tuner) fill(ctx context.Context, run result.Run, v *result.Variant, e *sfn.DescribeExecutionOutput) error {
 	if e.Status != types.ExecutionStatusSucceeded {
-		v.Error = fmt.Sprintf("the execution ended as %s: %s", e.Status, t.cause(ctx, e))
+		cause, err := t.cause(ctx, *v, e)
+		if err != nil {
+			return err
+		}
+		v.Error = fmt.Sprintf("the execution ended as %s: %s", e.Status, cause)
 		if e.Status == types.ExecutionStatusAborted {
 			v.Error += "; its clean-up was skipped: `pulumi refresh`, then `pulumi up`, sets the function's memory size right"
 		}
-		return
+		return nil
 	}
 	out, err := powertuning.ParseOutput([]byte(aws.ToString(e.Output)))
 	switch {
 	case errors.Is(err, powertuning.ErrEmptyOutput):
-		v.Error = "Power Tuning failed, though its execution ended as SUCCEEDED: " + t.cause(ctx, e)
+		cause, err := t.cause(ctx, *v, e)
+		if err != nil {
+			return err
+		}
+		v.Error = "Power Tuning failed, though its execution ended as SUCCEEDED: " + cause
 	case err != nil:
 		v.Error = err.Error()
 	case len(out.Stats) == 0:
@@ -36,6 +45,7 @@ func (t *Tuner) fill(ctx context.Context, run result.Run, v *result.Variant, e *
 		v.Tuning = &out
 		v.Cells = cells(run.PowerValues, out.Stats)
 	}
+	return nil
 }
 
 // cells makes a cell of each power value. Power Tuning drops a size without a

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/result"
 )
@@ -120,19 +121,27 @@ func fits(run result.Run, v result.Variant, executionTimeout time.Duration) erro
 	}
 	one := waits(run, v)
 	if limit := functionTimeout(run); one > limit {
-		return fmt.Errorf("%s: an invocation of %s, and the function's timeout is %s\nlower -repeat to %d at most",
-			v.Label(), reads(run, v), limit, repeatWithin(run, v, limit))
+		return fmt.Errorf("%s: an invocation of %s, and the function's timeout is %s\nlower %s to %d at most",
+			v.Label(), reads(run, v), limit, repeatOf(v), repeatWithin(run, v, limit))
 	}
 	if all := executorLasts(run, one); all > executionTimeout {
 		within := executionTimeout/time.Duration(run.Num) - time.Duration(run.SleepBetweenRunsMS)*time.Millisecond
 		remedies := []string{"choose -parallel (parallelInvocation)"}
 		if n := repeatWithin(run, v, within); n > 0 {
-			remedies = append([]string{fmt.Sprintf("lower -repeat to %d at most", n)}, remedies...)
+			remedies = append([]string{fmt.Sprintf("lower %s to %d at most", repeatOf(v), n)}, remedies...)
 		}
 		return fmt.Errorf("%s: %d invocations one after the other, each of %s, are %s, and the state machine's totalExecutionTimeout is %s\n%s",
 			v.Label(), run.Num, reads(run, v), all.Round(time.Second), executionTimeout, strings.Join(remedies, ", or "))
 	}
 	return nil
+}
+
+// repeatOf names what says how many reads an invocation of v makes.
+func repeatOf(v result.Variant) string {
+	if _, err := strategies.ByName(v.Strategy); err != nil {
+		return "the payload's repeat"
+	}
+	return "-repeat"
 }
 
 // repeatWithin returns how many reads one invocation of v can wait for in d.

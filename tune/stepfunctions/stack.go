@@ -15,9 +15,7 @@ import (
 type Outputs struct {
 	StateMachineARN string `json:"stateMachineArn"`
 	FunctionARN     string `json:"functionArn"`
-	BucketName      string `json:"bucketName"`
 	ObjectKey       string `json:"objectKey"`
-	Region          string `json:"region"`
 
 	stack string
 }

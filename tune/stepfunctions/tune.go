@@ -85,6 +85,13 @@ func (t *Tuner) owns(c *result.Comparison) error {
 			return fmt.Errorf("the comparison was begun with the %s %s: it cannot go on with %s", f.name, *f.got, f.want)
 		}
 	}
+	for _, v := range c.Variants {
+		// It ends up in commands for a shell, and may come from a file.
+		name, ours := strings.CutPrefix(v.Execution, executionARN(t.StateMachine, ""))
+		if v.Execution != "" && (!ours || name == "" || notInNames.MatchString(name)) {
+			return fmt.Errorf("the comparison's execution %.200q of %s is none of the state machine %s", v.Execution, v.Label(), t.StateMachine)
+		}
+	}
 	return nil
 }
 
