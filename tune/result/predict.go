@@ -1,10 +1,6 @@
 package result
 
-import (
-	"math"
-
-	"lambda-parallel-io/handler/event"
-)
+import "lambda-parallel-io/handler/event"
 
 // Prediction is a concurrency that would keep the processor of a memory size
 // busy while reads wait for S3. It is reckoned from measured figures, not
@@ -16,29 +12,39 @@ type Prediction struct {
 }
 
 // Predict sets Predictions, one for each memory size at which a bounded
-// variant was measured: 2 x latency x CPU share / CPU per read. As many reads
-// wait while one computes as its latency is longer than its computation; the
-// factor of 2 keeps some at hand when latencies are long-tailed. A run on AWS
-// has no CPU figures, and so no predictions.
+// variant was measured: 2 x latency x CPU share / CPU per read, of the fastest
+// one. As many reads can wait while one computes as its latency is longer than
+// its computation; the factor of 2 keeps some at hand where latencies have a
+// long tail. A run on AWS has no CPU figures, and so no predictions.
 func (c *Comparison) Predict() {
 	c.Predictions = nil
 	for _, power := range c.Run.PowerValues {
-		for i := range c.Variants {
-			v := &c.Variants[i]
-			cell := v.Cell(power)
-			if !v.bounded() || cell == nil || cell.Error != "" || cell.CPUShare == nil || c.Run.Repeat == 0 {
-				continue
-			}
-			perRead := cell.CPUShare.Used * Median(cell.DurationsMS) / float64(c.Run.Repeat)
-			share := min(cell.CPUShare.Target, float64(c.Run.CPUs))
-			n := 2 * c.Run.LatencyMeanMS * share / perRead
-			if math.IsNaN(n) || n <= 0 {
-				break // no latency, or nothing to divide by
-			}
+		cell := c.fastestBounded(power)
+		if cell == nil || c.Run.Repeat == 0 || c.Run.LatencyMeanMS == 0 {
+			continue
+		}
+		perRead := cell.CPUShare.Used * Median(cell.DurationsMS) / float64(c.Run.Repeat)
+		share := min(cell.CPUShare.Target, float64(c.Run.CPUs))
+		if n := 2 * c.Run.LatencyMeanMS * share / perRead; n > 0 { // not so without a figure of CPU
 			c.Predictions = append(c.Predictions, Prediction{power, int(max(1, min(n, event.MaxConcurrency))), perRead})
-			break
 		}
 	}
+}
+
+// fastestBounded returns the cell at power with the least median duration of
+// the variants that concurrency bounds, or nil.
+func (c *Comparison) fastestBounded(power int) (fastest *Cell) {
+	for i := range c.Variants {
+		v := &c.Variants[i]
+		cell := v.Cell(power)
+		if !v.bounded() || cell == nil || cell.Error != "" || cell.CPUShare == nil {
+			continue
+		}
+		if fastest == nil || Median(cell.DurationsMS) < Median(fastest.DurationsMS) {
+			fastest = cell
+		}
+	}
+	return fastest
 }
 
 // Predicted returns the prediction for a memory size, and whether there is one.
