@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -238,7 +239,7 @@ func (o *options) checkAlone() error {
 		if !o.given[name] {
 			continue
 		}
-		for other := range o.given {
+		for _, other := range slices.Sorted(maps.Keys(o.given)) {
 			if !slices.Contains(with, other) {
 				return fmt.Errorf("-%s has no effect beside -%s, which goes with -%s alone", other, name, strings.Join(with[1:], ", -"))
 			}

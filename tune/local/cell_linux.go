@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -81,6 +79,9 @@ func (t *Tuner) measure(ctx context.Context, run result.Run, v *result.Variant, 
 	return cell, nil
 }
 
+// maxMessage bounds a cell's error, in runes.
+const maxMessage = 400
+
 // check says in a sentence why an invocation does not count; empty when it
 // does.
 func (t *Tuner) check(inv lambda.Invocation, payload []byte) string {
@@ -92,18 +93,18 @@ func (t *Tuner) check(inv lambda.Invocation, payload []byte) string {
 		if line := lastLine(inv.Log); line != "" && inv.Err.Type == "Runtime.ExitError" {
 			text += "; its last words: " + line
 		}
-		return printable(text)
+		return result.OneLine(text, maxMessage)
 	case inv.Children:
 		return "it starts processes of its own, which the local model does not hold back: its figures would be wrong (a shell script can end in exec; or compare on AWS)"
 	case !json.Valid(inv.Response):
-		return printable(fmt.Sprintf("its answer of %d bytes is not JSON: %.80q", len(inv.Response), inv.Response))
+		return result.OneLine(fmt.Sprintf("its answer of %d bytes is not JSON: %.80q", len(inv.Response), inv.Response), maxMessage)
 	case !t.cfg.Ours:
 		return ""
 	}
 	var answer event.Answer
 	asked, err := event.Decode(payload, event.DefaultConcurrency)
 	if err = errors.Join(err, json.Unmarshal(inv.Response, &answer)); err != nil {
-		return printable(fmt.Sprintf("its answer is not that of this project's function: %v", err))
+		return result.OneLine(fmt.Sprintf("its answer is not that of this project's function: %v", err), maxMessage)
 	}
 	if answer.ObjectsRead != asked.Repeat {
 		return fmt.Sprintf("it read %d objects where %d were asked for", answer.ObjectsRead, asked.Repeat)
@@ -115,25 +116,6 @@ func (t *Tuner) check(inv lambda.Invocation, payload []byte) string {
 func lastLine(log []byte) string {
 	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
 	return string(lines[len(lines)-1])
-}
-
-// printable makes one line of bounded length of what came from the function.
-func printable(s string) string {
-	const most = 400
-	s = strings.ReplaceAll(strings.TrimSpace(s), "\n", "; ")
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return ' '
-		}
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
 }
 
 // meter tells what a cell has cost the model itself.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -33,24 +32,17 @@ func (t *Tuner) cause(ctx context.Context, v result.Variant, e *sfn.DescribeExec
 		if ctx.Err() != nil {
 			return "", t.interrupted(ctx, v)
 		}
-		if err = t.explain(err, e); IsCredentials(err) {
-			return "", err
-		}
 		if err != nil {
+			err = t.failed("GetExecutionHistory", aws.ToString(e.ExecutionArn), err)
+			if IsCredentials(err) {
+				return "", err
+			}
 			said := describe(aws.ToString(e.Error), aws.ToString(e.Cause))
 			return fmt.Sprintf("%s (its history could not be read: %v)", said, err), nil
 		}
 		events = append(events, page.Events...)
 	}
 	return causeIn(events), nil
-}
-
-// explain is failed for a call that asks for an execution's history.
-func (t *Tuner) explain(err error, e *sfn.DescribeExecutionOutput) error {
-	if err == nil {
-		return nil
-	}
-	return t.failed("GetExecutionHistory", aws.ToString(e.ExecutionArn), err)
 }
 
 // causeIn returns the failure that ended an execution: the last one before
@@ -192,18 +184,7 @@ func describe(name, cause string) string {
 // function answered; the payload behind it is the variant's own.
 var invocationError = regexp.MustCompile(`(?s)^(Invocation error \(running in \w+\): )(.*?)( with payload .*)?$`)
 
-// shorten keeps an error fit for a table and a terminal, whatever the function
-// said: of bounded length, and without control characters.
-func shorten(s string) string {
-	const most = 600
-	r := []rune(strings.ToValidUTF8(s, "\uFFFD"))
-	if len(r) > most {
-		r = append(r[:most], '…')
-	}
-	for i := range r {
-		if !unicode.IsPrint(r[i]) {
-			r[i] = ' '
-		}
-	}
-	return string(r)
-}
+// maxMessage bounds an error, in runes.
+const maxMessage = 600
+
+func shorten(s string) string { return result.OneLine(s, maxMessage) }

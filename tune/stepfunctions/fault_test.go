@@ -62,6 +62,22 @@ func TestAnAnswerThatDoesNotComeIsAskedForAgain(t *testing.T) {
 // executions begins the ARN of every execution of machine.
 const executions = "arn:aws:states:eu-west-1:123456789012:execution:powerTuningStateMachine-1a2b:"
 
+// Why a variant failed is asked for again once there is a login: an error that
+// said nothing of the cause would be final.
+func TestACauseThatCannotBeReadForWantOfALoginIsAskedForAgain(t *testing.T) {
+	srv, tuner := setup(t, "sequential=empty GetExecutionHistory=ExpiredTokenException")
+	c := comparison()
+	if _, err := tune(t, t.Context(), tuner, c); !stepfunctions.IsCredentials(err) || c.Variants[0].Error != "" || c.Variants[0].Execution == "" {
+		t.Fatalf("Tune = %v, error %q, execution %q; want credentials asked for, and the variant to be taken up again", err, c.Variants[0].Error, c.Variants[0].Execution)
+	}
+	if _, err := tune(t, t.Context(), tuner, c); err != nil || c.Variants[0].Error == "" {
+		t.Errorf("with a login: Tune = %v, error %q; want the cause", err, c.Variants[0].Error)
+	}
+	if got := len(srv.Executions()); got != len(c.Variants) {
+		t.Errorf("%d executions of %d variants", got, len(c.Variants))
+	}
+}
+
 // A results.json may come from anywhere, and an execution's ARN ends up in
 // commands that people paste into a shell.
 func TestAnExecutionThatIsNoneOfTheStateMachineIsRefused(t *testing.T) {
