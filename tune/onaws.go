@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/term"
 
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/report"
-	"lambda-parallel-io/tune/result"
 	"lambda-parallel-io/tune/stepfunctions"
 )
 
@@ -59,7 +59,7 @@ func resume(ctx context.Context, o *options, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		return fmt.Errorf("-resume %s: %w", name, err)
 	}
-	if c.Mode != result.AWS {
+	if c.Mode != comparison.AWS {
 		return fmt.Errorf("-resume %s: it is not a comparison on AWS: a local one is made again from the start", name)
 	}
 	settings, err := stepfunctions.Resolve(ctx, "", stepfunctions.Settings{
@@ -77,7 +77,7 @@ func resume(ctx context.Context, o *options, stdin io.Reader, stdout, stderr io.
 }
 
 // spend shows what the comparison will cost, and makes it.
-func spend(ctx context.Context, o *options, c *result.Comparison, settings stepfunctions.Settings, stdin io.Reader, stdout, stderr io.Writer) error {
+func spend(ctx context.Context, o *options, c *comparison.Comparison, settings stepfunctions.Settings, stdin io.Reader, stdout, stderr io.Writer) error {
 	p, err := stepfunctions.NewPlan(c, o.executionTimeout)
 	if err != nil {
 		return usageError{err}
@@ -115,7 +115,9 @@ func spend(ctx context.Context, o *options, c *result.Comparison, settings stepf
 }
 
 // begunOnAWS reports whether there is something of the variant to resume.
-func begunOnAWS(v result.Variant) bool { return v.Execution != "" || v.Tuning != nil || v.Error != "" }
+func begunOnAWS(v comparison.Variant) bool {
+	return v.Execution != "" || v.Tuning != nil || v.Error != ""
+}
 
 // confirm asks once. Without a terminal nobody can answer: the run is refused.
 func confirm(ctx context.Context, stdin io.Reader, stderr io.Writer, dollars float64) error {

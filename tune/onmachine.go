@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"lambda-parallel-io/strategies"
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
-	"lambda-parallel-io/tune/result"
 )
 
 // scratch is the temporary folder, "" where there is none.
@@ -90,7 +90,7 @@ type withPrediction struct {
 	base base
 }
 
-func (t withPrediction) Tune(ctx context.Context, c *result.Comparison, observe func(result.Progress)) error {
+func (t withPrediction) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress)) error {
 	if err := t.Tuner.Tune(ctx, c, observe); err != nil {
 		return err
 	}

@@ -15,8 +15,8 @@ import (
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/result"
 )
 
 // base is what the variants have in common: the flags, completed by the
@@ -29,15 +29,15 @@ type base struct {
 }
 
 // plan makes the comparison that the options ask for, with nothing measured.
-func plan(o *options, now time.Time) (*result.Comparison, base, error) {
+func plan(o *options, now time.Time) (*comparison.Comparison, base, error) {
 	b := base{options: o, payload: json.RawMessage(o.payload)}
 	if err := b.readInput(); err != nil {
 		return nil, b, err
 	}
 	slices.Sort(b.powers)
-	c := &result.Comparison{Schema: result.Schema, Mode: result.Local, Run: b.run(now)}
+	c := &comparison.Comparison{Schema: comparison.Schema, Mode: comparison.Local, Run: b.run(now)}
 	if o.aws() {
-		c.Mode = result.AWS
+		c.Mode = comparison.AWS
 	}
 	for _, name := range o.strategies {
 		variants, err := b.variants(name)
@@ -79,9 +79,9 @@ func (b *base) readInput() error {
 	return nil
 }
 
-func (b *base) run(now time.Time) result.Run {
+func (b *base) run(now time.Time) comparison.Run {
 	goal := b.input.Goal()
-	r := result.Run{
+	r := comparison.Run{
 		Time:               now.UTC().Truncate(time.Second),
 		OS:                 runtime.GOOS + "/" + runtime.GOARCH,
 		CPUs:               min(runtime.NumCPU(), runtime.GOMAXPROCS(0)), // by affinity, and by a container's limit
@@ -108,24 +108,24 @@ func (b *base) run(now time.Time) result.Run {
 
 // variants returns those of a strategy: one, or one a concurrency where that
 // bounds it.
-func (b *base) variants(name string) ([]result.Variant, error) {
+func (b *base) variants(name string) ([]comparison.Variant, error) {
 	if name == none {
 		if len(b.payload) == 0 {
 			return nil, errors.New("-strategies none sends the payload as it is: give one by -payload or -input")
 		}
-		return []result.Variant{{Strategy: none, Payload: b.payload, Cells: []result.Cell{}}}, nil
+		return []comparison.Variant{{Strategy: none, Payload: b.payload, Cells: []comparison.Cell{}}}, nil
 	}
 	s, err := strategies.ByName(name)
 	if err != nil {
 		return nil, err
 	}
-	var out []result.Variant
+	var out []comparison.Variant
 	for _, n := range b.concurrencies(s) {
 		payload, err := b.payloadFor(s, n)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, result.Variant{Strategy: name, Concurrency: n, Payload: payload, Cells: []result.Cell{}})
+		out = append(out, comparison.Variant{Strategy: name, Concurrency: n, Payload: payload, Cells: []comparison.Cell{}})
 	}
 	return out, nil
 }
@@ -201,7 +201,7 @@ func (b *base) payloadNumber(name string) (n int, ok bool) {
 
 // settle checks the payloads of our own function by its own decoder, before
 // anything runs, and notes what they have in common.
-func (b *base) settle(c *result.Comparison) error {
+func (b *base) settle(c *comparison.Comparison) error {
 	b.key = filepath.Base(b.object)
 	for _, v := range c.Variants {
 		p, err := event.Decode(v.Payload, event.DefaultConcurrency)

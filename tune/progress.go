@@ -9,7 +9,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // progress tells how far a comparison is: a bar on a terminal, a line for
@@ -25,7 +25,7 @@ func newProgress(w io.Writer) *progress {
 	return &progress{w: w, tty: ok && term.IsTerminal(int(f.Fd()))}
 }
 
-func (p *progress) show(news result.Progress) {
+func (p *progress) show(news comparison.Progress) {
 	if !p.tty {
 		if news.Finished != "" {
 			fmt.Fprintf(p.w, "%d/%d  %s\n", news.Done, news.Total, news.Finished)

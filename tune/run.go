@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/report"
-	"lambda-parallel-io/tune/result"
 )
 
 // tuner measures a comparison: on this machine, or on AWS. They differ below
@@ -21,7 +21,7 @@ type tuner interface {
 	// Tune fills in what c lacks, and calls observe after every change. What
 	// fails in a cell or a variant is in c. An error is one of the comparison
 	// as a whole, or the cause of ctx: then c holds what there is.
-	Tune(ctx context.Context, c *result.Comparison, observe func(result.Progress)) error
+	Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress)) error
 }
 
 // run is the program. stderr takes progress and, with -v, details.
@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // compare lets a tuner measure c, saves it after every change, and presents
 // it, also when it was cut off.
-func compare(ctx context.Context, t tuner, o *options, c *result.Comparison, stdout, stderr io.Writer) error {
+func compare(ctx context.Context, t tuner, o *options, c *comparison.Comparison, stdout, stderr io.Writer) error {
 	if err := writable(o.dir); err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func compare(ctx context.Context, t tuner, o *options, c *result.Comparison, std
 	var saving error
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	err := t.Tune(ctx, c, func(p result.Progress) {
+	err := t.Tune(ctx, c, func(p comparison.Progress) {
 		bar.show(p)
 		if p.Changed {
 			c.Recommend()
@@ -76,7 +76,7 @@ func compare(ctx context.Context, t tuner, o *options, c *result.Comparison, std
 // present writes every view of c, then prints the one for people or, with
 // -json, the model. cause is why c is not complete, or nil; where nothing at
 // all was measured there is nothing to print but that.
-func present(ctx context.Context, o *options, c *result.Comparison, stdout io.Writer, cause error) error {
+func present(ctx context.Context, o *options, c *comparison.Comparison, stdout io.Writer, cause error) error {
 	if cause != nil && !begun(c) {
 		return cause
 	}
@@ -108,12 +108,12 @@ func present(ctx context.Context, o *options, c *result.Comparison, stdout io.Wr
 }
 
 // begun reports whether there is anything to show.
-func begun(c *result.Comparison) bool {
-	return slices.ContainsFunc(c.Variants, func(v result.Variant) bool { return len(v.Cells) > 0 || v.Error != "" })
+func begun(c *comparison.Comparison) bool {
+	return slices.ContainsFunc(c.Variants, func(v comparison.Variant) bool { return len(v.Cells) > 0 || v.Error != "" })
 }
 
 // failed reports whether a variant or a cell has failed.
-func failed(c *result.Comparison) bool {
+func failed(c *comparison.Comparison) bool {
 	for _, v := range c.Variants {
 		if v.Error != "" {
 			return true
@@ -160,7 +160,7 @@ func writable(dir string) error {
 }
 
 // printPlan prints the comparison that would be made.
-func printPlan(w io.Writer, o *options, c *result.Comparison) error {
+func printPlan(w io.Writer, o *options, c *comparison.Comparison) error {
 	if o.json {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")

@@ -9,14 +9,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/result"
 )
 
 // shape FILE REPEAT checks the model of a local run of this project's function
 // that succeeded, from what it says of itself.
 func shape(ts *testscript.TestScript, neg bool, args []string) {
-	var c result.Comparison
+	var c comparison.Comparison
 	dec := json.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
 	dec.DisallowUnknownFields()
 	ts.Check(dec.Decode(&c))
@@ -36,7 +36,7 @@ func shape(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func checkCell(ts *testscript.TestScript, c *result.Comparison, v *result.Variant, cell *result.Cell) {
+func checkCell(ts *testscript.TestScript, c *comparison.Comparison, v *comparison.Variant, cell *comparison.Cell) {
 	if cell.Error != "" || len(cell.DurationsMS) != c.Run.Num || len(cell.BilledMS) != c.Run.Num || cell.WarmUp == nil || cell.InitMS <= 0 {
 		ts.Fatalf("%s at %d MB: %+v", v.Label(), cell.Power, cell)
 	}
@@ -62,7 +62,7 @@ func checkCell(ts *testscript.TestScript, c *result.Comparison, v *result.Varian
 // exactly where the machine has fewer processors than Lambda gives them, and
 // that a comparison recommends none of these.
 func capped(ts *testscript.TestScript, neg bool, args []string) {
-	var c result.Comparison
+	var c comparison.Comparison
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &c))
 	power, err := strconv.Atoi(args[1])
 	ts.Check(err)
@@ -81,7 +81,7 @@ func capped(ts *testscript.TestScript, neg bool, args []string) {
 // measured or must say that it was out of memory.
 func limits(ts *testscript.TestScript, neg bool, args []string) {
 	err := ts.Exec("tune", append([]string{"-o", args[0]}, args[1:]...)...)
-	var c result.Comparison
+	var c comparison.Comparison
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0]+"/results.json")), &c))
 	for _, v := range c.Variants {
 		if len(v.Cells) != len(c.Run.PowerValues) {

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // started is the program in the middle of a comparison: its first cell is
@@ -91,7 +91,7 @@ func TestAnInterruptedRunPrintsWhatThereIsAndLeavesNothingBehind(t *testing.T) {
 				t.Errorf("it does not print what there is, and that it is not all:\n%s", out)
 			}
 			raw, err := os.ReadFile(filepath.Join(s.out, "results.json"))
-			var c result.Comparison
+			var c comparison.Comparison
 			if err != nil || json.Unmarshal(raw, &c) != nil {
 				t.Fatalf("results.json: %v: %s", err, raw)
 			}

@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/lambda"
 	"lambda-parallel-io/tune/local/s3"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/result"
 )
 
 // Tuner measures a comparison's cells one after the other. Close it.
@@ -97,8 +97,8 @@ func (t *Tuner) Versions() map[string]string { return versions(t.path) }
 // the variants of one size are measured close to each other in time. A cell
 // that fails holds its cause. The error is the model's own, or the cause of
 // ctx: then the cell that was being measured is missing.
-func (t *Tuner) Tune(ctx context.Context, c *result.Comparison, observe func(result.Progress)) error {
-	p := result.Progress{Total: len(c.Variants) * len(c.Run.PowerValues)}
+func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress)) error {
+	p := comparison.Progress{Total: len(c.Variants) * len(c.Run.PowerValues)}
 	for i := range c.Variants {
 		p.Done += len(c.Variants[i].Cells)
 	}
@@ -127,16 +127,16 @@ func (t *Tuner) Tune(ctx context.Context, c *result.Comparison, observe func(res
 }
 
 // outcome tells of a finished cell in a line.
-func outcome(name string, cell result.Cell) string {
+func outcome(name string, cell comparison.Cell) string {
 	if cell.Error != "" {
 		return name + ": " + cell.Error
 	}
-	return fmt.Sprintf("%s: median %.1f ms", name, result.Median(cell.DurationsMS))
+	return fmt.Sprintf("%s: median %.1f ms", name, comparison.Median(cell.DurationsMS))
 }
 
 // analyze is what Power Tuning would have answered for the variant so far,
 // nil when no cell has succeeded.
-func (t *Tuner) analyze(run result.Run, v *result.Variant) (*powertuning.Output, error) {
+func (t *Tuner) analyze(run comparison.Run, v *comparison.Variant) (*powertuning.Output, error) {
 	var runs []powertuning.Measured
 	for _, cell := range v.Cells {
 		m := powertuning.Measured{Value: cell.Power}

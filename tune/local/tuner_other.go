@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // Tuner exists on Linux alone.
@@ -24,4 +24,6 @@ func (*Tuner) Close() error { return nil }
 
 func (*Tuner) Versions() map[string]string { return nil }
 
-func (*Tuner) Tune(context.Context, *result.Comparison, func(result.Progress)) error { return nil }
+func (*Tuner) Tune(context.Context, *comparison.Comparison, func(comparison.Progress)) error {
+	return nil
+}

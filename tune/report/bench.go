@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // Bench is results.txt in Go's benchmark format, a line a run, for
@@ -17,7 +17,7 @@ import (
 // the format's count of iterations allows. Durations are the one unit: costs,
 // which are whole milliseconds times a price, are often equal in all runs, of
 // which benchstat would warn.
-func Bench(c *result.Comparison) View {
+func Bench(c *comparison.Comparison) View {
 	return func(w io.Writer) error {
 		var b strings.Builder
 		r := c.Run
@@ -39,7 +39,7 @@ func Bench(c *result.Comparison) View {
 					continue
 				}
 				durations, iterations := cell.DurationsMS, 1
-				if c.Mode == result.AWS {
+				if c.Mode == comparison.AWS {
 					durations, iterations = []float64{summary.DurationMS}, max(r.Num, 1)
 				}
 				for _, ms := range durations {
@@ -52,7 +52,7 @@ func Bench(c *result.Comparison) View {
 	}
 }
 
-func benchName(v *result.Variant, power int) string {
+func benchName(v *comparison.Variant, power int) string {
 	name := "Read/strategy=" + benchWord(v.Strategy)
 	if v.Concurrency != nil {
 		name += fmt.Sprintf("/concurrency=%d", *v.Concurrency)

@@ -21,7 +21,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 var screenshots = flag.String("screenshots", "", "write a picture of every page that is opened into this folder")
@@ -117,7 +117,7 @@ type surveyed struct {
 
 // readmes is the run that the README shows, whose durations reach five digits.
 // It has no golden files here: those that it has are beside it.
-var readmes = fixture{"readme", func() *result.Comparison {
+var readmes = fixture{"readme", func() *comparison.Comparison {
 	f, err := os.Open("../example/results.json")
 	if err != nil {
 		panic(err)

@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/result"
 )
 
 // The limits of a comparison that the views draw: far above what a run can
@@ -27,9 +27,9 @@ const (
 
 // check reports the first thing in a comparison that no run could have
 // written. The views rely on what it checks.
-func check(c *result.Comparison) error {
-	if c.Mode != result.Local && c.Mode != result.AWS {
-		return fmt.Errorf("mode must be %s or %s, got %.40q", result.Local, result.AWS, c.Mode)
+func check(c *comparison.Comparison) error {
+	if c.Mode != comparison.Local && c.Mode != comparison.AWS {
+		return fmt.Errorf("mode must be %s or %s, got %.40q", comparison.Local, comparison.AWS, c.Mode)
 	}
 	if err := checkRun(c.Run); err != nil {
 		return fmt.Errorf("run: %w", err)
@@ -62,7 +62,7 @@ func check(c *result.Comparison) error {
 	return within("rule", len(c.Recommendation.Rule), 0, maxText)
 }
 
-func checkRun(r result.Run) error {
+func checkRun(r comparison.Run) error {
 	if n := len(r.PowerValues); n > maxSizes {
 		return fmt.Errorf("%d power values: there can be %d", n, maxSizes)
 	}
@@ -99,7 +99,7 @@ func checkRun(r result.Run) error {
 	)
 }
 
-func checkVariant(v *result.Variant, powers []int) error {
+func checkVariant(v *comparison.Variant, powers []int) error {
 	concurrency, visualization := 0, ""
 	if v.Concurrency != nil {
 		concurrency = *v.Concurrency
@@ -143,7 +143,7 @@ func checkVariant(v *result.Variant, powers []int) error {
 	return nil
 }
 
-func checkCell(c *result.Cell) error {
+func checkCell(c *comparison.Cell) error {
 	if len(c.DurationsMS) != len(c.BilledMS) || len(c.DurationsMS) > maxRuns {
 		return fmt.Errorf("%d durations and %d billed durations: there must be as many, at most %d", len(c.DurationsMS), len(c.BilledMS), maxRuns)
 	}
@@ -152,7 +152,7 @@ func checkCell(c *result.Cell) error {
 			return err
 		}
 	}
-	share, warm := result.CPUShare{}, result.WarmUp{}
+	share, warm := comparison.CPUShare{}, comparison.WarmUp{}
 	if c.CPUShare != nil {
 		share = *c.CPUShare
 	}

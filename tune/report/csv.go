@@ -6,14 +6,14 @@ import (
 	"strconv"
 	"strings"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // CSV has a row a run, in the order in which they were measured: results.csv.
 // The column kind tells a run from the warm-up before it, from the mean that
 // is all a run on AWS returns, and from the cell or variant that failed.
 // Costs are in dollars an invocation, compute and request at list price.
-func CSV(c *result.Comparison) View {
+func CSV(c *comparison.Comparison) View {
 	return func(w io.Writer) error {
 		out := csv.NewWriter(w)
 		out.Write([]string{"strategy", "concurrency", "memory_mb", "kind", "run", "duration_ms", "billed_ms", "cost_usd", "capped", "error"})
@@ -33,7 +33,7 @@ func CSV(c *result.Comparison) View {
 	}
 }
 
-func named(v *result.Variant) []string {
+func named(v *comparison.Variant) []string {
 	concurrency := ""
 	if v.Concurrency != nil {
 		concurrency = strconv.Itoa(*v.Concurrency)
@@ -42,7 +42,7 @@ func named(v *result.Variant) []string {
 }
 
 // runs are the rows of a cell, from the memory on.
-func runs(c *result.Comparison, cell *result.Cell) (rows [][]string) {
+func runs(c *comparison.Comparison, cell *comparison.Cell) (rows [][]string) {
 	add := func(kind, run string, ms, billed float64, failure string) {
 		row := []string{strconv.Itoa(cell.Power), kind, run, "", "", "", strconv.FormatBool(cell.Capped), inert(failure)}
 		if failure == "" {
@@ -55,7 +55,7 @@ func runs(c *result.Comparison, cell *result.Cell) (rows [][]string) {
 	case cell.Error != "":
 		add("error", "", 0, 0, cell.Error)
 		return rows
-	case ok && c.Mode == result.AWS:
+	case ok && c.Mode == comparison.AWS:
 		add("mean", "", summary.DurationMS, summary.BilledMS, "")
 		return rows
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/result"
 )
 
 // facts say how the figures were obtained, and by which rules they are told.
@@ -20,7 +20,7 @@ func (g *grid) facts() (facts []fact) {
 	add("When", "%s", r.Time.UTC().Format(time.DateOnly+" 15:04 UTC"))
 	add("What", "%s", g.what())
 	add("Function", "%s", clean(r.Function, maxMessage))
-	if g.Mode == result.AWS {
+	if g.Mode == comparison.AWS {
 		add("Where", "AWS, %s, %s: each variant is an execution of Lambda Power Tuning", clean(r.Region, maxName), clean(r.Arch, maxName))
 		add("State machine", "%s", clean(r.StateMachine, maxMessage))
 		add("Durations", "means of %s a cell without the outer %s; single runs are not returned, so there is no interval",
@@ -61,7 +61,7 @@ func (g *grid) payload() (string, bool) {
 
 // omitted is what a reader must not take from a local run.
 func (g *grid) omitted() []string {
-	if g.Mode == result.AWS {
+	if g.Mode == comparison.AWS {
 		return nil
 	}
 	return []string{

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 func TestTheLabelsOfAsManyLinesAsAreDrawnHaveRoom(t *testing.T) {
@@ -59,7 +59,7 @@ func TestACappedSizeIsNotJoinedByALine(t *testing.T) {
 
 func TestTheFrontierHoldsWhatNothingBeatsInBoth(t *testing.T) {
 	at := func(ms, cost float64) *cell {
-		return &cell{Cell: &result.Cell{}, ok: true, duration: estimate{value: ms}, cost: estimate{value: cost}}
+		return &cell{Cell: &comparison.Cell{}, ok: true, duration: estimate{value: ms}, cost: estimate{value: cost}}
 	}
 	a, b, c := at(10, 9), at(20, 5), at(30, 5)
 	d, e := at(40, 1), at(5, 1)

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // The files of a comparison that others are told of.
@@ -19,7 +19,7 @@ const (
 // files are what [WriteAll] writes.
 var files = []struct {
 	name string
-	view func(*result.Comparison) View
+	view func(*comparison.Comparison) View
 }{
 	{DataFile, JSON},
 	{"results.csv", CSV},
@@ -31,14 +31,14 @@ var files = []struct {
 
 // WriteData writes results.json alone into dir, which it makes: the model is
 // saved after every cell.
-func WriteData(dir string, c *result.Comparison) error { return write(dir, DataFile, JSON(c)) }
+func WriteData(dir string, c *comparison.Comparison) error { return write(dir, DataFile, JSON(c)) }
 
 // WriteAll writes every file of a comparison into dir, which it makes, and
 // returns the first error. A file is replaced whole or not at all.
 //
 // The views are drawn from what a reader of results.json gets, so that
 // drawing them again from it gives the same bytes.
-func WriteAll(dir string, c *result.Comparison) error {
+func WriteAll(dir string, c *comparison.Comparison) error {
 	var data bytes.Buffer
 	if err := JSON(c)(&data); err != nil {
 		return err

@@ -9,15 +9,15 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/result"
 )
 
 // fixtures are the comparisons of which every view has a golden file. Their
 // figures are invented, with the shape of real ones.
 type fixture struct {
 	name  string
-	model func() *result.Comparison
+	model func() *comparison.Comparison
 }
 
 var fixtures = []fixture{
@@ -40,16 +40,16 @@ type variant struct {
 
 var four = []variant{{"sequential", 1}, {"unbounded", 0}, {"pool", 30}, {"semaphore", 30}}
 
-func local() *result.Comparison { return compare(four, sizes, 6) }
+func local() *comparison.Comparison { return compare(four, sizes, 6) }
 
 // compare invents a local run in which a read waits 15 ms for S3 and takes
 // 0.32 ms of CPU.
-func compare(variants []variant, sizes []int, num int) *result.Comparison {
+func compare(variants []variant, sizes []int, num int) *comparison.Comparison {
 	const repeat, wait, cpu = 50, 15.0, 0.32
-	c := &result.Comparison{
-		Schema: result.Schema,
-		Mode:   result.Local,
-		Run: result.Run{
+	c := &comparison.Comparison{
+		Schema: comparison.Schema,
+		Mode:   comparison.Local,
+		Run: comparison.Run{
 			Time:     time.Date(2026, 11, 22, 21, 4, 5, 0, time.UTC),
 			Versions: map[string]string{"go": "go1.26", "github.com/aws/aws-sdk-go-v2/service/s3": "v1.114.8"},
 			OS:       "linux/amd64", CPUs: 6, Arch: powertuning.ARM64, Region: "us-east-1",
@@ -62,7 +62,7 @@ func compare(variants []variant, sizes []int, num int) *result.Comparison {
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, kind := range variants {
-		v := result.Variant{Strategy: kind.strategy}
+		v := comparison.Variant{Strategy: kind.strategy}
 		v.Payload = raw(event.Payload{Strategy: kind.strategy, Concurrency: max(kind.concurrency, 1), Repeat: repeat, ObjectKey: "sample.json"})
 		width := float64(repeat)
 		if kind.concurrency > 0 {
@@ -74,13 +74,13 @@ func compare(variants []variant, sizes []int, num int) *result.Comparison {
 			work := repeat * cpu * (1 + width/200) / min(share, 2)
 			waits := math.Ceil(repeat/width) * wait
 			typical := max(waits, work) + 0.25*min(waits, work)
-			cell := result.Cell{Power: power, InitMS: 38 + 4*random.Float64(), MaxMemoryMB: 31 + int(width/4), Capped: false}
+			cell := comparison.Cell{Power: power, InitMS: 38 + 4*random.Float64(), MaxMemoryMB: 31 + int(width/4), Capped: false}
 			for range num {
 				ms := math.Round(1000*typical*(0.985+0.04*random.Float64()*random.Float64())) / 1000
 				cell.DurationsMS = append(cell.DurationsMS, ms)
 				cell.BilledMS = append(cell.BilledMS, int(math.Ceil(ms)))
 			}
-			cell.WarmUp = &result.WarmUp{DurationMS: 1.6 * typical, BilledMS: int(math.Ceil(1.6*typical + cell.InitMS))}
+			cell.WarmUp = &comparison.WarmUp{DurationMS: 1.6 * typical, BilledMS: int(math.Ceil(1.6*typical + cell.InitMS))}
 			last := cell.DurationsMS[num-1] / 1000
 			cell.Response = raw(event.Answer{
 				ObjectsRead: repeat, BytesRead: repeat * 9374, TimeSec: last, ObjectsPerSec: repeat / last, BytesPerSec: repeat * 9374 / last,
@@ -88,7 +88,7 @@ func compare(variants []variant, sizes []int, num int) *result.Comparison {
 				CPUSec:  repeat * cpu * (1 + width/200) / 1000,
 				Latency: event.Latency{P50: 14.2 + width/10, P95: 38 + width/4, P99: 55 + width, Max: 61 + width},
 			})
-			cell.CPUShare = &result.CPUShare{Target: share, Used: min(share, repeat*cpu*(1+width/200)/typical), Starved: 0.01 * random.Float64()}
+			cell.CPUShare = &comparison.CPUShare{Target: share, Used: min(share, repeat*cpu*(1+width/200)/typical), Starved: 0.01 * random.Float64()}
 			v.Cells = append(v.Cells, cell)
 		}
 		tune(c.Run, &v)
@@ -100,7 +100,7 @@ func compare(variants []variant, sizes []int, num int) *result.Comparison {
 }
 
 // tune fills in what Power Tuning would have said of a variant.
-func tune(r result.Run, v *result.Variant) {
+func tune(r comparison.Run, v *comparison.Variant) {
 	var runs []powertuning.Measured
 	for i := range v.Cells {
 		c := &v.Cells[i]
@@ -122,9 +122,9 @@ func tune(r result.Run, v *result.Variant) {
 
 // onAWS is a run of which nothing came back but Power Tuning's means, and
 // nothing at all of the last variant.
-func onAWS() *result.Comparison {
+func onAWS() *comparison.Comparison {
 	c := local()
-	c.Mode = result.AWS
+	c.Mode = comparison.AWS
 	c.Predictions, c.Run.LatencyMeanMS = nil, 0
 	c.Run.Seed, c.Run.Latency, c.Run.CPUs, c.Run.OS = 0, "", 0, ""
 	c.Run.Function = "arn:aws:lambda:us-east-1:123456789012:function:parallel-io"
@@ -133,7 +133,7 @@ func onAWS() *result.Comparison {
 		v := &c.Variants[i]
 		v.Execution = fmt.Sprintf("arn:aws:states:us-east-1:123456789012:execution:powerTuning:parallel-io-%s", v.Strategy)
 		for j, cell := range v.Cells {
-			v.Cells[j] = result.Cell{Power: cell.Power, AverageMS: cell.AverageMS, AverageCost: cell.AverageCost}
+			v.Cells[j] = comparison.Cell{Power: cell.Power, AverageMS: cell.AverageMS, AverageCost: cell.AverageCost}
 		}
 	}
 	last := &c.Variants[3]
@@ -143,10 +143,10 @@ func onAWS() *result.Comparison {
 	return c
 }
 
-func few() *result.Comparison { return compare(four, []int{512, 1769}, 3) }
+func few() *comparison.Comparison { return compare(four, []int{512, 1769}, 3) }
 
 // interrupted is a run that was stopped in the third variant.
-func interrupted() *result.Comparison {
+func interrupted() *comparison.Comparison {
 	c := local()
 	c.Run.Interrupted = true
 	c.Variants[2].Cells = c.Variants[2].Cells[:2]
@@ -158,12 +158,12 @@ func interrupted() *result.Comparison {
 }
 
 // failures is a run with everything that a note is for.
-func failures() *result.Comparison {
+func failures() *comparison.Comparison {
 	c := local()
 	c.Run.CPUs = 2
 	fail := func(variant, size int, cause string) {
 		cell := &c.Variants[variant].Cells[size]
-		*cell = result.Cell{Power: cell.Power, MaxMemoryMB: 128, Error: cause}
+		*cell = comparison.Cell{Power: cell.Power, MaxMemoryMB: 128, Error: cause}
 	}
 	fail(0, 0, "RequestId: 5f0c1e2a Error: Task timed out after 600.00 seconds")
 	fail(1, 0, "RequestId: 5f0c1e2b Error: Runtime exited with error: signal: killed (Runtime.ExitError)")
@@ -186,7 +186,7 @@ func failures() *result.Comparison {
 }
 
 // hostile has in every name what must not work anywhere.
-func hostile() *result.Comparison {
+func hostile() *comparison.Comparison {
 	c := compare([]variant{
 		{"sequential", 1},
 		{`</script><script>alert("1")</script>`, 30},
@@ -200,7 +200,7 @@ func hostile() *result.Comparison {
 	c.Run.Versions = map[string]string{"go": evil, evil: evil}
 	c.Variants[1].Tuning.StateMachine.Visualization = `javascript:alert("4")`
 	c.Variants[2].Tuning.StateMachine.Visualization = `https://lambda-power-tuning.show/#"><script>`
-	c.Variants[3].Cells[1] = result.Cell{Power: 1769, Error: evil}
+	c.Variants[3].Cells[1] = comparison.Cell{Power: 1769, Error: evil}
 	c.Variants[3].Error = "\xff\xfe" + evil
 	c.Variants[4].Payload = raw(map[string]string{"strategy": "<!--<script>" + evil})
 	c.Recommend()
@@ -209,7 +209,7 @@ func hostile() *result.Comparison {
 }
 
 // many is what a list of concurrencies makes.
-func many() *result.Comparison {
+func many() *comparison.Comparison {
 	variants := []variant{{"sequential", 1}, {"unbounded", 0}}
 	for _, strategy := range []string{"pool", "semaphore"} {
 		for _, n := range []int{10, 30, 64, 128} {
@@ -220,7 +220,7 @@ func many() *result.Comparison {
 }
 
 // empty is a run that was stopped before its first cell.
-func empty() *result.Comparison {
+func empty() *comparison.Comparison {
 	c := local()
 	c.Run.Interrupted = true
 	for i := range c.Variants {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -62,7 +62,7 @@ func draw(t *testing.T, v View) []byte {
 	return b.Bytes()
 }
 
-func readBack(t *testing.T, c *result.Comparison) *result.Comparison {
+func readBack(t *testing.T, c *comparison.Comparison) *comparison.Comparison {
 	t.Helper()
 	read, err := Read(bytes.NewReader(draw(t, JSON(c))))
 	if err != nil {

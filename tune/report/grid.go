@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/perf/benchmath"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // minRuns is the least number of runs whose median has a 95 % confidence
@@ -21,7 +21,7 @@ const busy = 0.05
 // grid is a comparison as the views show it: a row a memory size, a column a
 // variant, and the statistics of each cell.
 type grid struct {
-	*result.Comparison
+	*comparison.Comparison
 	labels                  []string // of the columns
 	rows                    []row
 	fastest, cheapest, best *cell // nil where no cell qualifies
@@ -33,14 +33,14 @@ type row struct {
 }
 
 type cell struct {
-	*result.Cell // nil: not begun
-	variant      int
-	label        string
-	power        int  // MB
-	ok           bool // it has figures; otherwise it failed or was not begun
-	duration     estimate
-	cost         estimate // dollars a million
-	marks        string   // of those in the legend, but for noise
+	*comparison.Cell // nil: not begun
+	variant          int
+	label            string
+	power            int  // MB
+	ok               bool // it has figures; otherwise it failed or was not begun
+	duration         estimate
+	cost             estimate // dollars a million
+	marks            string   // of those in the legend, but for noise
 }
 
 // estimate is a typical value with what is known of its certainty.
@@ -60,7 +60,7 @@ const (
 	markNoise    = "~"
 )
 
-func newGrid(c *result.Comparison) *grid {
+func newGrid(c *comparison.Comparison) *grid {
 	g := &grid{Comparison: c, labels: labels(c)}
 	for _, power := range c.Run.PowerValues {
 		r := row{power: power, cells: make([]cell, len(c.Variants))}
@@ -76,7 +76,7 @@ func newGrid(c *result.Comparison) *grid {
 
 func (g *grid) newCell(variant, power int) cell {
 	c := cell{Cell: g.Variants[variant].Cell(power), variant: variant, label: g.labels[variant], power: power}
-	var s result.Summary
+	var s comparison.Summary
 	if s, c.ok = g.Summarize(c.Cell); !c.ok {
 		return c
 	}
@@ -90,8 +90,8 @@ func (g *grid) newCell(variant, power int) cell {
 
 // samples returns the durations and costs of a cell's runs, or nothing where
 // they are too few for a statistic.
-func (g *grid) samples(c *result.Cell) (durations, costs *benchmath.Sample) {
-	if g.Mode == result.AWS || len(c.DurationsMS) < minRuns || len(c.BilledMS) < minRuns {
+func (g *grid) samples(c *comparison.Cell) (durations, costs *benchmath.Sample) {
+	if g.Mode == comparison.AWS || len(c.DurationsMS) < minRuns || len(c.BilledMS) < minRuns {
 		return nil, nil
 	}
 	dollars := make([]float64, len(c.BilledMS))

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // maxEmbedded is how much of a page, in bytes, its data may take: a page is to
@@ -64,7 +64,7 @@ type fact struct{ Name, Value string }
 type pageLink struct{ URL, Text string }
 
 // HTML is report.html: one file that needs no script and asks for no other.
-func HTML(c *result.Comparison) View {
+func HTML(c *comparison.Comparison) View {
 	return func(w io.Writer) error {
 		p, err := newPage(newGrid(c))
 		if err != nil {
@@ -169,7 +169,7 @@ func (g *grid) reach() float64 {
 			most = max(most, math.Abs(ms/c.duration.value-1))
 		}
 	}
-	if g.Mode == result.AWS || most == 0 {
+	if g.Mode == comparison.AWS || most == 0 {
 		return 0
 	}
 	for _, r := range []float64{0.02, 0.05, 0.1, 0.2} {

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // JSON is the model itself: results.json.
-func JSON(c *result.Comparison) View {
+func JSON(c *comparison.Comparison) View {
 	return func(w io.Writer) error {
 		data, err := json.MarshalIndent(c, "", "  ")
 		if err != nil {
@@ -26,7 +26,7 @@ const maxBytes = 64 << 20
 
 // Read reads a results.json. It takes nothing on trust: the error of a file
 // that no run could have written says in a sentence what is wrong with it.
-func Read(r io.Reader) (*result.Comparison, error) {
+func Read(r io.Reader) (*comparison.Comparison, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading results: %w", err)
@@ -44,7 +44,7 @@ func Read(r io.Reader) (*result.Comparison, error) {
 	return c, nil
 }
 
-func decode(data []byte) (*result.Comparison, error) {
+func decode(data []byte) (*comparison.Comparison, error) {
 	// The schema is looked at first: what else another schema holds is
 	// unknown.
 	var head struct {
@@ -56,10 +56,10 @@ func decode(data []byte) (*result.Comparison, error) {
 	if head.Schema == nil {
 		return nil, errors.New("no schema: this is not a results.json of this tool")
 	}
-	if *head.Schema != result.Schema {
-		return nil, fmt.Errorf("schema %d: this version reads schema %d", *head.Schema, result.Schema)
+	if *head.Schema != comparison.Schema {
+		return nil, fmt.Errorf("schema %d: this version reads schema %d", *head.Schema, comparison.Schema)
 	}
-	var c result.Comparison
+	var c comparison.Comparison
 	if err := json.Unmarshal(data, &c); err != nil {
 		return nil, describe(err)
 	}

@@ -7,37 +7,37 @@ import (
 	"strings"
 	"testing"
 
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/result"
 )
 
 func TestReadRefusesWhatNoRunWrote(t *testing.T) {
 	large := strings.Repeat("x", maxText+1)
 	for _, test := range []struct {
 		name  string
-		spoil func(*result.Comparison)
+		spoil func(*comparison.Comparison)
 		want  string
 	}{
-		{"mode", func(c *result.Comparison) { c.Mode = "moon" }, `mode must be local or aws, got "moon"`},
-		{"schema", func(c *result.Comparison) { c.Schema = 2 }, "schema 2: this version reads schema 1"},
-		{"arch", func(c *result.Comparison) { c.Run.Arch = "riscv" }, "arch must be arm64 or x86_64"},
-		{"order of sizes", func(c *result.Comparison) { c.Run.PowerValues = []int{512, 128} }, "in ascending order, got 128"},
-		{"size", func(c *result.Comparison) { c.Run.PowerValues = []int{64} }, "power values must be 128 to 10240 MB"},
-		{"unknown size of a cell", func(c *result.Comparison) { c.Variants[1].Cells[0].Power = 200 }, "variant 2: cell of 200 MB: the cells must be of the run's power values"},
-		{"the same cell twice", func(c *result.Comparison) { c.Variants[0].Cells[1].Power = 128 }, "variant 1: cell of 128 MB"},
-		{"huge duration", func(c *result.Comparison) { c.Variants[0].Cells[0].DurationsMS[2] = 1e300 }, "duration must be 1e-06 to 3.6e+06, got 1e+300"},
-		{"negative duration", func(c *result.Comparison) { c.Variants[0].Cells[0].DurationsMS[2] = -1 }, "duration must be"},
-		{"no duration at all", func(c *result.Comparison) { c.Variants[0].Cells[0].DurationsMS[2] = 0 }, "duration must be"},
-		{"billed", func(c *result.Comparison) { c.Variants[0].Cells[0].BilledMS = []int{1} }, "6 durations and 1 billed durations: there must be as many"},
-		{"stats", func(c *result.Comparison) { c.Variants[0].Tuning.Stats[0].AverageDuration = -1 }, "stats: averageDuration must be 0 to"},
-		{"variants", func(c *result.Comparison) { c.Variants = make([]result.Variant, 1000) }, "1000 variants x 6 sizes: there can be 256 variants and 4096 cells"},
-		{"strategy", func(c *result.Comparison) { c.Variants[0].Strategy = "" }, "length of the strategy must be 1 to"},
-		{"error", func(c *result.Comparison) { c.Variants[0].Error = large }, "length of the error must be 0 to"},
-		{"function", func(c *result.Comparison) { c.Run.Function = large }, "run: length of the names must be 0 to"},
-		{"payload", func(c *result.Comparison) { c.Variants[0].Payload = raw(strings.Repeat("x", maxBlob)) }, "size of the payload must be 0 to"},
-		{"starved", func(c *result.Comparison) { c.Variants[0].Cells[0].CPUShare.Starved = -1 }, "cpu_share starved must be 0 to"},
-		{"recommendation", func(c *result.Comparison) { c.Recommendation.Power = 513 }, "the recommendation names no cell that was measured"},
-		{"recommendation of a failure", func(c *result.Comparison) { _, cell := c.Recommended(); cell.Error = "x" }, "the recommendation names no cell that was measured"},
+		{"mode", func(c *comparison.Comparison) { c.Mode = "moon" }, `mode must be local or aws, got "moon"`},
+		{"schema", func(c *comparison.Comparison) { c.Schema = 2 }, "schema 2: this version reads schema 1"},
+		{"arch", func(c *comparison.Comparison) { c.Run.Arch = "riscv" }, "arch must be arm64 or x86_64"},
+		{"order of sizes", func(c *comparison.Comparison) { c.Run.PowerValues = []int{512, 128} }, "in ascending order, got 128"},
+		{"size", func(c *comparison.Comparison) { c.Run.PowerValues = []int{64} }, "power values must be 128 to 10240 MB"},
+		{"unknown size of a cell", func(c *comparison.Comparison) { c.Variants[1].Cells[0].Power = 200 }, "variant 2: cell of 200 MB: the cells must be of the run's power values"},
+		{"the same cell twice", func(c *comparison.Comparison) { c.Variants[0].Cells[1].Power = 128 }, "variant 1: cell of 128 MB"},
+		{"huge duration", func(c *comparison.Comparison) { c.Variants[0].Cells[0].DurationsMS[2] = 1e300 }, "duration must be 1e-06 to 3.6e+06, got 1e+300"},
+		{"negative duration", func(c *comparison.Comparison) { c.Variants[0].Cells[0].DurationsMS[2] = -1 }, "duration must be"},
+		{"no duration at all", func(c *comparison.Comparison) { c.Variants[0].Cells[0].DurationsMS[2] = 0 }, "duration must be"},
+		{"billed", func(c *comparison.Comparison) { c.Variants[0].Cells[0].BilledMS = []int{1} }, "6 durations and 1 billed durations: there must be as many"},
+		{"stats", func(c *comparison.Comparison) { c.Variants[0].Tuning.Stats[0].AverageDuration = -1 }, "stats: averageDuration must be 0 to"},
+		{"variants", func(c *comparison.Comparison) { c.Variants = make([]comparison.Variant, 1000) }, "1000 variants x 6 sizes: there can be 256 variants and 4096 cells"},
+		{"strategy", func(c *comparison.Comparison) { c.Variants[0].Strategy = "" }, "length of the strategy must be 1 to"},
+		{"error", func(c *comparison.Comparison) { c.Variants[0].Error = large }, "length of the error must be 0 to"},
+		{"function", func(c *comparison.Comparison) { c.Run.Function = large }, "run: length of the names must be 0 to"},
+		{"payload", func(c *comparison.Comparison) { c.Variants[0].Payload = raw(strings.Repeat("x", maxBlob)) }, "size of the payload must be 0 to"},
+		{"starved", func(c *comparison.Comparison) { c.Variants[0].Cells[0].CPUShare.Starved = -1 }, "cpu_share starved must be 0 to"},
+		{"recommendation", func(c *comparison.Comparison) { c.Recommendation.Power = 513 }, "the recommendation names no cell that was measured"},
+		{"recommendation of a failure", func(c *comparison.Comparison) { _, cell := c.Recommended(); cell.Error = "x" }, "the recommendation names no cell that was measured"},
 	} {
 		c := local()
 		test.spoil(c)
@@ -108,7 +108,7 @@ func FuzzWhatIsReadCanBeDrawn(f *testing.F) {
 			return
 		}
 		again := readBack(t, c)
-		for _, view := range []func(*result.Comparison) View{JSON, CSV, Bench, Markdown, Chart, HTML, terminal} {
+		for _, view := range []func(*comparison.Comparison) View{JSON, CSV, Bench, Markdown, Chart, HTML, terminal} {
 			if !bytes.Equal(draw(t, view(c)), draw(t, view(again))) {
 				t.Fatal("a view differs when it is drawn again from its results.json")
 			}
@@ -118,7 +118,7 @@ func FuzzWhatIsReadCanBeDrawn(f *testing.F) {
 	})
 }
 
-func terminal(c *result.Comparison) View { return Text(c, Options{}) }
+func terminal(c *comparison.Comparison) View { return Text(c, Options{}) }
 
 func TestTheLinksLeadToPowerTuningAlone(t *testing.T) {
 	good := powertuning.Link("us-east-1", []powertuning.Stat{{Value: 128, AveragePrice: 1e-6, AverageDuration: 9}})

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"unicode"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // Markdown is table.md, the answer and the matrices for a pull request.
-func Markdown(c *result.Comparison) View {
+func Markdown(c *comparison.Comparison) View {
 	return func(w io.Writer) error {
 		g := newGrid(c)
 		var b strings.Builder

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"lambda-parallel-io/handler/event"
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // notes are the footnotes: what makes figures doubtful or absent, each with
@@ -30,7 +30,7 @@ func (g *grid) notes() (notes []string) {
 			if !c.ok {
 				continue
 			}
-			if g.Mode == result.Local && c.duration.interval == "" {
+			if g.Mode == comparison.Local && c.duration.interval == "" {
 				few++
 			}
 			if s := c.CPUShare; s != nil && s.Starved > busy {
@@ -100,7 +100,7 @@ func some(names []string) string {
 
 // response returns the answer of a cell's last invocation where it is that of
 // this project's function: other functions answer what they like.
-func (g *grid) response(c *result.Cell) *event.Answer {
+func (g *grid) response(c *comparison.Cell) *event.Answer {
 	var a event.Answer
 	if g.Run.Repeat == 0 || c == nil || c.Error != "" || json.Unmarshal(c.Response, &a) != nil {
 		return nil

@@ -1,5 +1,5 @@
 // Package report draws every view of a comparison from the one model,
-// package tune/result: the terminal's text, the page, the tables and the data
+// package tune/comparison: the terminal's text, the page, the tables and the data
 // that other tools read. A view depends on nothing but the model, so the same
 // results.json gives the same bytes at any time and on any machine.
 //
@@ -13,7 +13,7 @@ import (
 	"strings"
 	"unicode"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // View writes one view of a comparison.
@@ -55,7 +55,7 @@ func clean(s string, most int) string {
 }
 
 // labels names the variants as every view does.
-func labels(c *result.Comparison) []string {
+func labels(c *comparison.Comparison) []string {
 	names := make([]string, len(c.Variants))
 	for i, v := range c.Variants {
 		names[i] = clean(v.Label(), maxLabel)

@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 //go:embed templates/*.tmpl
@@ -39,7 +39,7 @@ type textLine struct {
 
 // Chart is chart.svg, for a README: it follows the reader's light or dark
 // theme, and needs no font and no other file.
-func Chart(c *result.Comparison) View {
+func Chart(c *comparison.Comparison) View {
 	return func(w io.Writer) error {
 		g := newGrid(c)
 		d := chart{Width: 2*figureWidth + 3*chartMargin, Answer: g.answer()}

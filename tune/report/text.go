@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // The rules of the terminal's text:
@@ -27,7 +27,7 @@ type Options struct {
 }
 
 // Text is the view for a terminal.
-func Text(c *result.Comparison, o Options) View {
+func Text(c *comparison.Comparison, o Options) View {
 	return func(w io.Writer) error {
 		g := newGrid(c)
 		var b strings.Builder

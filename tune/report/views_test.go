@@ -15,7 +15,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 func TestDrawnAgainFromItsResultsEveryFileIsTheSame(t *testing.T) {
@@ -82,7 +82,7 @@ func TestWhatCannotBeDrawnIsSavedAllTheSame(t *testing.T) {
 }
 
 func TestThePageIsBelow200KB(t *testing.T) {
-	models := map[string]*result.Comparison{"thousand runs": compare(four, sizes, 1000)}
+	models := map[string]*comparison.Comparison{"thousand runs": compare(four, sizes, 1000)}
 	for _, f := range fixtures {
 		models[f.name] = f.model()
 	}

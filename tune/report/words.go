@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/result"
 )
 
 // thousands writes a number with so many decimals and with commas: 1,769.
@@ -97,7 +97,7 @@ var medians = map[string]string{"apg": "13 ms", "public": "27 ms", "express": "2
 // where says in a sentence by what the figures were measured.
 func (g *grid) where() string {
 	r := g.Run
-	if g.Mode == result.AWS {
+	if g.Mode == comparison.AWS {
 		return fmt.Sprintf("on AWS by Lambda Power Tuning: %s, %s, means of the runs without the outer %s",
 			clean(r.Region, maxName), clean(r.Arch, maxName), percent(2*r.DiscardTopBottom))
 	}
@@ -213,7 +213,7 @@ func (g *grid) compareLink() (link, title string) {
 	return "", ""
 }
 
-func stats(v *result.Variant) []powertuning.Stat {
+func stats(v *comparison.Variant) []powertuning.Stat {
 	if v.Tuning == nil {
 		return nil
 	}

@@ -66,7 +66,7 @@ func TestCredentialsThatAWSRefusesAreSaidWithWhatToDo(t *testing.T) {
 		"AccessDeniedException":       "they must allow states:StartExecution on " + machine,
 	} {
 		srv, tuner := setup(t, "StartExecution="+code+":1000")
-		c := comparison()
+		c := threeVariants()
 		_, err := tune(t, t.Context(), tuner, c)
 		if !stepfunctions.IsCredentials(err) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), code) {
 			t.Errorf("%s: Tune = %v, want a CredentialsError with %q", code, err, want)
@@ -79,7 +79,7 @@ func TestCredentialsThatAWSRefusesAreSaidWithWhatToDo(t *testing.T) {
 
 func TestALoginThatExpiresInMidPollNamesWhatRunsAndCanBeTakenUpAgain(t *testing.T) {
 	srv, tuner := setup(t, "DescribeExecution=ExpiredTokenException@1")
-	c := comparison()
+	c := threeVariants()
 	_, err := tune(t, t.Context(), tuner, c)
 	arn := srv.Executions()[0].ARN
 	if !stepfunctions.IsCredentials(err) || !strings.Contains(err.Error(), "the execution of sequential goes on") || !strings.Contains(err.Error(), arn) {

@@ -6,7 +6,7 @@ import (
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // What a read is taken to cost in time before anything was measured. These
@@ -21,13 +21,13 @@ const (
 
 // waits returns how long one invocation of v waits for S3 at least, however
 // much memory it has. It is 0 where the reads are not known.
-func waits(run result.Run, v result.Variant) time.Duration {
+func waits(run comparison.Run, v comparison.Variant) time.Duration {
 	return time.Duration(run.Repeat) * readLatency / time.Duration(inFlight(run, v))
 }
 
 // inFlight returns how many reads v does at once. A payload that is sent as
 // it is says so itself.
-func inFlight(run result.Run, v result.Variant) int {
+func inFlight(run comparison.Run, v comparison.Variant) int {
 	name, concurrency := v.Strategy, v.Concurrency
 	if p, err := event.Decode(v.Payload, event.DefaultConcurrency); err == nil {
 		name, concurrency = p.Strategy, &p.Concurrency
@@ -46,7 +46,7 @@ func inFlight(run result.Run, v result.Variant) int {
 // memory size: the longest of its waits, its CPU time under that size's share,
 // and its part of what S3 gives. The function of someone else is taken to last
 // to its timeout.
-func lasts(run result.Run, v result.Variant, power int) time.Duration {
+func lasts(run comparison.Run, v comparison.Variant, power int) time.Duration {
 	if run.Repeat == 0 {
 		return functionTimeout(run)
 	}
@@ -62,6 +62,6 @@ func lasts(run result.Run, v result.Variant, power int) time.Duration {
 	))
 }
 
-func functionTimeout(run result.Run) time.Duration {
+func functionTimeout(run comparison.Run) time.Duration {
 	return time.Duration(cmp.Or(run.TimeoutSec, 900) * float64(time.Second))
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/stepfunctions"
 	"lambda-parallel-io/tune/stepfunctions/sfntest"
 )
@@ -34,7 +34,7 @@ func TestWhatPassesIsRetried(t *testing.T) {
 	} {
 		t.Run(script, func(t *testing.T) {
 			srv, tuner := setup(t, script)
-			c := comparison()
+			c := threeVariants()
 			if _, err := tune(t, t.Context(), tuner, c); err != nil {
 				t.Fatalf("Tune = %v, want nil", err)
 			}
@@ -53,7 +53,7 @@ func TestWhatPassesIsRetried(t *testing.T) {
 
 func TestAnAnswerThatDoesNotComeIsAskedForAgain(t *testing.T) {
 	_, _ = setup(t, "DescribeExecution=stall@1 StartExecution=stall")
-	c := comparison()
+	c := threeVariants()
 	if _, err := tune(t, t.Context(), tuner(t, stepfunctions.Options{Timeout: 50 * time.Millisecond}), c); err != nil || c.Variants[2].Tuning == nil {
 		t.Errorf("Tune = %v, want nil", err)
 	}
@@ -66,7 +66,7 @@ const executions = "arn:aws:states:eu-west-1:123456789012:execution:powerTuningS
 // said nothing of the cause would be final.
 func TestACauseThatCannotBeReadForWantOfALoginIsAskedForAgain(t *testing.T) {
 	srv, tuner := setup(t, "sequential=empty GetExecutionHistory=ExpiredTokenException")
-	c := comparison()
+	c := threeVariants()
 	if _, err := tune(t, t.Context(), tuner, c); !stepfunctions.IsCredentials(err) || c.Variants[0].Error != "" || c.Variants[0].Execution == "" {
 		t.Fatalf("Tune = %v, error %q, execution %q; want credentials asked for, and the variant to be taken up again", err, c.Variants[0].Error, c.Variants[0].Execution)
 	}
@@ -83,7 +83,7 @@ func TestACauseThatCannotBeReadForWantOfALoginIsAskedForAgain(t *testing.T) {
 func TestAnExecutionThatIsNoneOfTheStateMachineIsRefused(t *testing.T) {
 	for _, execution := range []string{"x; rm -rf ~", executions, executions + "e; rm -rf ~", executions + "e\nrm", strings.Replace(executions, "1a2b", "other", 1) + "e"} {
 		srv, tuner := setup(t, "")
-		c := comparison()
+		c := threeVariants()
 		c.Variants[1].Execution = execution
 		if _, err := tune(t, t.Context(), tuner, c); err == nil || !strings.Contains(err.Error(), "none of the state machine") || len(srv.Requests()) > 0 {
 			t.Errorf("execution %q: Tune = %v after %d requests, want it refused before any", execution, err, len(srv.Requests()))
@@ -105,7 +105,7 @@ func TestANameServiceThatIsGoneIsWaitedForInMidPollAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := comparison()
+		c := threeVariants()
 		c.Variants[0].Execution = execution
 		if _, err := tune(t, t.Context(), tuner, c); err == nil || !strings.Contains(err.Error(), "AWS could not be reached") || retries != want {
 			t.Errorf("execution %q: Tune = %v after %d retries, want that AWS could not be reached after %d", execution, err, retries, want)
@@ -126,7 +126,7 @@ func TestWhatDoesNotPassEndsTheComparisonWithWhatToDo(t *testing.T) {
 	} {
 		t.Run(test.script, func(t *testing.T) {
 			srv, tuner := setup(t, test.script)
-			c := comparison()
+			c := threeVariants()
 			_, err := tune(t, t.Context(), tuner, c)
 			for _, want := range test.want {
 				if err == nil || !strings.Contains(err.Error(), want) {
@@ -143,7 +143,7 @@ func TestWhatDoesNotPassEndsTheComparisonWithWhatToDo(t *testing.T) {
 
 func TestAHistoryThatCannotBeReadIsSaid(t *testing.T) {
 	_, tuner := setup(t, "sequential=timed-out GetExecutionHistory=InvalidToken:100")
-	c := comparison()
+	c := threeVariants()
 	if _, err := tune(t, t.Context(), tuner, c); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestAnExecutionThatRunsForTheSameFunctionIsNamedAndNothingStarted(t *testin
 		"busy=" + function + " DescribeExecution=half": ":someone-else-1",
 	} {
 		srv, tuner := setup(t, script)
-		_, err := tune(t, t.Context(), tuner, comparison())
+		_, err := tune(t, t.Context(), tuner, threeVariants())
 		var busy *stepfunctions.BusyError
 		if !errors.As(err, &busy) || !strings.HasSuffix(busy.Execution, name) || !strings.Contains(err.Error(), busy.Execution) || !strings.Contains(err.Error(), "stop-execution") {
 			t.Errorf("Tune = %v, want a BusyError that names the execution and the command that stops it", err)
@@ -174,7 +174,7 @@ func TestAnExecutionThatRunsForTheSameFunctionIsNamedAndNothingStarted(t *testin
 
 func TestAnExecutionThatRunsForAnotherFunctionIsNoHindrance(t *testing.T) {
 	srv, tuner := setup(t, "busy="+function+"2 busy=arn:aws:lambda:eu-west-1:123456789012:function:other")
-	if _, err := tune(t, t.Context(), tuner, comparison()); err != nil || len(srv.Executions()) != 3 {
+	if _, err := tune(t, t.Context(), tuner, threeVariants()); err != nil || len(srv.Executions()) != 3 {
 		t.Errorf("Tune = %v, %d executions; want 3", err, len(srv.Executions()))
 	}
 }
@@ -183,9 +183,9 @@ func TestCtrlCStartsNothingFurtherAndNamesWhatRuns(t *testing.T) {
 	srv, tuner := setup(t, "unbounded=running")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("interrupt")
-	c := comparison()
+	c := threeVariants()
 	looks := 0
-	err := tuner.Tune(ctx, c, func(p result.Progress) {
+	err := tuner.Tune(ctx, c, func(p comparison.Progress) {
 		if strings.HasPrefix(p.Now, "unbounded, RUNNING for ") {
 			if looks++; looks == 3 {
 				cancel(cause)
@@ -215,7 +215,7 @@ func TestCtrlCBeforeTheStartStartsNothing(t *testing.T) {
 	srv, tuner := setup(t, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := tune(t, ctx, tuner, comparison())
+	_, err := tune(t, ctx, tuner, threeVariants())
 	var interrupted *stepfunctions.InterruptedError
 	if !errors.As(err, &interrupted) || interrupted.Execution != "" || !errors.Is(err, context.Canceled) || len(srv.Requests()) != 0 {
 		t.Errorf("Tune = %v with %d requests, want an InterruptedError without an execution, and no request", err, len(srv.Requests()))
@@ -233,7 +233,7 @@ func TestCtrlCWhileAnExecutionIsStartedSaysThatItMayRun(t *testing.T) {
 	}))
 	t.Cleanup(web.Close)
 	environment(t, web.URL)
-	c := comparison()
+	c := threeVariants()
 	_, err := tune(t, ctx, tuner(t, stepfunctions.Options{}), c)
 	var interrupted *stepfunctions.InterruptedError
 	if !errors.As(err, &interrupted) || !strings.Contains(interrupted.Execution, ":execution:powerTuningStateMachine-1a2b:sequential-1-") || !strings.Contains(err.Error(), "its execution may run") {

@@ -11,13 +11,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/result"
 )
 
 // fill puts into v what its execution, which has ended, has to say. After an
 // error v is as it was, and fill can be called again.
-func (t *Tuner) fill(ctx context.Context, run result.Run, v *result.Variant, e *sfn.DescribeExecutionOutput) error {
+func (t *Tuner) fill(ctx context.Context, run comparison.Run, v *comparison.Variant, e *sfn.DescribeExecutionOutput) error {
 	if e.Status != types.ExecutionStatusSucceeded {
 		cause, err := t.cause(ctx, *v, e)
 		if err != nil {
@@ -50,16 +50,16 @@ func (t *Tuner) fill(ctx context.Context, run result.Run, v *result.Variant, e *
 
 // cells makes a cell of each power value. Power Tuning drops a size without a
 // word when it finds no REPORT line in the log of its invocations.
-func cells(powers []int, stats []powertuning.Stat) []result.Cell {
-	var cells []result.Cell
+func cells(powers []int, stats []powertuning.Stat) []comparison.Cell {
+	var cells []comparison.Cell
 	for _, s := range stats {
-		cells = append(cells, result.Cell{Power: s.Value, AverageMS: s.AverageDuration, AverageCost: s.AveragePrice})
+		cells = append(cells, comparison.Cell{Power: s.Value, AverageMS: s.AverageDuration, AverageCost: s.AveragePrice})
 	}
 	for _, power := range powers {
 		if !slices.ContainsFunc(stats, func(s powertuning.Stat) bool { return s.Value == power }) {
-			cells = append(cells, result.Cell{Power: power, Error: "Power Tuning answered nothing for this size: it found no REPORT line in the last 4 KB of the log, so the function must log less"})
+			cells = append(cells, comparison.Cell{Power: power, Error: "Power Tuning answered nothing for this size: it found no REPORT line in the last 4 KB of the log, so the function must log less"})
 		}
 	}
-	slices.SortFunc(cells, func(a, b result.Cell) int { return cmp.Compare(a.Power, b.Power) })
+	slices.SortFunc(cells, func(a, b comparison.Cell) int { return cmp.Compare(a.Power, b.Power) })
 	return cells
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"lambda-parallel-io/strategies"
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/result"
 )
 
 // DefaultExecutionTimeout is the totalExecutionTimeout that `pulumi up`
@@ -44,7 +44,7 @@ func (p Plan) Dollars() float64 { return p.Lambda + p.Executors + p.StepFunction
 // within executionTimeout: the state machine's totalExecutionTimeout, for
 // which 0 stands for [DefaultExecutionTimeout]. It also refuses an input
 // (c.Run.TuningInput) with a field that has no place in a comparison.
-func NewPlan(c *result.Comparison, executionTimeout time.Duration) (Plan, error) {
+func NewPlan(c *comparison.Comparison, executionTimeout time.Duration) (Plan, error) {
 	if executionTimeout == 0 {
 		executionTimeout = DefaultExecutionTimeout
 	}
@@ -73,7 +73,7 @@ func NewPlan(c *result.Comparison, executionTimeout time.Duration) (Plan, error)
 	return p, nil
 }
 
-func (p *Plan) add(c *result.Comparison, v result.Variant) {
+func (p *Plan) add(c *comparison.Comparison, v comparison.Variant) {
 	const overhead = 30 * time.Second // publishing the versions, and the clean-up
 	run := c.Run
 	invocations := run.Num * len(run.PowerValues)
@@ -95,7 +95,7 @@ func (p *Plan) add(c *result.Comparison, v result.Variant) {
 
 // coldStarts is how many versions of a power value are published for their
 // cold starts.
-func coldStarts(run result.Run) int {
+func coldStarts(run comparison.Run) int {
 	if run.TuningInput != nil && run.TuningInput.OnlyColdStarts {
 		return run.Num
 	}
@@ -104,7 +104,7 @@ func coldStarts(run result.Run) int {
 
 // executorLasts is how long the executor of a power value lasts whose
 // invocations last so long each.
-func executorLasts(run result.Run, one time.Duration) time.Duration {
+func executorLasts(run comparison.Run, one time.Duration) time.Duration {
 	if run.ParallelInvocation {
 		return one
 	}
@@ -115,7 +115,7 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 
 // fits refuses what cannot end in time even if the reads waited for nothing
 // but S3.
-func fits(run result.Run, v result.Variant, executionTimeout time.Duration) error {
+func fits(run comparison.Run, v comparison.Variant, executionTimeout time.Duration) error {
 	if run.Repeat == 0 {
 		return nil
 	}
@@ -137,7 +137,7 @@ func fits(run result.Run, v result.Variant, executionTimeout time.Duration) erro
 }
 
 // repeatOf names what says how many reads an invocation of v makes.
-func repeatOf(v result.Variant) string {
+func repeatOf(v comparison.Variant) string {
 	if _, err := strategies.ByName(v.Strategy); err != nil {
 		return "the payload's repeat"
 	}
@@ -145,11 +145,11 @@ func repeatOf(v result.Variant) string {
 }
 
 // repeatWithin returns how many reads one invocation of v can wait for in d.
-func repeatWithin(run result.Run, v result.Variant, d time.Duration) int {
+func repeatWithin(run comparison.Run, v comparison.Variant, d time.Duration) int {
 	return int(d * time.Duration(inFlight(run, v)) / readLatency)
 }
 
-func reads(run result.Run, v result.Variant) string {
+func reads(run comparison.Run, v comparison.Variant) string {
 	return fmt.Sprintf("%d reads at %g ms, %d at once, is %s", run.Repeat, ms(readLatency), inFlight(run, v), waits(run, v).Round(time.Millisecond))
 }
 

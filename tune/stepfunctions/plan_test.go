@@ -6,13 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/result"
 	"lambda-parallel-io/tune/stepfunctions"
 )
 
 func TestThePlanCountsAndPricesWhatAComparisonDoes(t *testing.T) {
-	p, err := stepfunctions.NewPlan(comparison(), 0)
+	p, err := stepfunctions.NewPlan(threeVariants(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +22,7 @@ func TestThePlanCountsAndPricesWhatAComparisonDoes(t *testing.T) {
 	near(t, "S3", p.S3, 22_500*0.0004/1000)
 	near(t, "Step Functions", p.StepFunctions, 3*0.00038) // 2.5e-5 x (6 + 3 x 3), to 5 places
 
-	c := comparison()
+	c := threeVariants()
 	c.Variants = c.Variants[:1] // sequential: 500 reads at 18.8 ms are 9.4 s at every size
 	p, err = stepfunctions.NewPlan(c, 0)
 	if err != nil {
@@ -37,7 +37,7 @@ func TestThePlanCountsAndPricesWhatAComparisonDoes(t *testing.T) {
 }
 
 func TestParallelInvocationsShareWhatS3Gives(t *testing.T) {
-	c := comparison()
+	c := threeVariants()
 	c.Variants, c.Run.ParallelInvocation, c.Run.Repeat = c.Variants[2:], true, 5500
 	p, err := stepfunctions.NewPlan(c, 0)
 	if err != nil {
@@ -61,7 +61,7 @@ func near(t *testing.T, what string, got, want float64) {
 }
 
 func TestThePlanOfAResumedComparisonHasWhatIsLeft(t *testing.T) {
-	c := comparison()
+	c := threeVariants()
 	c.Variants[0].Error = "it failed"
 	c.Variants[1].Execution = "arn:aws:states:eu-west-1:123456789012:execution:m:runs"
 	if p, err := stepfunctions.NewPlan(c, 0); err != nil || p.Executions != 1 || p.Invocations != 15 {
@@ -71,30 +71,30 @@ func TestThePlanOfAResumedComparisonHasWhatIsLeft(t *testing.T) {
 
 func TestAPlanThatCannotEndInTimeIsRefusedWithTheNumbersAndARemedy(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(*result.Run)
+		change func(*comparison.Run)
 		want   []string
 	}{
 		"totalExecutionTimeout": {
-			func(r *result.Run) { r.Num, r.Repeat = 10, 5000 },
+			func(r *comparison.Run) { r.Num, r.Repeat = 10, 5000 },
 			[]string{"sequential: 10 invocations one after the other", "5000 reads at 18.8 ms, 1 at once, is 1m34s", "are 15m40s", "totalExecutionTimeout is 10m0s", "-repeat to 3191 at most", "-parallel"},
 		},
 		"sleep": {
-			func(r *result.Run) { r.Repeat, r.SleepBetweenRunsMS = 500, 200_000 },
+			func(r *comparison.Run) { r.Repeat, r.SleepBetweenRunsMS = 500, 200_000 },
 			[]string{"totalExecutionTimeout", "choose -parallel"},
 		},
 		"the function's timeout": {
-			func(r *result.Run) { r.Repeat, r.TimeoutSec, r.ParallelInvocation = 500, 9, true },
+			func(r *comparison.Run) { r.Repeat, r.TimeoutSec, r.ParallelInvocation = 500, 9, true },
 			[]string{"sequential: an invocation of 500 reads at 18.8 ms, 1 at once, is 9.4s, and the function's timeout is 9s", "lower -repeat to 478 at most"},
 		},
 		"autoOptimize": {
-			func(r *result.Run) { r.TuningInput = &powertuning.Input{AutoOptimize: true} },
+			func(r *comparison.Run) { r.TuningInput = &powertuning.Input{AutoOptimize: true} },
 			[]string{"autoOptimize in the input has no place in a comparison", "remove it"},
 		},
-		"payloadS3": {func(r *result.Run) { r.TuningInput = &powertuning.Input{PayloadS3: "s3://b/k"} }, []string{"payloadS3"}},
-		"dryRun":    {func(r *result.Run) { r.TuningInput = &powertuning.Input{DryRun: true} }, []string{"dryRun"}},
-		"num":       {func(r *result.Run) { r.Num = 4 }, []string{"-num must be at least 5 on AWS, got 4"}},
+		"payloadS3": {func(r *comparison.Run) { r.TuningInput = &powertuning.Input{PayloadS3: "s3://b/k"} }, []string{"payloadS3"}},
+		"dryRun":    {func(r *comparison.Run) { r.TuningInput = &powertuning.Input{DryRun: true} }, []string{"dryRun"}},
+		"num":       {func(r *comparison.Run) { r.Num = 4 }, []string{"-num must be at least 5 on AWS, got 4"}},
 	} {
-		c := comparison()
+		c := threeVariants()
 		test.change(&c.Run)
 		_, err := stepfunctions.NewPlan(c, 0)
 		for _, want := range test.want {
@@ -106,19 +106,19 @@ func TestAPlanThatCannotEndInTimeIsRefusedWithTheNumbersAndARemedy(t *testing.T)
 }
 
 func TestTheRemediesOfARefusalHelp(t *testing.T) {
-	for name, change := range map[string]func(*result.Run){
-		"what just fits":           func(r *result.Run) { r.Num, r.Repeat = 10, 3191 },
-		"parallel":                 func(r *result.Run) { r.Num, r.Repeat, r.ParallelInvocation = 10, 5000, true },
-		"the function's timeout":   func(r *result.Run) { r.Repeat, r.TimeoutSec = 478, 9 },
-		"a function of other make": func(r *result.Run) { r.Repeat = 0 },
+	for name, change := range map[string]func(*comparison.Run){
+		"what just fits":           func(r *comparison.Run) { r.Num, r.Repeat = 10, 3191 },
+		"parallel":                 func(r *comparison.Run) { r.Num, r.Repeat, r.ParallelInvocation = 10, 5000, true },
+		"the function's timeout":   func(r *comparison.Run) { r.Repeat, r.TimeoutSec = 478, 9 },
+		"a function of other make": func(r *comparison.Run) { r.Repeat = 0 },
 	} {
-		c := comparison()
+		c := threeVariants()
 		change(&c.Run)
 		if _, err := stepfunctions.NewPlan(c, 0); err != nil {
 			t.Errorf("%s: NewPlan = %v, want nil", name, err)
 		}
 	}
-	c := comparison()
+	c := threeVariants()
 	c.Run.Num, c.Run.Repeat = 10, 4000
 	if _, err := stepfunctions.NewPlan(c, 900*time.Second); err != nil {
 		t.Errorf("totalExecutionTimeout 900 s: NewPlan = %v, want nil", err)
@@ -126,7 +126,7 @@ func TestTheRemediesOfARefusalHelp(t *testing.T) {
 }
 
 func TestThePlanInText(t *testing.T) {
-	p, err := stepfunctions.NewPlan(comparison(), 0)
+	p, err := stepfunctions.NewPlan(threeVariants(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

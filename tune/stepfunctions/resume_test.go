@@ -6,15 +6,15 @@ import (
 	"strings"
 	"testing"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 func TestResumeWaitsForWhatRunsAndRunsWhatIsLeft(t *testing.T) {
 	srv, tuner := setup(t, "sequential=empty unbounded=running")
 	ctx, cancel := context.WithCancel(t.Context())
-	var results *result.Comparison // what stands on disk when the process dies
-	c := comparison()
-	_ = tuner.Tune(ctx, c, func(p result.Progress) {
+	var results *comparison.Comparison // what stands on disk when the process dies
+	c := threeVariants()
+	_ = tuner.Tune(ctx, c, func(p comparison.Progress) {
 		if p.Changed {
 			results = saved(t, c)
 		}
@@ -51,9 +51,9 @@ func TestResumeFindsAnExecutionWhoseARNWasNotSaved(t *testing.T) {
 		t.Run(meanwhile, func(t *testing.T) {
 			srv, tuner := setup(t, "sequential=running")
 			ctx, cancel := context.WithCancel(t.Context())
-			var results *result.Comparison
-			c := comparison()
-			_ = tuner.Tune(ctx, c, func(p result.Progress) {
+			var results *comparison.Comparison
+			c := threeVariants()
+			_ = tuner.Tune(ctx, c, func(p comparison.Progress) {
 				if results == nil && p.Changed {
 					results = saved(t, c) // of before anything was started, and never again
 				}
@@ -88,10 +88,10 @@ func TestResumeFindsAnExecutionWhoseARNWasNotSaved(t *testing.T) {
 
 func TestAnotherComparisonStartsExecutionsOfItsOwn(t *testing.T) {
 	srv, tuner := setup(t, "")
-	a, b, other := comparison(), comparison(), comparison()
+	a, b, other := threeVariants(), threeVariants(), threeVariants()
 	b.Run.Time = b.Run.Time.Add(1) // a nanosecond
 	other.Run.Num = 6
-	for _, c := range []*result.Comparison{a, b, other} {
+	for _, c := range []*comparison.Comparison{a, b, other} {
 		if _, err := tune(t, t.Context(), tuner, c); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func TestAnotherComparisonStartsExecutionsOfItsOwn(t *testing.T) {
 
 func TestResumeOfAnExecutionThatAWSForgotIsTheVariantsError(t *testing.T) {
 	srv, tuner := setup(t, "")
-	c := comparison()
+	c := threeVariants()
 	c.Variants[0].Execution = strings.Replace(machine, "stateMachine", "execution", 1) + ":long-ago"
 	if _, err := tune(t, t.Context(), tuner, c); err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestResumeOfAnExecutionThatAWSForgotIsTheVariantsError(t *testing.T) {
 
 func TestAComparisonOfAnotherFunctionIsNotTakenUp(t *testing.T) {
 	srv, tuner := setup(t, "")
-	c := comparison()
+	c := threeVariants()
 	c.Run.Function += "2"
 	if _, err := tune(t, t.Context(), tuner, c); err == nil || !strings.Contains(err.Error(), function+"2") || len(srv.Requests()) != 0 {
 		t.Errorf("Tune = %v with %d requests, want an error that names both functions, and none", err, len(srv.Requests()))
@@ -124,7 +124,7 @@ func TestAComparisonOfAnotherFunctionIsNotTakenUp(t *testing.T) {
 
 func TestAllThatAVariantGoesThroughIsTold(t *testing.T) {
 	_, tuner := setup(t, "looks=2")
-	c := comparison()
+	c := threeVariants()
 	c.Variants = c.Variants[2:]
 	told, err := tune(t, t.Context(), tuner, c)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/stepfunctions"
 	"lambda-parallel-io/tune/stepfunctions/sfntest"
 )
@@ -66,16 +66,16 @@ func parse(t *testing.T, script string) sfntest.Script {
 }
 
 // comparison is planned for sequential, unbounded and pool at three sizes.
-func comparison() *result.Comparison {
+func threeVariants() *comparison.Comparison {
 	one, thirty := 1, 30
-	return &result.Comparison{
-		Schema: result.Schema, Mode: result.AWS,
-		Run: result.Run{
+	return &comparison.Comparison{
+		Schema: comparison.Schema, Mode: comparison.AWS,
+		Run: comparison.Run{
 			Time: time.Date(2026, 11, 22, 22, 7, 15, 123, time.UTC), Arch: "arm64", Region: "eu-west-1",
 			PowerValues: []int{512, 1024, 1769}, Num: 5, Repeat: 500, Function: function, StateMachine: machine, TimeoutSec: 600,
 			TuningStrategy: "balanced", BalancedWeight: 0.5, DiscardTopBottom: 0.2,
 		},
-		Variants: []result.Variant{
+		Variants: []comparison.Variant{
 			{Strategy: "sequential", Concurrency: &one, Payload: payload("sequential", 1)},
 			{Strategy: "unbounded", Payload: payload("unbounded", 1)},
 			{Strategy: "pool", Concurrency: &thirty, Payload: payload("pool", 30)},
@@ -92,20 +92,20 @@ func payload(strategy string, concurrency int) json.RawMessage {
 }
 
 // tune runs a comparison and keeps what it told.
-func tune(t *testing.T, ctx context.Context, tuner *stepfunctions.Tuner, c *result.Comparison) (told []result.Progress, err error) {
+func tune(t *testing.T, ctx context.Context, tuner *stepfunctions.Tuner, c *comparison.Comparison) (told []comparison.Progress, err error) {
 	t.Helper()
-	err = tuner.Tune(ctx, c, func(p result.Progress) { told = append(told, p) })
+	err = tuner.Tune(ctx, c, func(p comparison.Progress) { told = append(told, p) })
 	return told, err
 }
 
 // saved is c as it is after it was written to results.json and read again.
-func saved(t *testing.T, c *result.Comparison) *result.Comparison {
+func saved(t *testing.T, c *comparison.Comparison) *comparison.Comparison {
 	t.Helper()
 	b, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var again result.Comparison
+	var again comparison.Comparison
 	if err := json.Unmarshal(b, &again); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"lambda-parallel-io/tune/result"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // InterruptedError says that the context ended. Nothing further is started
@@ -32,11 +32,11 @@ func (e *InterruptedError) Unwrap() error { return e.Cause }
 // error of Tune is one of the comparison as a whole, and leaves the variant
 // that it met as it was, to be taken up again: a [*CredentialsError], a
 // [*BusyError], an [*InterruptedError], or that AWS could not be reached.
-func (t *Tuner) Tune(ctx context.Context, c *result.Comparison, observe func(result.Progress)) error {
+func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress)) error {
 	if err := t.owns(c); err != nil {
 		return err
 	}
-	p := result.Progress{Total: len(c.Variants)}
+	p := comparison.Progress{Total: len(c.Variants)}
 	for i := range c.Variants {
 		if finished(c.Variants[i]) {
 			p.Done++
@@ -67,7 +67,7 @@ func (t *Tuner) Tune(ctx context.Context, c *result.Comparison, observe func(res
 
 // owns completes c by what the Tuner runs on, and refuses the comparison of
 // something else.
-func (t *Tuner) owns(c *result.Comparison) error {
+func (t *Tuner) owns(c *comparison.Comparison) error {
 	if c.Run.Time.IsZero() {
 		return errors.New("the comparison has no time, from which its executions are named")
 	}
@@ -96,9 +96,9 @@ func (t *Tuner) owns(c *result.Comparison) error {
 }
 
 // finished reports whether a variant needs nothing more.
-func finished(v result.Variant) bool { return v.Tuning != nil || v.Error != "" }
+func finished(v comparison.Variant) bool { return v.Tuning != nil || v.Error != "" }
 
-func (t *Tuner) interrupted(ctx context.Context, v result.Variant) error {
+func (t *Tuner) interrupted(ctx context.Context, v comparison.Variant) error {
 	e := &InterruptedError{Execution: v.Execution, Cause: context.Cause(ctx)}
 	if v.Execution == "" {
 		e.text = fmt.Sprintf("interrupted before %s was started: no execution of this comparison runs", v.Label())
@@ -109,7 +109,7 @@ func (t *Tuner) interrupted(ctx context.Context, v result.Variant) error {
 }
 
 // outcome tells in a line how a variant ended.
-func outcome(v result.Variant, took time.Duration) string {
+func outcome(v comparison.Variant, took time.Duration) string {
 	after := took.Round(time.Second).String()
 	if v.Error != "" {
 		line, _, _ := strings.Cut(v.Error, "\n")

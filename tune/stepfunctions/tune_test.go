@@ -11,7 +11,7 @@ import (
 
 func TestAComparisonIsWhatPowerTuningAnswersForEachVariant(t *testing.T) {
 	srv, tuner := setup(t, "")
-	c := comparison()
+	c := threeVariants()
 	told, err := tune(t, t.Context(), tuner, c)
 	if err != nil {
 		t.Fatalf("Tune = %v, want nil", err)
@@ -48,7 +48,7 @@ func TestAComparisonIsWhatPowerTuningAnswersForEachVariant(t *testing.T) {
 
 func TestTheStateMachineIsToldWhatTheComparisonSays(t *testing.T) {
 	srv, tuner := setup(t, "")
-	c := comparison()
+	c := threeVariants()
 	c.Run.SleepBetweenRunsMS, c.Run.ParallelInvocation, c.Run.DiscardTopBottom = 250, true, 0
 	if _, err := tune(t, t.Context(), tuner, c); err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestTheStateMachineIsToldWhatTheComparisonSays(t *testing.T) {
 
 func TestAnInputsFurtherFieldsReachTheStateMachine(t *testing.T) {
 	srv, tuner := setup(t, "")
-	c := comparison()
+	c := threeVariants()
 	in, err := powertuning.ParseInput([]byte(`{"lambdaARN": "` + function + `-old", "num": 50, "payload": {}, "onlyColdStarts": true, "disablePayloadLogs": true}`))
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestAnInputsFurtherFieldsReachTheStateMachine(t *testing.T) {
 
 func TestNothingButStepFunctionsInTheARNsRegionIsCalled(t *testing.T) {
 	srv, tuner := setup(t, "pool=empty")
-	if _, err := tune(t, t.Context(), tuner, comparison()); err != nil {
+	if _, err := tune(t, t.Context(), tuner, threeVariants()); err != nil {
 		t.Fatal(err)
 	}
 	allowed := map[string]bool{"ListExecutions": true, "StartExecution": true, "DescribeExecution": true, "GetExecutionHistory": true}
@@ -106,7 +106,7 @@ func TestAFailedVariantShowsItsCauseAndTheOthersGoOn(t *testing.T) {
 	} {
 		t.Run(end, func(t *testing.T) {
 			_, tuner := setup(t, "unbounded="+end)
-			c := comparison()
+			c := threeVariants()
 			told, err := tune(t, t.Context(), tuner, c)
 			if err != nil {
 				t.Fatalf("Tune = %v, want nil: the failure is the variant's", err)
@@ -131,7 +131,7 @@ func TestAFailedVariantShowsItsCauseAndTheOthersGoOn(t *testing.T) {
 
 func TestASizeThatPowerTuningDropsIsACellThatFailed(t *testing.T) {
 	_, tuner := setup(t, "pool=dropped")
-	c := comparison()
+	c := threeVariants()
 	if _, err := tune(t, t.Context(), tuner, c); err != nil {
 		t.Fatal(err)
 	}

@@ -1,24 +1,24 @@
-package result_test
+package comparison_test
 
 import (
 	"math"
 	"testing"
 
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/result"
 )
 
 // compare is a local run of variants v0, v1, ... whose cells are given.
-func compare(cells ...[]result.Cell) *result.Comparison {
-	c := &result.Comparison{Mode: result.Local, Run: result.Run{Arch: powertuning.ARM64, Region: "us-east-1", Repeat: 50}}
+func compare(cells ...[]comparison.Cell) *comparison.Comparison {
+	c := &comparison.Comparison{Mode: comparison.Local, Run: comparison.Run{Arch: powertuning.ARM64, Region: "us-east-1", Repeat: 50}}
 	for i, cs := range cells {
-		c.Variants = append(c.Variants, result.Variant{Strategy: "v" + string(rune('0'+i)), Cells: cs})
+		c.Variants = append(c.Variants, comparison.Variant{Strategy: "v" + string(rune('0'+i)), Cells: cs})
 	}
 	return c
 }
 
-func cell(power int, ms ...float64) result.Cell {
-	c := result.Cell{Power: power, DurationsMS: ms}
+func cell(power int, ms ...float64) comparison.Cell {
+	c := comparison.Cell{Power: power, DurationsMS: ms}
 	for _, d := range ms {
 		c.BilledMS = append(c.BilledMS, int(math.Ceil(d)))
 	}
@@ -32,22 +32,22 @@ func TestTheRecommendedCellHasTheLeastCostTimesDuration(t *testing.T) {
 	capped.Capped = true
 	for _, test := range []struct {
 		name    string
-		c       *result.Comparison
+		c       *comparison.Comparison
 		variant string // "" for none
 		power   int
 	}{
-		{"fastest at the same size", compare([]result.Cell{cell(512, 100)}, []result.Cell{cell(512, 90)}), "v1", 512},
+		{"fastest at the same size", compare([]comparison.Cell{cell(512, 100)}, []comparison.Cell{cell(512, 90)}), "v1", 512},
 		// 1,024 MB for 60 ms costs 1.0 + 0.2 of 512 MB for 100 ms at 0.67 + 0.2: 60 x 1.2 x 0.833 against 100 x 0.867.
-		{"dearer, but faster by more", compare([]result.Cell{cell(512, 100), cell(1024, 60)}), "v0", 1024},
-		{"faster, but dearer by more", compare([]result.Cell{cell(512, 100), cell(10240, 60)}), "v0", 512},
-		{"one slow outlier moves nothing", compare([]result.Cell{cell(512, 100), cell(10240, 60)}, []result.Cell{cell(10240, 90000)}), "v0", 512},
-		{"failed cells are out", compare([]result.Cell{failed}, []result.Cell{cell(512, 90)}), "v1", 512},
-		{"capped cells are out", compare([]result.Cell{capped}, []result.Cell{cell(512, 90)}), "v1", 512},
-		{"first of equals", compare([]result.Cell{cell(512, 90)}, []result.Cell{cell(512, 90)}), "v0", 512},
-		{"median, not mean", compare([]result.Cell{cell(512, 10, 10, 1000)}, []result.Cell{cell(512, 20, 20, 20)}), "v0", 512},
-		{"nothing measured", compare([]result.Cell{failed, capped}, nil), "", 0},
+		{"dearer, but faster by more", compare([]comparison.Cell{cell(512, 100), cell(1024, 60)}), "v0", 1024},
+		{"faster, but dearer by more", compare([]comparison.Cell{cell(512, 100), cell(10240, 60)}), "v0", 512},
+		{"one slow outlier moves nothing", compare([]comparison.Cell{cell(512, 100), cell(10240, 60)}, []comparison.Cell{cell(10240, 90000)}), "v0", 512},
+		{"failed cells are out", compare([]comparison.Cell{failed}, []comparison.Cell{cell(512, 90)}), "v1", 512},
+		{"capped cells are out", compare([]comparison.Cell{capped}, []comparison.Cell{cell(512, 90)}), "v1", 512},
+		{"first of equals", compare([]comparison.Cell{cell(512, 90)}, []comparison.Cell{cell(512, 90)}), "v0", 512},
+		{"median, not mean", compare([]comparison.Cell{cell(512, 10, 10, 1000)}, []comparison.Cell{cell(512, 20, 20, 20)}), "v0", 512},
+		{"nothing measured", compare([]comparison.Cell{failed, capped}, nil), "", 0},
 	} {
-		test.c.Recommendation = &result.Recommendation{Strategy: "stale"}
+		test.c.Recommendation = &comparison.Recommendation{Strategy: "stale"}
 		test.c.Recommend()
 		got := test.c.Recommendation
 		if test.variant == "" {
@@ -67,8 +67,8 @@ func TestTheRecommendedCellHasTheLeastCostTimesDuration(t *testing.T) {
 }
 
 func TestARunOnAWSIsSummarizedByItsMeans(t *testing.T) {
-	c := compare([]result.Cell{{Power: 1024, AverageMS: 99.4, AverageCost: powertuning.Price(1.7e-9, 1024, 101)}})
-	c.Mode = result.AWS
+	c := compare([]comparison.Cell{{Power: 1024, AverageMS: 99.4, AverageCost: powertuning.Price(1.7e-9, 1024, 101)}})
+	c.Mode = comparison.AWS
 	got, ok := c.Summarize(&c.Variants[0].Cells[0])
 	// 101 ms x 1 GB at list price, and the request.
 	want := 1e6*0.101*powertuning.PricePerGBSecondARM64 + 0.20
@@ -91,11 +91,11 @@ func TestMedian(t *testing.T) {
 		values []float64
 		want   float64
 	}{{[]float64{3, 1, 2}, 2}, {[]float64{4, 1, 3, 2}, 2.5}, {[]float64{7}, 7}} {
-		if got := result.Median(test.values); got != test.want {
+		if got := comparison.Median(test.values); got != test.want {
 			t.Errorf("Median(%v) = %v, want %v", test.values, got, test.want)
 		}
 	}
-	if got := result.Median([]int(nil)); !math.IsNaN(got) {
+	if got := comparison.Median([]int(nil)); !math.IsNaN(got) {
 		t.Errorf("Median of nothing = %v, want NaN", got)
 	}
 }

@@ -1,4 +1,4 @@
-package result
+package comparison
 
 import "lambda-parallel-io/handler/event"
 

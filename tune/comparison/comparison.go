@@ -1,7 +1,7 @@
-// Package result is the one model of a comparison: what was run, what each
+// Package comparison is the one model of a comparison: what was run, what each
 // cell measured, and which cell to use. A local run and a run on AWS fill it
 // in; every view is drawn from it; its JSON is results.json.
-package result
+package comparison
 
 import (
 	"encoding/json"
