@@ -115,7 +115,7 @@ func spend(ctx context.Context, o *options, c *comparison.Comparison, settings s
 }
 
 // begunOnAWS reports whether there is something of the variant to resume.
-func begunOnAWS(v comparison.Variant) bool {
+func begunOnAWS(v comparison.Result) bool {
 	return v.Execution != "" || v.Tuning != nil || v.Error != ""
 }
 

@@ -82,9 +82,11 @@ func (b *base) readInput() error {
 func (b *base) run(now time.Time) comparison.Run {
 	goal := b.input.Goal()
 	r := comparison.Run{
-		Time:               now.UTC().Truncate(time.Second),
-		OS:                 runtime.GOOS + "/" + runtime.GOARCH,
-		CPUs:               min(runtime.NumCPU(), runtime.GOMAXPROCS(0)), // by affinity, and by a container's limit
+		Time: now.UTC().Truncate(time.Second),
+		OS:   runtime.GOOS + "/" + runtime.GOARCH,
+		CPUs: min(runtime.NumCPU(), runtime.GOMAXPROCS(0)), // by affinity, and by a container's limit
+	}
+	r.Spec = comparison.Spec{
 		Arch:               b.arch,
 		Region:             cmp.Or(b.region, arnRegion(b.input.LambdaARN), "us-east-1"),
 		PowerValues:        b.powers,
@@ -108,24 +110,24 @@ func (b *base) run(now time.Time) comparison.Run {
 
 // variants returns those of a strategy: one, or one a concurrency where that
 // bounds it.
-func (b *base) variants(name string) ([]comparison.Variant, error) {
+func (b *base) variants(name string) ([]comparison.Result, error) {
 	if name == none {
 		if len(b.payload) == 0 {
 			return nil, errors.New("-strategies none sends the payload as it is: give one by -payload or -input")
 		}
-		return []comparison.Variant{{Strategy: none, Payload: b.payload, Cells: []comparison.Cell{}}}, nil
+		return []comparison.Result{{Variant: comparison.Variant{Strategy: none, Payload: b.payload}, Cells: []comparison.Cell{}}}, nil
 	}
 	s, err := strategies.ByName(name)
 	if err != nil {
 		return nil, err
 	}
-	var out []comparison.Variant
+	var out []comparison.Result
 	for _, n := range b.concurrencies(s) {
 		payload, err := b.payloadFor(s, n)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, comparison.Variant{Strategy: name, Concurrency: n, Payload: payload, Cells: []comparison.Cell{}})
+		out = append(out, comparison.Result{Variant: comparison.Variant{Strategy: name, Concurrency: n, Payload: payload}, Cells: []comparison.Cell{}})
 	}
 	return out, nil
 }

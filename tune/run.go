@@ -109,7 +109,7 @@ func present(ctx context.Context, o *options, c *comparison.Comparison, stdout i
 
 // begun reports whether there is anything to show.
 func begun(c *comparison.Comparison) bool {
-	return slices.ContainsFunc(c.Variants, func(v comparison.Variant) bool { return len(v.Cells) > 0 || v.Error != "" })
+	return slices.ContainsFunc(c.Variants, func(v comparison.Result) bool { return len(v.Cells) > 0 || v.Error != "" })
 }
 
 // failed reports whether a variant or a cell has failed.

@@ -36,7 +36,7 @@ func shape(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func checkCell(ts *testscript.TestScript, c *comparison.Comparison, v *comparison.Variant, cell *comparison.Cell) {
+func checkCell(ts *testscript.TestScript, c *comparison.Comparison, v *comparison.Result, cell *comparison.Cell) {
 	if cell.Error != "" || len(cell.DurationsMS) != c.Run.Num || len(cell.BilledMS) != c.Run.Num || cell.WarmUp == nil || cell.InitMS <= 0 {
 		ts.Fatalf("%s at %d MB: %+v", v.Label(), cell.Power, cell)
 	}

@@ -1,11 +1,11 @@
-// Package comparison is the one model of a comparison: what was run, what each
-// cell measured, and which cell to use. A local run and a run on AWS fill it
-// in; every view is drawn from it; its JSON is results.json.
+// Package comparison is the one model of a comparison: what is compared, what
+// each cell measured, and which cell to use. A local run and a run on AWS fill
+// it in; every view is drawn from it; its JSON is results.json.
 package comparison
 
 import (
 	"encoding/json"
-	"fmt"
+	"slices"
 	"time"
 
 	"lambda-parallel-io/tune/powertuning"
@@ -24,64 +24,36 @@ const (
 // Comparison is variants x memory sizes.
 type Comparison struct {
 	Schema         int             `json:"schema"`
-	Mode           string          `json:"mode"`
+	Mode           string          `json:"mode"` // Local or AWS
 	Run            Run             `json:"run"`
-	Variants       []Variant       `json:"variants"`
+	Variants       []Result        `json:"variants"`
 	Recommendation *Recommendation `json:"recommendation"` // null when no cell qualifies
 	Predictions    []Prediction    `json:"predictions,omitempty"`
 }
 
 // Run says how the figures were obtained, so that they can be obtained again.
 type Run struct {
-	Time        time.Time         `json:"time"`
-	Versions    map[string]string `json:"versions"` // go, and the modules that the figures depend on
-	OS          string            `json:"os"`       // linux/amd64
-	CPUs        int               `json:"cpus"`     // that the tuner may use
-	Arch        string            `json:"arch"`     // arm64 or x86_64: it picks prices
-	Region      string            `json:"region"`
-	PowerValues []int             `json:"power_values"` // MB, in ascending order
-	Num         int               `json:"num"`          // invocations a cell, the warm-up apart
-	Repeat      int               `json:"repeat"`       // GETs an invocation; 0 where the function is not ours
-	ObjectKey   string            `json:"object_key,omitempty"`
-	ObjectBytes int               `json:"object_bytes,omitempty"`
-	Records     int               `json:"records,omitempty"` // elements of the object's top-level array
-	Function    string            `json:"function"`          // a package, an executable or an ARN
-	TimeoutSec  float64           `json:"timeout_sec,omitempty"`
+	Time     time.Time         `json:"time"`
+	Versions map[string]string `json:"versions"` // go, and the modules that the figures depend on
+	OS       string            `json:"os"`       // linux/amd64
+	CPUs     int               `json:"cpus"`     // that the tuner may use
 
-	// What Power Tuning was told, or would have been.
-	TuningStrategy     string  `json:"tuning_strategy"` // cost, speed or balanced
-	BalancedWeight     float64 `json:"balanced_weight"`
-	DiscardTopBottom   float64 `json:"discard_top_bottom"`
-	SleepBetweenRunsMS int     `json:"sleep_between_runs_ms,omitempty"`
-
-	// Of a local run alone.
-	Seed          uint64  `json:"seed,omitempty"`
-	Latency       string  `json:"latency,omitempty"`         // the profile of S3's latency, or a duration
-	LatencyMeanMS float64 `json:"latency_mean_ms,omitempty"` // of the profile
-
-	// Of a run on AWS alone.
-	StateMachine       string `json:"state_machine,omitempty"`       // ARN
-	ParallelInvocation bool   `json:"parallel_invocation,omitempty"` // all invocations of a size at once
-
-	// The execution input that was given, for the fields that are not above.
-	TuningInput *powertuning.Input `json:"tuning_input,omitempty"`
+	Spec
 
 	Interrupted bool `json:"interrupted,omitempty"` // cells are missing because someone stopped it
 }
 
-// Variant is one way to call the function: a strategy and its concurrency.
-type Variant struct {
-	Strategy    string              `json:"strategy"`    // "none": the payload was sent as it is
-	Concurrency *int                `json:"concurrency"` // 1 for sequential; null for unbounded, and for none
-	Payload     json.RawMessage     `json:"payload"`
-	Execution   string              `json:"execution,omitempty"` // on AWS: the execution's ARN
-	Cells       []Cell              `json:"cells"`               // one a power value that was begun, in ascending order
-	Tuning      *powertuning.Output `json:"tuning"`              // null when no cell succeeded
-	Error       string              `json:"error,omitempty"`     // of the variant as a whole
+// Result is a variant with what was measured of it.
+type Result struct {
+	Variant
+	Execution string              `json:"execution,omitempty"` // on AWS: the execution's ARN
+	Cells     []Cell              `json:"cells"`               // one a power value that was begun, in ascending order
+	Tuning    *powertuning.Output `json:"tuning"`              // null when no cell succeeded
+	Error     string              `json:"error,omitempty"`     // of the variant as a whole
 }
 
 // Cell is one variant at one memory size. Of a cell that failed only Power,
-// Capped, MaxMemoryMB and Error have a meaning.
+// Capped, MaxMemoryMB, Error and OutOfMemory have a meaning.
 type Cell struct {
 	Power       int             `json:"power"`                  // MB
 	DurationsMS []float64       `json:"durations_ms,omitempty"` // in the order they were measured; local alone
@@ -91,11 +63,15 @@ type Cell struct {
 	WarmUp      *WarmUp         `json:"warm_up,omitempty"`      // the invocation that took the cold start
 	InitMS      float64         `json:"init_ms,omitempty"`      // the cold start's INIT
 	MaxMemoryMB int             `json:"max_memory_mb,omitempty"`
-	Response    json.RawMessage `json:"response,omitempty"` // the last invocation's
+	Response    json.RawMessage `json:"response,omitempty"` // the last invocation's, unless it is longer than MaxResponse
 	CPUShare    *CPUShare       `json:"cpu_share,omitempty"`
 	Capped      bool            `json:"capped"` // Lambda gives this size more CPUs than the tuner had
 	Error       string          `json:"error,omitempty"`
+	OutOfMemory bool            `json:"out_of_memory,omitempty"` // why Error happened
 }
+
+// MaxResponse is the longest response that a cell keeps, in bytes.
+const MaxResponse = 16 << 10
 
 // WarmUp is the first invocation of a cell, which no statistic includes.
 type WarmUp struct {
@@ -119,27 +95,68 @@ type Recommendation struct {
 	Rule        string `json:"rule"`
 }
 
-// Label is how people are told of a variant: "pool (30)", "sequential".
-func (v Variant) Label() string { return label(v.Strategy, v.Concurrency) }
+// New returns the comparison that the spec describes, with nothing measured.
+func New(spec Spec, now time.Time) *Comparison {
+	c := &Comparison{Schema: Schema, Mode: Local, Run: Run{Time: now.UTC().Truncate(time.Second), Spec: spec}}
+	if spec.AWS() {
+		c.Mode = AWS
+	}
+	c.Run.Variants = nil
+	c.Add(spec.Variants...)
+	return c
+}
+
+// Add adds variants of which nothing is measured yet.
+func (c *Comparison) Add(variants ...Variant) {
+	for _, v := range variants {
+		c.Run.Variants = append(c.Run.Variants, v)
+		c.Variants = append(c.Variants, Result{Variant: v, Cells: []Cell{}})
+	}
+}
 
 // Label is how people are told of the recommended variant.
 func (r Recommendation) Label() string { return label(r.Strategy, r.Concurrency) }
 
-func label(strategy string, concurrency *int) string {
-	if concurrency == nil || *concurrency == 1 && strategy == "sequential" {
-		return strategy
-	}
-	return fmt.Sprintf("%s (%d)", strategy, *concurrency)
-}
-
 // Cell returns the variant's cell at power, or nil where it was not begun.
-func (v *Variant) Cell(power int) *Cell {
-	for i := range v.Cells {
-		if v.Cells[i].Power == power {
-			return &v.Cells[i]
+func (r *Result) Cell(power int) *Cell {
+	for i := range r.Cells {
+		if r.Cells[i].Power == power {
+			return &r.Cells[i]
 		}
 	}
 	return nil
+}
+
+// Begun reports whether there is anything of the variant to show.
+func (r *Result) Begun() bool { return len(r.Cells) > 0 || r.Error != "" }
+
+// Failed reports whether the variant or one of its cells has failed.
+func (r *Result) Failed() bool {
+	return r.Error != "" || slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Error != "" })
+}
+
+// Ended reports whether a variant on AWS needs nothing more.
+func (r *Result) Ended() bool { return r.Tuning != nil || r.Error != "" }
+
+// Started reports whether an execution was started for a variant on AWS.
+func (r *Result) Started() bool { return r.Execution != "" || r.Ended() }
+
+// Any reports whether is holds for any variant.
+func (c *Comparison) Any(is func(*Result) bool) bool {
+	for i := range c.Variants {
+		if is(&c.Variants[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// Measured returns how many cells were begun, and how many there are.
+func (c *Comparison) Measured() (begun, all int) {
+	for _, r := range c.Variants {
+		begun += len(r.Cells)
+	}
+	return begun, len(c.Variants) * len(c.Run.PowerValues)
 }
 
 // Progress is what a tuner tells while it works.

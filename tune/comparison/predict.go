@@ -25,9 +25,11 @@ func (c *Comparison) Predict() {
 		}
 		perRead := cell.CPUShare.Used * Median(cell.DurationsMS) / float64(c.Run.Repeat)
 		share := min(cell.CPUShare.Target, float64(c.Run.CPUs))
-		if n := 2 * c.Run.LatencyMeanMS * share / perRead; n > 0 { // not so without a figure of CPU
-			c.Predictions = append(c.Predictions, Prediction{power, int(max(1, min(n, event.MaxConcurrency))), perRead})
+		if !(perRead > 0) {
+			continue // there is no figure of CPU
 		}
+		n := 2 * c.Run.LatencyMeanMS * share / perRead
+		c.Predictions = append(c.Predictions, Prediction{power, int(max(1, min(n, event.MaxConcurrency))), perRead})
 	}
 }
 
@@ -37,7 +39,7 @@ func (c *Comparison) fastestBounded(power int) (fastest *Cell) {
 	for i := range c.Variants {
 		v := &c.Variants[i]
 		cell := v.Cell(power)
-		if !v.bounded() || cell == nil || cell.Error != "" || cell.CPUShare == nil {
+		if !v.Bounded() || cell == nil || cell.Error != "" || cell.CPUShare == nil {
 			continue
 		}
 		if fastest == nil || Median(cell.DurationsMS) < Median(fastest.DurationsMS) {
@@ -56,6 +58,3 @@ func (c *Comparison) Predicted(power int) (Prediction, bool) {
 	}
 	return Prediction{}, false
 }
-
-// bounded reports whether concurrency bounds the variant.
-func (v *Variant) bounded() bool { return v.Concurrency != nil && v.Strategy != "sequential" }

@@ -14,11 +14,11 @@ func TestTheConcurrencyIsPredictedFromTheFastestBoundedCell(t *testing.T) {
 	}
 	c := &Comparison{
 		Mode: Local,
-		Run:  Run{PowerValues: []int{128, 1769, 3538, 10240}, Repeat: 100, LatencyMeanMS: 15, CPUs: 4},
-		Variants: []Variant{
-			{Strategy: "sequential", Concurrency: &one, Cells: []Cell{cell(128, 1, 0.07, 0.05), cell(3538, 1, 2, 1)}},
-			{Strategy: "pool", Concurrency: &few, Cells: []Cell{cell(128, 900, 0.07, 0.07), cell(1769, 400, 1, 0.5)}},
-			{Strategy: "pool", Concurrency: &many, Cells: []Cell{{Power: 128, Error: "out of memory"}, cell(1769, 50, 1, 0.6), cell(10240, 10, 5.8, 0.01)}},
+		Run:  Run{CPUs: 4, Spec: Spec{PowerValues: []int{128, 1769, 3538, 10240}, Repeat: 100, LatencyMeanMS: 15}},
+		Variants: []Result{
+			{Variant: Variant{Strategy: "sequential", Concurrency: &one}, Cells: []Cell{cell(128, 1, 0.07, 0.05), cell(3538, 1, 2, 1)}},
+			{Variant: Variant{Strategy: "pool", Concurrency: &few}, Cells: []Cell{cell(128, 900, 0.07, 0.07), cell(1769, 400, 1, 0.5)}},
+			{Variant: Variant{Strategy: "pool", Concurrency: &many}, Cells: []Cell{{Power: 128, Error: "out of memory"}, cell(1769, 50, 1, 0.6), cell(10240, 10, 5.8, 0.01)}},
 		},
 	}
 	c.Predict()

@@ -95,7 +95,7 @@ func (c *Comparison) Recommend() {
 
 // Recommended returns the variant and the cell that Recommendation names, or
 // nil twice where it names none.
-func (c *Comparison) Recommended() (*Variant, *Cell) {
+func (c *Comparison) Recommended() (*Result, *Cell) {
 	r := c.Recommendation
 	if r == nil {
 		return nil, nil

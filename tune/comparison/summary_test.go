@@ -10,9 +10,9 @@ import (
 
 // compare is a local run of variants v0, v1, ... whose cells are given.
 func compare(cells ...[]comparison.Cell) *comparison.Comparison {
-	c := &comparison.Comparison{Mode: comparison.Local, Run: comparison.Run{Arch: powertuning.ARM64, Region: "us-east-1", Repeat: 50}}
+	c := &comparison.Comparison{Mode: comparison.Local, Run: comparison.Run{Spec: comparison.Spec{Arch: powertuning.ARM64, Region: "us-east-1", Repeat: 50}}}
 	for i, cs := range cells {
-		c.Variants = append(c.Variants, comparison.Variant{Strategy: "v" + string(rune('0'+i)), Cells: cs})
+		c.Variants = append(c.Variants, comparison.Result{Variant: comparison.Variant{Strategy: "v" + string(rune('0'+i))}, Cells: cs})
 	}
 	return c
 }

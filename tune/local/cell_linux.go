@@ -13,11 +13,12 @@ import (
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/lambda"
+	"lambda-parallel-io/tune/prose"
 )
 
 // measure runs a cell: in a process of its own a warm-up, which takes the cold
 // start, and then the invocations that count. It ends at the first failure.
-func (t *Tuner) measure(ctx context.Context, run comparison.Run, v *comparison.Variant, power int) (cell comparison.Cell, err error) {
+func (t *Tuner) measure(ctx context.Context, run comparison.Run, v *comparison.Result, power int) (cell comparison.Cell, err error) {
 	f, err := lambda.New(lambda.Config{
 		Path:     t.path,
 		Env:      t.env,
@@ -93,18 +94,18 @@ func (t *Tuner) check(inv lambda.Invocation, payload []byte) string {
 		if line := lastLine(inv.Log); line != "" && inv.Err.Type == "Runtime.ExitError" {
 			text += "; its last words: " + line
 		}
-		return comparison.OneLine(text, maxMessage)
+		return prose.OneLine(text, maxMessage)
 	case inv.Children:
 		return "it starts processes of its own, which the local model does not hold back: its figures would be wrong (a shell script can end in exec; or compare on AWS)"
 	case !json.Valid(inv.Response):
-		return comparison.OneLine(fmt.Sprintf("its answer of %d bytes is not JSON: %.80q", len(inv.Response), inv.Response), maxMessage)
+		return prose.OneLine(fmt.Sprintf("its answer of %d bytes is not JSON: %.80q", len(inv.Response), inv.Response), maxMessage)
 	case !t.cfg.Ours:
 		return ""
 	}
 	var answer event.Answer
 	asked, err := event.Decode(payload, event.DefaultConcurrency)
 	if err = errors.Join(err, json.Unmarshal(inv.Response, &answer)); err != nil {
-		return comparison.OneLine(fmt.Sprintf("its answer is not that of this project's function: %v", err), maxMessage)
+		return prose.OneLine(fmt.Sprintf("its answer is not that of this project's function: %v", err), maxMessage)
 	}
 	if answer.ObjectsRead != asked.Repeat {
 		return fmt.Sprintf("it read %d objects where %d were asked for", answer.ObjectsRead, asked.Repeat)
@@ -134,7 +135,7 @@ func startMeter(t *Tuner) *meter {
 
 // tell prints processor time a read, of the function and of S3 with the
 // Runtime API, and the share of a core that the throttle has taken.
-func (m *meter) tell(v *comparison.Variant, cell comparison.Cell, control time.Duration) {
+func (m *meter) tell(v *comparison.Result, cell comparison.Cell, control time.Duration) {
 	reads, slowDowns := m.t.s3.Counters()
 	if reads -= m.reads; m.t.cfg.Verbose == nil || reads == 0 {
 		return

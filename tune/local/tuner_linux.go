@@ -136,7 +136,7 @@ func outcome(name string, cell comparison.Cell) string {
 
 // analyze is what Power Tuning would have answered for the variant so far,
 // nil when no cell has succeeded.
-func (t *Tuner) analyze(run comparison.Run, v *comparison.Variant) (*powertuning.Output, error) {
+func (t *Tuner) analyze(run comparison.Run, v *comparison.Result) (*powertuning.Output, error) {
 	var runs []powertuning.Measured
 	for _, cell := range v.Cells {
 		m := powertuning.Measured{Value: cell.Power}

@@ -52,7 +52,7 @@ func Bench(c *comparison.Comparison) View {
 	}
 }
 
-func benchName(v *comparison.Variant, power int) string {
+func benchName(v *comparison.Result, power int) string {
 	name := "Read/strategy=" + benchWord(v.Strategy)
 	if v.Concurrency != nil {
 		name += fmt.Sprintf("/concurrency=%d", *v.Concurrency)

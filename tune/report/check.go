@@ -99,7 +99,7 @@ func checkRun(r comparison.Run) error {
 	)
 }
 
-func checkVariant(v *comparison.Variant, powers []int) error {
+func checkVariant(v *comparison.Result, powers []int) error {
 	concurrency, visualization := 0, ""
 	if v.Concurrency != nil {
 		concurrency = *v.Concurrency

@@ -33,7 +33,7 @@ func CSV(c *comparison.Comparison) View {
 	}
 }
 
-func named(v *comparison.Variant) []string {
+func named(v *comparison.Result) []string {
 	concurrency := ""
 	if v.Concurrency != nil {
 		concurrency = strconv.Itoa(*v.Concurrency)

@@ -52,17 +52,20 @@ func compare(variants []variant, sizes []int, num int) *comparison.Comparison {
 		Run: comparison.Run{
 			Time:     time.Date(2026, 11, 22, 21, 4, 5, 0, time.UTC),
 			Versions: map[string]string{"go": "go1.26", "github.com/aws/aws-sdk-go-v2/service/s3": "v1.114.8"},
-			OS:       "linux/amd64", CPUs: 6, Arch: powertuning.ARM64, Region: "us-east-1",
-			PowerValues: sizes, Num: num, Repeat: repeat,
-			ObjectKey: "sample.json", ObjectBytes: 9374, Records: 43,
-			Function: "./handler", TimeoutSec: 600,
-			TuningStrategy: powertuning.Balanced, BalancedWeight: 0.5, DiscardTopBottom: 0.2,
-			Seed: 1, Latency: "apg", LatencyMeanMS: 15.76,
+			OS:       "linux/amd64", CPUs: 6,
+			Spec: comparison.Spec{
+				Arch: powertuning.ARM64, Region: "us-east-1",
+				PowerValues: sizes, Num: num, Repeat: repeat,
+				ObjectKey: "sample.json", ObjectBytes: 9374, Records: 43,
+				Function: "./handler", TimeoutSec: 600,
+				TuningStrategy: powertuning.Balanced, BalancedWeight: 0.5, DiscardTopBottom: 0.2,
+				Seed: 1, Latency: "apg", LatencyMeanMS: 15.76,
+			},
 		},
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, kind := range variants {
-		v := comparison.Variant{Strategy: kind.strategy}
+		v := comparison.Result{Variant: comparison.Variant{Strategy: kind.strategy}}
 		v.Payload = raw(event.Payload{Strategy: kind.strategy, Concurrency: max(kind.concurrency, 1), Repeat: repeat, ObjectKey: "sample.json"})
 		width := float64(repeat)
 		if kind.concurrency > 0 {
@@ -100,7 +103,7 @@ func compare(variants []variant, sizes []int, num int) *comparison.Comparison {
 }
 
 // tune fills in what Power Tuning would have said of a variant.
-func tune(r comparison.Run, v *comparison.Variant) {
+func tune(r comparison.Run, v *comparison.Result) {
 	var runs []powertuning.Measured
 	for i := range v.Cells {
 		c := &v.Cells[i]

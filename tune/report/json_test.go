@@ -30,7 +30,7 @@ func TestReadRefusesWhatNoRunWrote(t *testing.T) {
 		{"no duration at all", func(c *comparison.Comparison) { c.Variants[0].Cells[0].DurationsMS[2] = 0 }, "duration must be"},
 		{"billed", func(c *comparison.Comparison) { c.Variants[0].Cells[0].BilledMS = []int{1} }, "6 durations and 1 billed durations: there must be as many"},
 		{"stats", func(c *comparison.Comparison) { c.Variants[0].Tuning.Stats[0].AverageDuration = -1 }, "stats: averageDuration must be 0 to"},
-		{"variants", func(c *comparison.Comparison) { c.Variants = make([]comparison.Variant, 1000) }, "1000 variants x 6 sizes: there can be 256 variants and 4096 cells"},
+		{"variants", func(c *comparison.Comparison) { c.Variants = make([]comparison.Result, 1000) }, "1000 variants x 6 sizes: there can be 256 variants and 4096 cells"},
 		{"strategy", func(c *comparison.Comparison) { c.Variants[0].Strategy = "" }, "length of the strategy must be 1 to"},
 		{"error", func(c *comparison.Comparison) { c.Variants[0].Error = large }, "length of the error must be 0 to"},
 		{"function", func(c *comparison.Comparison) { c.Run.Function = large }, "run: length of the names must be 0 to"},

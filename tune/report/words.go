@@ -213,7 +213,7 @@ func (g *grid) compareLink() (link, title string) {
 	return "", ""
 }
 
-func stats(v *comparison.Variant) []powertuning.Stat {
+func stats(v *comparison.Result) []powertuning.Stat {
 	if v.Tuning == nil {
 		return nil
 	}

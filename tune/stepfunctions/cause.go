@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/prose"
 )
 
 // The states of Power Tuning that matter here; of the others the names are
@@ -24,7 +25,7 @@ const (
 
 // cause digs out of an execution's history why it failed.
 // Its error is one after which it can be asked again.
-func (t *Tuner) cause(ctx context.Context, v comparison.Variant, e *sfn.DescribeExecutionOutput) (string, error) {
+func (t *Tuner) cause(ctx context.Context, v comparison.Result, e *sfn.DescribeExecutionOutput) (string, error) {
 	var events []types.HistoryEvent
 	pages := sfn.NewGetExecutionHistoryPaginator(t.client, &sfn.GetExecutionHistoryInput{ExecutionArn: e.ExecutionArn, MaxResults: 1000})
 	for pages.HasMorePages() {
@@ -187,4 +188,4 @@ var invocationError = regexp.MustCompile(`(?s)^(Invocation error \(running in \w
 // maxMessage bounds an error, in runes.
 const maxMessage = 600
 
-func shorten(s string) string { return comparison.OneLine(s, maxMessage) }
+func shorten(s string) string { return prose.OneLine(s, maxMessage) }

@@ -21,13 +21,13 @@ const (
 
 // waits returns how long one invocation of v waits for S3 at least, however
 // much memory it has. It is 0 where the reads are not known.
-func waits(run comparison.Run, v comparison.Variant) time.Duration {
+func waits(run comparison.Run, v comparison.Result) time.Duration {
 	return time.Duration(run.Repeat) * readLatency / time.Duration(inFlight(run, v))
 }
 
 // inFlight returns how many reads v does at once. A payload that is sent as
 // it is says so itself.
-func inFlight(run comparison.Run, v comparison.Variant) int {
+func inFlight(run comparison.Run, v comparison.Result) int {
 	name, concurrency := v.Strategy, v.Concurrency
 	if p, err := event.Decode(v.Payload, event.DefaultConcurrency); err == nil {
 		name, concurrency = p.Strategy, &p.Concurrency
@@ -46,7 +46,7 @@ func inFlight(run comparison.Run, v comparison.Variant) int {
 // memory size: the longest of its waits, its CPU time under that size's share,
 // and its part of what S3 gives. The function of someone else is taken to last
 // to its timeout.
-func lasts(run comparison.Run, v comparison.Variant, power int) time.Duration {
+func lasts(run comparison.Run, v comparison.Result, power int) time.Duration {
 	if run.Repeat == 0 {
 		return functionTimeout(run)
 	}

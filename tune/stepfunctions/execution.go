@@ -23,7 +23,7 @@ func (e variantError) Error() string { return string(e) }
 
 // variant runs v's execution, or waits for the one it has, and fills in v. It
 // returns how long the execution took.
-func (t *Tuner) variant(ctx context.Context, run comparison.Run, v *comparison.Variant, tell func(now string, changed bool)) (time.Duration, error) {
+func (t *Tuner) variant(ctx context.Context, run comparison.Run, v *comparison.Result, tell func(now string, changed bool)) (time.Duration, error) {
 	var err error
 	if v.Execution == "" {
 		tell(v.Label()+", starting", false)
@@ -47,7 +47,7 @@ func (t *Tuner) variant(ctx context.Context, run comparison.Run, v *comparison.V
 }
 
 // start starts v's execution, unless it was started before.
-func (t *Tuner) start(ctx context.Context, run comparison.Run, v *comparison.Variant) error {
+func (t *Tuner) start(ctx context.Context, run comparison.Run, v *comparison.Result) error {
 	in, err := input(run, *v)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (t *Tuner) start(ctx context.Context, run comparison.Run, v *comparison.Var
 }
 
 // wait looks at v's execution until it has ended.
-func (t *Tuner) wait(ctx context.Context, v comparison.Variant, tell func(string, bool)) (*sfn.DescribeExecutionOutput, error) {
+func (t *Tuner) wait(ctx context.Context, v comparison.Result, tell func(string, bool)) (*sfn.DescribeExecutionOutput, error) {
 	const unseen = 5 // looks that may miss an execution just started: answers are eventually consistent
 	for n := 0; ; n++ {
 		e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &v.Execution}, patient)

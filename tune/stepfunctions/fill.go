@@ -17,7 +17,7 @@ import (
 
 // fill puts into v what its execution, which has ended, has to say. After an
 // error v is as it was, and fill can be called again.
-func (t *Tuner) fill(ctx context.Context, run comparison.Run, v *comparison.Variant, e *sfn.DescribeExecutionOutput) error {
+func (t *Tuner) fill(ctx context.Context, run comparison.Run, v *comparison.Result, e *sfn.DescribeExecutionOutput) error {
 	if e.Status != types.ExecutionStatusSucceeded {
 		cause, err := t.cause(ctx, *v, e)
 		if err != nil {

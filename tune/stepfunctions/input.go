@@ -14,7 +14,7 @@ import (
 
 // input is what the state machine is given for a variant: the input that was
 // given, if one was, and over it what the comparison says.
-func input(run comparison.Run, v comparison.Variant) (string, error) {
+func input(run comparison.Run, v comparison.Result) (string, error) {
 	var in powertuning.Input
 	if run.TuningInput != nil {
 		in = *run.TuningInput
@@ -55,7 +55,7 @@ func checkInput(in powertuning.Input) error {
 // StartExecution, idempotent for the same name and input, never starts it
 // twice. The input is part of the name, since another input would be refused
 // under it.
-func executionName(run comparison.Run, v comparison.Variant, input string) string {
+func executionName(run comparison.Run, v comparison.Result, input string) string {
 	label := v.Strategy
 	if v.Concurrency != nil {
 		label += "-" + strconv.Itoa(*v.Concurrency)

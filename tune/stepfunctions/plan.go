@@ -73,7 +73,7 @@ func NewPlan(c *comparison.Comparison, executionTimeout time.Duration) (Plan, er
 	return p, nil
 }
 
-func (p *Plan) add(c *comparison.Comparison, v comparison.Variant) {
+func (p *Plan) add(c *comparison.Comparison, v comparison.Result) {
 	const overhead = 30 * time.Second // publishing the versions, and the clean-up
 	run := c.Run
 	invocations := run.Num * len(run.PowerValues)
@@ -115,7 +115,7 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 
 // fits refuses what cannot end in time even if the reads waited for nothing
 // but S3.
-func fits(run comparison.Run, v comparison.Variant, executionTimeout time.Duration) error {
+func fits(run comparison.Run, v comparison.Result, executionTimeout time.Duration) error {
 	if run.Repeat == 0 {
 		return nil
 	}
@@ -137,7 +137,7 @@ func fits(run comparison.Run, v comparison.Variant, executionTimeout time.Durati
 }
 
 // repeatOf names what says how many reads an invocation of v makes.
-func repeatOf(v comparison.Variant) string {
+func repeatOf(v comparison.Result) string {
 	if _, err := strategies.ByName(v.Strategy); err != nil {
 		return "the payload's repeat"
 	}
@@ -145,11 +145,11 @@ func repeatOf(v comparison.Variant) string {
 }
 
 // repeatWithin returns how many reads one invocation of v can wait for in d.
-func repeatWithin(run comparison.Run, v comparison.Variant, d time.Duration) int {
+func repeatWithin(run comparison.Run, v comparison.Result, d time.Duration) int {
 	return int(d * time.Duration(inFlight(run, v)) / readLatency)
 }
 
-func reads(run comparison.Run, v comparison.Variant) string {
+func reads(run comparison.Run, v comparison.Result) string {
 	return fmt.Sprintf("%d reads at %g ms, %d at once, is %s", run.Repeat, ms(readLatency), inFlight(run, v), waits(run, v).Round(time.Millisecond))
 }
 

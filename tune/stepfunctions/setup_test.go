@@ -71,14 +71,17 @@ func threeVariants() *comparison.Comparison {
 	return &comparison.Comparison{
 		Schema: comparison.Schema, Mode: comparison.AWS,
 		Run: comparison.Run{
-			Time: time.Date(2026, 11, 22, 22, 7, 15, 123, time.UTC), Arch: "arm64", Region: "eu-west-1",
-			PowerValues: []int{512, 1024, 1769}, Num: 5, Repeat: 500, Function: function, StateMachine: machine, TimeoutSec: 600,
-			TuningStrategy: "balanced", BalancedWeight: 0.5, DiscardTopBottom: 0.2,
+			Time: time.Date(2026, 11, 22, 22, 7, 15, 123, time.UTC),
+			Spec: comparison.Spec{
+				Arch: "arm64", Region: "eu-west-1",
+				PowerValues: []int{512, 1024, 1769}, Num: 5, Repeat: 500, Function: function, StateMachine: machine, TimeoutSec: 600,
+				TuningStrategy: "balanced", BalancedWeight: 0.5, DiscardTopBottom: 0.2,
+			},
 		},
-		Variants: []comparison.Variant{
-			{Strategy: "sequential", Concurrency: &one, Payload: payload("sequential", 1)},
-			{Strategy: "unbounded", Payload: payload("unbounded", 1)},
-			{Strategy: "pool", Concurrency: &thirty, Payload: payload("pool", 30)},
+		Variants: []comparison.Result{
+			{Variant: comparison.Variant{Strategy: "sequential", Concurrency: &one, Payload: payload("sequential", 1)}},
+			{Variant: comparison.Variant{Strategy: "unbounded", Payload: payload("unbounded", 1)}},
+			{Variant: comparison.Variant{Strategy: "pool", Concurrency: &thirty, Payload: payload("pool", 30)}},
 		},
 	}
 }

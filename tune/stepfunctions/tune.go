@@ -96,9 +96,9 @@ func (t *Tuner) owns(c *comparison.Comparison) error {
 }
 
 // finished reports whether a variant needs nothing more.
-func finished(v comparison.Variant) bool { return v.Tuning != nil || v.Error != "" }
+func finished(v comparison.Result) bool { return v.Tuning != nil || v.Error != "" }
 
-func (t *Tuner) interrupted(ctx context.Context, v comparison.Variant) error {
+func (t *Tuner) interrupted(ctx context.Context, v comparison.Result) error {
 	e := &InterruptedError{Execution: v.Execution, Cause: context.Cause(ctx)}
 	if v.Execution == "" {
 		e.text = fmt.Sprintf("interrupted before %s was started: no execution of this comparison runs", v.Label())
@@ -109,7 +109,7 @@ func (t *Tuner) interrupted(ctx context.Context, v comparison.Variant) error {
 }
 
 // outcome tells in a line how a variant ended.
-func outcome(v comparison.Variant, took time.Duration) string {
+func outcome(v comparison.Result, took time.Duration) string {
 	after := took.Round(time.Second).String()
 	if v.Error != "" {
 		line, _, _ := strings.Cut(v.Error, "\n")

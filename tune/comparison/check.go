@@ -1,0 +1,143 @@
+package comparison
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/tune/powertuning"
+)
+
+// The limits of what is measured.
+const (
+	maxMS      = 3_600_000 // Lambda's timeout is at most 900 s
+	maxDollars = 1_000.0   // of one invocation
+	maxAnswer  = 6 << 20   // bytes of a response: older files have them whole
+)
+
+// Validate reports the first thing in a comparison that no run could have
+// written. The views rely on what it checks.
+func (c *Comparison) Validate() error {
+	if c.Mode != Local && c.Mode != AWS || c.Run.AWS() != (c.Mode == AWS) {
+		return fmt.Errorf("mode must be %s, or %s with a state machine, got %.40q", Local, AWS, c.Mode)
+	}
+	text := len(c.Run.OS)
+	for k, v := range c.Run.Versions {
+		text += len(k) + len(v)
+	}
+	year, _, _ := c.Run.Time.Date()
+	if err := cmp.Or(
+		c.Run.Spec.Validate(),
+		within("time's year", year, 1, 9999),
+		within("cpus", c.Run.CPUs, 0, 1<<16),
+		within("length of the versions", text, 0, maxText),
+	); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	for i := range c.Variants {
+		if err := c.checkResult(&c.Variants[i]); err != nil {
+			return fmt.Errorf("variant %d: %w", i+1, err)
+		}
+	}
+	for _, p := range c.Predictions {
+		if !slices.Contains(c.Run.PowerValues, p.Power) || len(c.Predictions) > maxSizes {
+			return fmt.Errorf("prediction of %d MB: there must be one at most of each of the run's power values", p.Power)
+		}
+		if err := cmp.Or(within("concurrency", p.Concurrency, 1, event.MaxConcurrency), within("cpu_ms_per_read", p.CPUPerRead, 0, maxMS)); err != nil {
+			return fmt.Errorf("prediction of %d MB: %w", p.Power, err)
+		}
+	}
+	if c.Recommendation == nil {
+		return nil
+	}
+	if _, cell := c.Recommended(); cell == nil || cell.Error != "" {
+		return errors.New("the recommendation names no cell that was measured")
+	}
+	return within("length of the rule", len(c.Recommendation.Rule), 0, maxText)
+}
+
+func (c *Comparison) checkResult(r *Result) error {
+	if err := cmp.Or(
+		within("length of the execution", len(r.Execution), 0, maxText),
+		within("length of the error", len(r.Error), 0, maxText),
+	); err != nil {
+		return err
+	}
+	if err := c.checkExecution(r.Execution); err != nil {
+		return err
+	}
+	last := 0
+	for i := range r.Cells {
+		cell := &r.Cells[i]
+		if cell.Power <= last || !slices.Contains(c.Run.PowerValues, cell.Power) {
+			return fmt.Errorf("cell of %d MB: the cells must be of the run's power values, in ascending order", cell.Power)
+		}
+		last = cell.Power
+		if err := cell.check(); err != nil {
+			return fmt.Errorf("cell of %d MB: %w", cell.Power, err)
+		}
+	}
+	if r.Tuning == nil {
+		return nil
+	}
+	if err := cmp.Or(within("number of stats", len(r.Tuning.Stats), 0, maxSizes),
+		within("length of the visualization", len(r.Tuning.StateMachine.Visualization), 0, maxText)); err != nil {
+		return err
+	}
+	for _, s := range r.Tuning.Stats {
+		if err := cmp.Or(within("value", s.Value, 1, powertuning.MaxPower),
+			within("averageDuration", s.AverageDuration, 0, maxMS), within("averagePrice", s.AveragePrice, 0, maxDollars)); err != nil {
+			return fmt.Errorf("stats: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkExecution refuses an execution of anything but the run's state machine:
+// its ARN ends up in commands for a shell.
+func (c *Comparison) checkExecution(arn string) error {
+	if arn == "" {
+		return nil
+	}
+	name, ours := strings.CutPrefix(arn, strings.Replace(c.Run.StateMachine, ":stateMachine:", ":execution:", 1)+":")
+	if !ours || name == "" || strings.ContainsFunc(name, func(r rune) bool {
+		return !strings.ContainsRune("-_", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) {
+		return fmt.Errorf("the execution %.200q is none of the state machine %s", arn, c.Run.StateMachine)
+	}
+	return nil
+}
+
+func (c *Cell) check() error {
+	if len(c.DurationsMS) != len(c.BilledMS) || len(c.DurationsMS) > MaxNum {
+		return fmt.Errorf("%d durations and %d billed durations: there must be as many, at most %d", len(c.DurationsMS), len(c.BilledMS), MaxNum)
+	}
+	for i, d := range c.DurationsMS {
+		if err := cmp.Or(within("duration", d, 1e-6, maxMS), within("billed duration", c.BilledMS[i], 0, maxMS)); err != nil {
+			return err
+		}
+	}
+	share, warm := CPUShare{}, WarmUp{}
+	if c.CPUShare != nil {
+		share = *c.CPUShare
+	}
+	if c.WarmUp != nil {
+		warm = *c.WarmUp
+	}
+	return cmp.Or(
+		within("average_ms", c.AverageMS, 0, maxMS),
+		within("average_cost", c.AverageCost, 0, maxDollars),
+		within("init_ms", c.InitMS, 0, maxMS),
+		within("warm-up duration", warm.DurationMS, 0, maxMS),
+		within("warm-up billed duration", warm.BilledMS, 0, maxMS),
+		within("max_memory_mb", c.MaxMemoryMB, 0, 1<<20),
+		within("cpu_share target", share.Target, 0, 1e3),
+		within("cpu_share used", share.Used, 0, 1e3),
+		within("cpu_share starved", share.Starved, 0, 1e6),
+		within("size of the response", len(c.Response), 0, maxAnswer),
+		within("length of the error", len(c.Error), 0, maxText),
+	)
+}

@@ -1,0 +1,53 @@
+// Package prose makes words and numbers fit to be read, whatever they came from.
+package prose
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// OneLine makes text from outside fit for a table and a terminal: at most so
+// many characters of valid UTF-8 on one line, and none that commands a
+// terminal or turns the direction of writing. Lines are joined by "; ", other
+// white space becomes a space, and what is cut off is replaced by "…".
+func OneLine(s string, most int) string {
+	var runes []rune
+	for i, line := range strings.Split(strings.TrimSpace(s), "\n") {
+		words := strings.FieldsFunc(line, unicode.IsSpace)
+		if i > 0 && len(words) > 0 {
+			runes = append(runes, ';', ' ')
+		}
+		for _, r := range strings.Join(words, " ") {
+			if !unicode.IsPrint(r) {
+				r = unicode.ReplacementChar
+			}
+			runes = append(runes, r)
+		}
+		if len(runes) > most {
+			return string(runes[:most-1]) + "…"
+		}
+	}
+	return string(runes)
+}
+
+// Thousands writes a number with so many decimals and with commas: 1,769.
+func Thousands[N int | int64 | float64](n N, decimals int) string {
+	s := strconv.FormatFloat(float64(n), 'f', decimals, 64)
+	whole, fraction, _ := strings.Cut(s, ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if fraction != "" {
+		whole += "." + fraction
+	}
+	return whole
+}
+
+// List joins names as a sentence does: "a, b and c".
+func List(names []string) string {
+	if n := len(names) - 1; n > 0 {
+		return strings.Join(names[:n], ", ") + " and " + names[n]
+	}
+	return strings.Join(names, "")
+}
