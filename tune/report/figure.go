@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,7 +46,7 @@ type figure struct {
 // line is a variant in a figure.
 type line struct {
 	Variant  int
-	Dash     int // which pattern
+	Dash     int // which pattern: one a strategy, so that of two with the same figures both are seen
 	Path     string
 	Whiskers string // path
 	Leader   string // path, from the last point to the label
@@ -92,21 +93,18 @@ func (r *Report) figures() []*figure {
 // drawn are the variants that the figures show: those with a figure, and of
 // too many those with the least cost x duration in one of their cells, and
 // sequential, the measure of the others.
-func (r *Report) drawn() (variants []int) {
+func (r *Report) drawn() []int {
 	score := make(map[int]float64)
 	for _, c := range r.measured {
 		product := c.Duration.value * c.Cost.value
 		if r.Variants[c.Variant].Sequential() {
 			product = 0
 		}
-		if s, ok := score[c.Variant]; !ok {
+		if s, ok := score[c.Variant]; !ok || product < s {
 			score[c.Variant] = product
-			variants = append(variants, c.Variant)
-		} else {
-			score[c.Variant] = min(s, product)
 		}
 	}
-	slices.Sort(variants)
+	variants := slices.Sorted(maps.Keys(score))
 	if len(variants) > maxLines {
 		slices.SortStableFunc(variants, func(a, b int) int { return cmp.Compare(score[a], score[b]) })
 		variants = variants[:maxLines]
@@ -195,7 +193,7 @@ func tickText(v float64) string {
 // addLine draws a variant's cells as points and joins them, by ascending
 // memory.
 func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
-	l := &line{Variant: variant, Dash: r.dash(variant)}
+	l := &line{Variant: variant, Dash: slices.Index(r.strategies, r.Variants[variant].Strategy) % 4}
 	f.Lines = append(f.Lines, l)
 	joined := false
 	for _, row := range r.rows {
@@ -233,18 +231,6 @@ func step(p point, joined bool) string {
 
 func whisker(x, lo, hi float64) string {
 	return "M" + xy(x-3, lo) + "h6M" + xy(x, lo) + "V" + px(hi) + "M" + xy(x-3, hi) + "h6"
-}
-
-// dash is the pattern of a variant's lines: one for each strategy, so that of
-// two strategies with the same figures both are seen.
-func (r *Report) dash(variant int) int {
-	var seen []string
-	for _, v := range r.Variants[:variant+1] {
-		if !slices.Contains(seen, v.Strategy) {
-			seen = append(seen, v.Strategy)
-		}
-	}
-	return slices.Index(seen, r.Variants[variant].Strategy) % 4
 }
 
 // placeLabels puts each label as near to its line's end as the others allow.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 
 	"golang.org/x/perf/benchmath"
@@ -211,11 +212,13 @@ func (r *Report) failure(c *comparison.Cell) string {
 }
 
 // outOfMemory reports whether the function outgrew its memory. A local run
-// knows it; those that had no field for it wrote it into the error. Lambda
+// knows it; those that had no field for it began the error with it. Lambda
 // kills a function for nothing else, and has two texts for it.
 func (r *Report) outOfMemory(c *comparison.Cell) bool {
 	if r.Mode == comparison.Local {
-		return c.OutOfMemory || strings.Contains(c.Error, ": out of memory: ")
+		return c.OutOfMemory || beganOutOfMemory.MatchString(c.Error)
 	}
 	return strings.Contains(c.Error, "Runtime.OutOfMemory") || strings.Contains(c.Error, "Runtime exited with error: signal: killed")
 }
+
+var beganOutOfMemory = regexp.MustCompile(`^invocation \d+ of \d+: out of memory: `)

@@ -48,14 +48,9 @@ func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 // what says in a sentence what each invocation did, and how many there were.
 func (r *Report) what() string {
 	run := r.Run
-	var names []string
-	for _, v := range r.Variants {
-		if !slices.Contains(names, v.Strategy) {
-			names = append(names, v.Strategy)
-		}
-	}
-	kinds := fmt.Sprintf("%d %s", len(names), plural(len(names), "strategy", "strategies"))
-	if len(r.Variants) != len(names) {
+	n := len(r.strategies)
+	kinds := fmt.Sprintf("%d %s", n, plural(n, "strategy", "strategies"))
+	if len(r.Variants) != n {
 		kinds += fmt.Sprintf(" in %d variants", len(r.Variants))
 	}
 	subject := prose.OneLine(run.Function, maxName)

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/prose"
@@ -33,6 +34,7 @@ const (
 type Report struct {
 	*comparison.Comparison
 	labels                  []string // of the columns
+	strategies              []string // each once
 	rows                    []row
 	measured                []*cell // those with figures
 	bounded                 bool    // a figure has an interval
@@ -44,6 +46,9 @@ func New(c *comparison.Comparison) *Report {
 	r := &Report{Comparison: c}
 	for _, v := range c.Variants {
 		r.labels = append(r.labels, prose.OneLine(v.Label(), maxLabel))
+		if !slices.Contains(r.strategies, v.Strategy) {
+			r.strategies = append(r.strategies, v.Strategy)
+		}
 	}
 	for _, power := range c.Run.PowerValues {
 		row := row{Power: power}
