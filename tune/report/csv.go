@@ -32,9 +32,9 @@ func (r *Report) CSV(w io.Writer) error {
 		if v.Error != "" {
 			out.Write(append(variant, "", "error", "", "", "", "", "", noFormula(v.Error)))
 		}
-		for j := range v.Cells {
-			for _, row := range r.runs(&v.Cells[j]) {
-				out.Write(append(variant, row...))
+		for _, row := range r.rows {
+			for _, run := range r.runs(row.Cells[i]) {
+				out.Write(append(variant, run...))
 			}
 		}
 	}
@@ -43,7 +43,10 @@ func (r *Report) CSV(w io.Writer) error {
 }
 
 // runs are the rows of a cell, from the memory on.
-func (r *Report) runs(c *comparison.Cell) (rows [][]string) {
+func (r *Report) runs(c *cell) (rows [][]string) {
+	if c.Cell == nil {
+		return nil
+	}
 	power, capped := strconv.Itoa(c.Power), strconv.FormatBool(c.Capped)
 	if c.Error != "" {
 		return [][]string{{power, "error", "", "", "", "", capped, noFormula(c.Error)}}
@@ -51,9 +54,8 @@ func (r *Report) runs(c *comparison.Cell) (rows [][]string) {
 	add := func(kind, run string, ms, billed float64) {
 		rows = append(rows, []string{power, kind, run, number(ms), number(billed), number(r.CostPerMillion(c.Power, billed) / 1e6), capped, ""})
 	}
-	if s, ok := r.Summarize(c); ok && r.Mode == comparison.AWS {
-		add("mean", "", s.DurationMS, s.BilledMS)
-		return rows
+	if c.OK && r.Mode == comparison.AWS {
+		add("mean", "", c.Duration.value, c.billed)
 	}
 	if c.WarmUp != nil {
 		add("warm-up", "0", c.WarmUp.DurationMS, float64(c.WarmUp.BilledMS))

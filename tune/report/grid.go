@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/perf/benchmath"
@@ -43,15 +44,16 @@ type cell struct {
 	Label            string
 	Power            int           // MB
 	OK               bool          // it has figures; otherwise it failed or was not begun
-	Answer           *event.Answer // of the last invocation; nil where it is not that of this project's function
+	Answer           *event.Answer // of the last invocation; nil where it is not one of this project's function
 	Duration, Cost   estimate      // ms, and dollars a million
+	billed           float64       // ms
 	Best             bool          // the recommended one
 }
 
 // estimate is a typical value with what is known of its certainty.
 type estimate struct {
 	value    float64
-	runs     *benchmath.Sample // nil where they are too few for a statistic
+	runs     *benchmath.Sample // nil where there are too few for a statistic
 	lo, hi   float64           // 95 % confidence interval, where Interval is not ""
 	Text     string            // 45, or why there is no figure
 	Interval string            // ±3%
@@ -74,7 +76,7 @@ func (r *Report) newCell(variant, power int) *cell {
 	}
 	c.Duration = estimate{value: s.DurationMS, Text: milliseconds(s.DurationMS)}
 	c.Cost = estimate{value: s.CostPerMillion, Text: prose.Thousands(s.CostPerMillion, 2)}
-	c.Answer = r.answerOf(c.Cell)
+	c.billed, c.Answer = s.BilledMS, r.answerOf(c.Cell)
 	if r.Mode == comparison.Local && len(c.DurationsMS) >= minRuns {
 		costs := make([]float64, len(c.BilledMS))
 		for i, ms := range c.BilledMS {
@@ -87,7 +89,7 @@ func (r *Report) newCell(variant, power int) *cell {
 }
 
 func (e *estimate) bound(runs []float64) {
-	e.runs = benchmath.NewSample(append([]float64(nil), runs...), &benchmath.DefaultThresholds) // it sorts what it is given
+	e.runs = benchmath.NewSample(slices.Clone(runs), &benchmath.DefaultThresholds) // it sorts what it is given
 	s := benchmath.AssumeNothing.Summary(e.runs, 0.95)
 	if !math.IsInf(s.Lo, 0) && !math.IsInf(s.Hi, 0) {
 		e.lo, e.hi, e.Interval = s.Lo, s.Hi, "±"+s.PctRangeString()
@@ -158,22 +160,15 @@ func least(cells []*cell, of measure) (best *cell) {
 }
 
 // marks are those that hold for a cell's duration and cost alike.
-func (r *Report) marks(c *cell) (marks string) {
-	for _, m := range []struct {
-		mark string
-		set  bool
-	}{
-		{markBest, c.Best},
-		{markFastest, c == r.fastest},
-		{markCheapest, c == r.cheapest},
-		{markCapped, c.Cell != nil && c.Capped},
-		{markBusy, c.starved()},
-	} {
-		if m.set {
-			marks += m.mark
+func (r *Report) marks(c *cell) string {
+	mark := func(mark string, set bool) string {
+		if set {
+			return mark
 		}
+		return ""
 	}
-	return marks
+	return mark(markBest, c.Best) + mark(markFastest, c == r.fastest) + mark(markCheapest, c == r.cheapest) +
+		mark(markCapped, c.Cell != nil && c.Capped) + mark(markBusy, c.starved())
 }
 
 // starved reports whether the machine was too busy to trust the cell's figures.
@@ -218,7 +213,8 @@ func (r *Report) outOfMemory(c *comparison.Cell) bool {
 	if r.Mode == comparison.Local {
 		return c.OutOfMemory || beganOutOfMemory.MatchString(c.Error)
 	}
-	return strings.Contains(c.Error, "Runtime.OutOfMemory") || strings.Contains(c.Error, "Runtime exited with error: signal: killed")
+	return strings.Contains(c.Error, "Runtime.OutOfMemory") ||
+		strings.Contains(c.Error, "Runtime exited with error: signal: killed")
 }
 
 var beganOutOfMemory = regexp.MustCompile(`^invocation \d+ of \d+: out of memory: `)

@@ -67,7 +67,11 @@ type card struct {
 }
 
 func (p page) Cards() []card {
-	cards := []card{{markBest, "Best balance: least cost x duration", p.best}, {markFastest, "Fastest", p.fastest}, {markCheapest, "Cheapest", p.cheapest}}
+	cards := []card{
+		{markBest, "Best balance: least cost x duration", p.best},
+		{markFastest, "Fastest", p.fastest},
+		{markCheapest, "Cheapest", p.cheapest},
+	}
 	return slices.DeleteFunc(cards, func(c card) bool { return c.cell == nil })
 }
 
@@ -130,9 +134,9 @@ func (p page) Dots(c *cell) (at []int) {
 	return slices.Compact(at)
 }
 
-// Timing are the cells of one size, of which it is known what their last
-// invocation did: of the recommended size, or of the largest of which any is.
-// There are none without an answer of this project's function, as on AWS.
+// Timing returns the cells whose last invocation told what it did, of one
+// size: the recommended one, or the largest that has any. There are none
+// without an answer of this project's function, as on AWS.
 func (p page) Timing() (cells []*cell) {
 	for _, row := range slices.Backward(p.rows) {
 		if p.best == nil || p.best.Power == row.Power {
@@ -145,11 +149,11 @@ func (p page) Timing() (cells []*cell) {
 	return cells
 }
 
-// VCPUs are what the memory size buys.
+// VCPUs returns how many the memory size buys.
 func (c *cell) VCPUs() float64 { return float64(c.Power) / comparison.MemoryPerVCPU }
 
-// Share is the percentage that was used of the CPU that the size buys; 0 where
-// it is not known.
+// Share returns how much was used of the CPU that the size buys, in percent; 0
+// where it is not known.
 func (c *cell) Share() int {
 	if s := c.CPUShare; s != nil && s.Target > 0 {
 		return min(int(100*s.Used/s.Target+0.5), 100)
@@ -176,9 +180,11 @@ func (p page) Facts() (facts []fact) {
 		add("Durations", "means of %s a cell without the outer %s; single runs are not returned, so there is no interval",
 			count(r.Num, "invocation"), percent(2*r.DiscardTopBottom))
 	} else {
-		add("Where", "this machine (%s, %s) as a model of Lambda (%s MB = 1 vCPU) and S3", short(r.OS), count(r.CPUs, "core"), megabytes(comparison.MemoryPerVCPU))
+		add("Where", "this machine (%s, %s) as a model of Lambda (%s MB = 1 vCPU) and S3",
+			short(r.OS), count(r.CPUs, "core"), megabytes(comparison.MemoryPerVCPU))
 		add("S3 latency", "%s, seed %d: the same draws for every variant and size", p.latency(), r.Seed)
-		add("Durations", "medians of %s a cell after a warm-up, which took the cold start; intervals of 95 %% and comparisons (Mann-Whitney, α = 0.05) without an assumed distribution", count(r.Num, "invocation"))
+		add("Durations", "medians of %s a cell after a warm-up, which took the cold start; intervals of 95 %% and comparisons (Mann-Whitney, α = 0.05) without an assumed distribution",
+			count(r.Num, "invocation"))
 	}
 	var versions []string
 	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
@@ -187,7 +193,8 @@ func (p page) Facts() (facts []fact) {
 	if len(versions) > 0 {
 		add("Versions", "%s", long(strings.Join(versions, ", ")))
 	}
-	add("Prices", "AWS's list of %s for %s in %s, by the %s billed duration: compute and $0.20 per million requests", powertuning.PricesDate, short(r.Arch), powertuning.PricesRegion, p.Statistic())
+	add("Prices", "AWS's list of %s for %s in %s, by the %s billed duration: compute and $%.2f per million requests",
+		powertuning.PricesDate, short(r.Arch), powertuning.PricesRegion, p.Statistic(), powertuning.PricePerMillionRequests)
 	if gets := p.GETCostPerMillion(); gets > 0 {
 		add("S3 GETs", "$%s per million invocations more in every cell, and so in no figure here", prose.Thousands(gets, 2))
 	}
@@ -213,7 +220,8 @@ func (p page) Links() (links []pageLink) {
 		}
 	}
 	link, title := p.compareLink()
-	return slices.DeleteFunc(append(links, pageLink{link, title}), func(l pageLink) bool { return !visualization.MatchString(l.URL) })
+	links = append(links, pageLink{link, title})
+	return slices.DeleteFunc(links, func(l pageLink) bool { return !visualization.MatchString(l.URL) })
 }
 
 // Omitted is what a reader must not take from a local run.

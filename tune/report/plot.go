@@ -3,6 +3,7 @@ package report
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 func xy(x, y float64) string { return px(x) + " " + px(y) }
@@ -118,11 +119,11 @@ func textWidth(s string, size float64) float64 {
 		switch {
 		case r > 0x2e80:
 			em += 1.05
-		case r == 'm' || r == 'w' || r == 'M' || r == 'W' || r == '…' || r == '@':
+		case strings.ContainsRune("mwMW…@", r):
 			em += 1
 		case 'A' <= r && r <= 'Z':
 			em += 0.75
-		case r == ' ' || r == ',' || r == '.' || r == '(' || r == ')' || r == 'i' || r == 'l' || r == 't' || r == 'r':
+		case strings.ContainsRune(" ,.()iltr", r):
 			em += 0.42
 		default:
 			em += 0.64

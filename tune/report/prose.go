@@ -104,7 +104,8 @@ func (r *Report) answer() string {
 		}
 	}
 	if rivals := r.rivals(); len(rivals) > 0 {
-		s += fmt.Sprintf(". At that size %s %s not differ from it significantly", prose.List(rivals), plural(len(rivals), "does", "do"))
+		s += fmt.Sprintf(". At that size %s %s not differ from it significantly",
+			prose.List(rivals), plural(len(rivals), "does", "do"))
 	}
 	if b.starved() {
 		s += ". The machine was too busy to trust these figures (" + markBusy + "): measure again"
@@ -186,7 +187,8 @@ func (r *Report) compareLink() (link, title string) {
 // legend explains the marks that occur.
 func (r *Report) legend() (lines []string) {
 	if r.best != nil {
-		lines = append(lines, markBest+" best balance: least cost x duration   "+markFastest+" fastest   "+markCheapest+" cheapest")
+		lines = append(lines, markBest+" best balance: least cost x duration   "+
+			markFastest+" fastest   "+markCheapest+" cheapest")
 	}
 	if r.bounded {
 		lines = append(lines, markNoise+" no significant difference from the best of the row")

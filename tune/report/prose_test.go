@@ -72,7 +72,7 @@ func TestOutOfMemoryIsSaidOfWhatIsKnownToBeIt(t *testing.T) {
 		{local, comparison.Cell{Error: "invocation 2 of 7: errorString: the printer: out of memory: load it"}, "error"},
 		{local, comparison.Cell{Error: "invocation 2 of 7: RequestId: 5f0c1e2b Error: Task timed out after 3.00 seconds"}, "timeout"},
 		{aws, comparison.Cell{Error: "Executor at 512 MB: Invocation error (running in series): Runtime.ExitError: " + killed}, "out of memory"},
-		{aws, comparison.Cell{Error: "Executor at 512 MB: Invocation error (running in series): Runtime.OutOfMemory: " + killed}, "out of memory"},
+		{aws, comparison.Cell{Error: "Executor at 512 MB: Invocation error (running in series): Runtime.OutOfMemory: RequestId: 5f0c1e2b"}, "out of memory"},
 		{aws, comparison.Cell{Error: "Executor at 512 MB: Invocation error (running in series): Error: a child: signal: killed"}, "error"},
 	} {
 		test.c.Variants[0].Cells[0] = test.cell

@@ -41,7 +41,7 @@ type Report struct {
 	fastest, cheapest, best *cell   // nil where no cell qualifies
 }
 
-// New reckons what the views of a comparison have in common.
+// New computes what the views of a comparison have in common.
 func New(c *comparison.Comparison) *Report {
 	r := &Report{Comparison: c}
 	for _, v := range c.Variants {
@@ -51,16 +51,15 @@ func New(c *comparison.Comparison) *Report {
 		}
 	}
 	for _, power := range c.Run.PowerValues {
-		row := row{Power: power}
-		for i := range c.Variants {
-			c := r.newCell(i, power)
-			row.Cells = append(row.Cells, c)
-			if c.OK {
-				r.measured = append(r.measured, c)
+		cells := make([]*cell, len(c.Variants))
+		for i := range cells {
+			cells[i] = r.newCell(i, power)
+			if cells[i].OK {
+				r.measured = append(r.measured, cells[i])
 			}
-			r.bounded = r.bounded || c.Duration.Interval != ""
+			r.bounded = r.bounded || cells[i].Duration.Interval != ""
 		}
-		r.rows = append(r.rows, row)
+		r.rows = append(r.rows, row{power, cells})
 	}
 	r.choose()
 	return r

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"html/template"
 	"io"
-	"strings"
 
 	"lambda-parallel-io/tune/prose"
 )
@@ -49,7 +48,8 @@ func (r *Report) Chart(w io.Writer) error {
 	d := chart{Width: 2*figureWidth + 3*chartMargin, Answer: r.answer()}
 	y := 14.0
 	add := func(class, text string, size, height float64) {
-		for _, line := range breakText(text, size, d.Width-2*chartMargin) {
+		widthOf := func(s string) float64 { return textWidth(s, size) }
+		for _, line := range breakText(text, d.Width-2*chartMargin, widthOf) {
 			y += height
 			d.Lines = append(d.Lines, textLine{label{chartMargin, y, line}, class})
 		}
@@ -69,18 +69,6 @@ func (r *Report) Chart(w io.Writer) error {
 	add("tick", r.what()+"; "+r.where(), textSize, 17)
 	d.Height = y + 16
 	return execute(w, "chart", d)
-}
-
-// breakText breaks a text into lines at spaces.
-func breakText(text string, size, width float64) (lines []string) {
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && textWidth(line+" "+word, size) > width {
-			lines, line = append(lines, line), ""
-		}
-		line = strings.TrimSpace(line + " " + word)
-	}
-	return append(lines, line)
 }
 
 // execute draws a template whole before it writes.

@@ -134,19 +134,22 @@ func (r *Report) column(variant int, of measure) column {
 	return col
 }
 
-const indent = "  "
-
-// wrap breaks text at spaces into indented lines of the width, and ends each.
+// wrap breaks text into indented lines of the width, and ends each.
 func wrap(text string) string {
-	var b strings.Builder
-	line, length := indent, len(indent)
-	for i, word := range strings.SplitAfter(text, " ") {
-		n := utf8.RuneCountInString(strings.TrimRight(word, " "))
-		if i > 0 && length+n > width {
-			b.WriteString(strings.TrimRight(line, " ") + "\n")
-			line, length = indent, len(indent)
+	const indent = "  "
+	lines := breakText(text, width-len(indent), utf8.RuneCountInString)
+	return indent + strings.Join(lines, "\n"+indent) + "\n"
+}
+
+// breakText breaks a text at spaces into lines that are no wider than widest,
+// unless a word is.
+func breakText[N int | float64](text string, widest N, widthOf func(string) N) (lines []string) {
+	line := ""
+	for _, word := range strings.SplitAfter(text, " ") {
+		if line != "" && widthOf(strings.TrimRight(line+word, " ")) > widest {
+			lines, line = append(lines, strings.TrimRight(line, " ")), ""
 		}
-		line, length = line+word, length+utf8.RuneCountInString(word)
+		line += word
 	}
-	return b.String() + strings.TrimRight(line, " ") + "\n"
+	return append(lines, strings.TrimRight(line, " "))
 }
