@@ -55,7 +55,7 @@ func resume(ctx context.Context, o *options, stdin io.Reader, stdout, stderr io.
 		return fmt.Errorf("-resume: %w", err)
 	}
 	defer f.Close()
-	c, err := report.Read(f)
+	c, err := comparison.Read(f)
 	if err != nil {
 		return fmt.Errorf("-resume %s: %w", name, err)
 	}

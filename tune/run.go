@@ -82,18 +82,18 @@ func present(ctx context.Context, o *options, c *comparison.Comparison, stdout i
 	}
 	c.Recommend()
 	c.Predict()
-	var opts report.Options
+	page := ""
 	err := report.WriteAll(o.dir, c)
 	if err == nil {
-		opts.Report = filepath.Join(o.dir, report.PageFile)
+		page = filepath.Join(o.dir, report.PageFile)
 	}
-	view := report.Text(c, opts)
 	if o.json {
-		view = report.JSON(c)
+		err = errors.Join(err, c.Write(stdout))
+	} else {
+		err = errors.Join(err, report.New(c).Text(stdout, page))
 	}
-	err = errors.Join(err, view(stdout))
 	if err == nil && o.open && cause == nil {
-		err = open(ctx, opts.Report)
+		err = open(ctx, page)
 	}
 	switch {
 	case cause != nil:
@@ -134,7 +134,7 @@ func redraw(ctx context.Context, o *options, stdout io.Writer) error {
 		return fmt.Errorf("-from: %w", err)
 	}
 	defer f.Close()
-	c, err := report.Read(f)
+	c, err := comparison.Read(f)
 	if err != nil {
 		return fmt.Errorf("-from %s: %w", o.from, err)
 	}
