@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log"
-	"os"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -16,24 +14,15 @@ import (
 	"lambda-parallel-io/tune/local"
 )
 
-// scratch is the temporary folder, "" where there is none.
-var scratch atomic.Value
+// measuring is the tuner of this machine, nil where there is none.
+var measuring atomic.Pointer[local.Tuner]
 
-// removeScratch removes the temporary folder. It may be called from anywhere.
-func removeScratch() error {
-	if dir, _ := scratch.Swap("").(string); dir != "" {
-		return os.RemoveAll(dir)
-	}
-	return nil
-}
-
-// abandon kills the function's processes and removes the temporary folder, for
-// a program that leaves at once.
+// abandon leaves nothing of a comparison on this machine behind, for a program
+// that leaves at once.
 func abandon() {
-	if dir, _ := scratch.Load().(string); dir != "" {
-		local.Abandon(dir)
+	if t := measuring.Load(); t != nil {
+		t.Abandon()
 	}
-	_ = removeScratch() // there is nobody left to tell
 }
 
 // onThisMachine compares under the local model of Lambda and S3.
@@ -48,35 +37,16 @@ func onThisMachine(ctx context.Context, o *options, stdout, stderr io.Writer) (e
 	if err := writable(b.dir); err != nil {
 		return err // before the time that it takes to build the function
 	}
-	dir, err := os.MkdirTemp("", "tune-")
-	if err != nil {
-		return fmt.Errorf("a folder for the function's executable: %w", err)
-	}
-	scratch.Store(dir)
-	defer func() { err = errors.Join(err, removeScratch()) }()
-
-	cfg := local.Config{
-		Function: b.function,
-		Ours:     b.ours(),
-		Env:      b.env,
-		Object:   b.object,
-		Key:      b.key,
-		Dir:      dir,
-		Latency:  b.latency,
-		Seed:     b.seed,
-		Timeout:  b.timeout,
-		Sleep:    time.Duration(c.Run.SleepBetweenRunsMS) * time.Millisecond,
-		Goal:     b.input.Goal(),
-	}
+	opts := local.Options{Object: b.object, Env: b.env}
 	if b.v {
-		cfg.Verbose, cfg.Output = log.New(stderr, "", 0), stderr
+		opts.Verbose, opts.Output = log.New(stderr, "", 0), stderr
 	}
-	t, err := local.New(ctx, cfg)
+	t, err := local.New(opts)
 	if err != nil {
 		return err
 	}
+	measuring.Store(t)
 	defer func() { err = errors.Join(err, t.Close()) }()
-	c.Run.Versions = t.Versions()
 	if b.auto {
 		return compare(ctx, withPrediction{t, b}, b.options, c, stdout, stderr)
 	}

@@ -221,6 +221,7 @@ func (b *base) settle(c *comparison.Comparison) error {
 	if b.aws() {
 		return nil
 	}
+	c.Run.ObjectKey = b.key
 	object, err := os.ReadFile(b.object)
 	if err != nil {
 		return fmt.Errorf("-object: %w", err)
