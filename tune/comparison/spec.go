@@ -12,6 +12,10 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
+// MemoryPerVCPU is the memory size that buys one vCPU, in MB (AWS Lambda
+// Developer Guide, configuration-memory).
+const MemoryPerVCPU = 1_769
+
 // None is the strategy of a variant whose payload is sent as it was given.
 const None = "none"
 

@@ -95,9 +95,9 @@ func (t *Tuner) Versions() map[string]string { return versions(t.path) }
 
 // Tune measures every cell that the variants of c lack, size by size, so that
 // the variants of one size are measured close to each other in time. A cell
-// that fails holds its cause. The error is the model's own, or the cause of
-// ctx: then the cell that was being measured is missing.
-func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress)) error {
+// that fails holds its cause. The error is the model's own, the cause of ctx
+// or what observe returned: then the cell that was being measured is missing.
+func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	p := comparison.Progress{Total: len(c.Variants) * len(c.Run.PowerValues)}
 	for i := range c.Variants {
 		p.Done += len(c.Variants[i].Cells)
@@ -109,7 +109,9 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 				continue
 			}
 			p.Now, p.Finished, p.Changed = fmt.Sprintf("%s at %d MB", v.Label(), power), "", false
-			observe(p)
+			if err := observe(p); err != nil {
+				return err
+			}
 			cell, err := t.measure(ctx, c.Run, v, power)
 			if err != nil {
 				return err
@@ -120,7 +122,9 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 			}
 			p.Done++
 			p.Finished, p.Changed = outcome(p.Now, cell), true
-			observe(p)
+			if err := observe(p); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -24,6 +24,6 @@ func (*Tuner) Close() error { return nil }
 
 func (*Tuner) Versions() map[string]string { return nil }
 
-func (*Tuner) Tune(context.Context, *comparison.Comparison, func(comparison.Progress)) error {
+func (*Tuner) Tune(context.Context, *comparison.Comparison, func(comparison.Progress) error) error {
 	return nil
 }

@@ -10,17 +10,18 @@ import (
 )
 
 func TestResumeWaitsForWhatRunsAndRunsWhatIsLeft(t *testing.T) {
-	srv, tuner := setup(t, "sequential=empty unbounded=running")
+	srv, tuner := setup(t, "sequential=killed-at-512 unbounded=runs")
 	ctx, cancel := context.WithCancel(t.Context())
 	var results *comparison.Comparison // what stands on disk when the process dies
 	c := threeVariants()
-	_ = tuner.Tune(ctx, c, func(p comparison.Progress) {
+	_ = tuner.Tune(ctx, c, func(p comparison.Progress) error {
 		if p.Changed {
 			results = saved(t, c)
 		}
 		if strings.HasPrefix(p.Now, "unbounded, RUNNING") {
 			cancel()
 		}
+		return nil
 	})
 	running := srv.Executions()[1].ARN
 	if results.Variants[0].Error == "" || results.Variants[1].Execution != running || results.Variants[1].Error != "" {
@@ -49,17 +50,18 @@ func TestResumeWaitsForWhatRunsAndRunsWhatIsLeft(t *testing.T) {
 func TestResumeFindsAnExecutionWhoseARNWasNotSaved(t *testing.T) {
 	for _, meanwhile := range []string{"running", "ended"} {
 		t.Run(meanwhile, func(t *testing.T) {
-			srv, tuner := setup(t, "sequential=running")
+			srv, tuner := setup(t, "sequential=runs")
 			ctx, cancel := context.WithCancel(t.Context())
 			var results *comparison.Comparison
 			c := threeVariants()
-			_ = tuner.Tune(ctx, c, func(p comparison.Progress) {
+			_ = tuner.Tune(ctx, c, func(p comparison.Progress) error {
 				if results == nil && p.Changed {
 					results = saved(t, c) // of before anything was started, and never again
 				}
 				if strings.HasPrefix(p.Now, "sequential, RUNNING") {
 					cancel()
 				}
+				return nil
 			})
 			if results == nil || results.Variants[0].Execution != "" {
 				t.Fatalf("nothing was saved before the first start: %+v", results)
@@ -110,15 +112,6 @@ func TestResumeOfAnExecutionThatAWSForgotIsTheVariantsError(t *testing.T) {
 	}
 	if got := c.Variants[0].Error; !strings.Contains(got, ":long-ago does not exist") || len(srv.Executions()) != 2 {
 		t.Errorf("error %q, %d executions; want that it does not exist, and the other 2", got, len(srv.Executions()))
-	}
-}
-
-func TestAComparisonOfAnotherFunctionIsNotTakenUp(t *testing.T) {
-	srv, tuner := setup(t, "")
-	c := threeVariants()
-	c.Run.Function += "2"
-	if _, err := tune(t, t.Context(), tuner, c); err == nil || !strings.Contains(err.Error(), function+"2") || len(srv.Requests()) != 0 {
-		t.Errorf("Tune = %v with %d requests, want an error that names both functions, and none", err, len(srv.Requests()))
 	}
 }
 
