@@ -54,14 +54,11 @@ func (t *Tuner) fill(ctx context.Context, run comparison.Run, v *comparison.Resu
 func cells(powers []int, stats []powertuning.Stat) []comparison.Cell {
 	var cells []comparison.Cell
 	for _, power := range powers {
-		cell := comparison.Cell{Power: power}
+		cell := comparison.Cell{Power: power, Error: "Power Tuning found no REPORT line in the last 4 KB of the log: the function must log less, and as text"}
 		for _, s := range stats {
-			if s.Value == power {
-				cell.AverageMS, cell.AverageCost = s.AverageDuration, s.AveragePrice
+			if s.Value == power && s.AverageDuration > 0 {
+				cell = comparison.Cell{Power: power, AverageMS: s.AverageDuration, AverageCost: s.AveragePrice}
 			}
-		}
-		if cell.AverageMS == 0 {
-			cell = comparison.Cell{Power: power, Error: "Power Tuning found no REPORT line in the last 4 KB of the log: the function must log less, and as text"}
 		}
 		cells = append(cells, cell)
 	}
@@ -87,7 +84,7 @@ func (t *Tuner) cause(ctx context.Context, e *sfn.DescribeExecutionOutput) (fail
 	var events []types.HistoryEvent
 	pages := sfn.NewGetExecutionHistoryPaginator(t.client, &sfn.GetExecutionHistoryInput{ExecutionArn: e.ExecutionArn, MaxResults: 1000})
 	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx, outliveNetworkLoss)
+		page, err := pages.NextPage(ctx, t.outliveNetworkLoss)
 		if ctx.Err() != nil {
 			return failure{}, context.Cause(ctx)
 		}
@@ -97,7 +94,7 @@ func (t *Tuner) cause(ctx context.Context, e *sfn.DescribeExecutionOutput) (fail
 				return failure{}, err
 			}
 			f := explain(aws.ToString(e.Error), aws.ToString(e.Cause), state{})
-			f.text += fmt.Sprintf("; its history could not be read: %v", err)
+			f.text += prose.OneLine(fmt.Sprintf("; its history could not be read: %v", err), 300)
 			return f, nil
 		}
 		events = append(events, page.Events...)
@@ -174,8 +171,6 @@ func failureOf(e types.HistoryEvent) (name, cause string, ok bool) {
 		n, c = e.LambdaFunctionStartFailedEventDetails.Error, e.LambdaFunctionStartFailedEventDetails.Cause
 	case e.ExecutionFailedEventDetails != nil:
 		n, c = e.ExecutionFailedEventDetails.Error, e.ExecutionFailedEventDetails.Cause
-	case e.ExecutionTimedOutEventDetails != nil:
-		n, c = e.ExecutionTimedOutEventDetails.Error, e.ExecutionTimedOutEventDetails.Cause
 	case e.ExecutionAbortedEventDetails != nil:
 		n, c = e.ExecutionAbortedEventDetails.Error, e.ExecutionAbortedEventDetails.Cause
 	default:
@@ -244,10 +239,8 @@ func joined(by string, parts ...string) string {
 
 // outcome tells in a line how a variant ended.
 func outcome(v comparison.Result, took time.Duration) string {
-	after := took.Round(time.Second).String()
 	if v.Error != "" {
-		line, _, _ := strings.Cut(v.Error, "\n")
-		return fmt.Sprintf("%s: failed after %s: %s", v.Label(), after, line)
+		return fmt.Sprintf("%s: failed after %s: %s", v.Label(), took, v.Error)
 	}
-	return fmt.Sprintf("%s: %d sizes in %s", v.Label(), len(v.Tuning.Stats), after)
+	return fmt.Sprintf("%s: %d sizes in %s", v.Label(), len(v.Tuning.Stats), took)
 }

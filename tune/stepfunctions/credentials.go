@@ -10,25 +10,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 )
 
-// credentialsError says that AWS does not let the caller in: there are no
-// credentials, they have expired, or they do not allow what is needed. Its
-// text ends in what to do, the command that renews a login included.
-type credentialsError struct {
-	remedy string
-	err    error
-}
+// credentialsError is that AWS does not let the caller in: there are no
+// credentials, they have expired, or they do not allow what is needed.
+type credentialsError struct{ error }
 
-func (e *credentialsError) Error() string {
-	return fmt.Sprintf("AWS credentials: %v\n%s", e.err, e.remedy)
+func noCredentials(err error, remedy string) error {
+	return credentialsError{fmt.Errorf("AWS credentials: %w\n%s", err, remedy)}
 }
-
-func (e *credentialsError) Unwrap() error { return e.err }
 
 // IsCredentials reports whether err is that there are no credentials, or that
 // AWS refuses those there are.
 func IsCredentials(err error) bool {
-	var c *credentialsError
-	return errors.As(err, &c)
+	return errors.As(err, new(credentialsError))
 }
 
 // login gives the remedy for credentials that are missing or expired.
@@ -82,7 +75,7 @@ type provider struct {
 func (p provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := p.CredentialsProvider.Retrieve(ctx)
 	if err != nil && ctx.Err() == nil {
-		err = &credentialsError{p.login.remedy(), err}
+		err = noCredentials(err, p.login.remedy())
 	}
 	return c, err
 }

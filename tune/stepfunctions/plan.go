@@ -80,8 +80,7 @@ func checkInput(in *powertuning.Input) error {
 		set       bool
 		name, why string
 	}{
-		{in.AutoOptimize, "autoOptimize", "it changes the function's memory size after each variant"},
-		{in.AutoOptimizeAlias != "", "autoOptimizeAlias", "it changes the function after each variant"},
+		{in.AutoOptimize || in.AutoOptimizeAlias != "", "autoOptimize", "it changes the function's memory size after each variant"},
 		{in.DryRun, "dryRun", "it measures nothing (--dry-run shows the plan alone)"},
 		{in.PayloadS3 != "", "payloadS3", "every variant would be sent the same payload"},
 	} {

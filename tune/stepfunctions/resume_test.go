@@ -128,7 +128,7 @@ func TestAllThatAVariantGoesThroughIsTold(t *testing.T) {
 		now, _, _ := strings.Cut(p.Now, " for ") // how long depends on this machine's clock
 		got = append(got, now+"/"+p.Finished)
 	}
-	want := []string{"/", "pool (30), starting/", "pool (30), started/", "pool (30), RUNNING/", "pool (30), RUNNING/", "/pool (30): 3 sizes in 1m32s"}
+	want := []string{"pool (30), starting/", "pool (30), started/", "pool (30), RUNNING/", "pool (30), RUNNING/", "/pool (30): 3 sizes in 1m32s"}
 	if !slices.Equal(got, want) {
 		t.Errorf("told %q, want %q", got, want)
 	}

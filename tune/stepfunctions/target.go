@@ -127,12 +127,3 @@ func RegionOf(s string) string {
 	a, _ := arn.Parse(s) // what is no ARN names no region
 	return a.Region
 }
-
-// sameFunction compares the ARNs of functions, leaving out a version or an
-// alias: an execution changes the function as a whole.
-func sameFunction(a, b string) bool { return unqualified(a) == unqualified(b) }
-
-func unqualified(function string) string {
-	parts := strings.Split(function, ":")
-	return strings.Join(parts[:min(len(parts), 7)], ":")
-}

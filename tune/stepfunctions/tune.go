@@ -17,6 +17,7 @@ import (
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/prose"
 )
 
 // Tune runs the variants of c that have not ended, one after the other: two
@@ -34,18 +35,14 @@ import (
 // as it was, to be taken up again, stops nothing, and names the execution that
 // goes on, with the commands that show and stop it.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
-	p := comparison.Progress{Total: len(c.Variants)}
-	for i := range c.Variants {
-		if c.Variants[i].Ended() {
-			p.Done++
-		}
-	}
 	tell := func(now, finished string, changed bool) error {
-		p.Now, p.Finished, p.Changed = now, finished, changed
+		p := comparison.Progress{Total: len(c.Variants), Now: now, Finished: finished, Changed: changed}
+		for i := range c.Variants {
+			if c.Variants[i].Ended() {
+				p.Done++
+			}
+		}
 		return observe(p)
-	}
-	if err := tell("", "", false); err != nil {
-		return err
 	}
 	for i := range c.Variants {
 		v := &c.Variants[i]
@@ -56,7 +53,6 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 		if err != nil {
 			return err
 		}
-		p.Done++
 		if err := tell("", outcome(*v, took), true); err != nil {
 			return err
 		}
@@ -67,24 +63,21 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 // variant runs v's execution, or waits for the one it has, and fills in v. It
 // returns how long the execution took.
 func (t *Tuner) variant(ctx context.Context, run comparison.Run, v *comparison.Result, tell func(now string, changed bool) error) (time.Duration, error) {
+	var e *sfn.DescribeExecutionOutput
+	var err error
 	if v.Execution == "" {
-		if err := t.start(ctx, run, v, tell); err != nil || v.Ended() {
-			return 0, t.goesOn(*v, err)
-		}
+		err = t.start(ctx, run, v, tell)
 	}
-	e, err := t.wait(ctx, v, tell)
-	if err != nil || v.Ended() {
-		return 0, t.goesOn(*v, err)
+	if err == nil && !v.Ended() {
+		e, err = t.wait(ctx, v, tell)
 	}
-	return elapsed(e.StartDate, e.StopDate), t.fill(ctx, run, v, e)
-}
-
-// goesOn adds to an error the execution of v, if it has one.
-func (t *Tuner) goesOn(v comparison.Result, err error) error {
-	if err == nil || v.Execution == "" {
-		return err
+	switch {
+	case err != nil && v.Execution != "":
+		return 0, fmt.Errorf("%w\nthe execution of %s goes on:\n%s", err, v.Label(), t.commands(v.Execution))
+	case err != nil || v.Ended():
+		return 0, err
 	}
-	return fmt.Errorf("%w\nthe execution of %s goes on:\n%s", err, v.Label(), t.commands(v.Execution))
+	return elapsed(e, aws.ToTime(e.StopDate)), t.fill(ctx, run, v, e)
 }
 
 // start starts v's execution, unless it was started before.
@@ -118,7 +111,7 @@ func (t *Tuner) start(ctx context.Context, run comparison.Run, v *comparison.Res
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w while %s was started: its execution may run\n%s", context.Cause(ctx), v.Label(), t.commands(arn))
 	case errors.As(err, &refused):
-		v.Error = "the state machine refused the execution's input: " + refused.ErrorMessage()
+		v.Error = prose.OneLine("the state machine refused the execution's input: "+refused.ErrorMessage(), 600)
 		return nil
 	default:
 		return t.failed("StartExecution", t.StateMachine, err)
@@ -168,7 +161,7 @@ func (t *Tuner) tunesAnother(ctx context.Context, execution string) error {
 	_ = json.Unmarshal([]byte(aws.ToString(e.Input)), &in)
 	what := "runs for the same function, " + in.LambdaARN
 	switch {
-	case ended(e.Status) || in.LambdaARN != "" && !sameFunction(in.LambdaARN, t.Function):
+	case ended(e.Status) || in.LambdaARN != "" && in.LambdaARN != t.Function && !strings.HasPrefix(in.LambdaARN, t.Function+":"): // an alias
 		return nil
 	case in.LambdaARN == "":
 		what = "runs, and its input does not say for which function"
@@ -185,7 +178,7 @@ func ended(s types.ExecutionStatus) bool {
 func (t *Tuner) wait(ctx context.Context, v *comparison.Result, tell func(string, bool) error) (*sfn.DescribeExecutionOutput, error) {
 	const unseen = 5 // looks that may miss an execution just started: answers are eventually consistent
 	for n := 0; ; n++ {
-		e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &v.Execution}, outliveNetworkLoss)
+		e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &v.Execution}, t.outliveNetworkLoss)
 		var gone *types.ExecutionDoesNotExist
 		switch {
 		case ctx.Err() != nil:
@@ -199,8 +192,7 @@ func (t *Tuner) wait(ctx context.Context, v *comparison.Result, tell func(string
 		case ended(e.Status):
 			return e, nil
 		default:
-			now := time.Now()
-			if err := tell(fmt.Sprintf("%s for %s", e.Status, elapsed(e.StartDate, &now).Round(time.Second)), false); err != nil {
+			if err := tell(fmt.Sprintf("%s for %s", e.Status, elapsed(e, time.Now())), false); err != nil {
 				return nil, err
 			}
 		}
@@ -216,11 +208,8 @@ func (t *Tuner) wait(ctx context.Context, v *comparison.Result, tell func(string
 }
 
 // elapsed is never negative: one of the times may be by another clock.
-func elapsed(from, to *time.Time) time.Duration {
-	if from == nil || to == nil {
-		return 0
-	}
-	return max(0, to.Sub(*from))
+func elapsed(e *sfn.DescribeExecutionOutput, until time.Time) time.Duration {
+	return max(0, until.Sub(aws.ToTime(e.StartDate))).Round(time.Second)
 }
 
 // commands are those that show and stop an execution, and what stopping

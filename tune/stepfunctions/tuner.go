@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,12 +55,12 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 		config.WithRegion(target.Region),
 		config.WithSharedConfigProfile(target.Profile),
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(timeout)),
-		config.WithRetryer(func() aws.Retryer { return newRetryer(backoff) }),
+		config.WithRetryer(func() aws.Retryer { return newRetryer(backoff, attempts, false) }),
 	)
 	var missing config.SharedConfigProfileNotExistError
 	switch {
 	case errors.As(err, &missing):
-		return nil, &credentialsError{"`aws configure list-profiles` lists the profiles: choose one by --profile NAME or `export AWS_PROFILE=NAME`", err}
+		return nil, noCredentials(err, "`aws configure list-profiles` lists the profiles: choose one by --profile NAME or `export AWS_PROFILE=NAME`")
 	case err != nil:
 		return nil, fmt.Errorf("the AWS configuration: %w", err)
 	}
@@ -75,32 +76,26 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 // newRetryer is stated in full because the SDK's defaults change. It has no
 // quota of retries: one caller that makes one call at a time needs none. All
 // calls may be repeated, StartExecution too: its name makes it idempotent.
-func newRetryer(backoff retry.BackoffDelayer) aws.Retryer {
+func newRetryer(backoff retry.BackoffDelayer, attempts int, lookups bool) aws.Retryer {
+	again := retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+		// The SDK takes an answer that was cut off for a wrong one.
+		if errors.Is(err, io.ErrUnexpectedEOF) || lookups && errors.As(err, new(*net.DNSError)) {
+			return aws.TrueTernary
+		}
+		return aws.UnknownTernary
+	})
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = attempts
 		o.RateLimiter = ratelimit.None
 		o.Backoff = backoff
-		o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-			if errors.Is(err, io.ErrUnexpectedEOF) { // an answer that was cut off, which the SDK takes for a wrong one
-				return aws.TrueTernary
-			}
-			return aws.UnknownTernary
-		}))
+		o.Retryables = slices.Insert(o.Retryables, 0, retry.IsErrorRetryable(again))
 	})
 }
 
 // outliveNetworkLoss makes a call go on while the network is gone for a while,
 // and its name service with it.
-func outliveNetworkLoss(o *sfn.Options) {
-	o.Retryer = lookupRetryer{o.Retryer}
-	o.RetryMaxAttempts = pollAttempts
-}
-
-type lookupRetryer struct{ aws.Retryer }
-
-func (r lookupRetryer) IsErrorRetryable(err error) bool {
-	var dns *net.DNSError
-	return errors.As(err, &dns) || r.Retryer.IsErrorRetryable(err)
+func (t *Tuner) outliveNetworkLoss(o *sfn.Options) {
+	o.Retryer = newRetryer(t.backoff, pollAttempts, true)
 }
 
 // failed says what a call that failed for good means, and what to do.
@@ -117,9 +112,9 @@ func (t *Tuner) failed(action, resource string, err error) error {
 	switch strings.TrimSuffix(api.ErrorCode(), "Exception") {
 	case "ExpiredToken", "RequestExpired", "UnrecognizedClient", "InvalidClientTokenId", "InvalidSignature",
 		"SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken", "AuthFailure", "InvalidAccessKeyId":
-		return &credentialsError{t.login.remedy(), said}
+		return noCredentials(said, t.login.remedy())
 	case "AccessDenied", "NotAuthorized", "UnauthorizedOperation":
-		return &credentialsError{fmt.Sprintf("they must allow states:%s on %s: add it to the role's policy, or choose other credentials by --profile", action, resource), said}
+		return noCredentials(said, fmt.Sprintf("they must allow states:%s on %s: add it to the role's policy, or choose other credentials by --profile", action, resource))
 	case "StateMachineDoesNotExist", "StateMachineDeleting", "InvalidArn":
 		remedy = "\ncheck the ARN and the region; `pulumi up` deploys the state machine, `pulumi stack output stateMachineArn` names it"
 	case "StateMachineTypeNotSupported":

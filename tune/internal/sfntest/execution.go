@@ -165,12 +165,11 @@ func (s *Server) finish(e *Execution, end string) {
 	}
 	d := recording.Describe
 	e.Status, e.Output, e.err, e.cause = d.Status, d.Output, d.Error, d.Cause
-	_, last, _ := strings.Cut(end, "@")
 	for _, event := range recording.Events {
 		at, _ := time.Parse(time.RFC3339, event["timestamp"].(string))
 		event["timestamp"] = unix(e.started.Add(at.Sub(d.StartDate)))
 		e.history = append(e.history, event)
-		if fmt.Sprint(event["id"]) == last {
+		if strings.HasSuffix(end, fmt.Sprint("@", event["id"])) {
 			e.Status, e.Output = "ABORTED", ""
 			e.history = append(e.history, map[string]any{"id": 1000, "timestamp": event["timestamp"], "type": "ExecutionAborted",
 				"executionAbortedEventDetails": map[string]any{"cause": "stopped by a person"}})
