@@ -20,9 +20,9 @@ import (
 	"lambda-parallel-io/tune/prose"
 )
 
-// fill puts into v what its execution, which has ended, has to say. After an
-// error v is as it was, and fill can be called again.
-func (t *Tuner) fill(ctx context.Context, run comparison.Run, v *comparison.Result, e *sfn.DescribeExecutionOutput) error {
+// readAnswer puts into v what its execution, which has ended, has to say. After an
+// error v is as it was, and it can be called again.
+func (t *Tuner) readAnswer(ctx context.Context, run comparison.Run, v *comparison.Result, e *sfn.DescribeExecutionOutput) error {
 	if e.Status == types.ExecutionStatusSucceeded {
 		out, err := powertuning.ParseOutput([]byte(aws.ToString(e.Output)))
 		switch {
@@ -139,21 +139,10 @@ func stateOf(e types.HistoryEvent, before map[int64]types.HistoryEvent) (s state
 	return s
 }
 
-// power reads the power value from a state's input: that of the executor, or
-// of the publisher, which goes through a list.
+// power reads the power value from a state's input, which the executor's has.
 func power(input string) string {
-	var in struct {
-		Value                json.Number
-		LambdaConfigurations struct {
-			Iterator           struct{ Index int }
-			InitConfigurations []struct{ PowerValue json.Number }
-		}
-	}
-	_ = json.Unmarshal([]byte(input), &in) // what is no such input has no power value
-	list := in.LambdaConfigurations
-	if i := list.Iterator.Index; in.Value == "" && i >= 0 && i < len(list.InitConfigurations) {
-		return string(list.InitConfigurations[i].PowerValue)
-	}
+	var in struct{ Value json.Number }
+	_ = json.Unmarshal([]byte(input), &in) // another state's has none
 	return string(in.Value)
 }
 

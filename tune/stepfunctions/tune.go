@@ -77,7 +77,7 @@ func (t *Tuner) variant(ctx context.Context, run comparison.Run, v *comparison.R
 	case err != nil || v.Ended():
 		return 0, err
 	}
-	return elapsed(e, aws.ToTime(e.StopDate)), t.fill(ctx, run, v, e)
+	return elapsed(e, aws.ToTime(e.StopDate)), t.readAnswer(ctx, run, v, e)
 }
 
 // start starts v's execution, unless it was started before.
