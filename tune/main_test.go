@@ -15,7 +15,7 @@ import (
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"lambda-parallel-io/tune/stepfunctions/sfntest"
+	"lambda-parallel-io/tune/internal/sfntest"
 )
 
 // asFunction makes the test binary a Lambda function that misbehaves in the

@@ -25,26 +25,27 @@ const askAbove = 1.0
 
 // onAWS compares by the Power Tuning state machine that `pulumi up` deployed.
 func onAWS(ctx context.Context, o *options, stdin io.Reader, stdout, stderr io.Writer) error {
-	settings, err := stepfunctions.Resolve(ctx, o.stack, stepfunctions.Settings{
-		StateMachine: o.stateMachine,
-		Function:     o.functionARN,
-		Region:       o.region,
-		Profile:      o.profile,
+	target, err := stepfunctions.Resolve(ctx, o.stack, stepfunctions.Target{
+		StateMachine:     o.stateMachine,
+		Function:         o.functionARN,
+		Region:           o.region,
+		Profile:          o.profile,
+		ExecutionTimeout: o.executionTimeout,
 	})
-	if flag := stepfunctions.FlagError(""); errors.As(err, &flag) {
-		return usageError{err}
+	if flag := (*comparison.FieldError)(nil); errors.As(err, &flag) {
+		return usageError{fmt.Errorf("--%w", err)}
 	}
 	if err != nil {
 		return err
 	}
-	o.object = cmp.Or(settings.ObjectKey, o.object)
+	o.object = cmp.Or(target.ObjectKey, o.object)
 	c, _, err := plan(o, time.Now())
 	if err != nil {
 		return usageError{err}
 	}
-	c.Run.StateMachine, c.Run.Function = settings.StateMachine, settings.Function
-	c.Run.Region = arnRegion(settings.Function) // prices are those of where the function runs
-	return spend(ctx, o, c, settings, stdin, stdout, stderr)
+	c.Run.StateMachine, c.Run.Function = target.StateMachine, target.Function
+	c.Run.Region = stepfunctions.RegionOf(target.Function) // prices are those of where the function runs
+	return spend(ctx, o, c, target, stdin, stdout, stderr)
 }
 
 // resume takes up a comparison on AWS that was cut off.
@@ -62,23 +63,24 @@ func resume(ctx context.Context, o *options, stdin io.Reader, stdout, stderr io.
 	if c.Mode != comparison.AWS {
 		return fmt.Errorf("-resume %s: it is not a comparison on AWS: a local one is made again from the start", name)
 	}
-	settings, err := stepfunctions.Resolve(ctx, "", stepfunctions.Settings{
-		StateMachine: c.Run.StateMachine,
-		Function:     c.Run.Function,
-		Region:       o.region,
-		Profile:      o.profile,
+	target, err := stepfunctions.Resolve(ctx, "", stepfunctions.Target{
+		StateMachine:     c.Run.StateMachine,
+		Function:         c.Run.Function,
+		Region:           o.region,
+		Profile:          o.profile,
+		ExecutionTimeout: o.executionTimeout,
 	})
 	if err != nil {
 		return fmt.Errorf("-resume %s: %w", name, err)
 	}
 	c.Run.Interrupted = false
 	o.dir = o.resume
-	return spend(ctx, o, c, settings, stdin, stdout, stderr)
+	return spend(ctx, o, c, target, stdin, stdout, stderr)
 }
 
 // spend shows what the comparison will cost, and makes it.
-func spend(ctx context.Context, o *options, c *comparison.Comparison, settings stepfunctions.Settings, stdin io.Reader, stdout, stderr io.Writer) error {
-	p, err := stepfunctions.NewPlan(c, o.executionTimeout)
+func spend(ctx context.Context, o *options, c *comparison.Comparison, target stepfunctions.Target, stdin io.Reader, stdout, stderr io.Writer) error {
+	p, err := stepfunctions.NewPlan(c, target)
 	if err != nil {
 		return usageError{err}
 	}
@@ -91,7 +93,7 @@ func spend(ctx context.Context, o *options, c *comparison.Comparison, settings s
 	if o.dryRun {
 		return printPlan(stdout, o, c)
 	}
-	t, err := stepfunctions.New(ctx, stepfunctions.Options{Settings: settings})
+	t, err := stepfunctions.New(ctx, target)
 	if err != nil {
 		return err
 	}

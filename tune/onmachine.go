@@ -60,7 +60,7 @@ type withPrediction struct {
 	base base
 }
 
-func (t withPrediction) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress)) error {
+func (t withPrediction) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	if err := t.Tuner.Tune(ctx, c, observe); err != nil {
 		return err
 	}

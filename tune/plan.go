@@ -17,6 +17,7 @@ import (
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/stepfunctions"
 )
 
 // base is what the variants have in common: the flags, completed by the
@@ -88,7 +89,7 @@ func (b *base) run(now time.Time) comparison.Run {
 	}
 	r.Spec = comparison.Spec{
 		Arch:               b.arch,
-		Region:             cmp.Or(b.region, arnRegion(b.input.LambdaARN), "us-east-1"),
+		Region:             cmp.Or(b.region, stepfunctions.RegionOf(b.input.LambdaARN), "us-east-1"),
 		PowerValues:        b.powers,
 		Num:                b.num,
 		TuningStrategy:     goal.Strategy,
@@ -235,12 +236,4 @@ func (b *base) settle(c *comparison.Comparison) error {
 		c.Run.Records = len(records)
 	}
 	return nil
-}
-
-// arnRegion returns the region of an ARN, empty where there is none.
-func arnRegion(arn string) string {
-	if parts := strings.Split(arn, ":"); len(parts) > 3 {
-		return parts[3]
-	}
-	return ""
 }

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"lambda-parallel-io/tune/stepfunctions/sfntest"
+	"lambda-parallel-io/tune/internal/sfntest"
 )
 
 // A comparison on AWS that Ctrl-C cut off names the execution that goes on,
@@ -27,7 +27,7 @@ func TestAComparisonOnAWSIsTakenUpAgain(t *testing.T) {
 		}
 		return s
 	}
-	fake := sfntest.New(script("pool=running"))
+	fake := sfntest.New(script("pool=runs"))
 	server := httptest.NewServer(fake)
 	defer server.Close()
 	out := filepath.Join(t.TempDir(), "out")

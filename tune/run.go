@@ -20,8 +20,9 @@ import (
 type tuner interface {
 	// Tune fills in what c lacks, and calls observe after every change. What
 	// fails in a cell or a variant is in c. An error is one of the comparison
-	// as a whole, or the cause of ctx: then c holds what there is.
-	Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress)) error
+	// as a whole, the cause of ctx, or what observe returned: then c holds what
+	// there is.
+	Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error
 }
 
 // run is the program. stderr takes progress and, with -v, details.
@@ -52,23 +53,16 @@ func compare(ctx context.Context, t tuner, o *options, c *comparison.Comparison,
 		return err
 	}
 	bar := newProgress(stderr)
-	var saving error
-	ctx, giveUp := context.WithCancelCause(ctx)
-	defer giveUp(nil)
-	err := t.Tune(ctx, c, func(p comparison.Progress) {
+	err := t.Tune(ctx, c, func(p comparison.Progress) error {
 		bar.show(p)
-		if p.Changed {
-			c.Recommend()
-			c.Predict()
-			if saving = report.WriteData(o.dir, c); saving != nil {
-				giveUp(saving) // a result that is lost is not worth measuring
-			}
+		if !p.Changed {
+			return nil
 		}
+		c.Recommend()
+		c.Predict()
+		return report.WriteData(o.dir, c) // a result that is lost is not worth measuring
 	})
 	bar.end()
-	if errors.Is(err, saving) && saving != nil {
-		return present(ctx, o, c, stdout, saving)
-	}
 	c.Run.Interrupted = err != nil
 	return present(ctx, o, c, stdout, err)
 }

@@ -104,9 +104,9 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 // Tune measures every cell that the variants of c lack, size by size, so that
 // the variants of one size are measured close to each other in time. A cell
 // that fails holds its cause. The first call builds the function; it notes in
-// c what that was built with. The error is the model's own, or the cause of
-// ctx: then the cell that was being measured is missing.
-func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress)) error {
+// c what that was built with. The error is the model's own, the cause of ctx or
+// what observe returned: then the cell that was being measured is missing.
+func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	if t.s3 == nil {
 		if err := t.start(ctx, c.Run.Spec); err != nil {
 			return err
@@ -122,7 +122,9 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 				continue
 			}
 			p.Now, p.Finished, p.Changed = fmt.Sprintf("%s at %d MB", r.Label(), power), "", false
-			observe(p)
+			if err := observe(p); err != nil {
+				return err
+			}
 			cell, err := t.measure(ctx, &c.Run, r.Variant, power)
 			if err != nil {
 				return err
@@ -133,7 +135,9 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 			}
 			p.Done++
 			p.Finished, p.Changed = p.Now+": "+cmp.Or(cell.Error, fmt.Sprintf("median %.1f ms", comparison.Median(cell.DurationsMS))), true
-			observe(p)
+			if err := observe(p); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -17,7 +17,7 @@ func New(Options) (*Tuner, error) {
 	return nil, errors.New("the local model of Lambda needs Linux, whose processes it holds back by their CPU clocks: use a Linux machine, virtual machine or container, or compare on AWS (go run ./tune aws -h)")
 }
 
-func (*Tuner) Tune(context.Context, *comparison.Comparison, func(comparison.Progress)) error {
+func (*Tuner) Tune(context.Context, *comparison.Comparison, func(comparison.Progress) error) error {
 	return nil
 }
 

@@ -4,17 +4,66 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/prose"
 )
+
+// readAnswer puts into v what its execution, which has ended, has to say. After an
+// error v is as it was, and it can be called again.
+func (t *Tuner) readAnswer(ctx context.Context, run comparison.Run, v *comparison.Result, e *sfn.DescribeExecutionOutput) error {
+	if e.Status == types.ExecutionStatusSucceeded {
+		out, err := powertuning.ParseOutput([]byte(aws.ToString(e.Output)))
+		switch {
+		case errors.Is(err, powertuning.ErrEmptyOutput):
+		case err != nil:
+			v.Error = err.Error()
+			return nil
+		case len(out.Stats) == 0:
+			v.Error = "Power Tuning answered without stats: is the state machine its version 4.4.0?"
+			return nil
+		default:
+			v.Tuning, v.Cells = &out, cells(run.PowerValues, out.Stats)
+			return nil
+		}
+	}
+	cause, err := t.cause(ctx, e)
+	if err != nil {
+		return err
+	}
+	v.Error = fmt.Sprintf("%s (%sits execution ended as %s)", cause.text, cause.where, e.Status)
+	if e.Status == types.ExecutionStatusAborted {
+		v.Error += "; its clean-up was skipped: `pulumi refresh`, then `pulumi up`, sets the function's memory size right"
+	}
+	return nil
+}
+
+// cells makes a cell of each power value. Power Tuning answers zeros for a size
+// of which it has read no duration.
+func cells(powers []int, stats []powertuning.Stat) []comparison.Cell {
+	var cells []comparison.Cell
+	for _, power := range powers {
+		cell := comparison.Cell{Power: power, Error: "Power Tuning found no REPORT line in the last 4 KB of the log: the function must log less, and as text"}
+		for _, s := range stats {
+			if s.Value == power && s.AverageDuration > 0 {
+				cell = comparison.Cell{Power: power, AverageMS: s.AverageDuration, AverageCost: s.AveragePrice}
+			}
+		}
+		cells = append(cells, cell)
+	}
+	return cells
+}
 
 // The states of Power Tuning that matter here; of the others the names are
 // only shown.
@@ -23,23 +72,30 @@ const (
 	cleanUpOnError = "CleanUpOnError" // entered after a failure: the execution then ends as SUCCEEDED, with {}
 )
 
-// cause digs out of an execution's history why it failed.
-// Its error is one after which it can be asked again.
-func (t *Tuner) cause(ctx context.Context, v comparison.Result, e *sfn.DescribeExecutionOutput) (string, error) {
+// failure is what failed in an execution.
+type failure struct {
+	text  string // the cause, and what to do about it, on one line
+	where string // "Executor at 512 MB, running in series; "; empty where that is not known
+}
+
+// cause digs out of an execution's history why it failed. After an error it can
+// be asked again.
+func (t *Tuner) cause(ctx context.Context, e *sfn.DescribeExecutionOutput) (failure, error) {
 	var events []types.HistoryEvent
 	pages := sfn.NewGetExecutionHistoryPaginator(t.client, &sfn.GetExecutionHistoryInput{ExecutionArn: e.ExecutionArn, MaxResults: 1000})
 	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx, patient)
+		page, err := pages.NextPage(ctx, t.outliveNetworkLoss)
 		if ctx.Err() != nil {
-			return "", t.interrupted(ctx, v)
+			return failure{}, context.Cause(ctx)
 		}
 		if err != nil {
 			err = t.failed("GetExecutionHistory", aws.ToString(e.ExecutionArn), err)
 			if IsCredentials(err) {
-				return "", err
+				return failure{}, err
 			}
-			said := describe(aws.ToString(e.Error), aws.ToString(e.Cause))
-			return fmt.Sprintf("%s (its history could not be read: %v)", said, err), nil
+			f := explain(aws.ToString(e.Error), aws.ToString(e.Cause), state{})
+			f.text += prose.OneLine(fmt.Sprintf("; its history could not be read: %v", err), 300)
+			return f, nil
 		}
 		events = append(events, page.Events...)
 	}
@@ -47,89 +103,51 @@ func (t *Tuner) cause(ctx context.Context, v comparison.Result, e *sfn.DescribeE
 }
 
 // causeIn returns the failure that ended an execution: the last one before
-// the clean-up, else the last one of a state, else what the execution itself
-// ended with. A state that is tried again has failures before its last one.
-func causeIn(events []types.HistoryEvent) string {
-	h := history{byID: make(map[int64]types.HistoryEvent, len(events))}
-	var cause, cleanUp, end string
+// the clean-up. A state that is tried again has failures before its last one.
+func causeIn(events []types.HistoryEvent) failure {
+	f := failure{text: "its history does not say why"}
+	before := make(map[int64]types.HistoryEvent, len(events))
 	for _, e := range events {
-		h.byID[e.Id] = e
-		name, said, ok := failure(e)
+		before[e.Id] = e
+		s := stateOf(e, before)
+		if s.name == cleanUpOnError {
+			break
+		}
+		name, said, ok := failureOf(e)
 		switch {
 		case !ok:
+		case e.Type == types.HistoryEventTypeExecutionFailed && f.where != "": // of that state's failure
 		case strings.HasPrefix(string(e.Type), "Execution"):
-			end = describe(name, said)
-		case h.state(e).name == cleanUpOnError:
-			cleanUp = describe(name, said)
+			f = explain(name, said, state{})
 		default:
-			cause = h.state(e).String() + describe(name, said)
-			if h.state(e).name == executor && name == "States.Timeout" {
-				cause += ": its invocations did not end within totalExecutionTimeout, so lower -repeat or -num, or choose -parallel"
-			}
+			f = explain(name, said, s)
 		}
 	}
-	switch {
-	case cleanUp != "":
-		return cause + "; then its clean-up failed, so aliases RAM<power> may be left: " + cleanUp
-	case cause != "":
-		return cause
-	}
-	return cmp.Or(end, "its history does not say why")
+	return f
 }
 
-type history struct{ byID map[int64]types.HistoryEvent }
-
-// state is where an event happened.
+// state is where an event happened; power is empty where there is none.
 type state struct{ name, power string }
 
-func (s state) String() string {
-	switch {
-	case s.name == "":
-		return ""
-	case s.power == "":
-		return s.name + ": "
-	}
-	return s.name + " at " + s.power + " MB: "
-}
-
-// state follows the events that led to e back to the state's beginning.
-func (h history) state(e types.HistoryEvent) state {
-	var s state
-	for ok := true; ok && s.name == ""; e, ok = h.byID[e.PreviousEventId] {
-		var input *string
+// stateOf follows the events that led to e back to the state's beginning.
+func stateOf(e types.HistoryEvent, before map[int64]types.HistoryEvent) (s state) {
+	for ok := true; ok && s.name == ""; e, ok = before[e.PreviousEventId] {
 		if entered := e.StateEnteredEventDetails; entered != nil {
-			s.name, input = aws.ToString(entered.Name), entered.Input
-		} else if scheduled := e.LambdaFunctionScheduledEventDetails; scheduled != nil {
-			input = scheduled.Input
+			s = state{aws.ToString(entered.Name), power(aws.ToString(entered.Input))}
 		}
-		s.power = cmp.Or(s.power, power(aws.ToString(input)))
 	}
 	return s
 }
 
-// power reads the power value from a state's input: that of the executor, or
-// of the publisher, which goes through a list. The tool has it as a number in
-// some places and as a string in others.
+// power reads the power value from a state's input, which the executor's has.
 func power(input string) string {
-	var in struct {
-		Value                json.RawMessage
-		LambdaConfigurations struct {
-			Iterator           struct{ Index int }
-			InitConfigurations []struct{ PowerValue json.RawMessage }
-		}
-	}
-	if json.Unmarshal([]byte(input), &in) != nil {
-		return ""
-	}
-	value, list := in.Value, in.LambdaConfigurations
-	if i := list.Iterator.Index; value == nil && i >= 0 && i < len(list.InitConfigurations) {
-		value = list.InitConfigurations[i].PowerValue
-	}
-	return strings.Trim(string(value), `"`)
+	var in struct{ Value json.Number }
+	_ = json.Unmarshal([]byte(input), &in) // another state's has none
+	return string(in.Value)
 }
 
-// failure returns error and cause of an event that tells of a failure.
-func failure(e types.HistoryEvent) (name, cause string, ok bool) {
+// failureOf returns error and cause of an event that tells of a failure.
+func failureOf(e types.HistoryEvent) (name, cause string, ok bool) {
 	var n, c *string
 	switch {
 	case e.LambdaFunctionFailedEventDetails != nil:
@@ -140,14 +158,8 @@ func failure(e types.HistoryEvent) (name, cause string, ok bool) {
 		n, c = e.LambdaFunctionScheduleFailedEventDetails.Error, e.LambdaFunctionScheduleFailedEventDetails.Cause
 	case e.LambdaFunctionStartFailedEventDetails != nil:
 		n, c = e.LambdaFunctionStartFailedEventDetails.Error, e.LambdaFunctionStartFailedEventDetails.Cause
-	case e.TaskFailedEventDetails != nil:
-		n, c = e.TaskFailedEventDetails.Error, e.TaskFailedEventDetails.Cause
-	case e.TaskTimedOutEventDetails != nil:
-		n, c = e.TaskTimedOutEventDetails.Error, e.TaskTimedOutEventDetails.Cause
 	case e.ExecutionFailedEventDetails != nil:
 		n, c = e.ExecutionFailedEventDetails.Error, e.ExecutionFailedEventDetails.Cause
-	case e.ExecutionTimedOutEventDetails != nil:
-		n, c = e.ExecutionTimedOutEventDetails.Error, e.ExecutionTimedOutEventDetails.Cause
 	case e.ExecutionAbortedEventDetails != nil:
 		n, c = e.ExecutionAbortedEventDetails.Error, e.ExecutionAbortedEventDetails.Cause
 	default:
@@ -156,36 +168,68 @@ func failure(e types.HistoryEvent) (name, cause string, ok bool) {
 	return aws.ToString(n), aws.ToString(c), true
 }
 
-// describe puts an error and its cause into a line. The cause of a Lambda
-// function's error is JSON, and of the tuner's, which tells of another
-// function's error, JSON within text within JSON.
-func describe(name, cause string) string {
-	var inner struct{ ErrorType, ErrorMessage string }
-	if json.Unmarshal([]byte(cause), &inner) == nil && inner.ErrorMessage != "" {
-		cause = inner.ErrorMessage
-		if name == "" || name == "Error" {
-			name = inner.ErrorType
-		}
+// invocationError is how the executor of 4.4.0 tells of an error of the function
+// or of a processor: behind the payload, which can be long and in which quotes
+// are escaped.
+var invocationError = regexp.MustCompile(`(?s)^(?:Invocation error \((running in \w+)\)|(P\w+ \S+) failed) .*? - original error type: "([^"]*)", original error message: "(.*)",\s*trace: "`)
+
+// noise is what precedes the message in an error of Lambda itself.
+var noise = regexp.MustCompile(`^RequestId: \S+ (Error: )?`)
+
+// explain tells what an error and its cause mean, and what to do. The cause of
+// a Lambda function's error is JSON; the executor's tells within it of another
+// error.
+func explain(name, cause string, s state) failure {
+	var f failure
+	var thrown struct{ ErrorType, ErrorMessage string }
+	if json.Unmarshal([]byte(cause), &thrown) == nil && thrown.ErrorMessage != "" {
+		name, cause = cmp.Or(name, thrown.ErrorType), thrown.ErrorMessage
+	}
+	ofFunction := false
+	where := []string{s.name}
+	if s.power != "" {
+		where[0] += " at " + s.power + " MB"
 	}
 	if m := invocationError.FindStringSubmatch(cause); m != nil {
-		return m[1] + describe("", m[2])
+		where = append(where, m[1]+m[2])
+		ofFunction, name, cause = m[1] != "", m[3], m[4]
 	}
+	cause = noise.ReplaceAllString(cause, "")
+	timeout := name == "States.Timeout" || name == "Sandbox.Timedout"
+	says, remedy := "", ""
 	switch {
-	case name == "" && cause == "":
-		return "no cause given"
-	case cause == "":
-		return shorten(name)
-	case name == "" || name == "Error":
-		return shorten(cause)
+	case ofFunction && (name == "Runtime.OutOfMemory" || name == "Runtime.ExitError" && strings.Contains(cause, "signal: killed")):
+		says, remedy = "out of memory", "leave "+s.power+" out of --power, or lower --concurrency"
+	case ofFunction && timeout:
+		says, remedy = "the function's timeout", "lower --repeat, or raise the timeout"
+	case s.name == executor && timeout:
+		says, remedy = "the invocations did not end within totalExecutionTimeout", "lower --repeat or --num, or choose --parallel"
+	case !slices.Contains([]string{"Error", "errorString", "wrapError"}, name): // these say nothing
+		says = name
 	}
-	return shorten(name + ": " + cause)
+	f.text = cmp.Or(joined(": ", says, joined("; ", lines(cause), remedy)), "no cause given")
+	if s.name != "" {
+		f.where = strings.Join(where, ", ") + "; "
+	}
+	return f
 }
 
-// invocationError is how the tuner's executor tells of the error that the
-// function answered; the payload behind it is the variant's own.
-var invocationError = regexp.MustCompile(`(?s)^(Invocation error \(running in \w+\): )(.*?)( with payload .*)?$`)
+// lines shortens a cause, but not so that its last line, which says what to
+// do, is lost.
+func lines(cause string) string {
+	const most = 300 // characters
+	first, rest, _ := strings.Cut(strings.TrimSpace(cause), "\n")
+	return joined("; ", prose.OneLine(first, most), prose.OneLine(rest, most))
+}
 
-// maxMessage bounds an error, in runes.
-const maxMessage = 600
+func joined(by string, parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), by)
+}
 
-func shorten(s string) string { return prose.OneLine(s, maxMessage) }
+// outcome tells in a line how a variant ended.
+func outcome(v comparison.Result, took time.Duration) string {
+	if v.Error != "" {
+		return fmt.Sprintf("%s: failed after %s: %s", v.Label(), took, v.Error)
+	}
+	return fmt.Sprintf("%s: %d sizes in %s", v.Label(), len(v.Tuning.Stats), took)
+}

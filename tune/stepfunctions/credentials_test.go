@@ -39,7 +39,7 @@ login_session = arn:aws:iam::123456789012:user/me
 
 func TestCredentialsThatAreNotThereAreSaidWithTheCommandThatGetsThem(t *testing.T) {
 	for _, test := range []struct{ profile, variable, want string }{
-		{"", "", "log in by `aws sso login --profile NAME` or `aws login`, and choose that profile by -profile NAME or `export AWS_PROFILE=NAME`"},
+		{"", "", "log in by `aws sso login --profile NAME` or `aws login`, and choose that profile by --profile NAME or `export AWS_PROFILE=NAME`"},
 		{"sso", "", "log in again by `aws sso login --profile sso`"},
 		{"", "sso", "log in again by `aws sso login --profile sso`"},
 		{"console", "", "log in again by `aws login --profile console`"},
@@ -49,11 +49,9 @@ func TestCredentialsThatAreNotThereAreSaidWithTheCommandThatGetsThem(t *testing.
 		environment(t, "http://127.0.0.1:1")
 		config(t)
 		t.Setenv("AWS_PROFILE", test.variable)
-		_, err := stepfunctions.New(t.Context(), stepfunctions.Options{
-			Settings: stepfunctions.Settings{StateMachine: machine, Function: function, Region: "eu-west-1", Profile: test.profile},
-		})
+		_, err := stepfunctions.New(t.Context(), stepfunctions.Target{StateMachine: machine, Function: function, Region: "eu-west-1", Profile: test.profile})
 		if !stepfunctions.IsCredentials(err) || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("New(-profile %q, AWS_PROFILE=%q) = %v, want a CredentialsError with %q", test.profile, test.variable, err, test.want)
+			t.Errorf("New(--profile %q, AWS_PROFILE=%q) = %v, want an error of credentials with %q", test.profile, test.variable, err, test.want)
 		}
 	}
 }
@@ -69,7 +67,7 @@ func TestCredentialsThatAWSRefusesAreSaidWithWhatToDo(t *testing.T) {
 		c := threeVariants()
 		_, err := tune(t, t.Context(), tuner, c)
 		if !stepfunctions.IsCredentials(err) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), code) {
-			t.Errorf("%s: Tune = %v, want a CredentialsError with %q", code, err, want)
+			t.Errorf("%s: Tune = %v, want an error of credentials with %q", code, err, want)
 		}
 		if n := count(srv, "StartExecution"); n != 1 {
 			t.Errorf("%s: StartExecution was tried %d times, want once", code, n)
@@ -83,7 +81,7 @@ func TestALoginThatExpiresInMidPollNamesWhatRunsAndCanBeTakenUpAgain(t *testing.
 	_, err := tune(t, t.Context(), tuner, c)
 	arn := srv.Executions()[0].ARN
 	if !stepfunctions.IsCredentials(err) || !strings.Contains(err.Error(), "the execution of sequential goes on") || !strings.Contains(err.Error(), arn) {
-		t.Fatalf("Tune = %v, want a CredentialsError that names %s", err, arn)
+		t.Fatalf("Tune = %v, want an error of credentials that names %s", err, arn)
 	}
 	if _, err := tune(t, t.Context(), tuner, saved(t, c)); err != nil || len(srv.Executions()) != 3 {
 		t.Errorf("Tune after a new login = %v with %d executions, want nil and 3", err, len(srv.Executions()))

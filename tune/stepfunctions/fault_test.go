@@ -5,13 +5,16 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/internal/sfntest"
 	"lambda-parallel-io/tune/stepfunctions"
-	"lambda-parallel-io/tune/stepfunctions/sfntest"
 )
 
 func TestWhatPassesIsRetried(t *testing.T) {
@@ -29,8 +32,8 @@ func TestWhatPassesIsRetried(t *testing.T) {
 		"DescribeExecution=cut:20@1",
 		"DescribeExecution=half:20@1",
 		"DescribeExecution=ExecutionDoesNotExist:3", // not seen yet
-		"GetExecutionHistory=ThrottlingException:3 sequential=empty",
-		"GetExecutionHistory=half:3@1 sequential=empty",
+		"GetExecutionHistory=ThrottlingException:3 sequential=killed-at-512",
+		"GetExecutionHistory=half:3@1 sequential=killed-at-512",
 	} {
 		t.Run(script, func(t *testing.T) {
 			srv, tuner := setup(t, script)
@@ -42,7 +45,7 @@ func TestWhatPassesIsRetried(t *testing.T) {
 				t.Errorf("%d executions were started, %d at once; want 3, one after the other", n, srv.Overlaps())
 			}
 			for _, v := range c.Variants {
-				failed := strings.Contains(script, v.Strategy+"=empty")
+				failed := strings.Contains(script, v.Strategy+"=killed-at-512")
 				if (v.Error != "") != failed || (v.Tuning == nil) != failed || failed && !strings.Contains(v.Error, "signal: killed") {
 					t.Errorf("%s: error %q, tuning %v", v.Label(), v.Error, v.Tuning)
 				}
@@ -54,7 +57,7 @@ func TestWhatPassesIsRetried(t *testing.T) {
 func TestAnAnswerThatDoesNotComeIsAskedForAgain(t *testing.T) {
 	_, _ = setup(t, "DescribeExecution=stall@1 StartExecution=stall")
 	c := threeVariants()
-	if _, err := tune(t, t.Context(), tuner(t, stepfunctions.Options{Timeout: 50 * time.Millisecond}), c); err != nil || c.Variants[2].Tuning == nil {
+	if _, err := tune(t, t.Context(), tuner(t, 50*time.Millisecond), c); err != nil || c.Variants[2].Tuning == nil {
 		t.Errorf("Tune = %v, want nil", err)
 	}
 }
@@ -65,7 +68,7 @@ const executions = "arn:aws:states:eu-west-1:123456789012:execution:powerTuningS
 // Why a variant failed is asked for again once there is a login: an error that
 // said nothing of the cause would be final.
 func TestACauseThatCannotBeReadForWantOfALoginIsAskedForAgain(t *testing.T) {
-	srv, tuner := setup(t, "sequential=empty GetExecutionHistory=ExpiredTokenException")
+	srv, tuner := setup(t, "sequential=killed-at-512 GetExecutionHistory=ExpiredTokenException")
 	c := threeVariants()
 	if _, err := tune(t, t.Context(), tuner, c); !stepfunctions.IsCredentials(err) || c.Variants[0].Error != "" || c.Variants[0].Execution == "" {
 		t.Fatalf("Tune = %v, error %q, execution %q; want credentials asked for, and the variant to be taken up again", err, c.Variants[0].Error, c.Variants[0].Execution)
@@ -78,30 +81,14 @@ func TestACauseThatCannotBeReadForWantOfALoginIsAskedForAgain(t *testing.T) {
 	}
 }
 
-// A results.json may come from anywhere, and an execution's ARN ends up in
-// commands that people paste into a shell.
-func TestAnExecutionThatIsNoneOfTheStateMachineIsRefused(t *testing.T) {
-	for _, execution := range []string{"x; rm -rf ~", executions, executions + "e; rm -rf ~", executions + "e\nrm", strings.Replace(executions, "1a2b", "other", 1) + "e"} {
-		srv, tuner := setup(t, "")
-		c := threeVariants()
-		c.Variants[1].Execution = execution
-		if _, err := tune(t, t.Context(), tuner, c); err == nil || !strings.Contains(err.Error(), "none of the state machine") || len(srv.Requests()) > 0 {
-			t.Errorf("execution %q: Tune = %v after %d requests, want it refused before any", execution, err, len(srv.Requests()))
-		}
-	}
-}
-
 // A laptop that loses its network loses its name service too, which then says
 // that there is no such host.
 func TestANameServiceThatIsGoneIsWaitedForInMidPollAlone(t *testing.T) {
 	environment(t, "http://"+strings.Repeat("a.", 130)+"invalid") // too long a name: it fails without a look-up
 	for execution, want := range map[string]int{"": 0, executions + "e": 29} {
-		settings := stepfunctions.Settings{StateMachine: machine, Function: function, Region: "eu-west-1"}
 		retries := 0
-		tuner, err := stepfunctions.New(t.Context(), stepfunctions.Options{
-			Settings: settings,
-			Backoff:  func(int) time.Duration { retries++; return 0 },
-		})
+		tuner, err := stepfunctions.NewTuner(t.Context(), stepfunctions.Target{StateMachine: machine, Function: function, Region: "eu-west-1"},
+			retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { retries++; return 0, nil }), time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,12 +129,12 @@ func TestWhatDoesNotPassEndsTheComparisonWithWhatToDo(t *testing.T) {
 }
 
 func TestAHistoryThatCannotBeReadIsSaid(t *testing.T) {
-	_, tuner := setup(t, "sequential=timed-out GetExecutionHistory=InvalidToken:100")
+	_, tuner := setup(t, "sequential=fine@37 GetExecutionHistory=InvalidToken:100")
 	c := threeVariants()
 	if _, err := tune(t, t.Context(), tuner, c); err != nil {
 		t.Fatal(err)
 	}
-	const want = "the execution ended as TIMED_OUT: States.Timeout (its history could not be read: states:GetExecutionHistory"
+	const want = "no cause given; its history could not be read: states:GetExecutionHistory"
 	if got := c.Variants[0].Error; !strings.HasPrefix(got, want) {
 		t.Errorf("error %q, want it to begin with %q", got, want)
 	}
@@ -161,10 +148,12 @@ func TestAnExecutionThatRunsForTheSameFunctionIsNamedAndNothingStarted(t *testin
 		"busy=" + function + " DescribeExecution=half": ":someone-else-1",
 	} {
 		srv, tuner := setup(t, script)
-		_, err := tune(t, t.Context(), tuner, threeVariants())
-		var busy *stepfunctions.BusyError
-		if !errors.As(err, &busy) || !strings.HasSuffix(busy.Execution, name) || !strings.Contains(err.Error(), busy.Execution) || !strings.Contains(err.Error(), "stop-execution") {
-			t.Errorf("Tune = %v, want a BusyError that names the execution and the command that stops it", err)
+		told, err := tune(t, t.Context(), tuner, threeVariants())
+		if slices.ContainsFunc(told, func(p comparison.Progress) bool { return p.Changed }) {
+			t.Errorf("told %+v, want nothing to save: what an earlier comparison has left would be lost", told)
+		}
+		if err == nil || !strings.Contains(err.Error(), name+" runs for the same function") || !strings.Contains(err.Error(), "stop-execution") {
+			t.Errorf("Tune = %v, want the execution %s and the command that stops it", err, name)
 		}
 		if n := count(srv, "StartExecution"); n != 0 {
 			t.Errorf("%d executions were started", n)
@@ -179,27 +168,50 @@ func TestAnExecutionThatRunsForAnotherFunctionIsNoHindrance(t *testing.T) {
 	}
 }
 
+func TestWhatCannotBeSavedIsNotStartedAndWhatRunsIsNamed(t *testing.T) {
+	full := errors.New("no space left on device")
+	for at, starts := range map[string]int{"sequential, starting": 0, "sequential, started": 1} {
+		srv, tuner := setup(t, "")
+		c := threeVariants()
+		err := tuner.Tune(t.Context(), c, func(p comparison.Progress) error {
+			if p.Changed && p.Now == at {
+				return full
+			}
+			return nil
+		})
+		if !errors.Is(err, full) || count(srv, "StartExecution") != starts {
+			t.Errorf("%s: Tune = %v after %d starts, want the error and %d", at, err, count(srv, "StartExecution"), starts)
+		}
+		for _, command := range []string{"describe-execution", "stop-execution"} {
+			if want := "aws stepfunctions " + command + " --execution-arn " + executions + "sequential-1-"; strings.Contains(err.Error(), want) != (starts > 0) {
+				t.Errorf("%s: Tune = %v with %d running, want %q only where one runs", at, err, starts, want)
+			}
+		}
+	}
+}
+
 func TestCtrlCStartsNothingFurtherAndNamesWhatRuns(t *testing.T) {
-	srv, tuner := setup(t, "unbounded=running")
+	srv, tuner := setup(t, "unbounded=runs")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("interrupt")
 	c := threeVariants()
 	looks := 0
-	err := tuner.Tune(ctx, c, func(p comparison.Progress) {
+	err := tuner.Tune(ctx, c, func(p comparison.Progress) error {
 		if strings.HasPrefix(p.Now, "unbounded, RUNNING for ") {
 			if looks++; looks == 3 {
 				cancel(cause)
 			}
 		}
+		return nil
 	})
-	var interrupted *stepfunctions.InterruptedError
-	if !errors.As(err, &interrupted) || !errors.Is(err, cause) || interrupted.Execution != c.Variants[1].Execution {
-		t.Fatalf("Tune = %v, want an InterruptedError of %s with the context's cause", err, c.Variants[1].Execution)
+	execution := c.Variants[1].Execution
+	if !errors.Is(err, cause) || execution == "" {
+		t.Fatalf("Tune = %v, execution %q; want the context's cause", err, execution)
 	}
 	for _, want := range []string{
-		"interrupted during unbounded",
-		"aws stepfunctions describe-execution --execution-arn " + interrupted.Execution + " --region eu-west-1\n",
-		"aws stepfunctions stop-execution --execution-arn " + interrupted.Execution + " --region eu-west-1\n",
+		"interrupt during unbounded",
+		"aws stepfunctions describe-execution --execution-arn " + execution + " --region eu-west-1\n",
+		"aws stepfunctions stop-execution --execution-arn " + execution + " --region eu-west-1\n",
 		"RAM<power>", "$LATEST", "`pulumi refresh`, then `pulumi up`",
 	} {
 		if !strings.Contains(err.Error(), want) {
@@ -216,9 +228,8 @@ func TestCtrlCBeforeTheStartStartsNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := tune(t, ctx, tuner, threeVariants())
-	var interrupted *stepfunctions.InterruptedError
-	if !errors.As(err, &interrupted) || interrupted.Execution != "" || !errors.Is(err, context.Canceled) || len(srv.Requests()) != 0 {
-		t.Errorf("Tune = %v with %d requests, want an InterruptedError without an execution, and no request", err, len(srv.Requests()))
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "no execution of this comparison runs") || len(srv.Requests()) != 0 {
+		t.Errorf("Tune = %v with %d requests, want that nothing runs, and no request", err, len(srv.Requests()))
 	}
 }
 
@@ -234,10 +245,9 @@ func TestCtrlCWhileAnExecutionIsStartedSaysThatItMayRun(t *testing.T) {
 	t.Cleanup(web.Close)
 	environment(t, web.URL)
 	c := threeVariants()
-	_, err := tune(t, ctx, tuner(t, stepfunctions.Options{}), c)
-	var interrupted *stepfunctions.InterruptedError
-	if !errors.As(err, &interrupted) || !strings.Contains(interrupted.Execution, ":execution:powerTuningStateMachine-1a2b:sequential-1-") || !strings.Contains(err.Error(), "its execution may run") {
-		t.Errorf("Tune = %v, want an InterruptedError that names the execution that may run", err)
+	_, err := tune(t, ctx, tuner(t, time.Minute), c)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "--execution-arn "+executions+"sequential-1-") || !strings.Contains(err.Error(), "its execution may run") {
+		t.Errorf("Tune = %v, want it to name the execution that may run", err)
 	}
 	if c.Variants[0].Execution != "" {
 		t.Errorf("execution %q is in the comparison, want none: it is not known to exist", c.Variants[0].Execution)

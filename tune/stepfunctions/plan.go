@@ -1,21 +1,27 @@
 package stepfunctions
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
 	"strings"
 	"time"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/prose"
 )
 
-// DefaultExecutionTimeout is the totalExecutionTimeout that `pulumi up`
-// deploys: the most that an executor may take for all invocations at one
-// power value.
-const DefaultExecutionTimeout = 600 * time.Second
+// What a read is taken to cost in time before anything was measured. These
+// are for an estimate from above; a run measures less.
+const (
+	readLatency = 18800 * time.Microsecond // a GET and its decoding, sequentially, as the Python original published them at 2,304 MB
+	readCPU     = time.Millisecond         // at one vCPU; the function of this repository needs about 0.3 ms
+	prefixRate  = 5500                     // GETs a second that S3 gives one prefix; all sizes of an execution share it
+)
 
 // Plan is what a comparison is going to do on AWS and to cost. Its counts are
 // exact while nothing fails (Power Tuning tries a power value that fails up to
@@ -41,131 +47,175 @@ func (p Plan) Dollars() float64 { return p.Lambda + p.Executors + p.StepFunction
 // NewPlan plans those variants of c that were not started yet. It refuses,
 // with the numbers and what to change, a plan whose invocations cannot end
 // within the function's timeout (c.Run.TimeoutSec), or, one after the other,
-// within executionTimeout: the state machine's totalExecutionTimeout, for
-// which 0 stands for [DefaultExecutionTimeout]. It also refuses an input
+// within the target's ExecutionTimeout. It also refuses an input
 // (c.Run.TuningInput) with a field that has no place in a comparison.
-func NewPlan(c *comparison.Comparison, executionTimeout time.Duration) (Plan, error) {
-	if executionTimeout == 0 {
-		executionTimeout = DefaultExecutionTimeout
-	}
+func NewPlan(c *comparison.Comparison, target Target) (Plan, error) {
 	run := c.Run
-	if run.Num < powertuning.MinNum {
-		return Plan{}, fmt.Errorf("-num must be at least %d on AWS, got %d: Power Tuning does not take less", powertuning.MinNum, run.Num)
-	}
-	if run.TuningInput != nil {
-		if err := checkInput(*run.TuningInput); err != nil {
-			return Plan{}, err
-		}
+	if err := checkInput(run.TuningInput); err != nil {
+		return Plan{}, err
 	}
 	p := Plan{AtOnce: 2 * len(run.PowerValues)}
 	if run.ParallelInvocation {
 		p.AtOnce = (1 + run.Num) * len(run.PowerValues)
 	}
 	for _, v := range c.Variants {
-		if finished(v) || v.Execution != "" {
+		if v.Started() {
 			continue
 		}
-		if err := fits(run, v, executionTimeout); err != nil {
+		e := estimate{run.Spec, v.Variant, inFlight(run.Spec, v.Variant)}
+		if err := e.check(cmp.Or(target.ExecutionTimeout, DefaultExecutionTimeout)); err != nil {
 			return Plan{}, err
 		}
-		p.add(c, v)
+		p.add(c, e)
 	}
 	return p, nil
 }
 
-func (p *Plan) add(c *comparison.Comparison, v comparison.Result) {
+// checkInput refuses an input that would make a comparison something else.
+func checkInput(in *powertuning.Input) error {
+	if in == nil {
+		return nil
+	}
+	for _, f := range []struct {
+		set       bool
+		name, why string
+	}{
+		{in.AutoOptimize || in.AutoOptimizeAlias != "", "autoOptimize", "it changes the function's memory size after each variant"},
+		{in.DryRun, "dryRun", "it measures nothing (--dry-run shows the plan alone)"},
+		{in.PayloadS3 != "", "payloadS3", "every variant would be sent the same payload"},
+	} {
+		if f.set {
+			return fmt.Errorf("%s in the input has no place in a comparison: %s\nremove it", f.name, f.why)
+		}
+	}
+	return nil
+}
+
+func (p *Plan) add(c *comparison.Comparison, e estimate) {
 	const overhead = 30 * time.Second // publishing the versions, and the clean-up
-	run := c.Run
-	invocations := run.Num * len(run.PowerValues)
+	invocations, coldStarts := e.Num*len(e.PowerValues), 0
+	if e.TuningInput != nil && e.TuningInput.OnlyColdStarts {
+		coldStarts = e.Num
+	}
 	p.Executions++
 	p.Invocations += invocations
-	p.GETs += invocations * run.Repeat
+	p.GETs += invocations * e.Repeat
 	p.S3 += float64(invocations) * c.GETCostPerMillion() / 1e6
-	p.StepFunctions += powertuning.ExecutionCost(region(run.StateMachine), len(run.PowerValues), coldStarts(run))
+	p.StepFunctions += powertuning.ExecutionCost(RegionOf(e.StateMachine), len(e.PowerValues), coldStarts)
 	var longest time.Duration
-	for _, power := range run.PowerValues {
-		one := lasts(run, v, power)
-		all := executorLasts(run, one)
+	for _, power := range e.PowerValues {
+		one := e.lasts(power)
+		all := e.executorLasts(one)
 		longest = max(longest, all)
-		p.Lambda += float64(run.Num) * c.CostPerMillion(power, ms(one)) / 1e6
+		p.Lambda += float64(e.Num) * c.CostPerMillion(power, ms(one)) / 1e6
 		p.Executors += powertuning.ComputeCost(powertuning.X8664, powertuning.MinPower, ms(all))
 	}
 	p.Takes += longest + overhead
 }
 
-// coldStarts is how many versions of a power value are published for their
-// cold starts.
-func coldStarts(run comparison.Run) int {
-	if run.TuningInput != nil && run.TuningInput.OnlyColdStarts {
-		return run.Num
+// estimate is of one variant of a spec.
+type estimate struct {
+	comparison.Spec
+	variant  comparison.Variant
+	inFlight int // reads at once
+}
+
+// inFlight returns how many reads v does at once. A payload that is sent as
+// it is says so itself.
+func inFlight(s comparison.Spec, v comparison.Variant) int {
+	if p, err := event.Decode(v.Payload, event.DefaultConcurrency); err == nil {
+		v.Strategy, v.Concurrency = p.Strategy, &p.Concurrency
 	}
-	return 0
+	strategy, err := strategies.ByName(v.Strategy)
+	switch {
+	case err != nil || strategy.Sequential:
+		return 1
+	case strategy.Bounded && v.Concurrency != nil:
+		return max(1, *v.Concurrency)
+	}
+	return max(1, min(s.Repeat, event.MaxConcurrency))
+}
+
+// waits returns how long one invocation waits for S3 at least, however much
+// memory it has. It is 0 where the reads are not known.
+func (e estimate) waits() time.Duration {
+	return time.Duration(e.Repeat) * readLatency / time.Duration(e.inFlight)
+}
+
+// lasts estimates from above how long one invocation lasts at that memory
+// size: the longest of its waits, its CPU time under that size's share, and its
+// part of what S3 gives. The function of someone else is taken to last to its
+// timeout.
+func (e estimate) lasts(power int) time.Duration {
+	if e.Repeat == 0 {
+		return e.Timeout()
+	}
+	reads, share := time.Duration(e.Repeat), prefixRate/time.Duration(len(e.PowerValues))
+	if e.ParallelInvocation {
+		share /= time.Duration(e.Num)
+	}
+	return min(e.Timeout(), max(
+		e.waits(),
+		reads*readCPU*comparison.MemoryPerVCPU/time.Duration(power),
+		reads*time.Second/max(1, share),
+	))
 }
 
 // executorLasts is how long the executor of a power value lasts whose
 // invocations last so long each.
-func executorLasts(run comparison.Run, one time.Duration) time.Duration {
-	if run.ParallelInvocation {
+func (e estimate) executorLasts(one time.Duration) time.Duration {
+	if e.ParallelInvocation {
 		return one
 	}
-	return time.Duration(run.Num) * (one + time.Duration(run.SleepBetweenRunsMS)*time.Millisecond)
+	return time.Duration(e.Num) * (one + e.sleep())
 }
 
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+func (e estimate) sleep() time.Duration {
+	return time.Duration(e.SleepBetweenRunsMS) * time.Millisecond
+}
 
-// fits refuses what cannot end in time even if the reads waited for nothing
+// check refuses what cannot end in time even if the reads waited for nothing
 // but S3.
-func fits(run comparison.Run, v comparison.Result, executionTimeout time.Duration) error {
-	if run.Repeat == 0 {
+func (e estimate) check(executionTimeout time.Duration) error {
+	one := e.waits()
+	all := e.executorLasts(one)
+	repeat := "--repeat"
+	if e.variant.Strategy == comparison.None {
+		repeat = "the payload's repeat"
+	}
+	reads := fmt.Sprintf("%d reads at %g ms, %d at once, is %s", e.Repeat, ms(readLatency), e.inFlight, one.Round(time.Millisecond))
+	within := func(d time.Duration) int { return int(d * time.Duration(e.inFlight) / readLatency) }
+	switch {
+	case e.Repeat == 0:
 		return nil
-	}
-	one := waits(run, v)
-	if limit := functionTimeout(run); one > limit {
+	case one > e.Timeout():
 		return fmt.Errorf("%s: an invocation of %s, and the function's timeout is %s\nlower %s to %d at most",
-			v.Label(), reads(run, v), limit, repeatOf(v), repeatWithin(run, v, limit))
-	}
-	if all := executorLasts(run, one); all > executionTimeout {
-		within := executionTimeout/time.Duration(run.Num) - time.Duration(run.SleepBetweenRunsMS)*time.Millisecond
-		remedies := []string{"choose -parallel (parallelInvocation)"}
-		if n := repeatWithin(run, v, within); n > 0 {
-			remedies = append([]string{fmt.Sprintf("lower %s to %d at most", repeatOf(v), n)}, remedies...)
+			e.variant.Label(), reads, e.Timeout(), repeat, within(e.Timeout()))
+	case all > executionTimeout:
+		remedy := "choose --parallel (parallelInvocation)"
+		if n := within(executionTimeout/time.Duration(e.Num) - e.sleep()); n > 0 {
+			remedy = fmt.Sprintf("lower %s to %d at most, or %s", repeat, n, remedy)
 		}
 		return fmt.Errorf("%s: %d invocations one after the other, each of %s, are %s, and the state machine's totalExecutionTimeout is %s\n%s",
-			v.Label(), run.Num, reads(run, v), all.Round(time.Second), executionTimeout, strings.Join(remedies, ", or "))
+			e.variant.Label(), e.Num, reads, all.Round(time.Second), executionTimeout, remedy)
 	}
 	return nil
 }
 
-// repeatOf names what says how many reads an invocation of v makes.
-func repeatOf(v comparison.Result) string {
-	if _, err := strategies.ByName(v.Strategy); err != nil {
-		return "the payload's repeat"
-	}
-	return "-repeat"
-}
-
-// repeatWithin returns how many reads one invocation of v can wait for in d.
-func repeatWithin(run comparison.Run, v comparison.Result, d time.Duration) int {
-	return int(d * time.Duration(inFlight(run, v)) / readLatency)
-}
-
-func reads(run comparison.Run, v comparison.Result) string {
-	return fmt.Sprintf("%d reads at %g ms, %d at once, is %s", run.Repeat, ms(readLatency), inFlight(run, v), waits(run, v).Round(time.Millisecond))
-}
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // WriteText writes the plan for people.
 func (p Plan) WriteText(w io.Writer) error {
 	var b strings.Builder
-	gets := ""
+	gets, plural := "", "s"
 	if p.GETs > 0 {
-		gets = fmt.Sprintf(", %s S3 GETs", grouped(p.GETs))
+		gets = fmt.Sprintf(", %s S3 GETs", prose.Thousands(p.GETs, 0))
 	}
-	plural := "s"
 	if p.Executions == 1 {
 		plural = ""
 	}
-	fmt.Fprintf(&b, "  On AWS: %s execution%s of Power Tuning, one after the other,\n  %s invocations%s\n",
-		grouped(p.Executions), plural, grouped(p.Invocations), gets)
+	fmt.Fprintf(&b, "  On AWS: %d execution%s of Power Tuning, one after the other,\n  %s invocations%s\n",
+		p.Executions, plural, prose.Thousands(p.Invocations, 0), gets)
 	fmt.Fprintf(&b, "  about %d min, up to %d Lambda invocations at once (new accounts: 10 at most)\n\n", int(math.Ceil(p.Takes.Minutes())), p.AtOnce)
 	for _, line := range []struct {
 		what    string
@@ -180,17 +230,8 @@ func (p Plan) WriteText(w io.Writer) error {
 		fmt.Fprintf(&b, "    %-38s $%.4f\n", line.what, line.dollars)
 	}
 	fmt.Fprintf(&b, "\n  Estimated from above, at list prices: a read takes %g ms, and %g ms of CPU at\n  one vCPU; all sizes share %s GETs a second.\n",
-		ms(readLatency), ms(readCPU), grouped(prefixRate))
+		ms(readLatency), ms(readCPU), prose.Thousands(prefixRate, 0))
 	b.WriteString("  Power Tuning tries a size that fails up to three times.\n")
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// grouped writes n with a comma between thousands.
-func grouped(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

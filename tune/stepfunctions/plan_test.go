@@ -12,7 +12,7 @@ import (
 )
 
 func TestThePlanCountsAndPricesWhatAComparisonDoes(t *testing.T) {
-	p, err := stepfunctions.NewPlan(threeVariants(), 0)
+	p, err := stepfunctions.NewPlan(threeVariants(), stepfunctions.Target{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func TestThePlanCountsAndPricesWhatAComparisonDoes(t *testing.T) {
 
 	c := threeVariants()
 	c.Variants = c.Variants[:1] // sequential: 500 reads at 18.8 ms are 9.4 s at every size
-	p, err = stepfunctions.NewPlan(c, 0)
+	p, err = stepfunctions.NewPlan(c, stepfunctions.Target{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestThePlanCountsAndPricesWhatAComparisonDoes(t *testing.T) {
 func TestParallelInvocationsShareWhatS3Gives(t *testing.T) {
 	c := threeVariants()
 	c.Variants, c.Run.ParallelInvocation, c.Run.Repeat = c.Variants[2:], true, 5500
-	p, err := stepfunctions.NewPlan(c, 0)
+	p, err := stepfunctions.NewPlan(c, stepfunctions.Target{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestParallelInvocationsShareWhatS3Gives(t *testing.T) {
 		t.Errorf("takes %s with %d at once, want %s and 18", p.Takes, p.AtOnce, want)
 	}
 	c.Run.PowerValues = []int{10_240}
-	if p, err = stepfunctions.NewPlan(c, 0); err != nil || p.Takes.Round(time.Second) != 35*time.Second {
+	if p, err = stepfunctions.NewPlan(c, stepfunctions.Target{}); err != nil || p.Takes.Round(time.Second) != 35*time.Second {
 		t.Errorf("one size alone takes %s, %v; want 5 s of S3 and 30 s around them", p.Takes, err)
 	}
 }
@@ -64,7 +64,7 @@ func TestThePlanOfAResumedComparisonHasWhatIsLeft(t *testing.T) {
 	c := threeVariants()
 	c.Variants[0].Error = "it failed"
 	c.Variants[1].Execution = "arn:aws:states:eu-west-1:123456789012:execution:m:runs"
-	if p, err := stepfunctions.NewPlan(c, 0); err != nil || p.Executions != 1 || p.Invocations != 15 {
+	if p, err := stepfunctions.NewPlan(c, stepfunctions.Target{}); err != nil || p.Executions != 1 || p.Invocations != 15 {
 		t.Errorf("NewPlan = %+v, %v; want the 15 invocations of pool alone", p, err)
 	}
 }
@@ -76,15 +76,15 @@ func TestAPlanThatCannotEndInTimeIsRefusedWithTheNumbersAndARemedy(t *testing.T)
 	}{
 		"totalExecutionTimeout": {
 			func(r *comparison.Run) { r.Num, r.Repeat = 10, 5000 },
-			[]string{"sequential: 10 invocations one after the other", "5000 reads at 18.8 ms, 1 at once, is 1m34s", "are 15m40s", "totalExecutionTimeout is 10m0s", "-repeat to 3191 at most", "-parallel"},
+			[]string{"sequential: 10 invocations one after the other", "5000 reads at 18.8 ms, 1 at once, is 1m34s", "are 15m40s", "totalExecutionTimeout is 10m0s", "--repeat to 3191 at most", "--parallel"},
 		},
 		"sleep": {
 			func(r *comparison.Run) { r.Repeat, r.SleepBetweenRunsMS = 500, 200_000 },
-			[]string{"totalExecutionTimeout", "choose -parallel"},
+			[]string{"totalExecutionTimeout", "choose --parallel"},
 		},
 		"the function's timeout": {
 			func(r *comparison.Run) { r.Repeat, r.TimeoutSec, r.ParallelInvocation = 500, 9, true },
-			[]string{"sequential: an invocation of 500 reads at 18.8 ms, 1 at once, is 9.4s, and the function's timeout is 9s", "lower -repeat to 478 at most"},
+			[]string{"sequential: an invocation of 500 reads at 18.8 ms, 1 at once, is 9.4s, and the function's timeout is 9s", "lower --repeat to 478 at most"},
 		},
 		"autoOptimize": {
 			func(r *comparison.Run) { r.TuningInput = &powertuning.Input{AutoOptimize: true} },
@@ -92,11 +92,10 @@ func TestAPlanThatCannotEndInTimeIsRefusedWithTheNumbersAndARemedy(t *testing.T)
 		},
 		"payloadS3": {func(r *comparison.Run) { r.TuningInput = &powertuning.Input{PayloadS3: "s3://b/k"} }, []string{"payloadS3"}},
 		"dryRun":    {func(r *comparison.Run) { r.TuningInput = &powertuning.Input{DryRun: true} }, []string{"dryRun"}},
-		"num":       {func(r *comparison.Run) { r.Num = 4 }, []string{"-num must be at least 5 on AWS, got 4"}},
 	} {
 		c := threeVariants()
 		test.change(&c.Run)
-		_, err := stepfunctions.NewPlan(c, 0)
+		_, err := stepfunctions.NewPlan(c, stepfunctions.Target{})
 		for _, want := range test.want {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: NewPlan = %v, want %q in it", name, err, want)
@@ -114,19 +113,19 @@ func TestTheRemediesOfARefusalHelp(t *testing.T) {
 	} {
 		c := threeVariants()
 		change(&c.Run)
-		if _, err := stepfunctions.NewPlan(c, 0); err != nil {
+		if _, err := stepfunctions.NewPlan(c, stepfunctions.Target{}); err != nil {
 			t.Errorf("%s: NewPlan = %v, want nil", name, err)
 		}
 	}
 	c := threeVariants()
 	c.Run.Num, c.Run.Repeat = 10, 4000
-	if _, err := stepfunctions.NewPlan(c, 900*time.Second); err != nil {
+	if _, err := stepfunctions.NewPlan(c, stepfunctions.Target{ExecutionTimeout: 900 * time.Second}); err != nil {
 		t.Errorf("totalExecutionTimeout 900 s: NewPlan = %v, want nil", err)
 	}
 }
 
 func TestThePlanInText(t *testing.T) {
-	p, err := stepfunctions.NewPlan(threeVariants(), 0)
+	p, err := stepfunctions.NewPlan(threeVariants(), stepfunctions.Target{})
 	if err != nil {
 		t.Fatal(err)
 	}

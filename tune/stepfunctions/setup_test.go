@@ -7,9 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/internal/sfntest"
 	"lambda-parallel-io/tune/stepfunctions"
-	"lambda-parallel-io/tune/stepfunctions/sfntest"
 )
 
 const (
@@ -38,23 +40,24 @@ func setup(t *testing.T, script string) (*sfntest.Server, *stepfunctions.Tuner) 
 	web := httptest.NewServer(srv)
 	t.Cleanup(web.Close)
 	environment(t, web.URL)
-	return srv, tuner(t, stepfunctions.Options{})
+	return srv, tuner(t, time.Minute)
 }
 
-func tuner(t *testing.T, o stepfunctions.Options) *stepfunctions.Tuner {
+// tuner makes a Tuner that waits for nothing but an answer, and so long for that.
+func tuner(t *testing.T, timeout time.Duration) *stepfunctions.Tuner {
 	t.Helper()
-	var err error
-	o.Settings, err = stepfunctions.Resolve(t.Context(), "", stepfunctions.Settings{StateMachine: machine, Function: function})
+	target, err := stepfunctions.Resolve(t.Context(), "", stepfunctions.Target{StateMachine: machine, Function: function})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Backoff = func(int) time.Duration { return 0 }
-	tuner, err := stepfunctions.New(t.Context(), o)
+	tuner, err := stepfunctions.NewTuner(t.Context(), target, noDelay, timeout)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tuner
 }
+
+var noDelay = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
 
 func parse(t *testing.T, script string) sfntest.Script {
 	t.Helper()
@@ -65,7 +68,7 @@ func parse(t *testing.T, script string) sfntest.Script {
 	return s
 }
 
-// comparison is planned for sequential, unbounded and pool at three sizes.
+// threeVariants is planned for sequential, unbounded and pool at three sizes.
 func threeVariants() *comparison.Comparison {
 	one, thirty := 1, 30
 	return &comparison.Comparison{
@@ -97,7 +100,7 @@ func payload(strategy string, concurrency int) json.RawMessage {
 // tune runs a comparison and keeps what it told.
 func tune(t *testing.T, ctx context.Context, tuner *stepfunctions.Tuner, c *comparison.Comparison) (told []comparison.Progress, err error) {
 	t.Helper()
-	err = tuner.Tune(ctx, c, func(p comparison.Progress) { told = append(told, p) })
+	err = tuner.Tune(ctx, c, func(p comparison.Progress) error { told = append(told, p); return nil })
 	return told, err
 }
 

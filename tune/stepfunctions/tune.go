@@ -2,118 +2,265 @@ package stepfunctions
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/prose"
 )
 
-// InterruptedError says that the context ended. Nothing further is started
-// then, and nothing is stopped: an execution that runs goes on.
-type InterruptedError struct {
-	Execution string // ARN of the one that runs; empty where none does
-	Cause     error  // of the context
-	text      string
-}
-
-func (e *InterruptedError) Error() string { return e.text }
-func (e *InterruptedError) Unwrap() error { return e.Cause }
-
-// Tune runs the variants of c that have neither a tuning nor an error, one
-// after the other: two executions on one function must never overlap. A
-// variant that has an execution already is waited for; the others are started
-// under a name that follows from c.Run.Time, which must not change when a
-// comparison is taken up again. So observe is first called, with Changed,
-// before anything is started, and again as soon as an execution has been.
+// Tune runs the variants of c that have not ended, one after the other: two
+// executions on one function must never overlap. A variant that has an
+// execution already is waited for; the others are started under a name that
+// follows from c.Run.Time, which must not change when a comparison is taken up
+// again. So observe is called, with Changed, before each start, once it is
+// known that no other execution runs for the function, and again as soon as the
+// execution has been started.
 //
 // What goes wrong in one variant is its error, and the next one goes on. The
-// error of Tune is one of the comparison as a whole, and leaves the variant
-// that it met as it was, to be taken up again: a [*CredentialsError], a
-// [*BusyError], an [*InterruptedError], or that AWS could not be reached.
-func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress)) error {
-	if err := t.owns(c); err != nil {
-		return err
-	}
-	p := comparison.Progress{Total: len(c.Variants)}
-	for i := range c.Variants {
-		if finished(c.Variants[i]) {
-			p.Done++
+// error of Tune is one of the comparison as a whole: credentials (see
+// [IsCredentials]), an execution of someone else, the cause of ctx, what observe
+// returned, or that AWS could not be reached. It leaves the variant that it met
+// as it was, to be taken up again, stops nothing, and names the execution that
+// goes on, with the commands that show and stop it.
+func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
+	tell := func(now, finished string, changed bool) error {
+		p := comparison.Progress{Total: len(c.Variants), Now: now, Finished: finished, Changed: changed}
+		for i := range c.Variants {
+			if c.Variants[i].Ended() {
+				p.Done++
+			}
 		}
+		return observe(p)
 	}
-	tell := func(now, finished string, changed bool) {
-		p.Now, p.Finished, p.Changed = now, finished, changed
-		observe(p)
-	}
-	tell("", "", true)
 	for i := range c.Variants {
 		v := &c.Variants[i]
-		if finished(*v) {
+		if v.Ended() {
 			continue
 		}
-		if ctx.Err() != nil {
-			return t.interrupted(ctx, *v)
-		}
-		took, err := t.variant(ctx, c.Run, v, func(now string, changed bool) { tell(now, "", changed) })
+		took, err := t.variant(ctx, c.Run, v, func(now string, changed bool) error { return tell(v.Label()+", "+now, "", changed) })
 		if err != nil {
 			return err
 		}
-		p.Done++
-		tell("", outcome(*v, took), true)
-	}
-	return nil
-}
-
-// owns completes c by what the Tuner runs on, and refuses the comparison of
-// something else.
-func (t *Tuner) owns(c *comparison.Comparison) error {
-	if c.Run.Time.IsZero() {
-		return errors.New("the comparison has no time, from which its executions are named")
-	}
-	for _, f := range []struct {
-		name, want string
-		got        *string
-	}{
-		{"state machine", t.StateMachine, &c.Run.StateMachine},
-		{"function", t.Function, &c.Run.Function},
-	} {
-		if *f.got == "" {
-			*f.got = f.want
-		}
-		if *f.got != f.want {
-			return fmt.Errorf("the comparison was begun with the %s %s: it cannot go on with %s", f.name, *f.got, f.want)
-		}
-	}
-	for _, v := range c.Variants {
-		// It ends up in commands for a shell, and may come from a file.
-		name, ours := strings.CutPrefix(v.Execution, executionARN(t.StateMachine, ""))
-		if v.Execution != "" && (!ours || name == "" || notInNames.MatchString(name)) {
-			return fmt.Errorf("the comparison's execution %.200q of %s is none of the state machine %s", v.Execution, v.Label(), t.StateMachine)
+		if err := tell("", outcome(*v, took), true); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// finished reports whether a variant needs nothing more.
-func finished(v comparison.Result) bool { return v.Tuning != nil || v.Error != "" }
-
-func (t *Tuner) interrupted(ctx context.Context, v comparison.Result) error {
-	e := &InterruptedError{Execution: v.Execution, Cause: context.Cause(ctx)}
+// variant runs v's execution, or waits for the one it has, and fills in v. It
+// returns how long the execution took.
+func (t *Tuner) variant(ctx context.Context, run comparison.Run, v *comparison.Result, tell func(now string, changed bool) error) (time.Duration, error) {
+	var e *sfn.DescribeExecutionOutput
+	var err error
 	if v.Execution == "" {
-		e.text = fmt.Sprintf("interrupted before %s was started: no execution of this comparison runs", v.Label())
-	} else {
-		e.text = fmt.Sprintf("interrupted during %s: its execution goes on\n%s", v.Label(), t.commands(v.Execution))
+		err = t.start(ctx, run, v, tell)
 	}
-	return e
+	if err == nil && !v.Ended() {
+		e, err = t.wait(ctx, v, tell)
+	}
+	switch {
+	case err != nil && v.Execution != "":
+		return 0, fmt.Errorf("%w\nthe execution of %s goes on:\n%s", err, v.Label(), t.commands(v.Execution))
+	case err != nil || v.Ended():
+		return 0, err
+	}
+	return elapsed(e, aws.ToTime(e.StopDate)), t.readAnswer(ctx, run, v, e)
 }
 
-// outcome tells in a line how a variant ended.
-func outcome(v comparison.Result, took time.Duration) string {
-	after := took.Round(time.Second).String()
-	if v.Error != "" {
-		line, _, _ := strings.Cut(v.Error, "\n")
-		return fmt.Sprintf("%s: failed after %s: %s", v.Label(), after, line)
+// start starts v's execution, unless it was started before.
+func (t *Tuner) start(ctx context.Context, run comparison.Run, v *comparison.Result, tell func(string, bool) error) error {
+	in, err := input(run, *v)
+	if err != nil {
+		return err
 	}
-	return fmt.Sprintf("%s: %d sizes in %s", v.Label(), len(v.Tuning.Stats), after)
+	name := executionName(run, *v, in)
+	arn := strings.Replace(t.StateMachine, ":stateMachine:", ":execution:", 1) + ":" + name
+	if ctx.Err() == nil {
+		err = t.idle(ctx, arn)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w before %s was started: no execution of this comparison runs", context.Cause(ctx), v.Label())
+	}
+	if err != nil {
+		return err
+	}
+	if err := tell("starting", true); err != nil {
+		return err
+	}
+	out, err := t.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &t.StateMachine, Name: &name, Input: &in})
+	var exists *types.ExecutionAlreadyExists
+	var refused *types.InvalidExecutionInput
+	switch {
+	case err == nil:
+		v.Execution = aws.ToString(out.ExecutionArn)
+	case errors.As(err, &exists): // and has ended: name and input are one, so it is ours
+		v.Execution = arn
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w while %s was started: its execution may run\n%s", context.Cause(ctx), v.Label(), t.commands(arn))
+	case errors.As(err, &refused):
+		v.Error = prose.OneLine("the state machine refused the execution's input: "+refused.ErrorMessage(), 600)
+		return nil
+	default:
+		return t.failed("StartExecution", t.StateMachine, err)
+	}
+	return tell("started", true)
 }
+
+// idle returns nil when no execution of the state machine runs for the
+// function but the caller's own: two of them rewrite each other's memory size
+// and aliases, and the figures of both go wrong without a word.
+//
+// What it sees may be some seconds old (ListExecutions is eventually
+// consistent), and of another Power Tuning it sees nothing.
+func (t *Tuner) idle(ctx context.Context, own string) error {
+	pages := sfn.NewListExecutionsPaginator(t.client, &sfn.ListExecutionsInput{
+		StateMachineArn: &t.StateMachine,
+		StatusFilter:    types.ExecutionStatusRunning,
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return t.failed("ListExecutions", t.StateMachine, err)
+		}
+		for _, e := range page.Executions {
+			if aws.ToString(e.ExecutionArn) == own {
+				continue
+			}
+			if err := t.tunesAnother(ctx, aws.ToString(e.ExecutionArn)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tunesAnother returns nil when an execution has ended or is for another
+// function.
+func (t *Tuner) tunesAnother(ctx context.Context, execution string) error {
+	e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &execution})
+	if err != nil {
+		return t.failed("DescribeExecution", execution, err)
+	}
+	var in struct {
+		LambdaARN string `json:"lambdaARN"`
+	}
+	// An input that cannot be read leaves the name empty: it may be the same.
+	_ = json.Unmarshal([]byte(aws.ToString(e.Input)), &in)
+	what := "runs for the same function, " + in.LambdaARN
+	switch {
+	case ended(e.Status) || in.LambdaARN != "" && in.LambdaARN != t.Function && !strings.HasPrefix(in.LambdaARN, t.Function+":"): // an alias
+		return nil
+	case in.LambdaARN == "":
+		what = "runs, and its input does not say for which function"
+	}
+	return fmt.Errorf("the execution %s %s, since %s: two at once would spoil each other's figures\nwait until it has ended, or stop it:\n%s",
+		execution, what, aws.ToTime(e.StartDate).UTC().Format(time.DateTime+" UTC"), t.commands(execution))
+}
+
+func ended(s types.ExecutionStatus) bool {
+	return s != types.ExecutionStatusRunning && s != types.ExecutionStatusPendingRedrive
+}
+
+// wait looks at v's execution until it has ended.
+func (t *Tuner) wait(ctx context.Context, v *comparison.Result, tell func(string, bool) error) (*sfn.DescribeExecutionOutput, error) {
+	const unseen = 5 // looks that may miss an execution just started: answers are eventually consistent
+	for n := 0; ; n++ {
+		e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &v.Execution}, t.outliveNetworkLoss)
+		var gone *types.ExecutionDoesNotExist
+		switch {
+		case ctx.Err() != nil:
+			return nil, fmt.Errorf("%w during %s", context.Cause(ctx), v.Label())
+		case errors.As(err, &gone) && n < unseen:
+		case errors.As(err, &gone):
+			v.Error = fmt.Sprintf("the execution %s does not exist (any more: Step Functions forgets one after 90 days)", v.Execution)
+			return nil, nil
+		case err != nil:
+			return nil, t.failed("DescribeExecution", v.Execution, err)
+		case ended(e.Status):
+			return e, nil
+		default:
+			if err := tell(fmt.Sprintf("%s for %s", e.Status, elapsed(e, time.Now())), false); err != nil {
+				return nil, err
+			}
+		}
+		delay, err := t.backoff.BackoffDelay(n, nil)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(delay):
+		}
+	}
+}
+
+// elapsed is never negative: one of the times may be by another clock.
+func elapsed(e *sfn.DescribeExecutionOutput, until time.Time) time.Duration {
+	return max(0, until.Sub(aws.ToTime(e.StartDate))).Round(time.Second)
+}
+
+// commands are those that show and stop an execution, and what stopping
+// leaves behind.
+func (t *Tuner) commands(execution string) string {
+	rest := execution + " --region " + t.Region
+	if t.Profile != "" {
+		rest += " --profile " + t.Profile
+	}
+	return "  show it: aws stepfunctions describe-execution --execution-arn " + rest + "\n" +
+		"  stop it: aws stepfunctions stop-execution --execution-arn " + rest + "\n" +
+		"  Stopping it skips Power Tuning's clean-up: the function keeps the aliases RAM<power> and their versions,\n" +
+		"  and may keep another memory size on $LATEST, which `pulumi refresh`, then `pulumi up`, sets right."
+}
+
+// input is what the state machine is given for a variant: the input that was
+// given, if one was, and over it what the comparison says.
+func input(run comparison.Run, v comparison.Result) (string, error) {
+	var in powertuning.Input
+	if run.TuningInput != nil {
+		in = *run.TuningInput
+	}
+	in.LambdaARN = run.Function
+	in.PowerValues, in.Num, in.Payload = run.PowerValues, run.Num, v.Payload
+	in.Strategy, in.BalancedWeight, in.DiscardTopBottom = run.TuningStrategy, &run.BalancedWeight, &run.DiscardTopBottom
+	in.SleepBetweenMS, in.ParallelInvocation = run.SleepBetweenRunsMS, run.ParallelInvocation
+	in.IncludeOutputResults = true
+	b, err := json.Marshal(in)
+	if err != nil {
+		return "", fmt.Errorf("the execution's input: %w", err)
+	}
+	return string(b), nil
+}
+
+// executionName names the execution of a variant, readably, and the same
+// again for the same variant of the same comparison. So an execution whose
+// start was cut off before its ARN was saved is found by its name, and
+// StartExecution, idempotent for the same name and input, never starts it
+// twice. The input is part of the name, since another input would be refused
+// under it.
+func executionName(run comparison.Run, v comparison.Result, input string) string {
+	label := v.Strategy
+	if v.Concurrency != nil {
+		label += "-" + strconv.Itoa(*v.Concurrency)
+	}
+	label = notInNames.ReplaceAllString(label, "-")
+	at := run.Time.UTC()
+	sum := sha256.Sum256([]byte(run.StateMachine + at.Format(time.RFC3339Nano) + label + input))
+	return fmt.Sprintf("%.46s-%s-%x", label, at.Format("20060102T150405Z"), sum[:8])
+}
+
+// notInNames is all but the characters that an execution's name may have
+// where its log goes to CloudWatch. A name has at most 80 of them.
+var notInNames = regexp.MustCompile(`[^0-9A-Za-z_-]`)

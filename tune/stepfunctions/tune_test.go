@@ -3,9 +3,12 @@ package stepfunctions_test
 import (
 	"encoding/json"
 	"math"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
 )
 
@@ -83,7 +86,7 @@ func TestAnInputsFurtherFieldsReachTheStateMachine(t *testing.T) {
 }
 
 func TestNothingButStepFunctionsInTheARNsRegionIsCalled(t *testing.T) {
-	srv, tuner := setup(t, "pool=empty")
+	srv, tuner := setup(t, "pool=killed-at-512")
 	if _, err := tune(t, t.Context(), tuner, threeVariants()); err != nil {
 		t.Fatal(err)
 	}
@@ -97,12 +100,13 @@ func TestNothingButStepFunctionsInTheARNsRegionIsCalled(t *testing.T) {
 
 func TestAFailedVariantShowsItsCauseAndTheOthersGoOn(t *testing.T) {
 	for end, want := range map[string]string{
-		"empty":     "Power Tuning failed, though its execution ended as SUCCEEDED: Executor at 512 MB: Invocation error (running in series): Runtime.ExitError: RequestId: 6f7f Error: Runtime exited with error: signal: killed",
-		"timeout":   "Power Tuning failed, though its execution ended as SUCCEEDED: Executor at 512 MB: States.Timeout: its invocations did not end within totalExecutionTimeout, so lower -repeat or -num, or choose -parallel",
-		"publish":   "Power Tuning failed, though its execution ended as SUCCEEDED: Publisher at 1024 MB: Resource conflict: an update is in progress",
-		"failed":    "the execution ended as FAILED: Initializer: ResourceNotFoundException: Function not found: " + function + "; then its clean-up failed, so aliases RAM<power> may be left: TypeError: Cannot read properties of undefined (reading 'powerValues')",
-		"timed-out": "the execution ended as TIMED_OUT: States.Timeout",
-		"aborted":   "the execution ended as ABORTED: stopped by a person; its clean-up was skipped: `pulumi refresh`, then `pulumi up`, sets the function's memory size right",
+		"killed-at-512":              "out of memory: Runtime exited with error: signal: killed; leave 512 out of --power, or lower --concurrency (Executor at 512 MB, running in series; its execution ended as SUCCEEDED)",
+		"denied-at-every-size":       `read object "none.json" of bucket "bkt": operation error S3: GetObject, https response error StatusCode: 403, AccessDenied; check that the object exists and that the function may read it (Executor at 1024 MB, running in series; its execution ended as SUCCEEDED)`,
+		"denied-in-parallel":         `read object "none.json" of bucket "bkt": operation error S3: GetObject, https response error StatusCode: 403, AccessDenied; check that the object exists and that the function may read it (Executor at 1024 MB, running in parallel; its execution ended as SUCCEEDED)`,
+		"killed-at-512-long-payload": `payload: unknown field "note": the fields are strategy, concurrency, repeat, objectKey (Executor at 1024 MB, running in series; its execution ended as SUCCEEDED)`,
+		"no-such-function":           "ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:123456789012:function:fn-missing (Initializer; its execution ended as FAILED)",
+		"num-too-small":              "Missing num or num below 5 (Initializer; its execution ended as FAILED)",
+		"fine@37":                    "stopped by a person (its execution ended as ABORTED); its clean-up was skipped: `pulumi refresh`, then `pulumi up`, sets the function's memory size right",
 	} {
 		t.Run(end, func(t *testing.T) {
 			_, tuner := setup(t, "unbounded="+end)
@@ -118,25 +122,69 @@ func TestAFailedVariantShowsItsCauseAndTheOthersGoOn(t *testing.T) {
 			if c.Variants[0].Tuning == nil || c.Variants[2].Tuning == nil {
 				t.Error("the other variants did not go on")
 			}
-			var said bool
-			for _, p := range told {
-				said = said || strings.HasPrefix(p.Finished, "unbounded: failed after 1m32s: ")
-			}
-			if !said {
+			if !slices.ContainsFunc(told, func(p comparison.Progress) bool {
+				return strings.HasPrefix(p.Finished, "unbounded: failed after 1m32s: "+want[:20])
+			}) {
 				t.Errorf("no progress says that unbounded failed: %+v", told)
 			}
 		})
 	}
 }
 
-func TestASizeThatPowerTuningDropsIsACellThatFailed(t *testing.T) {
-	_, tuner := setup(t, "pool=dropped")
+// What was not recorded differs from the recordings in words alone.
+func TestEveryNameOfACauseIsKnown(t *testing.T) {
+	thrown := regexp.MustCompile(`"error": "Error",\s*"cause": "(\\.|[^"\\])*"`)
+	instead := func(event string) func(string) string {
+		return func(recording string) string { return thrown.ReplaceAllString(recording, event) }
+	}
+	replaced := func(pairs ...string) func(string) string { return strings.NewReplacer(pairs...).Replace }
+	for name, test := range map[string]struct {
+		edit func(string) string
+		want string
+	}{
+		"out of memory":       {replaced("Runtime.ExitError", "Runtime.OutOfMemory", "Runtime exited with error: signal: killed", "Memory"), "out of memory: Memory; leave 512 out of --power"},
+		"an exit":             {replaced("signal: killed", "exit status 3"), "Runtime.ExitError: Runtime exited with error: exit status 3 (Executor at 512 MB"},
+		"the function's time": {replaced("Runtime.ExitError", "Sandbox.Timedout"), "the function's timeout: Runtime exited with error: signal: killed; lower --repeat, or raise the timeout (Executor"},
+		"an executor's time":  {instead(`"error": "States.Timeout"`), "the invocations did not end within totalExecutionTimeout: lower --repeat or --num, or choose --parallel (Executor at 512 MB;"},
+		"Lambda's, for it":    {instead(`"error": "Sandbox.Timedout", "cause": "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"RequestId: 6f7f Error: Task timed out after 600.00 seconds\"}"`), "the invocations did not end within totalExecutionTimeout: Task timed out after 600.00 seconds; lower --repeat or --num"},
+		"a processor":         {replaced("Invocation error (running in series)", "PreProcessor arn:aws:lambda:eu-west-1:123456789012:function:before failed"), "Runtime.ExitError: Runtime exited with error: signal: killed (Executor at 512 MB, PreProcessor arn:aws:lambda:eu-west-1:123456789012:function:before; "},
+		"a quote of the form": {replaced("sample.json", `x\\\\\\\" - original error type: \\\\\\\"y`), "out of memory: Runtime exited with error: signal: killed; leave 512"},
+		"a long first line":   {replaced("Runtime.ExitError", "E", "signal: killed", strings.Repeat("long ", 200)+`\\nchange it`), "…; change it (Executor at 512 MB"},
+	} {
+		srv, tuner := setup(t, "pool=killed-at-512")
+		srv.Edit = test.edit
+		c := threeVariants()
+		if _, err := tune(t, t.Context(), tuner, c); err != nil || !strings.Contains(c.Variants[2].Error, test.want) {
+			t.Errorf("%s: Tune = %v, error %q; want %q in it", name, err, c.Variants[2].Error, test.want)
+		}
+	}
+}
+
+func TestASizeWithoutAnyDurationHasFailed(t *testing.T) {
+	_, tuner := setup(t, "pool=no-report-line-at-512")
 	c := threeVariants()
+	c.Run.PowerValues = []int{512, 1024}
 	if _, err := tune(t, t.Context(), tuner, c); err != nil {
 		t.Fatal(err)
 	}
 	v := c.Variants[2]
-	if len(v.Cells) != 3 || v.Cells[0].Power != 512 || !strings.Contains(v.Cells[0].Error, "no REPORT line") || v.Tuning == nil {
-		t.Errorf("cells %+v, want the one at 512 MB with an error", v.Cells)
+	if v.Tuning == nil || len(v.Cells) != 2 || !strings.Contains(v.Cells[0].Error, "no REPORT line") || v.Cells[1].Error != "" || v.Cells[1].AverageMS != 151.46666666666667 {
+		t.Errorf("cells %+v, want the one at 512 MB with an error, and the other one as recorded", v.Cells)
+	}
+	if c.Recommend(); c.Recommendation == nil || !v.Failed() {
+		t.Errorf("recommendation %v, failed %t; want one, and that pool has failed", c.Recommendation, v.Failed())
+	}
+}
+
+func TestTheRecordingThatSucceededIsReadAsItIs(t *testing.T) {
+	_, tuner := setup(t, "pool=fine")
+	c := threeVariants()
+	c.Run.PowerValues = []int{512, 1024}
+	if _, err := tune(t, t.Context(), tuner, c); err != nil {
+		t.Fatal(err)
+	}
+	v := c.Variants[2]
+	if v.Error != "" || v.Tuning.Power != 1024 || len(v.Cells) != 2 || v.Cells[0].AverageMS != 299.49 || v.Cells[1].AverageCost != 2.1215999999999997e-06 {
+		t.Errorf("error %q, tuning %+v, cells %+v; want what was recorded", v.Error, v.Tuning, v.Cells)
 	}
 }

@@ -11,8 +11,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"io"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,26 +23,15 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/smithy-go"
 )
-
-// Options are the settings of a Tuner.
-type Options struct {
-	Settings
-
-	// Backoff is how long to wait after the nth look at a running execution,
-	// and after the nth failed attempt at a call; n begins at 0. The default
-	// grows from half a second to ten seconds, with jitter.
-	Backoff func(n int) time.Duration
-
-	// Timeout bounds one attempt at a call; the default is 30 s.
-	Timeout time.Duration
-}
 
 // Tuner runs comparisons on one function by one state machine.
 type Tuner struct {
-	Options
-	client *sfn.Client
-	login  login
+	Target
+	client  *sfn.Client
+	login   login
+	backoff retry.BackoffDelayer // between two looks at an execution, and two attempts at a call
 }
 
 // The attempts at a call, and at a look at an execution that runs: the latter
@@ -50,73 +41,86 @@ const (
 	pollAttempts = 30
 )
 
-// New makes a Tuner from settings that [Resolve] has completed. Credentials
-// come from the SDK's default chain, and are asked for here, so that their
-// want is known before anything is planned on them: see [IsCredentials]. The
+// New makes a Tuner for a target that [Resolve] has completed. Credentials
+// come from the SDK's default chain, and are asked for here, so that one knows
+// that there are none before anything is planned: see [IsCredentials]. The
 // endpoint is the region's, or AWS_ENDPOINT_URL_SFN.
-func New(ctx context.Context, o Options) (*Tuner, error) {
-	if o.Backoff == nil {
-		o.Backoff = backoff
-	}
-	if o.Timeout == 0 {
-		o.Timeout = 30 * time.Second
-	}
+func New(ctx context.Context, target Target) (*Tuner, error) {
+	return newTuner(ctx, target, retry.NewExponentialJitterBackoff(10*time.Second), 30*time.Second)
+}
+
+// newTuner makes a Tuner whose attempts at a call last so long at most.
+func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, timeout time.Duration) (*Tuner, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
-		config.WithRegion(o.Region),
-		config.WithSharedConfigProfile(o.Profile),
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(o.Timeout)),
-		config.WithRetryer(func() aws.Retryer { return newRetryer(o.Backoff) }),
+		config.WithRegion(target.Region),
+		config.WithSharedConfigProfile(target.Profile),
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(timeout)),
+		config.WithRetryer(func() aws.Retryer { return newRetryer(backoff, attempts, false) }),
 	)
-	if err != nil {
-		return nil, configError(err)
+	var missing config.SharedConfigProfileNotExistError
+	switch {
+	case errors.As(err, &missing):
+		return nil, noCredentials(err, "`aws configure list-profiles` lists the profiles: choose one by --profile NAME or `export AWS_PROFILE=NAME`")
+	case err != nil:
+		return nil, fmt.Errorf("the AWS configuration: %w", err)
 	}
-	login := newLogin(cfg)
-	cfg.Credentials = provider{cfg.Credentials, login}
+	t := &Tuner{Target: target, login: newLogin(cfg), backoff: backoff}
+	cfg.Credentials = provider{cfg.Credentials, t.login}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return nil, err
 	}
-	return &Tuner{Options: o, client: sfn.NewFromConfig(cfg), login: login}, nil
-}
-
-func configError(err error) error {
-	var missing config.SharedConfigProfileNotExistError
-	if errors.As(err, &missing) {
-		return &CredentialsError{"`aws configure list-profiles` lists the profiles: choose one by -profile NAME or `export AWS_PROFILE=NAME`", err}
-	}
-	return fmt.Errorf("the AWS configuration: %w", err)
+	t.client = sfn.NewFromConfig(cfg)
+	return t, nil
 }
 
 // newRetryer is stated in full because the SDK's defaults change. It has no
 // quota of retries: one caller that makes one call at a time needs none. All
 // calls may be repeated, StartExecution too: its name makes it idempotent.
-func newRetryer(backoff func(int) time.Duration) aws.Retryer {
+func newRetryer(backoff retry.BackoffDelayer, attempts int, lookups bool) aws.Retryer {
+	again := retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+		// The SDK takes an answer that was cut off for a wrong one.
+		if errors.Is(err, io.ErrUnexpectedEOF) || lookups && errors.As(err, new(*net.DNSError)) {
+			return aws.TrueTernary
+		}
+		return aws.UnknownTernary
+	})
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = attempts
 		o.RateLimiter = ratelimit.None
-		o.Backoff = retry.BackoffDelayerFunc(func(n int, _ error) (time.Duration, error) { return backoff(n), nil })
+		o.Backoff = backoff
+		o.Retryables = slices.Insert(o.Retryables, 0, retry.IsErrorRetryable(again))
 	})
 }
 
-// patient makes a call outlive a network that is gone for a while, its name
-// service included.
-func patient(o *sfn.Options) {
-	o.Retryer = patientRetryer{o.Retryer}
-	o.RetryMaxAttempts = pollAttempts
+// outliveNetworkLoss makes a call go on while the network is gone for a while,
+// and its name service with it.
+func (t *Tuner) outliveNetworkLoss(o *sfn.Options) {
+	o.Retryer = newRetryer(t.backoff, pollAttempts, true)
 }
 
-type patientRetryer struct{ aws.Retryer }
-
-func (r patientRetryer) IsErrorRetryable(err error) bool {
-	var dns *net.DNSError
-	return errors.As(err, &dns) || r.Retryer.IsErrorRetryable(err)
-}
-
-func backoff(n int) time.Duration {
-	const first, last = 500 * time.Millisecond, 10 * time.Second
-	d := first
-	for ; n > 0 && d < last; n-- {
-		d = d * 8 / 5
+// failed says what a call that failed for good means, and what to do.
+func (t *Tuner) failed(action, resource string, err error) error {
+	if IsCredentials(err) {
+		return err
 	}
-	d = min(d, last)
-	return d/2 + rand.N(d/2)
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return fmt.Errorf("states:%s: AWS could not be reached: %w\ncheck the network, the region %s and AWS_ENDPOINT_URL_SFN", action, err, t.Region)
+	}
+	said := fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
+	remedy := ""
+	switch strings.TrimSuffix(api.ErrorCode(), "Exception") {
+	case "ExpiredToken", "RequestExpired", "UnrecognizedClient", "InvalidClientTokenId", "InvalidSignature",
+		"SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken", "AuthFailure", "InvalidAccessKeyId":
+		return noCredentials(said, t.login.remedy())
+	case "AccessDenied", "NotAuthorized", "UnauthorizedOperation":
+		return noCredentials(said, fmt.Sprintf("they must allow states:%s on %s: add it to the role's policy, or choose other credentials by --profile", action, resource))
+	case "StateMachineDoesNotExist", "StateMachineDeleting", "InvalidArn":
+		remedy = "\ncheck the ARN and the region; `pulumi up` deploys the state machine, `pulumi stack output stateMachineArn` names it"
+	case "StateMachineTypeNotSupported":
+		remedy = "\nPower Tuning is a standard workflow, and this is an express one: check the ARN"
+	case "Throttling", "TooManyRequests":
+		remedy = fmt.Sprintf("\nit was tried %d times: try again later", attempts)
+	}
+	return fmt.Errorf("states:%s on %s: %w%s", action, resource, said, remedy)
 }

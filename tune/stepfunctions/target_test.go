@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/stepfunctions"
 )
 
@@ -24,12 +25,12 @@ const outputs = `{"stateMachineArn": "` + machine + `", "functionArn": "` + func
 
 func TestTheStackGivesWhatFlagsDoNot(t *testing.T) {
 	pulumi(t, `[ "$*" = "stack output --json --stack dev" ] && echo '`+outputs+`'`)
-	got, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Settings{})
-	want := stepfunctions.Settings{StateMachine: machine, Function: function, Region: "eu-west-1", ObjectKey: "sample.json"}
+	got, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{})
+	want := stepfunctions.Target{StateMachine: machine, Function: function, Region: "eu-west-1", ObjectKey: "sample.json"}
 	if err != nil || got != want {
 		t.Errorf("Resolve(dev) = %+v, %v; want %+v", got, err, want)
 	}
-	flags := stepfunctions.Settings{Function: function + "-mine", Region: "us-west-2", Profile: "work", ObjectKey: "mine.json"}
+	flags := stepfunctions.Target{Function: function + "-mine", Region: "us-west-2", Profile: "work", ObjectKey: "mine.json"}
 	want = flags
 	want.StateMachine = machine
 	if got, err := stepfunctions.Resolve(t.Context(), "dev", flags); err != nil || got != want {
@@ -40,7 +41,7 @@ func TestTheStackGivesWhatFlagsDoNot(t *testing.T) {
 func TestBothARNsNeedNoPulumi(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for _, stack := range []string{"", "dev"} {
-		got, err := stepfunctions.Resolve(t.Context(), stack, stepfunctions.Settings{StateMachine: machine, Function: function})
+		got, err := stepfunctions.Resolve(t.Context(), stack, stepfunctions.Target{StateMachine: machine, Function: function})
 		if err != nil || got.Region != "eu-west-1" {
 			t.Errorf("Resolve(%q, both ARNs) = %+v, %v; want the region of the ARN", stack, got, err)
 		}
@@ -54,43 +55,44 @@ func TestWhatIsWrongWithAStackIsSaidWithARemedy(t *testing.T) {
 		"logged out":     {`echo "error: getting stack: not logged in, please run 'pulumi login'" >&2; exit 1`, "not logged in", "log in by `pulumi login`"},
 		"passphrase":     {`echo "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables" >&2; exit 1`, "passphrase must be set", "export PULUMI_CONFIG_PASSPHRASE"},
 		"no project":     {`echo "error: no Pulumi.yaml project file found" >&2; exit 1`, "no Pulumi.yaml project file found", "in the root of the repository"},
-		"something else": {`exit 3`, "exit status 3", "-state-machine ARN and -function-arn ARN"},
-		"missing output": {`echo '{"functionArn": "` + function + `"}'`, `the Pulumi stack "dev" has no output stateMachineArn`, "`pulumi up --stack dev`, or give -state-machine ARN"},
-		"not JSON":       {`echo 'Please choose a stack'`, "not a JSON object", ""},
-		"not an ARN":     {`echo '` + strings.Replace(outputs, machine, "soon", 1) + `'`, `"soon" is not an ARN`, "of the form arn:aws:states:"},
+		"something else": {`exit 3`, "exit status 3", "--state-machine ARN and --function-arn ARN"},
+		"missing output": {`echo '{"functionArn": "` + function + `"}'`, `the Pulumi stack "dev" has no output stateMachineArn`, "`pulumi up --stack dev`, or give --state-machine ARN"},
+		"not JSON":       {`echo 'Please choose a stack'`, "something other than a JSON object", ""},
+		"not an ARN":     {`echo '` + strings.Replace(outputs, machine, "soon", 1) + `'`, `the output stateMachineArn of the Pulumi stack "dev": "soon" is not the ARN of a state machine`, "`pulumi up --stack dev`, or give --state-machine ARN"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pulumi(t, test.script)
-			_, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Settings{})
-			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), test.remedy) {
-				t.Errorf("Resolve(dev) = %v, want %q and the remedy %q", err, test.want, test.remedy)
+			_, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{})
+			var flag *comparison.FieldError
+			if err == nil || errors.As(err, &flag) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), test.remedy) {
+				t.Errorf("Resolve(dev) = %v, want %q, blamed on no flag, and the remedy %q", err, test.want, test.remedy)
 			}
 		})
 	}
 	t.Setenv("PATH", t.TempDir())
-	if _, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Settings{}); err == nil || !strings.Contains(err.Error(), "the pulumi command is not on PATH\ninstall it") {
+	if _, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{}); err == nil || !strings.Contains(err.Error(), "the pulumi command is not on PATH\ninstall it") {
 		t.Errorf("Resolve(dev) without Pulumi = %v, want what to do", err)
 	}
 }
 
 func TestFlagsThatCannotBeMeant(t *testing.T) {
 	for _, test := range []struct {
-		flags stepfunctions.Settings
+		flags stepfunctions.Target
 		want  string
 	}{
-		{stepfunctions.Settings{}, "name a Pulumi stack by -stack, or both by -state-machine ARN and -function-arn ARN"},
-		{stepfunctions.Settings{StateMachine: "powerTuning", Function: function}, `-state-machine "powerTuning" is not an ARN`},
-		{stepfunctions.Settings{StateMachine: function, Function: function}, "is not the ARN of a state machine"},
-		{stepfunctions.Settings{StateMachine: machine + ":3", Function: function}, "without version or alias"},
-		{stepfunctions.Settings{StateMachine: strings.Replace(machine, "stateMachine", "execution", 1), Function: function}, "is not the ARN of a state machine"},
-		{stepfunctions.Settings{StateMachine: machine, Function: "reader"}, `-function-arn "reader" is not the ARN of a function`},
-		{stepfunctions.Settings{StateMachine: machine, Function: function + ":live"}, "without version or alias"},
-		{stepfunctions.Settings{StateMachine: machine, Function: machine}, "-function-arn"},
+		{stepfunctions.Target{}, "stack is missing: a comparison on AWS needs a Pulumi stack, or both --state-machine ARN and --function-arn ARN"},
+		{stepfunctions.Target{StateMachine: "powerTuning", Function: function}, `state-machine "powerTuning" is not the ARN of a state machine`},
+		{stepfunctions.Target{StateMachine: function, Function: function}, "is not the ARN of a state machine"},
+		{stepfunctions.Target{StateMachine: machine + ":3", Function: function}, "without version or alias"},
+		{stepfunctions.Target{StateMachine: strings.Replace(machine, "stateMachine", "execution", 1), Function: function}, "is not the ARN of a state machine"},
+		{stepfunctions.Target{StateMachine: machine, Function: "reader"}, `function-arn "reader" is not the ARN of a function`},
+		{stepfunctions.Target{StateMachine: machine, Function: function + ":live"}, "without version or alias"},
+		{stepfunctions.Target{StateMachine: machine, Function: machine}, "function-arn"},
 	} {
 		_, err := stepfunctions.Resolve(t.Context(), "", test.flags)
-		var flag stepfunctions.FlagError
+		var flag *comparison.FieldError
 		if !errors.As(err, &flag) || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("Resolve(%+v) = %v, want a FlagError with %q", test.flags, err, test.want)
+			t.Errorf("Resolve(%+v) = %v, want a FieldError with %q", test.flags, err, test.want)
 		}
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"lambda-parallel-io/tune/stepfunctions/sfntest"
+	"lambda-parallel-io/tune/internal/sfntest"
 )
 
 func TestAScriptThatCannotBeMeantIsAnError(t *testing.T) {
@@ -13,7 +13,7 @@ func TestAScriptThatCannotBeMeantIsAnError(t *testing.T) {
 			t.Errorf("Parse(%q) = %v, want an error that names it", words, err)
 		}
 	}
-	if _, err := sfntest.Parse("pool=empty sequential=ok looks=3 busy=arn StartExecution=cut ListExecutions=ThrottlingException:3@1"); err != nil {
+	if _, err := sfntest.Parse("pool=killed-at-512 sequential=succeeds unbounded=fine@37 looks=3 busy=arn StartExecution=cut ListExecutions=ThrottlingException:3@1"); err != nil {
 		t.Errorf("Parse = %v, want nil", err)
 	}
 }

@@ -1,0 +1,200 @@
+package sfntest
+
+import (
+	"cmp"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"lambda-parallel-io/tune/powertuning"
+)
+
+// Execution is one of the state machine's.
+type Execution struct {
+	ARN, Name, Input string
+	Status           string // RUNNING, SUCCEEDED, FAILED, ABORTED
+	Output           string // of one that SUCCEEDED
+
+	looks            int // that found it running
+	foreign          bool
+	started, stopped time.Time
+	err, cause       string // why it FAILED
+	history          []map[string]any
+}
+
+// The time of a first execution's start. It is fixed, as is all that follows.
+var dayOne = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// foreign is the nth running execution of someone else, for that function.
+func foreign(n int, function string) *Execution {
+	arn := fmt.Sprintf("arn:aws:states:us-east-1:123456789012:execution:powerTuningStateMachine:someone-else-%d", n)
+	return &Execution{ARN: arn, Input: fmt.Sprintf(`{"lambdaARN": %q, "num": 5}`, function), Status: "RUNNING", foreign: true, started: dayOne}
+}
+
+// operate does an operation and returns its answer.
+func (s *Server) operate(operation string, body []byte) any {
+	var in struct {
+		StateMachineArn, Name, Input string // StartExecution
+		ExecutionArn                 string // DescribeExecution, GetExecutionHistory
+		StatusFilter                 string // ListExecutions
+		NextToken                    string // ListExecutions, GetExecutionHistory
+	}
+	_ = json.Unmarshal(body, &in) // the SDK's own
+	i := slices.IndexFunc(s.executions, func(e *Execution) bool { return e.ARN == in.ExecutionArn })
+	switch {
+	case operation == "StartExecution":
+		return s.start(in.StateMachineArn, in.Name, in.Input)
+	case operation == "ListExecutions":
+		var running []any
+		for _, e := range s.executions {
+			if e.Status == in.StatusFilter {
+				running = append(running, e.answer())
+			}
+		}
+		return page("executions", running, in.NextToken, 1) // so that a client has to turn it
+	case i < 0:
+		return failure{"ExecutionDoesNotExist", "Execution Does Not Exist: '" + in.ExecutionArn + "'"}
+	case operation == "DescribeExecution":
+		return s.describe(s.executions[i])
+	}
+	return page("events", s.executions[i].history, in.NextToken, 20)
+}
+
+// page returns so many items from the token on.
+func page[T any](name string, items []T, token string, most int) any {
+	at, _ := strconv.Atoi(token)
+	upTo := min(at+most, len(items))
+	answer := map[string]any{name: append([]T{}, items[min(at, upTo):upTo]...)}
+	if upTo < len(items) {
+		answer["nextToken"] = strconv.Itoa(upTo)
+	}
+	return answer
+}
+
+var badName = regexp.MustCompile(`^$|^.{81}|[^0-9A-Za-z_-]`)
+
+func (s *Server) start(stateMachine, name, input string) any {
+	if badName.MatchString(name) {
+		return failure{"InvalidName", "Invalid Name: '" + name + "'"}
+	}
+	arn := strings.Replace(stateMachine, ":stateMachine:", ":execution:", 1) + ":" + name
+	for _, e := range s.executions {
+		switch {
+		case e.ARN == arn && (e.Status != "RUNNING" || e.Input != input):
+			return failure{"ExecutionAlreadyExists", "Execution Already Exists: '" + arn + "'"}
+		case e.ARN == arn:
+			return e.answer()
+		case e.Status == "RUNNING" && parsed(e.Input).LambdaARN == parsed(input).LambdaARN:
+			s.overlaps++
+		}
+	}
+	e := &Execution{ARN: arn, Name: name, Input: input, Status: "RUNNING", started: dayOne.Add(time.Duration(len(s.executions)) * time.Hour)}
+	s.executions = append(s.executions, e)
+	return e.answer()
+}
+
+// describe is a look at an execution, which may be the last that finds it
+// running.
+func (s *Server) describe(e *Execution) any {
+	var payload struct{ Strategy string }
+	_ = json.Unmarshal(parsed(e.Input).Payload, &payload)
+	if end := s.script.ends[payload.Strategy]; e.Status == "RUNNING" && !e.foreign && end != "runs" {
+		if e.looks++; e.looks > s.script.looks {
+			s.finish(e, end)
+		}
+	}
+	return e.answer()
+}
+
+// answer is all that any operation says of an execution.
+func (e *Execution) answer() map[string]any {
+	answer := map[string]any{"executionArn": e.ARN, "name": e.Name, "status": e.Status, "startDate": unix(e.started), "input": e.Input}
+	for name, text := range map[string]string{"output": e.Output, "error": e.err, "cause": e.cause} {
+		if text != "" {
+			answer[name] = text
+		}
+	}
+	if e.Status != "RUNNING" {
+		answer["stopDate"] = unix(e.stopped)
+	}
+	return answer
+}
+
+func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+func parsed(input string) powertuning.Input {
+	in, _ := powertuning.ParseInput([]byte(input)) // an input that cannot be read is for no function
+	return in
+}
+
+//go:embed recordings/*.json
+var recordings embed.FS
+
+// recorded returns the recording of an end, RECORDING or RECORDING@ID.
+func recorded(end string) (string, error) {
+	b, err := recordings.ReadFile("recordings/" + strings.Split(end, "@")[0] + ".json")
+	return string(b), err
+}
+
+// finish ends an execution.
+func (s *Server) finish(e *Execution, end string) {
+	e.Status, e.stopped = "SUCCEEDED", e.started.Add(92*time.Second)
+	if end == "" || end == "succeeds" {
+		e.Output = tuned(parsed(e.Input))
+		return
+	}
+	text, _ := recorded(end)
+	if s.Edit != nil {
+		text = s.Edit(text)
+	}
+	var recording struct {
+		Describe struct {
+			Status, Output, Error, Cause string
+			StartDate                    time.Time
+		}
+		Events []map[string]any
+	}
+	if err := json.Unmarshal([]byte(text), &recording); err != nil {
+		panic(err) // the test's edit of it
+	}
+	d := recording.Describe
+	e.Status, e.Output, e.err, e.cause = d.Status, d.Output, d.Error, d.Cause
+	for _, event := range recording.Events {
+		at, _ := time.Parse(time.RFC3339, event["timestamp"].(string))
+		event["timestamp"] = unix(e.started.Add(at.Sub(d.StartDate)))
+		e.history = append(e.history, event)
+		if strings.HasSuffix(end, fmt.Sprint("@", event["id"])) {
+			e.Status, e.Output = "ABORTED", ""
+			e.history = append(e.history, map[string]any{"id": 1000, "timestamp": event["timestamp"], "type": "ExecutionAborted",
+				"executionAbortedEventDetails": map[string]any{"cause": "stopped by a person"}})
+			return
+		}
+	}
+}
+
+// tuned is what Power Tuning answers to that input for a function that waits
+// for S3 18.8 ms a read and needs 0.3 ms of CPU.
+func tuned(in powertuning.Input) string {
+	var p struct {
+		Strategy            string
+		Repeat, Concurrency float64
+	}
+	_ = json.Unmarshal(in.Payload, &p) // another function's lasts for the wait of one read
+	atOnce := map[string]float64{"sequential": 1, "unbounded": p.Repeat}[p.Strategy]
+	var runs []powertuning.Measured
+	for _, power := range in.PowerValues {
+		d := max(18.8, 18.8*p.Repeat/max(1, cmp.Or(atOnce, p.Concurrency)), 0.3*p.Repeat*1769/float64(power))
+		runs = append(runs, powertuning.Measured{Value: power,
+			DurationsMS: slices.Repeat([]float64{math.Round(d*100) / 100}, in.Num),
+			BilledMS:    slices.Repeat([]int{int(math.Ceil(d))}, in.Num)})
+	}
+	out, _ := powertuning.Analyze(in.Goal(), "us-east-1", powertuning.ARM64, runs)
+	b, _ := json.Marshal(out) // strings and finite numbers
+	return string(b)
+}

@@ -1,0 +1,200 @@
+// Package sfntest is a Step Functions for tests: an http.Handler that speaks
+// its JSON protocol, behind which a Power Tuning state machine answers for a
+// made-up function, or as the real one did in one of the recordings, or fails
+// as it is told to (see [Parse]). Nothing in it waits for a clock: an execution
+// ends after it has been looked at so many times.
+//
+// A client finds it by AWS_ENDPOINT_URL_SFN.
+package sfntest
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Script says how a Server behaves. The zero value lets everything succeed.
+type Script struct {
+	ends   map[string]string // by the payload's strategy
+	looks  int               // looks at an execution that find it running
+	busy   []string          // functions for which an execution of someone else runs
+	faults []fault
+}
+
+type fault struct {
+	operation, kind string
+	after, times    int
+}
+
+// Parse reads a script, words of the form
+//
+//	STRATEGY=END            how the execution of that payload ends: succeeds, runs (it does not end), or
+//	                        the name of a recording, as it did; with RECORDING@ID aborted after that event
+//	OPERATION=FAULT:N@M     N requests (1) of the operation fail, after the first M (0): the connection is
+//	                        closed without an answer (cut), in the middle of it (half), or when the operation
+//	                        is done (lost), no answer comes (stall), or it is an error of the code FAULT
+//	looks=N                 how many looks at an execution find it running (1)
+//	busy=ARN                someone else's execution runs for that function
+func Parse(words string) (s Script, err error) {
+	s = Script{ends: map[string]string{}, looks: 1}
+	for _, word := range strings.Fields(words) {
+		key, value, _ := strings.Cut(word, "=")
+		switch {
+		case key == "looks":
+			s.looks, err = strconv.Atoi(value)
+		case key == "busy":
+			s.busy = append(s.busy, value)
+		case faulty.MatchString(word):
+			m := faulty.FindStringSubmatch(word)
+			f := fault{operation: m[1], kind: m[2]}
+			f.times, _ = strconv.Atoi(cmp.Or(m[3], "1")) // digits alone
+			f.after, _ = strconv.Atoi(m[4])
+			s.faults = append(s.faults, f)
+		default:
+			s.ends[key] = value
+			if value != "succeeds" && value != "runs" {
+				_, err = recorded(value)
+			}
+		}
+		if err != nil {
+			return Script{}, fmt.Errorf("script: %s: %w", word, err)
+		}
+	}
+	return s, nil
+}
+
+var faulty = regexp.MustCompile(`^([A-Z]\w+)=(\w+)(?::(\d+))?(?:@(\d+))?$`)
+
+// next returns the fault of the next request of the operation; empty for none.
+func (s *Script) next(operation string) string {
+	for i := range s.faults {
+		f := &s.faults[i]
+		switch {
+		case f.operation != operation:
+		case f.after > 0:
+			f.after--
+		case f.times > 0:
+			f.times--
+			return f.kind
+		}
+	}
+	return ""
+}
+
+// Server is one account's Step Functions, with one state machine of any ARN.
+// It is made by [New].
+type Server struct {
+	Edit func(recording string) string // makes of a recording what was not recorded; may be nil
+
+	mu         sync.Mutex
+	script     Script
+	requests   []Request
+	executions []*Execution
+	overlaps   int
+}
+
+// Request is a request that a Server was sent, a faulty answer or not.
+type Request struct {
+	Operation string // StartExecution
+	Region    string // that it was signed for
+}
+
+// New makes a Server that follows the script.
+func New(script Script) *Server {
+	s := &Server{script: script}
+	for i, function := range script.busy {
+		s.executions = append(s.executions, foreign(i+1, function))
+	}
+	return s
+}
+
+// Requests returns what was asked so far, in order.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// Executions returns those that were started through the Server, in order.
+func (s *Server) Executions() (started []Execution) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.executions {
+		if !e.foreign {
+			started = append(started, *e)
+		}
+	}
+	return started
+}
+
+// Overlaps returns how many executions were started while another one ran for
+// the same function. It must be 0.
+func (s *Server) Overlaps() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.overlaps
+}
+
+// Follow replaces the script: of the executions that run, too.
+func (s *Server) Follow(script Script) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.script = script
+}
+
+// ServeHTTP answers one operation.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body) // a client that has gone away gets no answer
+	operation, _ := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "AWSStepFunctions.")
+
+	s.mu.Lock()
+	request := Request{Operation: operation}
+	if m := credential.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
+		request.Region = m[1]
+	}
+	s.requests = append(s.requests, request)
+	fault := s.script.next(operation)
+	var answer any = failure{fault, "the script says so"}
+	if fault == "" || fault == "lost" || fault == "half" {
+		answer = s.operate(operation, body)
+	}
+	s.mu.Unlock()
+
+	switch fault {
+	case "cut", "lost":
+		panic(http.ErrAbortHandler)
+	case "stall":
+		<-r.Context().Done()
+		return
+	}
+	status := http.StatusOK
+	if f, ok := answer.(failure); ok {
+		if status = http.StatusBadRequest; f.code == "InternalServerError" || f.code == "ServiceUnavailable" {
+			status = http.StatusServiceUnavailable
+		}
+		answer = map[string]string{"__type": f.code, "message": f.message}
+	}
+	b, _ := json.Marshal(answer) // strings, numbers, and what was JSON before
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(status)
+	if fault == "half" {
+		_, _ = w.Write(b[:len(b)/2])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = w.Write(b) // a client that has gone away does not matter
+}
+
+// failure is an error answer.
+type failure struct{ code, message string }
+
+// credential is the region in a signature's credential scope.
+var credential = regexp.MustCompile(`Credential=[^/]*/[^/]*/([^/]*)/states/`)
