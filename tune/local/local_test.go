@@ -71,7 +71,7 @@ func compare(t *testing.T, do string, o local.Options, edit func(*comparison.Com
 		t.Fatal(err)
 	}
 	edit(c, tuner)
-	err = tuner.Tune(t.Context(), c, func(comparison.Progress) {})
+	err = tuner.Tune(t.Context(), c, func(comparison.Progress) error { return nil })
 	return c, errors.Join(err, tuner.Close())
 }
 

@@ -136,7 +136,7 @@ func TestThePageLooksRightInABrowser(t *testing.T) {
 	for _, f := range append(fixtures, readmes) {
 		c := f.model()
 		dir := t.TempDir()
-		if err := WriteAll(dir, c); err != nil {
+		if _, err := Write(dir, c, true); err != nil {
 			t.Fatal(err)
 		}
 		for _, width := range []int64{360, 1280} {
@@ -228,7 +228,7 @@ func TestThePageIsPrintedOnTwoPagesAtMost(t *testing.T) {
 	ctx := chromium(t)
 	for _, f := range fixtures {
 		dir := t.TempDir()
-		if err := WriteAll(dir, f.model()); err != nil {
+		if _, err := Write(dir, f.model(), true); err != nil {
 			t.Fatal(err)
 		}
 		if err := chromedp.Do(ctx, chromedp.Navigate("file://"+filepath.Join(dir, PageFile))); err != nil {
@@ -251,7 +251,7 @@ func TestTheDataInThePageAreTheModel(t *testing.T) {
 	ctx := chromium(t)
 	for _, f := range fixtures {
 		dir := t.TempDir()
-		if err := WriteAll(dir, f.model()); err != nil {
+		if _, err := Write(dir, f.model(), true); err != nil {
 			t.Fatal(err)
 		}
 		if err := chromedp.Do(ctx, chromedp.Navigate("file://"+filepath.Join(dir, PageFile))); err != nil {

@@ -19,8 +19,8 @@ func TestEveryViewIsAsTheGoldenFilesShow(t *testing.T) {
 	for _, f := range fixtures {
 		t.Run(f.name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := WriteAll(dir, f.model()); err != nil {
-				t.Fatalf("WriteAll: %v", err)
+			if _, err := Write(dir, f.model(), true); err != nil {
+				t.Fatalf("Write: %v", err)
 			}
 			golden(t, f.name+"/terminal.txt", terminal(t, f.model(), "tune-results/report.html"))
 			for _, file := range files {

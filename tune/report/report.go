@@ -71,7 +71,7 @@ const (
 	PageFile = "report.html"
 )
 
-// files are what [WriteAll] writes.
+// files are what [Write] writes.
 var files = []struct {
 	name string
 	view func(*Report, io.Writer) error
@@ -88,28 +88,32 @@ var files = []struct {
 // saved after every cell.
 func WriteData(dir string, c *comparison.Comparison) error { return write(dir, DataFile, c.Write) }
 
-// WriteAll writes every file of a comparison into dir, which it makes, and
-// returns the first error. A file is replaced whole or not at all.
+// Write writes every file of a comparison into dir, which it makes, and returns
+// the report that they show, beside the first error. Without withData it leaves
+// a results.json in dir as it is. A file is replaced whole or not at all.
 //
 // The views are drawn from what a reader of results.json gets, so that
 // drawing them again from it gives the same bytes.
-func WriteAll(dir string, c *comparison.Comparison) error {
+func Write(dir string, c *comparison.Comparison, withData bool) (*Report, error) {
 	var data bytes.Buffer
 	if err := c.Write(&data); err != nil {
-		return err
+		return New(c), err
 	}
-	read, readErr := comparison.Read(&data)
-	if readErr != nil {
+	read, err := comparison.Read(&data)
+	if err != nil {
 		// What was measured is saved even if it cannot be drawn.
-		return errors.Join(WriteData(dir, c), readErr)
+		return New(c), errors.Join(WriteData(dir, c), err)
 	}
 	r := New(read)
 	for _, f := range files {
+		if f.name == DataFile && !withData {
+			continue
+		}
 		if err := write(dir, f.name, func(w io.Writer) error { return f.view(r, w) }); err != nil {
-			return err
+			return r, err
 		}
 	}
-	return nil
+	return r, nil
 }
 
 func write(dir, name string, view func(io.Writer) error) (err error) {

@@ -22,7 +22,7 @@ import (
 func TestDrawnAgainFromItsResultsEveryFileIsTheSame(t *testing.T) {
 	for _, f := range fixtures {
 		first, second := t.TempDir(), t.TempDir()
-		if err := WriteAll(first, f.model()); err != nil {
+		if _, err := Write(first, f.model(), true); err != nil {
 			t.Fatal(err)
 		}
 		data, err := os.Open(filepath.Join(first, DataFile))
@@ -33,7 +33,7 @@ func TestDrawnAgainFromItsResultsEveryFileIsTheSame(t *testing.T) {
 		if err := errors.Join(err, data.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if err := WriteAll(second, c); err != nil {
+		if _, err := Write(second, c, true); err != nil {
 			t.Fatal(err)
 		}
 		for _, file := range files {
@@ -74,8 +74,8 @@ func TestWhatCannotBeDrawnIsSavedAllTheSame(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "folder")
 	c := local()
 	c.Variants[0].Cells[0].BilledMS = nil
-	if err := WriteAll(dir, c); err == nil {
-		t.Error("WriteAll of a broken comparison succeeded")
+	if _, err := Write(dir, c, true); err == nil {
+		t.Error("Write of a broken comparison succeeded")
 	}
 	if _, err := os.Stat(filepath.Join(dir, DataFile)); err != nil {
 		t.Errorf("results.json was not saved: %v", err)
@@ -148,7 +148,7 @@ func TestFewRunsHaveNoIntervalAndSayWhy(t *testing.T) {
 
 func TestBenchstatReadsTheResultsWithoutAWarning(t *testing.T) {
 	dir := t.TempDir()
-	if err := WriteAll(dir, local()); err != nil {
+	if _, err := Write(dir, local(), true); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("go", "run", "golang.org/x/perf/cmd/benchstat", "-col", "/strategy", "-row", "/memory", filepath.Join(dir, "results.txt"))
