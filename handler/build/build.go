@@ -21,10 +21,10 @@ var settings = []string{
 	"GOAMD64=v1", "GOARM64=v8.0",
 }
 
-// Function compiles the package pkg of the module in dir ("" is the current
-// folder) for Linux on a processor of goarch, into the file out. The same sources and the
-// same Go give the same bytes, on whatever machine. The error holds what go has
-// said, or is the cause of ctx.
+// Function compiles the package pkg, as it is named in the folder dir ("" is the
+// current one), for Linux on a processor of goarch, into the file out. The same
+// sources and the same Go give the same bytes, on whatever machine. The error
+// holds what go has said, or is the cause of ctx.
 func Function(ctx context.Context, dir, pkg, goarch, out string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
 		"-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", out, pkg)

@@ -62,7 +62,7 @@ func compare(t *testing.T, do string, o local.Options, edit func(*comparison.Com
 	}
 	c := comparison.New(comparison.Spec{
 		Variants: []comparison.Variant{{Strategy: comparison.None, Payload: payload}}, PowerValues: []int{128}, Num: 1,
-		Function: self, ObjectKey: "folder/sample.json", TimeoutSec: 60, Latency: "none",
+		Function: self, ObjectKey: "folder/sample.json", TimeoutSec: 20, Latency: "none",
 		Region: "us-east-1", Arch: "arm64", TuningStrategy: "balanced", BalancedWeight: 0.5, DiscardTopBottom: 0.2,
 	}, time.Now())
 	o.Object = "../../sample.json"
