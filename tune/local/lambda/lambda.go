@@ -13,15 +13,13 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"lambda-parallel-io/tune/comparison"
 )
 
 // What Lambda grants and bills. Sources: AWS Lambda Developer Guide, "Lambda
 // quotas" and "Configure Lambda function memory" (configuration-memory).
 const (
-	// MemoryPerVCPU is the memory size in MB that buys one vCPU; processor time
-	// is in proportion to memory.
-	MemoryPerVCPU = 1_769
-
 	// fileDescriptors is the hard limit of a function's process.
 	fileDescriptors = 1_024
 
@@ -40,7 +38,7 @@ const (
 const period = 20 * time.Millisecond
 
 // VCPUs returns the processors that a memory size buys: 1 is one vCPU in full.
-func VCPUs(memoryMB int) float64 { return float64(memoryMB) / MemoryPerVCPU }
+func VCPUs(memoryMB int) float64 { return float64(memoryMB) / comparison.MemoryPerVCPU }
 
 // VisibleCores returns how many cores a function of that memory size sees. Go
 // sets GOMAXPROCS to it: Lambda's quota is applied outside of the function's
