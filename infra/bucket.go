@@ -14,6 +14,34 @@ import (
 // sampleObject is the file, at the root, and the key of the object.
 const sampleObject = "sample.json"
 
+// source is what the function reads: a bucket's objects whose keys begin with
+// prefix.
+type source struct {
+	bucket pulumi.StringOutput
+	arn    pulumi.StringOutput
+	prefix string
+	sample pulumi.StringOutput // the key of the sample object; empty in a bucket that is not the stack's own
+}
+
+// newSource makes the sample bucket, unless the configuration names a bucket.
+// That one is no resource of the stack: nothing writes, configures or deletes
+// it.
+func newSource(ctx *pulumi.Context, cfg config) (source, error) {
+	if cfg.bucket != "" {
+		return source{
+			bucket: pulumi.String(cfg.bucket).ToStringOutput(),
+			arn:    pulumi.String("arn:aws:s3:::" + cfg.bucket).ToStringOutput(),
+			prefix: cfg.prefix,
+			sample: pulumi.String("").ToStringOutput(),
+		}, nil
+	}
+	b, err := newSampleBucket(ctx)
+	if err != nil {
+		return source{}, err
+	}
+	return source{bucket: b.name, arn: b.arn, sample: b.key}, nil
+}
+
 // sampleBucket is a private bucket with the sample object in it.
 type sampleBucket struct {
 	pulumi.ResourceState

@@ -32,6 +32,7 @@ const (
 	permitType    = "aws:iam/rolePolicy:RolePolicy"
 	functionType  = "aws:lambda/function:Function"
 	tuningType    = "aws:serverlessrepository/cloudFormationStack:CloudFormationStack"
+	budgetType    = "aws:budgets/budget:Budget"
 	bucketParts   = "lambda-parallel-io:infra:SampleBucket"
 	functionParts = "lambda-parallel-io:infra:Function"
 
@@ -42,7 +43,7 @@ const (
 type registered struct {
 	urn, kind, name string
 	id              string
-	inputs          resource.PropertyMap
+	inputs, state   resource.PropertyMap
 	parent          string   // the type of the parent, empty for the stack
 	after           []string // the types of the resources that must exist before
 }
@@ -74,16 +75,49 @@ func (c *cloud) create(kind, name, parentURN string, dependencies []string, inpu
 	case functionType:
 		state["arn"] = resource.NewStringProperty("arn:aws:lambda:eu-west-1:123456789012:function:" + r.id)
 	case tuningType:
+		state["parameters"] = withoutDefaults(inputs["parameters"])
 		outputs := resource.PropertyMap{"Something": resource.NewStringProperty("else")}
 		if !c.noStateMachine {
 			outputs[stateMachineOutput] = resource.NewStringProperty(stateMachine)
 		}
 		state["outputs"] = resource.NewObjectProperty(outputs)
 	}
+	r.state = state
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.resources = append(c.resources, r)
 	return r, state
+}
+
+// withoutDefaults is what the provider reads of an application's parameters:
+// those whose values are not the defaults of version 4.4.0's template.
+func withoutDefaults(parameters resource.PropertyValue) resource.PropertyValue {
+	read := parameters.ObjectValue().Copy()
+	for name, value := range map[resource.PropertyKey]string{
+		"PowerValues": "128,256,512,1024,1536,3008", "totalExecutionTimeout": "300", "lambdaResource": "*", "logGroupRetentionInDays": "7",
+	} {
+		if v, ok := read[name]; ok && v.IsString() && v.StringValue() == value {
+			delete(read, name)
+		}
+	}
+	return resource.NewObjectProperty(read)
+}
+
+// planned lists the properties that an up changes whose registrations are
+// those of next, as the provider compares them with what it read: "type: property".
+func (c *cloud) planned(t *testing.T, next *cloud) (changes []string) {
+	t.Helper()
+	if len(c.resources) != len(next.resources) {
+		t.Errorf("%d resources after %d", len(next.resources), len(c.resources))
+	}
+	for _, r := range c.resources {
+		for key, value := range next.one(t, r.kind).inputs {
+			if read, ok := r.state[key]; !ok || !read.DeepEquals(value) {
+				changes = append(changes, r.kind+": "+string(key))
+			}
+		}
+	}
+	return changes
 }
 
 func typeOf(urn string) string {
@@ -122,11 +156,7 @@ func (c *cloud) all(kind string) []registered {
 // the root but for set, and returns what it registered and its outputs.
 func deployment(t *testing.T, c *cloud, set map[string]string) (map[string]any, error) {
 	t.Helper()
-	settings := stackConfig(t)
-	for key, value := range set {
-		settings[project+":"+key] = value
-	}
-	return deploymentWith(t, c, settings)
+	return deploymentWith(t, c, configured(t, set))
 }
 
 func deploymentWith(t *testing.T, c *cloud, settings map[string]string) (outs map[string]any, err error) {
@@ -181,6 +211,16 @@ func loadProject(t *testing.T) (*workspace.Project, *workspace.ProjectStack) {
 		t.Fatalf("reading Pulumi.dev.yaml: %v\n%s", err, said.String())
 	}
 	return proj, ps
+}
+
+// configured is stackConfig with set in place of its values.
+func configured(t *testing.T, set map[string]string) map[string]string {
+	t.Helper()
+	settings := stackConfig(t)
+	for key, value := range set {
+		settings[project+":"+key] = value
+	}
+	return settings
 }
 
 // stackConfig is the configuration that the engine makes of Pulumi.yaml and

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/mail"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +26,11 @@ type config struct {
 	logRetentionDays      int
 	totalExecutionTimeout int   // s, of all invocations of one power value
 	powerValues           []int // MB
+
+	bucket        string // that exists already; empty for one of the stack's own
+	prefix        string // of the keys that may be read in bucket
+	monthlyBudget int    // dollars; 0 for none
+	budgetEmail   string
 }
 
 // architecture is a processor as Lambda and as Go call it.
@@ -52,6 +59,8 @@ func readConfig(ctx *pulumi.Context) (config, error) {
 		totalExecutionTimeout: r.between("totalExecutionTimeout", 10, 900, "seconds"),
 		powerValues:           r.powers("powerValues"),
 	}
+	cfg.bucket, cfg.prefix = r.bucket("bucket", "prefix")
+	cfg.monthlyBudget, cfg.budgetEmail = r.budget("monthlyBudget", "budgetEmail")
 	return cfg, errors.Join(r.errs...)
 }
 
@@ -125,6 +134,50 @@ func (r *reader) powers(key string) []int {
 		r.wrong(key, value, allowed, join(mendPowers(value), ","))
 	}
 	return powers
+}
+
+// bucketName is S3's rule for the names of general purpose buckets.
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+
+// bucket reads a pair of keys of which the second needs the first. People
+// write a bucket as a URI or an ARN, too.
+func (r *reader) bucket(key, prefixKey string) (name, prefix string) {
+	name, ok := r.text(key)
+	prefix, _ = r.text(prefixKey)
+	allowed := "the name of an existing bucket, of 3 to 63 lower-case letters, digits, dots and hyphens"
+	meant, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "s3://"), "arn:aws:s3:::"), "/")
+	if !bucketName.MatchString(meant) {
+		meant = "my-bucket"
+	}
+	switch {
+	case ok && name == "" && prefix != "":
+		r.wrong(key, name, allowed+", because "+prefixKey+" is set", meant)
+	case ok && name != "" && !bucketName.MatchString(name):
+		r.wrong(key, name, allowed, meant)
+	}
+	if len(prefix) > event.MaxKeyBytes {
+		r.wrong(prefixKey, prefix, fmt.Sprintf("at most %d bytes long, as a key is", event.MaxKeyBytes), strings.ToValidUTF8(prefix[:event.MaxKeyBytes], ""))
+	}
+	return name, prefix
+}
+
+// budget reads a pair of keys that stand together or not at all.
+func (r *reader) budget(key, emailKey string) (dollars int, email string) {
+	const most = 1_000_000
+	value, ok := r.text(key)
+	email, _ = r.text(emailKey)
+	if !ok || value == "" && email == "" {
+		return 0, ""
+	}
+	dollars, err := strconv.Atoi(value)
+	if err != nil || dollars < 1 || dollars > most {
+		allowed := fmt.Sprintf("a whole number of dollars from 1 to %d, or empty with an empty %s", most, emailKey)
+		r.wrong(key, value, allowed, strconv.Itoa(min(max(dollars, 1), most)))
+	}
+	if address, err := mail.ParseAddress(email); err != nil || address.Address != email {
+		r.wrong(emailKey, email, "an e-mail address, because "+key+" is set", "you@example.com")
+	}
+	return dollars, email
 }
 
 // mendPowers takes the numbers it finds in value, whatever stands between

@@ -10,6 +10,7 @@ import (
 func TestEachBadValueIsToldWithTheCommandThatMendsIt(t *testing.T) {
 	const days = "a number of days that CloudWatch offers: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653"
 	const powers = "memory sizes in MB separated by commas, each a whole number from 128 to 10240, none twice"
+	const bucket = "the name of an existing bucket, of 3 to 63 lower-case letters, digits, dots and hyphens"
 	for _, test := range []struct{ key, value, allowed, mended string }{
 		{"memorySize", "127", "a whole number of MB from 128 to 10240", "128"},
 		{"memorySize", "10241", "a whole number of MB from 128 to 10240", "10240"},
@@ -32,6 +33,11 @@ func TestEachBadValueIsToldWithTheCommandThatMendsIt(t *testing.T) {
 		{"powerValues", "512,1024,512", powers, "512,1024"},
 		{"powerValues", "64,512,20000", powers, "128,512,10240"},
 		{"powerValues", "512;1024 2048MB", powers, "512,1024,2048"},
+		{"bucket", "s3://orders-2026/january", bucket, "orders-2026"},
+		{"bucket", "arn:aws:s3:::orders-2026", bucket, "orders-2026"},
+		{"bucket", "Orders", bucket, "my-bucket"},
+		{"bucket", "ab", bucket, "my-bucket"},
+		{"bucket", "*", bucket, "my-bucket"},
 	} {
 		t.Run(test.key+"="+test.value, func(t *testing.T) {
 			c := &cloud{}
@@ -51,10 +57,47 @@ func TestEachBadValueIsToldWithTheCommandThatMendsIt(t *testing.T) {
 	}
 }
 
+// Of a pair of keys, the one that is missing or wrong is told.
+func TestKeysThatNeedEachOtherAreToldWithTheCommandThatMendsThem(t *testing.T) {
+	const dollars = "a whole number of dollars from 1 to 1000000, or empty with an empty budgetEmail"
+	const email = "an e-mail address, because monthlyBudget is set"
+	long := strings.Repeat("x", 1_025)
+	for _, test := range []struct {
+		set                  map[string]string
+		key, allowed, mended string
+	}{
+		{map[string]string{"prefix": "orders/"}, "bucket", "because prefix is set", "my-bucket"},
+		{map[string]string{"bucket": "orders", "prefix": long}, "prefix", "at most 1024 bytes long, as a key is", long[1:]},
+		{map[string]string{"budgetEmail": "me@example.com"}, "monthlyBudget", dollars, "1"},
+		{map[string]string{"budgetEmail": "me@example.com", "monthlyBudget": "0"}, "monthlyBudget", dollars, "1"},
+		{map[string]string{"budgetEmail": "me@example.com", "monthlyBudget": "$5"}, "monthlyBudget", dollars, "1"},
+		{map[string]string{"budgetEmail": "me@example.com", "monthlyBudget": "1000001"}, "monthlyBudget", dollars, "1000000"},
+		{map[string]string{"monthlyBudget": "5"}, "budgetEmail", email, "you@example.com"},
+		{map[string]string{"monthlyBudget": "5", "budgetEmail": "me"}, "budgetEmail", email, "you@example.com"},
+		{map[string]string{"monthlyBudget": "5", "budgetEmail": "Me <me@example.com>"}, "budgetEmail", email, "you@example.com"},
+	} {
+		_, err := deployment(t, &cloud{}, test.set)
+		for _, want := range []string{
+			"config " + test.key + ` is "` + test.set[test.key] + `": it must be `,
+			test.allowed + "\n  pulumi config set " + test.key + " " + test.mended,
+		} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("with %v the error is\n%v\nwant one with:\n%s", test.set, err, want)
+			}
+		}
+		test.set[test.key] = test.mended
+		if _, err := deployment(t, &cloud{}, test.set); err != nil {
+			t.Errorf("pulumi config set %s %s does not mend it: %v", test.key, test.mended, err)
+		}
+	}
+}
+
 func TestTheLimitsThemselvesAreAllowed(t *testing.T) {
 	for _, set := range []map[string]string{
 		{"memorySize": "128", "timeout": "1", "maxWorkers": "1", "logRetentionDays": "1", "totalExecutionTimeout": "10", "powerValues": "128"},
 		{"memorySize": "10240", "timeout": "900", "maxWorkers": "900", "logRetentionDays": "3653", "totalExecutionTimeout": "900", "powerValues": "10240,128"},
+		{"bucket": "a.1", "prefix": strings.Repeat("x", 1_024), "monthlyBudget": "1", "budgetEmail": "me@example.com"},
+		{"bucket": strings.Repeat("b", 63), "prefix": "", "monthlyBudget": "1000000", "budgetEmail": "me@example.com"},
 	} {
 		mustDeploy(t, set)
 	}
@@ -64,6 +107,7 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 	set := map[string]string{
 		"memorySize": "1", "timeout": "0", "architecture": "mips", "maxWorkers": "0",
 		"logRetentionDays": "2", "totalExecutionTimeout": "0", "powerValues": "1",
+		"bucket": "B", "monthlyBudget": "0", "budgetEmail": "me",
 	}
 	_, err := deployment(t, &cloud{}, set)
 	for key := range set {
@@ -92,7 +136,10 @@ func TestPulumiYAMLDeclaresTheKeysThatTheProgramRequires(t *testing.T) {
 			t.Errorf("without %s the error is %v, want one with %q: the program does not read it", key, err, want)
 		}
 	}
-	required := []string{"architecture", "logRetentionDays", "maxWorkers", "memorySize", "powerValues", "timeout", "totalExecutionTimeout"}
+	required := []string{
+		"architecture", "bucket", "budgetEmail", "logRetentionDays", "maxWorkers", "memorySize", "monthlyBudget",
+		"powerValues", "prefix", "timeout", "totalExecutionTimeout",
+	}
 	if got := slices.Sorted(maps.Keys(proj.Config)); !slices.Equal(got, required) {
 		t.Errorf("Pulumi.yaml declares %v, want %v", got, required)
 	}

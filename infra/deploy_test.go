@@ -56,6 +56,7 @@ func TestRoleMayReadTheBucketAndWriteItsOwnLogAndNothingElse(t *testing.T) {
 	bucket, logs, role := c.one(t, bucketType), c.one(t, logGroupType), c.one(t, roleType)
 	want := policy{
 		{Sid: "Read", Effect: "Allow", Action: []string{"s3:GetObject"}, Resource: []string{"arn:aws:s3:::" + bucket.id + "/*"}},
+		{Sid: "List", Effect: "Allow", Action: []string{"s3:ListBucket"}, Resource: []string{"arn:aws:s3:::" + bucket.id}},
 		{Sid: "Log", Effect: "Allow", Action: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, Resource: []string{"arn:aws:logs:eu-west-1:123456789012:log-group:" + logs.id + ":*"}},
 	}
 	permit := c.one(t, permitType)
@@ -205,8 +206,8 @@ func TestEveryChildHasItsComponentAsParent(t *testing.T) {
 	}
 }
 
-func TestPowerTuningIsPinnedAndMayTouchTheFunctionAlone(t *testing.T) {
-	c, outs := mustDeploy(t, map[string]string{"powerValues": "128, 1769", "totalExecutionTimeout": "300"})
+func TestPowerTuningIsPinnedAndItsFunctionsMayTouchTheFunctionAlone(t *testing.T) {
+	c, outs := mustDeploy(t, map[string]string{"powerValues": "128, 1769", "totalExecutionTimeout": "301"})
 	tuning, fn := c.one(t, tuningType), c.one(t, functionType)
 	want := map[string]any{
 		"applicationId":   "arn:aws:serverlessrepo:us-east-1:451282441545:applications/aws-lambda-power-tuning",
@@ -215,7 +216,7 @@ func TestPowerTuningIsPinnedAndMayTouchTheFunctionAlone(t *testing.T) {
 		"parameters": map[string]any{
 			"lambdaResource":        "arn:aws:lambda:eu-west-1:123456789012:function:" + fn.id + "*",
 			"PowerValues":           "128,1769",
-			"totalExecutionTimeout": "300",
+			"totalExecutionTimeout": "301",
 		},
 	}
 	if diff := cmp.Diff(want, tuning.inputs.Mappable()); diff != "" {
@@ -234,15 +235,20 @@ func TestPowerTuningWithoutAStateMachineIsAnError(t *testing.T) {
 }
 
 func TestOutputsNameWhatWasDeployed(t *testing.T) {
-	c, outs := mustDeploy(t, nil)
+	c, outs := mustDeploy(t, map[string]string{"architecture": "x86_64", "timeout": "120", "totalExecutionTimeout": "300", "powerValues": "1024,128"})
 	fn := c.one(t, functionType)
 	want := map[string]any{
-		"bucketName":      c.one(t, bucketType).id,
-		"objectKey":       "sample.json",
-		"functionName":    fn.id,
-		"functionArn":     "arn:aws:lambda:eu-west-1:123456789012:function:" + fn.id,
-		"stateMachineArn": stateMachine,
-		"region":          "eu-west-1",
+		"bucketName":            c.one(t, bucketType).id,
+		"objectKey":             "sample.json",
+		"functionName":          fn.id,
+		"functionArn":           "arn:aws:lambda:eu-west-1:123456789012:function:" + fn.id,
+		"architecture":          "x86_64",
+		"timeout":               120,
+		"stateMachineArn":       stateMachine,
+		"powerTuningStackId":    c.one(t, tuningType).id,
+		"totalExecutionTimeout": 300,
+		"powerValues":           []int{1024, 128},
+		"region":                "eu-west-1",
 	}
 	if _, ok := outs["tuningInputs"]; !ok {
 		t.Error("there is no output tuningInputs")

@@ -26,17 +26,13 @@ import (
 // infra/, told by its environment, speaking the engine's protocol. The root is
 // a small one, so that it can be changed.
 func TestProgramRunsOnTheEnginesProtocol(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "infra")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	root := clone(t)
+	program, root := compiled(t), clone(t)
 
-	preview := run(t, program, root, true)
+	preview := run(t, program, root, true, nil)
 	if preview.err != nil {
 		t.Fatalf("preview: %v\n%s", preview.err, preview.log())
 	}
-	up := run(t, program, root, false)
+	up := run(t, program, root, false, nil)
 	if up.err != nil {
 		t.Fatalf("up: %v\n%s", up.err, up.log())
 	}
@@ -57,25 +53,56 @@ func TestProgramRunsOnTheEnginesProtocol(t *testing.T) {
 		}
 	}
 
+	if changes := up.aws.planned(t, &run(t, program, root, false, nil).aws); len(changes) > 0 {
+		t.Errorf("a second up plans to change %q", changes)
+	}
 	before := up.inputs(t)
-	if diff := cmp.Diff(before, run(t, program, root, false).inputs(t)); diff != "" {
+	if diff := cmp.Diff(before, run(t, program, root, false, nil).inputs(t)); diff != "" {
 		t.Errorf("a second up changes something (-first +second):\n%s", diff)
 	}
 	write(t, filepath.Join(root, "sample.json"), "[{}]\n")
-	if got := changed(before, run(t, program, root, false).inputs(t)); cmp.Diff([]string{objectType}, got) != "" {
+	if got := changed(before, run(t, program, root, false, nil).inputs(t)); cmp.Diff([]string{objectType}, got) != "" {
 		t.Errorf("a changed sample.json changes %v, want the object alone", got)
 	}
-	before[objectType] = run(t, program, root, false).inputs(t)[objectType]
+	before[objectType] = run(t, program, root, false, nil).inputs(t)[objectType]
 	write(t, filepath.Join(root, "handler", "main.go"), "package main\n\nfunc main() { println() }\n")
-	if got := changed(before, run(t, program, root, false).inputs(t)); cmp.Diff([]string{functionType}, got) != "" {
+	if got := changed(before, run(t, program, root, false, nil).inputs(t)); cmp.Diff([]string{functionType}, got) != "" {
 		t.Errorf("a changed handler changes %v, want the function alone", got)
 	}
 
 	write(t, filepath.Join(root, "handler", "main.go"), "package main\n\nfunc main() { missing() }\n")
-	broken := run(t, program, root, false)
+	broken := run(t, program, root, false, nil)
 	if broken.err == nil || !strings.Contains(broken.log(), "undefined: missing") {
 		t.Errorf("a handler that does not compile ends in %v and the words\n%s\nwant a failure with the compiler's", broken.err, broken.log())
 	}
+}
+
+// A value that is the template's own default is not in what the provider reads
+// back: naming it would be planned as a change by every later up, which fails.
+func TestASecondUpPlansNoChangeWhereAParameterIsTheTemplatesDefault(t *testing.T) {
+	program, root := compiled(t), clone(t)
+	for _, set := range []map[string]string{
+		{"totalExecutionTimeout": "300"},
+		{"powerValues": "128, 256,512,1024,1536,3008"},
+		{"totalExecutionTimeout": "300", "powerValues": "128,256,512,1024,1536,3008"},
+	} {
+		first, second := run(t, program, root, false, set), run(t, program, root, false, set)
+		if first.err != nil || second.err != nil {
+			t.Fatalf("up with %v: %v, %v\n%s%s", set, first.err, second.err, first.log(), second.log())
+		}
+		if changes := first.aws.planned(t, &second.aws); len(changes) > 0 {
+			t.Errorf("with %v a second up plans to change %q, want nothing", set, changes)
+		}
+	}
+}
+
+func compiled(t *testing.T) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "infra")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
 }
 
 // engine is the part of Pulumi's engine that a program speaks to.
@@ -92,8 +119,9 @@ type engine struct {
 	err     error                           // how the program ended
 }
 
-// run runs the program against a new engine, until it ends.
-func run(t *testing.T, program, root string, preview bool) *engine {
+// run runs the program against a new engine, until it ends, configured by the
+// files at the root but for set.
+func run(t *testing.T, program, root string, preview bool, set map[string]string) *engine {
 	t.Helper()
 	e := &engine{preview: preview, outputs: map[string]resource.PropertyMap{}}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -106,7 +134,7 @@ func run(t *testing.T, program, root string, preview bool) *engine {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 
-	settings, err := json.Marshal(stackConfig(t))
+	settings, err := json.Marshal(configured(t, set))
 	if err != nil {
 		t.Fatal(err)
 	}

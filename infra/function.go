@@ -17,8 +17,8 @@ type function struct {
 	arn  pulumi.StringOutput
 }
 
-// newFunction deploys the archive at path code, to read bucket's objects.
-func newFunction(ctx *pulumi.Context, cfg config, code string, bucket *sampleBucket) (*function, error) {
+// newFunction deploys the archive at path code, to read what from holds.
+func newFunction(ctx *pulumi.Context, cfg config, code string, from source) (*function, error) {
 	f := &function{}
 	name := ctx.Project()
 	if err := ctx.RegisterComponentResource("lambda-parallel-io:infra:Function", name, f); err != nil {
@@ -45,8 +45,8 @@ func newFunction(ctx *pulumi.Context, cfg config, code string, bucket *sampleBuc
 	}
 	allowed, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
 		Role: role.ID(),
-		Policy: pulumi.All(bucket.arn, logs.Arn).ApplyT(func(arns []any) (string, error) {
-			return readAndLog(arns[0].(string), arns[1].(string)).document()
+		Policy: pulumi.All(from.arn, logs.Arn).ApplyT(func(arns []any) (string, error) {
+			return readAndLog(arns[0].(string), from.prefix, arns[1].(string)).document()
 		}).(pulumi.StringOutput),
 	}, child)
 	if err != nil {
@@ -62,7 +62,7 @@ func newFunction(ctx *pulumi.Context, cfg config, code string, bucket *sampleBuc
 		MemorySize:    pulumi.Int(cfg.memorySize),
 		Timeout:       pulumi.Int(cfg.timeout),
 		Environment: lambda.FunctionEnvironmentArgs{Variables: pulumi.StringMap{
-			"BUCKET":      bucket.name,
+			"BUCKET":      from.bucket,
 			"MAX_WORKERS": pulumi.String(strconv.Itoa(cfg.maxWorkers)),
 		}},
 		// Text: Power Tuning reads the REPORT line, and fails on JSON.

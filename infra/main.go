@@ -1,6 +1,6 @@
 // Command infra is the Pulumi program of the deployment: the bucket with the
 // sample object, the function that reads it, and Power Tuning, which measures
-// the function. Pulumi.yaml, at the root, points here and declares the
+// the function; by configuration a bucket that exists already, and a budget. Pulumi.yaml, at the root, points here and declares the
 // configuration with its defaults.
 package main
 
@@ -34,11 +34,11 @@ func deploy(ctx *pulumi.Context, build builder) (pulumi.Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	bucket, err := newSampleBucket(ctx)
+	from, err := newSource(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	function, err := newFunction(ctx, cfg, code, bucket)
+	function, err := newFunction(ctx, cfg, code, from)
 	if err != nil {
 		return nil, err
 	}
@@ -46,5 +46,8 @@ func deploy(ctx *pulumi.Context, build builder) (pulumi.Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	return outputs(cfg, bucket, function, tuning), nil
+	if err := newBudget(ctx, cfg); err != nil {
+		return nil, err
+	}
+	return outputs(cfg, from, function, tuning), nil
 }

@@ -12,27 +12,39 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// What one execution does: ten invocations a power value, of 2,000 reads each.
-// Of the strategies, sequential takes longest: some 40 s an invocation, of the
-// 60 s that totalExecutionTimeout leaves by default.
+// What one execution does: ten invocations a power value, of at most 2,000
+// reads each. Of the strategies, sequential takes longest: some 40 s an
+// invocation, of the 60 s that totalExecutionTimeout leaves by default.
 const (
-	tuningNum    = 10
-	tuningRepeat = 2_000
+	tuningNum   = 10
+	tuningReads = 2_000
 )
 
-// outputs is what `pulumi stack output` shows.
-func outputs(cfg config, bucket *sampleBucket, fn *function, stateMachine pulumi.StringOutput) pulumi.Map {
-	return pulumi.Map{
-		"bucketName":      bucket.name,
-		"objectKey":       bucket.key,
-		"functionName":    fn.name,
-		"functionArn":     fn.arn,
-		"stateMachineArn": stateMachine,
-		"region":          fn.arn.ApplyT(region).(pulumi.StringOutput),
-		"tuningInputs": pulumi.All(fn.arn, bucket.key).ApplyT(func(known []any) (any, error) {
-			return tuningInputs(known[0].(string), known[1].(string), cfg.powerValues)
+// outputs is what `pulumi stack output` shows, with timeouts in seconds and
+// sizes in MB: objectKey of the sample bucket, or prefix of a bucket that the
+// configuration names.
+func outputs(cfg config, from source, fn *function, tuning powerTuning) pulumi.Map {
+	shown := pulumi.Map{
+		"bucketName":            from.bucket,
+		"functionName":          fn.name,
+		"functionArn":           fn.arn,
+		"architecture":          pulumi.String(cfg.architecture.name),
+		"timeout":               pulumi.Int(cfg.timeout),
+		"stateMachineArn":       tuning.stateMachine,
+		"powerTuningStackId":    tuning.stackID,
+		"totalExecutionTimeout": pulumi.Int(cfg.totalExecutionTimeout),
+		"powerValues":           pulumi.ToIntArray(cfg.powerValues),
+		"region":                fn.arn.ApplyT(region).(pulumi.StringOutput),
+		"tuningInputs": pulumi.All(fn.arn, from.sample).ApplyT(func(known []any) (any, error) {
+			return tuningInputs(known[0].(string), known[1].(string), from.prefix, cfg.powerValues)
 		}),
 	}
+	if cfg.bucket == "" {
+		shown["objectKey"] = from.sample
+	} else {
+		shown["prefix"] = pulumi.String(from.prefix)
+	}
+	return shown
 }
 
 // region is where the function is, whichever of flag, profile, environment and
@@ -48,10 +60,10 @@ func region(functionARN string) (string, error) {
 // tuningInputs holds, under the name of each strategy, what an execution that
 // measures it takes. The payloads name no concurrency: the function's own
 // MAX_WORKERS holds.
-func tuningInputs(functionARN, objectKey string, powerValues []int) (any, error) {
+func tuningInputs(functionARN, sample, prefix string, powerValues []int) (any, error) {
 	inputs := map[string]powertuning.Input{}
 	for _, name := range strategies.Names() {
-		payload, err := json.Marshal(event.Payload{Strategy: name, Repeat: tuningRepeat, ObjectKey: objectKey})
+		payload, err := json.Marshal(reads(name, sample, prefix))
 		if err != nil {
 			return nil, err
 		}
@@ -65,6 +77,19 @@ func tuningInputs(functionARN, objectKey string, powerValues []int) (any, error)
 		}
 	}
 	return plain(inputs)
+}
+
+// reads is a payload: the sample again and again, or the objects below a
+// prefix, refused where there are more of them than the plan allows for.
+func reads(strategy, sample, prefix string) any {
+	if sample != "" {
+		return event.Payload{Strategy: strategy, Repeat: tuningReads, ObjectKey: sample}
+	}
+	return struct {
+		Strategy   string `json:"strategy"`
+		Prefix     string `json:"prefix"`
+		MaxObjects int    `json:"maxObjects"`
+	}{strategy, prefix, tuningReads}
 }
 
 // plain turns v, by way of its JSON, into the maps and lists that Pulumi takes.

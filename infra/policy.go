@@ -1,6 +1,9 @@
 package main
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // policy is an IAM policy document.
 type policy []statement
@@ -37,14 +40,23 @@ func assumedByLambda() policy {
 	}}
 }
 
-// readAndLog is all that the function may do. Without s3:ListBucket a key that
-// is missing answers 403, not 404.
-func readAndLog(bucketARN, logGroupARN string) policy {
+// readAndLog is all that the function may do: read and list the keys that
+// begin with prefix, of which an empty one is all, and write its log.
+func readAndLog(bucketARN, prefix, logGroupARN string) policy {
+	below := literal.Replace(prefix) + "*"
+	list := statement{Sid: "List", Effect: "Allow", Action: []string{"s3:ListBucket"}, Resource: []string{bucketARN}}
+	if prefix != "" {
+		list.Condition = map[string]map[string]string{"StringLike": {"s3:prefix": below}}
+	}
 	return policy{
-		{Sid: "Read", Effect: "Allow", Action: []string{"s3:GetObject"}, Resource: []string{bucketARN + "/*"}},
+		{Sid: "Read", Effect: "Allow", Action: []string{"s3:GetObject"}, Resource: []string{bucketARN + "/" + below}},
+		list,
 		{Sid: "Log", Effect: "Allow", Action: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, Resource: []string{logGroupARN + ":*"}},
 	}
 }
+
+// literal writes what IAM would take for a wildcard or a variable as itself.
+var literal = strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}")
 
 // onlyTLS refuses everyone, whatever else they may do, over plain HTTP.
 func onlyTLS(bucketARN string) policy {

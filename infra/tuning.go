@@ -19,23 +19,47 @@ const (
 	stateMachineOutput = "StateMachineARN"
 )
 
-// newPowerTuning deploys the application, which may touch this function alone,
-// and returns the ARN of its state machine.
-func newPowerTuning(ctx *pulumi.Context, cfg config, fn *function) (pulumi.StringOutput, error) {
+// templateDefaults are the defaults of that version's template (template.yml).
+// A parameter that equals its default is left out: the provider drops it when
+// it reads the stack (flattenNonDefaultCloudFormationParameters), so that every
+// later `pulumi up` would plan it again and fail on an empty change set.
+var templateDefaults = map[string]string{
+	"PowerValues":           "128,256,512,1024,1536,3008",
+	"totalExecutionTimeout": "300",
+}
+
+// powerTuning is the application's stack in CloudFormation.
+type powerTuning struct {
+	stackID      pulumi.StringOutput
+	stateMachine pulumi.StringOutput // its ARN
+}
+
+// newPowerTuning deploys the application. Its functions may change and invoke
+// what has a name that begins with the function's: its versions and aliases,
+// too. Its state machine's role may invoke every function (AWSLambdaRole).
+func newPowerTuning(ctx *pulumi.Context, cfg config, fn *function) (powerTuning, error) {
+	parameters := pulumi.StringMap{"lambdaResource": pulumi.Sprintf("%s*", fn.arn)}
+	for name, value := range map[string]string{
+		"PowerValues":           join(cfg.powerValues, ","),
+		"totalExecutionTimeout": strconv.Itoa(cfg.totalExecutionTimeout),
+	} {
+		if value != templateDefaults[name] {
+			parameters[name] = pulumi.String(value)
+		}
+	}
 	stack, err := serverlessrepository.NewCloudFormationStack(ctx, ctx.Project()+"-power-tuning", &serverlessrepository.CloudFormationStackArgs{
 		ApplicationId:   pulumi.String(powerTuningID),
 		SemanticVersion: pulumi.String(powerTuningVersion),
 		Capabilities:    pulumi.ToStringArray([]string{"CAPABILITY_IAM"}),
-		Parameters: pulumi.StringMap{
-			"lambdaResource":        pulumi.Sprintf("%s*", fn.arn), // its versions and aliases too
-			"PowerValues":           pulumi.String(join(cfg.powerValues, ",")),
-			"totalExecutionTimeout": pulumi.String(strconv.Itoa(cfg.totalExecutionTimeout)),
-		},
+		Parameters:      parameters,
 	})
 	if err != nil {
-		return pulumi.StringOutput{}, err
+		return powerTuning{}, err
 	}
-	return stack.Outputs.ApplyT(stateMachineARN).(pulumi.StringOutput), nil
+	return powerTuning{
+		stackID:      stack.ID().ToStringOutput(),
+		stateMachine: stack.Outputs.ApplyT(stateMachineARN).(pulumi.StringOutput),
+	}, nil
 }
 
 func stateMachineARN(outputs map[string]string) (string, error) {

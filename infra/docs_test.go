@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// What docs/aws.md says of keys, defaults and outputs is what there is.
+func TestThePageNamesEveryKeyWithItsDefaultAndEveryOutput(t *testing.T) {
+	b, err := os.ReadFile("../docs/aws.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(b)
+	proj, _ := loadProject(t)
+	for key, declared := range proj.Config {
+		value := fmt.Sprint(declared.Default)
+		if value == "" {
+			value = "empty"
+		}
+		if row := fmt.Sprintf("| `%s` | %s |", key, value); !strings.Contains(page, row) {
+			t.Errorf("docs/aws.md has no row %q", row)
+		}
+	}
+	for _, set := range []map[string]string{nil, {"bucket": "my-documents"}} {
+		_, outs := mustDeploy(t, set)
+		for name := range outs {
+			if !strings.Contains(page, "`"+name+"`") {
+				t.Errorf("docs/aws.md does not name the output %s", name)
+			}
+		}
+	}
+}
