@@ -6,9 +6,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
+
+	"lambda-parallel-io/handler/build"
 )
 
 // executable is the name by which provided.al2023 starts the function.
@@ -35,8 +36,8 @@ func buildHandler(ctx context.Context, root string, a architecture) (string, err
 	defer os.RemoveAll(temp)
 
 	binary := filepath.Join(temp, executable)
-	if err := compile(ctx, root, a, binary); err != nil {
-		return "", fmt.Errorf("building the function for %s: %w", a.name, err)
+	if err := build.Function(ctx, root, "./handler", a.goarch, binary); err != nil {
+		return "", fmt.Errorf("for %s: %w", a.name, err)
 	}
 	packed := filepath.Join(temp, "function.zip")
 	if err := pack(binary, packed); err != nil {
@@ -47,29 +48,6 @@ func buildHandler(ctx context.Context, root string, a architecture) (string, err
 		return "", fmt.Errorf("packing the function: %w", err)
 	}
 	return path, nil
-}
-
-// neutral overrules each setting by which an environment, or go's own settings
-// file (`go env -w`), could change the binary. None is empty, since an empty
-// value lets the file through: -mod=readonly is the default, and a comma a
-// list of no experiments.
-var neutral = []string{
-	"CGO_ENABLED=0", "GOOS=linux",
-	"GOFLAGS=-mod=readonly", "GOWORK=off", "GOEXPERIMENT=,", "GOFIPS140=off",
-	"GOAMD64=v1", "GOARM64=v8.0",
-}
-
-func compile(ctx context.Context, root string, a architecture, binary string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
-		"-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", binary, "./handler")
-	cmd.Dir = root
-	cmd.Env = append(append(cmd.Environ(), neutral...), "GOARCH="+a.goarch)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s in %s: %w\n%s", cmd, root, err, said.Bytes())
-	}
-	return nil
 }
 
 // pack writes the archive of one executable file. Lambda needs its mode, and

@@ -84,7 +84,7 @@ func TestBuildThatFailsShowsTheCompilersWords(t *testing.T) {
 	root := clone(t)
 	write(t, filepath.Join(root, "handler", "main.go"), "package main\n\nfunc main() { missing() }\n")
 	_, err := buildHandler(t.Context(), root, architectures[0])
-	for _, want := range []string{"building the function for arm64", "undefined: missing", "main.go:3"} {
+	for _, want := range []string{"for arm64: building the function", "undefined: missing", "main.go:3"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -96,10 +97,44 @@ func TestASecondUpPlansNoChangeWhereAParameterIsTheTemplatesDefault(t *testing.T
 	}
 }
 
-func compiled(t *testing.T) (program string) {
+// A strategy that stands in the list is deployed with an execution input.
+func TestAFifthStrategyIsDeployedLikeTheOthers(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadFile("../strategies/strategies.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, overlay := t.TempDir(), map[string]string{}
+	for name, source := range map[string]string{
+		"strategies.go": strings.Replace(string(list), "semaphore}", "semaphore, fifth}", 1),
+		"fifth.go":      "package strategies\n\nvar fifth = Strategy{Name: \"fifth\", schedule: pool.schedule}\n",
+	} {
+		overlay[filepath.Join(root, "strategies", name)] = filepath.Join(dir, name)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(source), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace, err := json.Marshal(map[string]any{"Replace": overlay})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), replace, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	e := run(t, compiled(t, "-overlay="+filepath.Join(dir, "overlay.json")), root, false, nil)
+	if inputs := fmt.Sprint(e.outputs[string(resource.RootStackType)]["tuningInputs"]); e.err != nil || !strings.Contains(inputs, "fifth") {
+		t.Errorf("up = %v, tuningInputs %s: want one of the fifth strategy", e.err, inputs)
+	}
+}
+
+func compiled(t *testing.T, flags ...string) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "infra")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+	args := append(append([]string{"build"}, flags...), "-o", program, ".")
+	if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return program
