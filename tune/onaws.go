@@ -80,7 +80,7 @@ func resume(ctx context.Context, o *options, stdin io.Reader, stdout, stderr io.
 
 // spend shows what the comparison will cost, and makes it.
 func spend(ctx context.Context, o *options, c *comparison.Comparison, target stepfunctions.Target, stdin io.Reader, stdout, stderr io.Writer) error {
-	p, err := stepfunctions.NewPlan(c, target)
+	p, err := stepfunctions.NewPlan(c, target, nil)
 	if err != nil {
 		return usageError{err}
 	}

@@ -83,7 +83,7 @@ func (b *base) readInput() error {
 func (b *base) run(now time.Time) comparison.Run {
 	goal := b.input.Goal()
 	r := comparison.Run{
-		Time: now.UTC().Truncate(time.Second),
+		Time: now.UTC(),
 		OS:   runtime.GOOS + "/" + runtime.GOARCH,
 		CPUs: min(runtime.NumCPU(), runtime.GOMAXPROCS(0)), // by affinity, and by a container's limit
 	}

@@ -85,12 +85,12 @@ func TestAnInputsFurtherFieldsReachTheStateMachine(t *testing.T) {
 	}
 }
 
-func TestNothingButStepFunctionsInTheARNsRegionIsCalled(t *testing.T) {
+func TestNothingButWhatIsSaidIsCalledAndInTheARNsRegion(t *testing.T) {
 	srv, tuner := setup(t, "pool=killed-at-512")
 	if _, err := tune(t, t.Context(), tuner, threeVariants()); err != nil {
 		t.Fatal(err)
 	}
-	allowed := map[string]bool{"ListExecutions": true, "StartExecution": true, "DescribeExecution": true, "GetExecutionHistory": true}
+	allowed := map[string]bool{"ListExecutions": true, "StartExecution": true, "DescribeExecution": true, "GetExecutionHistory": true, "GetFunctionConfiguration": true}
 	for _, r := range srv.Requests() {
 		if !allowed[r.Operation] || r.Region != "eu-west-1" {
 			t.Errorf("%s was called, signed for %q; want only %v in eu-west-1", r.Operation, r.Region, allowed)
@@ -106,7 +106,7 @@ func TestAFailedVariantShowsItsCauseAndTheOthersGoOn(t *testing.T) {
 		"killed-at-512-long-payload": `payload: unknown field "note": the fields are strategy, concurrency, repeat, objectKey (Executor at 1024 MB, running in series; its execution ended as SUCCEEDED)`,
 		"no-such-function":           "ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:123456789012:function:fn-missing (Initializer; its execution ended as FAILED)",
 		"num-too-small":              "Missing num or num below 5 (Initializer; its execution ended as FAILED)",
-		"fine@37":                    "stopped by a person (its execution ended as ABORTED); its clean-up was skipped: `pulumi refresh`, then `pulumi up`, sets the function's memory size right",
+		"fine@37":                    "stopped by a person (its execution ended as ABORTED); its clean-up was skipped, so aliases RAM<power> are left, which the next execution over the same sizes takes over",
 	} {
 		t.Run(end, func(t *testing.T) {
 			_, tuner := setup(t, "unbounded="+end)
@@ -123,7 +123,7 @@ func TestAFailedVariantShowsItsCauseAndTheOthersGoOn(t *testing.T) {
 				t.Error("the other variants did not go on")
 			}
 			if !slices.ContainsFunc(told, func(p comparison.Progress) bool {
-				return strings.HasPrefix(p.Finished, "unbounded: failed after 1m32s: "+want[:20])
+				return strings.HasPrefix(p.Finished, "unbounded: failed after ") && strings.Contains(p.Finished, want[:20])
 			}) {
 				t.Errorf("no progress says that unbounded failed: %+v", told)
 			}
