@@ -1,10 +1,133 @@
 package powertuning
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 )
+
+// Report is the line with which Lambda ends the log of an invocation, and
+// from which the tool reads its durations.
+type Report struct {
+	RequestID   string
+	DurationMS  float64
+	BilledMS    int // of a cold start INIT is part of it
+	MemoryMB    int
+	MaxMemoryMB int
+	InitMS      float64 // 0 unless it was a cold start
+}
+
+// String is the line as Lambda writes it to a text log, tabs included and
+// without the line's end.
+func (r Report) String() string {
+	s := fmt.Sprintf("REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t",
+		r.RequestID, r.DurationMS, r.BilledMS, r.MemoryMB, r.MaxMemoryMB)
+	if r.InitMS > 0 {
+		s += fmt.Sprintf("Init Duration: %.2f ms\t", r.InitMS)
+	}
+	return s
+}
+
+// Measured is what the invocations at one power value took.
+type Measured struct {
+	Value       int       // MB
+	DurationsMS []float64 // Duration plus Init Duration, one an invocation
+	BilledMS    []int     // Billed Duration, one a duration
+}
+
+// mostMS bounds a duration: far above Lambda's 900 s, and no sum overflows.
+const mostMS float64 = 1e12
+
+func (m Measured) check() error {
+	if m.Value < MinPower || m.Value > MaxPower {
+		return fmt.Errorf("power value must be %d to %d MB, got %d", MinPower, MaxPower, m.Value)
+	}
+	if len(m.DurationsMS) != len(m.BilledMS) {
+		return fmt.Errorf("%d MB: %d durations and %d billed durations: there must be as many", m.Value, len(m.DurationsMS), len(m.BilledMS))
+	}
+	for i, d := range m.DurationsMS {
+		if b := float64(m.BilledMS[i]); !(d >= 0 && d <= mostMS && b >= 0 && b <= mostMS) {
+			return fmt.Errorf("%d MB: a duration must be 0 to %g ms, got %v, billed %v", m.Value, mostMS, d, b)
+		}
+	}
+	return nil
+}
+
+// The goals of a tuning: the values of an input's strategy.
+const (
+	Cost     = "cost"     // the least average price
+	Speed    = "speed"    // the least average duration
+	Balanced = "balanced" // a weighted mean of both, each as a share of its greatest
+
+	goals = Cost + ", " + Speed + " or " + Balanced
+)
+
+func isGoal(s string) bool { return s == Cost || s == Speed || s == Balanced }
+
+// Goal is by which rule a power value is chosen, and from what share of the
+// runs its statistics come. The zero Goal is that of the cheapest power value
+// by all runs; the tool's defaults are Input{}.Goal().
+type Goal struct {
+	Strategy         string  // Cost, Speed or Balanced; empty means Cost
+	BalancedWeight   float64 // of Balanced: 0 as Speed to 1 as Cost
+	DiscardTopBottom float64 // trimmed from each end: 0 to MaxDiscardTopBottom
+}
+
+// Goal is the goal that is in force for an execution with this input: the
+// tool's defaults for what is absent, its limits for what is beyond them, and
+// no trimming with onlyColdStarts.
+func (in Input) Goal() Goal {
+	share := func(given *float64, absent, most float64) float64 {
+		if given != nil {
+			return min(max(*given, 0), most)
+		}
+		return absent
+	}
+	g := Goal{
+		Strategy:         cmp.Or(in.Strategy, DefaultStrategy),
+		BalancedWeight:   share(in.BalancedWeight, DefaultBalancedWeight, 1),
+		DiscardTopBottom: share(in.DiscardTopBottom, DefaultDiscardTopBottom, MaxDiscardTopBottom),
+	}
+	if in.OnlyColdStarts {
+		g.DiscardTopBottom = 0
+	}
+	return g
+}
+
+func (g Goal) check() error {
+	switch {
+	case g.Strategy != "" && !isGoal(g.Strategy):
+		return fmt.Errorf("strategy must be %s, got %q", goals, shorten([]byte(g.Strategy)))
+	case !(g.BalancedWeight >= 0 && g.BalancedWeight <= 1): // NaN too
+		return fmt.Errorf("balanced weight must be 0 to 1, got %v", g.BalancedWeight)
+	case !(g.DiscardTopBottom >= 0 && g.DiscardTopBottom <= MaxDiscardTopBottom):
+		return fmt.Errorf("discarded share must be 0 to %g, got %v", MaxDiscardTopBottom, g.DiscardTopBottom)
+	}
+	return nil
+}
+
+// order returns the comparison by which the goal's first choice comes first;
+// among equals the one that was given first does.
+func (g Goal) order(of []summary) func(a, b summary) int {
+	var price, duration float64
+	for _, s := range of {
+		price, duration = max(price, s.AveragePrice), max(duration, s.AverageDuration)
+	}
+	return func(a, b summary) int {
+		byCost, bySpeed := cmp.Compare(a.AveragePrice, b.AveragePrice), cmp.Compare(a.AverageDuration, b.AverageDuration)
+		switch g.Strategy {
+		case Speed:
+			return cmp.Or(bySpeed, byCost)
+		case Balanced:
+			mean := func(s summary) float64 { // NaN of all, and so equal, where nothing was billed
+				return g.BalancedWeight*s.AveragePrice/price + (1-g.BalancedWeight)*s.AverageDuration/duration
+			}
+			return cmp.Compare(mean(a), mean(b))
+		}
+		return cmp.Or(byCost, bySpeed)
+	}
+}
 
 // ErrNoDurations is what [Analyze] returns when no power value has a duration
 // above 0: there is nothing to choose from, and the tool would fail.
@@ -19,36 +142,27 @@ var ErrNoDurations = errors.New("no power value has a duration")
 // counts in the execution's cost and is in no statistic; unlike in the tool,
 // where one failure ends the tuning, the others are still compared.
 func Analyze(goal Goal, region, arch string, runs []Measured) (Output, error) {
-	goal = goal.clamp()
 	base, err := BaseCost(region, arch)
-	if err != nil {
-		return Output{}, fmt.Errorf("analyze: %w", err)
+	if err = cmp.Or(err, goal.check()); err != nil {
+		return Output{}, err
 	}
 	summaries := make([]summary, len(runs))
 	for i, m := range runs {
 		if err := m.check(); err != nil {
-			return Output{}, fmt.Errorf("analyze: %w", err)
+			return Output{}, err
 		}
 		summaries[i] = summarize(base, goal.DiscardTopBottom, m)
 	}
-	out, err := analyze(goal, region, summaries)
-	if err != nil {
-		return Output{}, fmt.Errorf("analyze: %w", err)
-	}
-	return out, nil
+	return analyze(goal, region, summaries)
 }
 
 // analyze does what the tool's analyzer does, in its order.
 func analyze(goal Goal, region string, all []summary) (Output, error) {
 	kept := slices.DeleteFunc(slices.Clone(all), func(s summary) bool { return s.AverageDuration == 0 })
-	order, err := goal.order(kept)
-	if err != nil {
-		return Output{}, err
-	}
 	if len(kept) == 0 {
 		return Output{}, ErrNoDurations
 	}
-	slices.SortStableFunc(kept, order)
+	slices.SortStableFunc(kept, goal.order(kept))
 	best := kept[0]
 
 	var lambdaCost float64
@@ -71,4 +185,42 @@ func analyze(goal Goal, region string, all []summary) (Output, error) {
 		},
 		Stats: stats,
 	}, nil
+}
+
+// TrimmedMean is the mean of values without the lowest and the highest of
+// them, of each discardTopBottom times their number, rounded down; 0 for
+// none. It leaves values as they are. discardTopBottom is a share from 0 to
+// MaxDiscardTopBottom.
+func TrimmedMean(values []float64, discardTopBottom float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	trim := int(float64(len(values)) * discardTopBottom)
+	kept := slices.Sorted(slices.Values(values))[trim : len(values)-trim]
+	sum := 0.0
+	for _, v := range kept {
+		sum += v
+	}
+	return sum / float64(len(kept))
+}
+
+// summary is what one power value's executor answers.
+type summary struct {
+	Stat
+	totalCost float64 // dollars, of all invocations
+}
+
+// summarize does what an executor does with its invocations' logs. Durations
+// and billed durations are sorted and trimmed apart.
+func summarize(base, discardTopBottom float64, m Measured) summary {
+	billed, total := make([]float64, len(m.BilledMS)), 0.0
+	for i, ms := range m.BilledMS {
+		billed[i] = float64(ms)
+		total += Price(base, m.Value, billed[i])
+	}
+	return summary{Stat{
+		Value:           m.Value,
+		AveragePrice:    Price(base, m.Value, TrimmedMean(billed, discardTopBottom)),
+		AverageDuration: TrimmedMean(m.DurationsMS, discardTopBottom),
+	}, total}
 }

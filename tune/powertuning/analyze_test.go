@@ -38,7 +38,11 @@ func TestAnalyzerAsTheTool(t *testing.T) {
 			all = append(all, summary{Stat{value, s.AveragePrice, s.AverageDuration}, s.TotalCost})
 		}
 		goal := Input{Strategy: c.Input.Strategy, BalancedWeight: c.Input.BalancedWeight}.Goal()
-		got, err := analyze(goal, "us-east-1", all)
+		var got Output
+		err := goal.check()
+		if err == nil {
+			got, err = analyze(goal, "us-east-1", all)
+		}
 		if c.Error != "" {
 			if err == nil {
 				t.Errorf("%s: analyze = %+v, want an error", c.Name, got)
@@ -71,7 +75,7 @@ func TestExecutorAsTheTool(t *testing.T) {
 			t.Errorf("%s: %v", c.Name, err)
 		}
 		if len(c.Input.LogsReturnedInOrder) == 0 {
-			continue // a JSON log, see logParsing
+			continue // a JSON log
 		}
 		for _, w := range c.InvokedWith {
 			if got := string(in.Event()); got != w.Payload {
@@ -80,11 +84,9 @@ func TestExecutorAsTheTool(t *testing.T) {
 		}
 		m := Measured{Value: c.Input.Event.Value}
 		for _, log := range c.Input.LogsReturnedInOrder {
-			r, err := ParseReport(log)
-			if err != nil {
-				t.Fatalf("%s: %v", c.Name, err)
-			}
-			m.DurationsMS, m.BilledMS = append(m.DurationsMS, r.TotalMS()), append(m.BilledMS, r.BilledMS)
+			_, line, _ := strings.Cut(log, "REPORT ")
+			m.DurationsMS = append(m.DurationsMS, figure(t, line, "\tDuration: ")+figure(t, line, "\tInit Duration: "))
+			m.BilledMS = append(m.BilledMS, int(figure(t, line, "\tBilled Duration: ")))
 		}
 		region := strings.Split(in.LambdaARN, ":")[3]
 		out, err := Analyze(in.Goal(), region, c.Input.Architecture, []Measured{m})
@@ -101,6 +103,17 @@ func TestExecutorAsTheTool(t *testing.T) {
 			t.Errorf("%s: BilledFromPrice(%v) = %v, want %v rounded up", c.Name, got.AveragePrice, back, billed)
 		}
 	}
+}
+
+// figure reads a figure out of a REPORT line, 0 where it has none of the name.
+func figure(t *testing.T, line, name string) (f float64) {
+	t.Helper()
+	if _, after, ok := strings.Cut(line, name); ok {
+		if _, err := fmt.Sscan(after, &f); err != nil {
+			t.Fatalf("%s in %q: %v", name, line, err)
+		}
+	}
+	return f
 }
 
 func floats(ints []int) []float64 {
@@ -181,10 +194,24 @@ func TestAnalyzeRefusesWhatIsNoMeasurement(t *testing.T) {
 	}
 }
 
-// Whatever the goal's numbers are, the answer is one that JSON can hold.
-func TestStrangeGoalsAndFreeRunsHaveAnAnswer(t *testing.T) {
+func TestAnalyzeRefusesAGoalBeyondItsLimits(t *testing.T) {
 	for _, f := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1, 7} {
-		goal := Goal{Balanced, f, f}
+		for goal, want := range map[Goal]string{
+			{Balanced, f, 0.2}:     "balanced weight must be 0 to 1, got ",
+			{Balanced, 0.5, f / 7}: "discarded share must be 0 to 0.4, got ",
+		} {
+			out, err := Analyze(goal, "us-east-1", ARM64, []Measured{run(512, 10, 10)})
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("Analyze(%v) = %+v, %v, want an error with %q", goal, out, err, want)
+			}
+		}
+	}
+}
+
+// Where nothing was billed, the answer is still one that JSON can hold.
+func TestFreeRunsHaveAnAnswer(t *testing.T) {
+	for _, weight := range []float64{0, 0.5, 1} {
+		goal := Goal{Balanced, weight, MaxDiscardTopBottom}
 		out, err := Analyze(goal, "us-east-1", ARM64, []Measured{run(512, 10, 0), run(1024, 5, 0)})
 		if err != nil {
 			t.Errorf("Analyze(%v) = %v, want an answer", goal, err)
@@ -202,5 +229,21 @@ func TestAnalyzeLeavesTheRunsAsTheyAre(t *testing.T) {
 	}
 	if !slices.Equal(m.DurationsMS, []float64{3, 1, 2}) || !slices.Equal(m.BilledMS, []int{30, 10, 20}) {
 		t.Errorf("Analyze changed its runs to %+v", m)
+	}
+}
+
+const id = "6f7f6961-1e38-11e7-99ca-67bf163608ed"
+
+func TestReportIsLambdasLine(t *testing.T) {
+	warm := "REPORT RequestId: " + id + "\tDuration: 2345.67 ms\tBilled Duration: 2346 ms\tMemory Size: 2304 MB\tMax Memory Used: 90 MB\t"
+	cold := strings.Replace(warm, "2346", "2407", 1) + "Init Duration: 61.24 ms\t"
+	for r, want := range map[Report]string{
+		{id, 2345.67, 2346, 2304, 90, 0}:     warm,
+		{id, 2345.67, 2407, 2304, 90, 61.24}: cold,
+		{id, 1, 1, 128, 9, 0}:                "REPORT RequestId: " + id + "\tDuration: 1.00 ms\tBilled Duration: 1 ms\tMemory Size: 128 MB\tMax Memory Used: 9 MB\t",
+	} {
+		if got := r.String(); got != want {
+			t.Errorf("%#v.String() = %q, want %q", r, got, want)
+		}
 	}
 }

@@ -57,12 +57,6 @@ type cases struct {
 		}
 		Output float64
 	}
-	LogParsing []struct {
-		Name            string
-		Input           struct{ Log string }
-		ExtractDuration struct{ DurationMS, InitDurationMS, BilledDurationMS any }
-		Total, Billed   any // an object with an error where the tool fails
-	}
 	GeneratePayloads []struct {
 		Input struct {
 			Num     int
@@ -220,22 +214,6 @@ func TestTotalCostAsTheTool(t *testing.T) {
 		got := summarize(c.Input.MinCost, 0, Measured{Value: c.Input.Value, BilledMS: c.Input.Durations}).totalCost
 		if !near(got, c.Output) {
 			t.Errorf("total cost of %v at %d MB = %v, want %v", c.Input.Durations, c.Input.Value, got, c.Output)
-		}
-	}
-}
-
-func TestLogsReadAsTheTool(t *testing.T) {
-	for _, c := range load(t).LogParsing {
-		r, err := ParseReport(c.Input.Log)
-		if total, ok := c.Total.(float64); !ok || total == 0 { // the tool fails, or loses the run
-			if err == nil {
-				t.Errorf("%s: ParseReport = %+v, want an error", c.Name, r)
-			}
-			continue
-		}
-		if err != nil || r.DurationMS != c.ExtractDuration.DurationMS || r.InitMS != c.ExtractDuration.InitDurationMS ||
-			float64(r.BilledMS) != c.Billed || !near(r.TotalMS(), c.Total.(float64)) {
-			t.Errorf("%s: ParseReport = %+v (total %v), %v, want %+v", c.Name, r, r.TotalMS(), err, c)
 		}
 	}
 }

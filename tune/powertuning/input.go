@@ -1,6 +1,19 @@
 package powertuning
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // The limits of an input, and what the tool takes for a field that is absent.
 const (
@@ -14,71 +27,192 @@ const (
 	DefaultDiscardTopBottom = 0.2 // 0 with onlyColdStarts
 )
 
-// The goals of a tuning: the values of an input's strategy.
-const (
-	Cost     = "cost"     // the least average price
-	Speed    = "speed"    // the least average duration
-	Balanced = "balanced" // a weighted mean of both, each as a share of its greatest
-)
-
 // Input is what an execution of the state machine takes. It marshals to
 // exactly that; a field with its zero value is left out, and the tool's
 // default holds. The fields and their meaning are those of the tool's
 // README-INPUT-OUTPUT; onlyColdStarts and allowedExceptions are in its code
-// alone.
+// alone. See [Input.Unsupported] for the tag aws.
 type Input struct {
-	LambdaARN   string          `json:"lambdaARN,omitempty"`   // without version or alias
-	PowerValues []int           `json:"powerValues,omitempty"` // MB; absent: those of the deployment
-	Num         int             `json:"num,omitempty"`         // invocations a power value, at least MinNum
-	Payload     json.RawMessage `json:"payload,omitempty"`     // see [Input.Event]
-	PayloadS3   string          `json:"payloadS3,omitempty"`   // s3://bucket/key, in place of Payload
+	LambdaARN   string          `json:"lambdaARN,omitempty"`            // without version or alias
+	PowerValues []int           `json:"powerValues,omitempty"`          // MB; absent: those of the deployment
+	Num         int             `json:"num,omitempty"`                  // invocations a power value, at least MinNum
+	Payload     json.RawMessage `json:"payload,omitempty"`              // see [Input.Event]
+	PayloadS3   string          `json:"payloadS3,omitempty" aws:"only"` // s3://bucket/key, in place of Payload
 
 	Strategy         string   `json:"strategy,omitempty"`           // Cost, Speed or Balanced
 	BalancedWeight   *float64 `json:"balancedWeight,omitempty"`     // 0 as Speed to 1 as Cost
 	DiscardTopBottom *float64 `json:"discardTopBottom,omitempty"`   // share of the runs trimmed from each end, 0 to MaxDiscardTopBottom
 	SleepBetweenMS   int      `json:"sleepBetweenRunsMs,omitempty"` // ms after each invocation
 
-	ParallelInvocation   bool `json:"parallelInvocation,omitempty"`   // all invocations of a power value at once
-	OnlyColdStarts       bool `json:"onlyColdStarts,omitempty"`       // a version of its own for each invocation
-	IncludeOutputResults bool `json:"includeOutputResults,omitempty"` // stats in the output
-	DisablePayloadLogs   bool `json:"disablePayloadLogs,omitempty"`   // no payloads in the tool's logs and errors
-	DryRun               bool `json:"dryRun,omitempty"`               // one invocation, no statistics
+	ParallelInvocation   bool `json:"parallelInvocation,omitempty" aws:"only"` // all invocations of a power value at once
+	OnlyColdStarts       bool `json:"onlyColdStarts,omitempty" aws:"only"`     // a version of its own for each invocation
+	IncludeOutputResults bool `json:"includeOutputResults,omitempty"`          // stats in the output
+	DisablePayloadLogs   bool `json:"disablePayloadLogs,omitempty"`            // no payloads in the tool's logs and errors
+	DryRun               bool `json:"dryRun,omitempty" aws:"only"`             // one invocation, no statistics
 
-	// Types of a function's errors that do not end the execution.
-	AllowedExceptions []string `json:"allowedExceptions,omitempty"`
+	AllowedExceptions []string `json:"allowedExceptions,omitempty" aws:"only"` // types of a function's errors that do not end the execution
 
-	PreProcessorARN   string `json:"preProcessorARN,omitempty"`   // a function called before each invocation
-	PostProcessorARN  string `json:"postProcessorARN,omitempty"`  // a function called after each invocation
-	AutoOptimize      bool   `json:"autoOptimize,omitempty"`      // set the function to the chosen power
-	AutoOptimizeAlias string `json:"autoOptimizeAlias,omitempty"` // and publish it under this alias
+	PreProcessorARN   string `json:"preProcessorARN,omitempty" aws:"only"`   // a function called before each invocation
+	PostProcessorARN  string `json:"postProcessorARN,omitempty" aws:"only"`  // a function called after each invocation
+	AutoOptimize      bool   `json:"autoOptimize,omitempty" aws:"only"`      // set the function to the chosen power
+	AutoOptimizeAlias string `json:"autoOptimizeAlias,omitempty" aws:"only"` // and publish it under this alias
 }
 
-// Unsupported returns the names of the fields that are set and that need AWS:
-// a run on one machine can not do what they ask for. The name of a payload
-// that is a list of weighted ones is "payload (weighted)". The fields that
-// only change what the tool prints (includeOutputResults, disablePayloadLogs)
-// are never among them.
-func (in Input) Unsupported() []string {
-	_, weighted := in.weighted()
-	var names []string
-	for _, f := range []struct {
-		name string
-		set  bool
-	}{
-		{"payload (weighted)", weighted},
-		{"payloadS3", in.PayloadS3 != ""},
-		{"parallelInvocation", in.ParallelInvocation},
-		{"onlyColdStarts", in.OnlyColdStarts},
-		{"dryRun", in.DryRun},
-		{"allowedExceptions", len(in.AllowedExceptions) > 0},
-		{"preProcessorARN", in.PreProcessorARN != ""},
-		{"postProcessorARN", in.PostProcessorARN != ""},
-		{"autoOptimize", in.AutoOptimize},
-		{"autoOptimizeAlias", in.AutoOptimizeAlias != ""},
-	} {
-		if f.set {
-			names = append(names, f.name)
+// fieldNames are the names of Input's fields in JSON, in their order.
+var fieldNames = func() (names []string) {
+	for field := range reflect.TypeFor[Input]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}()
+
+// ParseInput reads the input of an execution, a JSON object. It takes what
+// the tool takes: whole numbers also as strings, powerValues also as "ALL"
+// (128 to 3,008 in steps of 64), a balancedWeight or discardTopBottom beyond
+// its limits. It is stricter where the tool would fail later or go on without
+// a word: an unknown field, a wrong type, a power value that Lambda does not
+// have or that stands twice. An error names the field, its value and what is
+// allowed.
+//
+// lambdaARN and num, which the tool requires, may be absent: a run on one
+// machine needs no ARN, and a caller has its own defaults.
+func ParseInput(raw []byte) (in Input, err error) {
+	if _, err = decode(raw, &in, jsonv2.RejectUnknownMembers(true)); err == nil {
+		err = in.check()
+	}
+	if err != nil {
+		return Input{}, fmt.Errorf("power tuning input: %w", err)
+	}
+	return in, nil
+}
+
+func (in Input) check() error {
+	for i, mb := range in.PowerValues {
+		if slices.Contains(in.PowerValues[:i], mb) {
+			return fmt.Errorf("powerValues: %d stands twice", mb)
+		}
+	}
+	return in.checkWeights()
+}
+
+const functionARNForm = "arn:aws:lambda:REGION:ACCOUNT:function:NAME, without version or alias"
+
+var functionARN = regexp.MustCompile(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+$`)
+
+// CheckFunctionARN returns an error unless arn is that of a Lambda function
+// without version or alias, the only form that the tool takes.
+func CheckFunctionARN(arn string) error {
+	if !functionARN.MatchString(arn) {
+		return fmt.Errorf("%q is not the ARN of a function: it must be of the form %s", shorten([]byte(arn)), functionARNForm)
+	}
+	return nil
+}
+
+// Unsupported returns the names of the fields that are set and that need AWS
+// (aws:"only" in [Input]): a run on one machine can not do what they ask for.
+// The name of a payload that is a list of weighted ones is "payload
+// (weighted)". The fields that only change what the tool prints
+// (includeOutputResults, disablePayloadLogs) are never among them.
+func (in Input) Unsupported() (names []string) {
+	if _, weighted := in.weighted(); weighted {
+		names = append(names, "payload (weighted)")
+	}
+	if len(in.AllowedExceptions) == 0 {
+		in.AllowedExceptions = nil
+	}
+	set := reflect.ValueOf(in)
+	for i, name := range fieldNames {
+		if set.Type().Field(i).Tag.Get("aws") == "only" && !set.Field(i).IsZero() {
+			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// Event is what every invocation receives as its event: the tool sends null
+// for a payload that is absent, null, false, 0 or "", and the JSON within for
+// one that is a string of JSON. It has no meaning for a weighted payload.
+func (in Input) Event() json.RawMessage {
+	var b bytes.Buffer
+	if json.Compact(&b, in.Payload) != nil || !truthy(b.Bytes()) {
+		return json.RawMessage("null")
+	}
+	var within string
+	if json.Unmarshal(b.Bytes(), &within) == nil && json.Valid([]byte(within)) {
+		return json.RawMessage(within)
+	}
+	return b.Bytes()
+}
+
+// Alters says in a sentence in what the event differs from the payload, by
+// more than white space: another value in its place, or a whole number that
+// JavaScript can not hold and rounds, as it does most above 2^53. It is empty
+// where nothing does, and of a payload with several such numbers it names the
+// first. Within a string nothing is rounded.
+func (in Input) Alters() string {
+	var given bytes.Buffer
+	if json.Compact(&given, in.Payload) != nil {
+		return "" // there is none
+	}
+	if sent := in.Event(); !bytes.Equal(sent, given.Bytes()) {
+		return fmt.Sprintf("Power Tuning sends %s in place of the payload %s", shorten(sent), shorten(given.Bytes()))
+	}
+	dec := jsontext.NewDecoder(&given, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	for token, err := dec.ReadToken(); err == nil; token, err = dec.ReadToken() {
+		number := token.String()
+		if token.Kind() != '0' || strings.ContainsAny(number, ".eE") {
+			continue
+		}
+		f, _ := token.Float() // of a payload with a number beyond float64 the event is null
+		if sent := strconv.FormatFloat(f, 'f', -1, 64); sent != number {
+			return fmt.Sprintf("Power Tuning rounds %s in the payload to %s: write it as a string", shorten([]byte(number)), sent)
+		}
+	}
+	return ""
+}
+
+// weighting is an element of a payload that is a list of weighted ones.
+type weighting struct {
+	Payload jsontext.Value `json:"payload"`
+	Weight  jsontext.Value `json:"weight"`
+}
+
+// weighted returns the weighted payloads, and whether there are any. As in
+// the tool any other array is an event as it is.
+func (in Input) weighted() ([]weighting, bool) {
+	var list []weighting
+	// Names by their exact letters, which encoding/json does not insist on.
+	if jsonv2.Unmarshal(in.Payload, &list) != nil || len(list) == 0 {
+		return nil, false
+	}
+	return list, !slices.ContainsFunc(list, func(w weighting) bool { return !truthy(w.Payload) || !truthy(w.Weight) })
+}
+
+// checkWeights says whether the tool will get from the weights to num
+// invocations, of which each payload needs one at least.
+func (in Input) checkWeights() error {
+	list, ok := in.weighted()
+	if !ok {
+		return nil
+	}
+	weights, total := make([]float64, len(list)), 0.0
+	for i, w := range list {
+		if json.Unmarshal(w.Weight, &weights[i]) != nil || weights[i] < 0 {
+			return fmt.Errorf("payload: weight must be a number above 0, got %s", shorten(w.Weight))
+		}
+		total += weights[i]
+	}
+	least := slices.Min(weights)
+	if in.Num > 0 && math.Floor(least*float64(in.Num)/total) < 1 { // 0: the caller knows num, or the tool will refuse it
+		return fmt.Errorf("payload: weight %g of %g in all gives less than one of num = %d invocations: num must be at least %.0f, or the weight greater",
+			least, total, in.Num, math.Ceil(total/least))
+	}
+	return nil
+}
+
+// truthy is JavaScript's idea of a JSON value that counts as given.
+func truthy(v []byte) bool {
+	var x any
+	return json.Unmarshal(v, &x) == nil && x != nil && x != false && x != 0.0 && x != ""
 }

@@ -3,6 +3,7 @@ package powertuning
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -38,27 +39,30 @@ func TestEveryFieldIsRead(t *testing.T) {
 	if got, err := json.Marshal(in); err != nil || string(got) != raw {
 		t.Errorf("ParseInput and Marshal = %s, %v, want %s", got, err, raw)
 	}
-	var members map[string]any
-	if err := json.Unmarshal([]byte(raw), &members); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range fieldNames {
-		if _, ok := members[name]; !ok {
-			t.Errorf("%s is in the list of fields and not read here", name)
+	for i, field := 0, reflect.ValueOf(in); i < field.NumField(); i++ {
+		if field.Field(i).IsZero() {
+			t.Errorf("ParseInput read no %s", field.Type().Field(i).Name)
 		}
 	}
-	if len(members) != len(fieldNames) {
-		t.Errorf("%d fields read here, %d in the list of fields", len(members), len(fieldNames))
+}
+
+func TestAnUnknownFieldIsToldTheFieldsThatThereAre(t *testing.T) {
+	want := `power tuning input: unknown field "repeat": the fields are lambdaARN, powerValues, num, payload, payloadS3, ` +
+		"strategy, balancedWeight, discardTopBottom, sleepBetweenRunsMs, " +
+		"parallelInvocation, onlyColdStarts, includeOutputResults, disablePayloadLogs, dryRun, " +
+		"allowedExceptions, preProcessorARN, postProcessorARN, autoOptimize, autoOptimizeAlias"
+	if in, err := ParseInput([]byte(`{"repeat": 5}`)); err == nil || err.Error() != want {
+		t.Errorf("ParseInput = %+v, %v, want %s", in, err, want)
 	}
 }
 
 func TestInputIsTakenAsTheToolTakesIt(t *testing.T) {
-	in, err := ParseInput([]byte(`{"num": "10", "powerValues": ["512", 1024.0, 3e3], "sleepBetweenRunsMs": "50", "strategy": ""}`))
+	in, err := ParseInput([]byte(`{"num": "10", "powerValues": ["512", 1024.0, 3e3], "sleepBetweenRunsMs": 5e1, "strategy": ""}`))
 	if err != nil || in.Num != 10 || in.SleepBetweenMS != 50 || !slices.Equal(in.PowerValues, []int{512, 1024, 3000}) || in.Goal().Strategy != Cost {
 		t.Errorf("numbers as strings: %+v, %v", in, err)
 	}
 	in, err = ParseInput([]byte(`{"powerValues": [], "balancedWeight": -3, "discardTopBottom": 0.5}`))
-	if want := (Goal{Cost, 0, 0.4}); err != nil || in.PowerValues != nil || in.Goal() != want {
+	if want := (Goal{Cost, 0, 0.4}); err != nil || len(in.PowerValues) != 0 || in.Goal() != want {
 		t.Errorf("beyond the limits: %+v, %v, want %+v", in.Goal(), err, want)
 	}
 	if got, want := (Input{}).Goal(), (Goal{Cost, 0.5, 0.2}); got != want {
@@ -72,48 +76,64 @@ func TestInputIsTakenAsTheToolTakesIt(t *testing.T) {
 
 func TestBadInputNamesFieldValueAndWhatIsAllowed(t *testing.T) {
 	for raw, want := range map[string]string{
-		``:                                      "it must be a JSON object",
-		`null`:                                  "it must be a JSON object, got null",
-		`[1]`:                                   "it must be a JSON object, got [1]",
-		"\x1b[2J\u202e":                         "got \uFFFD[2J\uFFFD",
-		`nonsense`:                              "got nonsense",
-		`{"num": 5`:                             "not valid JSON",
-		`{"num": 5} {}`:                         "not valid JSON",
-		`{"num": 5, "num": 6}`:                  "duplicate",
-		`{"Num": 5}`:                            `unknown field "Num": the fields are lambdaARN, `,
-		`{"powervalues": [512]}`:                `unknown field "powervalues"`,
-		`{"num": 4}`:                            "num must be a whole number of at least 5, got 4",
-		`{"num": 5.5}`:                          "got 5.5",
-		`{"num": "0x10"}`:                       `got "0x10"`,
+		``:                       "it must be a JSON object",
+		`null`:                   "it must be a JSON object, got null",
+		`[1]`:                    "it must be a JSON object, got [1]",
+		"\x1b[2J\u202e":          "got \uFFFD[2J\uFFFD",
+		`nonsense`:               "got nonsense",
+		`{"num": 5`:              "not valid JSON",
+		`{"num": 5} {}`:          "not valid JSON",
+		`{"num": 5, "num": 6}`:   "duplicate",
+		`{"Num": 5}`:             `unknown field "Num": the fields are lambdaARN, `,
+		`{"powervalues": [512]}`: `unknown field "powervalues"`,
+		`{"num": 4}`:             "num must be a whole number of at least 5, got 4",
+		`{"num": 5.5}`:           "got 5.5",
+		`{"num": "0x10"}`:        `got "0x10"`,
+		`{"balancedWeight": 0.5, "payload": {}, "dryRun": null}`: "dryRun must be true or false, got null",
+		`{"payloadS3": null}`:                                     "payloadS3 must be a string, got null",
+		`{"payloadS3": ""}`:                                       `payloadS3 must be of the form s3://BUCKET/KEY, got ""`,
+		`{"lambdaARN": ""}`:                                       `lambdaARN must be of the form`,
+		`{"allowedExceptions": ["E", null]}`:                      "allowedExceptions[1] must be a string, got null",
+		`{"allowedExceptions": null}`:                             "allowedExceptions must be a list of strings, got null",
+		`{"num": "0x8p4"}`:                                        `got "0x8p4"`,
+		`{"num": "` + "\u202e" + strings.Repeat("5", 1000) + `"}`: "got \"\uFFFD555",
+		`{"num": 5, "payload": [{"payload": 1, "weight": 2}, {"payload": 2, "weight": 9}]}`: "weight 2 of 11 in all gives less than one of num = 5 invocations: num must be at least 6",
+		`{"powerValues": null}`:                 `powerValues must be a list of MB or "ALL", got null`,
+		`{"powerValues": "all"}`:                `powerValues must be a list of MB or "ALL", got "all"`,
+		`{"num": 0}`:                            "of at least 5, got 0",
+		`{"num": 1e10}`:                         "got 1e10",
+		`{"num": "Inf"}`:                        `got "Inf"`,
+		`{"num": " 5"}`:                         `got " 5"`,
+		`{"num": true}`:                         `got true`,
 		`{"num": null}`:                         "num must be a whole number of at least 5, got null",
 		`{"powerValues": 512}`:                  `powerValues must be a list of MB or "ALL", got 512`,
 		`{"powerValues": "512,1024"}`:           `powerValues must be a list of MB or "ALL"`,
-		`{"powerValues": [127]}`:                "powerValues: each must be a whole number from 128 to 10240, got 127",
+		`{"powerValues": [127]}`:                "powerValues[0] must be a whole number from 128 to 10240, got 127",
 		`{"powerValues": ["10241"]}`:            `from 128 to 10240, got "10241"`,
 		`{"powerValues": [512, null]}`:          "got null",
-		`{"powerValues": [512, "512"]}`:         `powerValues: "512" stands twice`,
+		`{"powerValues": [512, "512"]}`:         `powerValues: 512 stands twice`,
 		`{"strategy": "Balanced"}`:              `strategy must be cost, speed or balanced, got "Balanced"`,
 		`{"strategy": 1}`:                       "strategy must be a string, got 1",
-		`{"balancedWeight": "0.5"}`:             `balancedWeight must be a number, got "0.5": it must be one from 0 to 1`,
-		`{"discardTopBottom": null}`:            "discardTopBottom must be a number, got null: it must be one from 0 to 0.4",
-		`{"balancedWeight": 1e999}`:             "balancedWeight must be a number, got 1e999",
+		`{"balancedWeight": "0.5"}`:             `balancedWeight must be a number from 0 to 1, got "0.5"`,
+		`{"discardTopBottom": null}`:            "discardTopBottom must be a number from 0 to 0.4, got null",
+		`{"balancedWeight": 1e999}`:             "balancedWeight must be a number from 0 to 1, got 1e999",
 		`{"sleepBetweenRunsMs": -1}`:            "sleepBetweenRunsMs must be a whole number of at least 0, got -1",
 		`{"parallelInvocation": "true"}`:        `parallelInvocation must be true or false, got "true"`,
 		`{"allowedExceptions": "E"}`:            `allowedExceptions must be a list of strings, got "E"`,
 		`{"payloadS3": "https://bucket/key"}`:   "payloadS3 must be of the form s3://BUCKET/KEY",
-		`{"lambdaARN": "parallel"}`:             `lambdaARN: "parallel" is not the ARN of a function: it must be of the form arn:aws:lambda:REGION:ACCOUNT:function:NAME`,
+		`{"lambdaARN": "parallel"}`:             `lambdaARN must be of the form arn:aws:lambda:REGION:ACCOUNT:function:NAME, without version or alias, got "parallel"`,
 		`{"lambdaARN": "` + exampleARN + `:1"}`: "without version or alias",
 		`{"num": 5, "payload": [{"payload": 1, "weight": 1}, {"payload": 2, "weight": 9}]}`:                             "payload: weight 1 of 10 in all gives less than one",
-		`{"num": 5, "payload": [` + strings.Repeat(`{"payload": 1, "weight": 1},`, 5) + `{"payload": 1, "weight": 1}]}`: "payload has 6 weighted payloads and num is 5: num must be at least as many",
+		`{"num": 5, "payload": [` + strings.Repeat(`{"payload": 1, "weight": 1},`, 5) + `{"payload": 1, "weight": 1}]}`: "gives less than one of num = 5 invocations: num must be at least 6",
 		`{"payload": [{"payload": 1, "weight": "1"}]}`:                                                                  `payload: weight must be a number above 0, got "1"`,
-		`{"` + strings.Repeat("z", 5000) + `": }`:                                                                       "not valid JSON",
-		`{"` + strings.Repeat("z", 5000) + `": 1, "` + strings.Repeat("z", 5000) + `": 1}`:                              "not valid JSON",
+		`{"payload": {"` + strings.Repeat("z", 5000) + `": }}`:                                                          "not valid JSON",
+		`{"payload": {"` + strings.Repeat("z", 5000) + `": 1, "` + strings.Repeat("z", 5000) + `": 1}}`:                 "not valid JSON",
 		`"` + strings.Repeat("z", 5000):                                                                                 "must be a JSON object",
 		`{"payload": "` + strings.Repeat("x", 100) + `", "` + strings.Repeat("y", 100) + `": 1}`:                        "…",
 	} {
 		in, err := ParseInput([]byte(raw))
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "power tuning input: ") || len(err.Error()) > 500 {
-			t.Errorf("ParseInput(%s) = %+v, %v, want an error with %q", raw, in, err, want)
+			t.Errorf("ParseInput(%.300s) = %+v, %v, want an error with %q", raw, in, err, want)
 		}
 	}
 }
@@ -137,8 +157,9 @@ func TestWhatNeedsAWSIsNamed(t *testing.T) {
 	for raw, want := range map[string][]string{
 		`{"lambdaARN": "` + exampleARN + `", "num": 5, "payload": [1, 2], "strategy": "speed", "discardTopBottom": 0, "sleepBetweenRunsMs": 5, "includeOutputResults": true, "disablePayloadLogs": true}`: nil,
 		`{"parallelInvocation": false, "onlyColdStarts": false, "dryRun": false, "autoOptimize": false}`:                                                                                                  nil,
-		`{"payload": [{"payload": {}, "weight": 1}]}`: {"payload (weighted)"},
-		`{"payload": [{"Payload": {}, "Weight": 1}]}`: nil, // an event as it is
+		`{"payload": [{"payload": {}, "weight": 1}]}`:  {"payload (weighted)"},
+		`{"payload": [{"Payload": {}, "Weight": 1}]}`:  nil, // an event as it is
+		`{"allowedExceptions": [], "powerValues": []}`: nil,
 		`{"payload": []}`: nil,
 		`{"payloadS3": "s3://b/k", "parallelInvocation": true, "onlyColdStarts": true}`:                 {"payloadS3", "parallelInvocation", "onlyColdStarts"},
 		`{"dryRun": true, "allowedExceptions": ["E"], "preProcessorARN": "a", "postProcessorARN": "b"}`: {"dryRun", "allowedExceptions", "preProcessorARN", "postProcessorARN"},
@@ -159,6 +180,29 @@ func TestEventIsWhatTheToolSends(t *testing.T) {
 	} {
 		if got := string(Input{Payload: json.RawMessage(payload)}.Event()); got != want {
 			t.Errorf("payload %s: event %s, want %s", payload, got, want)
+		}
+	}
+}
+
+func TestWhatPowerTuningMakesOfAPayloadIsSaid(t *testing.T) {
+	rounds := func(number, to string) string {
+		return "Power Tuning rounds " + number + " in the payload to " + to + ": write it as a string"
+	}
+	for payload, want := range map[string]string{
+		`0`: "Power Tuning sends null in place of the payload 0", `""`: `Power Tuning sends null in place of the payload ""`,
+		` false `:                      "Power Tuning sends null in place of the payload false",
+		`"{\"a\": 1}"`:                 `Power Tuning sends {"a": 1} in place of the payload "{\"a\": 1}"`,
+		`9007199254740993`:             rounds("9007199254740993", "9007199254740992"), // 2^53 + 1
+		`{"a": [1, 9007199254740995]}`: rounds("9007199254740995", "9007199254740996"),
+		`[-18446744073709551616]`:      rounds("-18446744073709551616", "-18446744073709552000"), // 2^64 as JavaScript writes it
+		``:                             "", `null`: "", `true`: "", `[]`: "", `1`: "", `"text"`: "", `{ "a": 0, "b": "" }`: "",
+		`[9007199254740992, 9007199254740994, -9007199254740991, 0.1, 1.5e300, -0]`: "",
+		`{"id": "9007199254740993"}`:        "",
+		`{"id": 1, "id": 9007199254740993}`: rounds("9007199254740993", "9007199254740992"),
+		"{\"\xff\": 9007199254740993}":      rounds("9007199254740993", "9007199254740992"),
+	} {
+		if got := (Input{Payload: json.RawMessage(payload)}).Alters(); got != want {
+			t.Errorf("payload %s: Alters() = %q, want %q", payload, got, want)
 		}
 	}
 }
@@ -204,7 +248,7 @@ func FuzzParseInput(f *testing.F) {
 		if !slices.Equal(in.Unsupported(), again.Unsupported()) || in.Goal() != again.Goal() {
 			t.Errorf("ParseInput(%q) = %+v, written and read %+v", raw, in, again)
 		}
-		if g := in.Goal(); checkStrategy(g.Strategy) != nil || g != g.clamp() {
+		if g := in.Goal(); g.check() != nil {
 			t.Errorf("ParseInput(%q).Goal() = %+v", raw, g)
 		}
 		if e := in.Event(); !json.Valid(e) {

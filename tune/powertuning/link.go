@@ -3,8 +3,8 @@ package powertuning
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"fmt"
 	"math"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -43,18 +43,12 @@ func hash(stats []Stat) string {
 	return b64(sizes) + ";" + b64(times) + ";" + b64(costs)
 }
 
-// component is JavaScript's encodeURIComponent, which the page undoes.
-// url.PathEscape is no match: it leaves =, & and others as they are. Invalid
-// UTF-8, on which the page would fail, becomes U+FFFD.
+// unescaped are the characters that JavaScript's encodeURIComponent leaves as
+// they are and url.QueryEscape does not, and the space.
+var unescaped = strings.NewReplacer("+", "%20", "%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*")
+
+// component is encodeURIComponent, which the page undoes. Invalid UTF-8, on
+// which the page would fail, becomes U+FFFD.
 func component(s string) string {
-	var b strings.Builder
-	for _, c := range []byte(strings.ToValidUTF8(s, "\uFFFD")) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-_.!~*'()", c) >= 0:
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
-	}
-	return b.String()
+	return unescaped.Replace(url.QueryEscape(strings.ToValidUTF8(s, "\uFFFD")))
 }

@@ -117,6 +117,19 @@ func TestFragmentsReadAsThePage(t *testing.T) {
 	}
 }
 
+func TestLabelsAreEscapedAsByEncodeURIComponent(t *testing.T) {
+	for label, want := range map[string]string{
+		"aZ09-_.!~*'()": "aZ09-_.!~*'()", // all that it leaves as it is
+		"a b+c%":        "a%20b%2Bc%25",
+		";,/?:@&=$#[]":  "%3B%2C%2F%3F%3A%40%26%3D%24%23%5B%5D",
+		"ä\xff":         "%C3%A4%EF%BF%BD",
+	} {
+		if got := component(label); got != want {
+			t.Errorf("component(%q) = %s, want %s", label, got, want)
+		}
+	}
+}
+
 func TestLinksInChinaAreInYuan(t *testing.T) {
 	stats := []Stat{{512, 1, 2}}
 	for _, got := range []string{Link("cn-north-1", stats), CompareLink("cn-north-1", "a", stats, "b", stats)} {

@@ -1,42 +1,111 @@
 package powertuning
 
-import "math"
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// The architectures of Lambda.
+const (
+	ARM64 = "arm64"
+	X8664 = "x86_64"
+)
 
 // AWS's list prices, in dollars, in us-east-1, without free tier, savings
-// plan or volume discount, as of PricesDate on the pages named here. Where a figure need not be
-// comparable with Power Tuning's, these are used.
+// plan or volume discount, as of PricesDate on
+// https://aws.amazon.com/lambda/pricing/ and https://aws.amazon.com/s3/pricing/
+// (S3 Standard). Where a figure need not be comparable with Power Tuning's,
+// these are used.
 const (
 	PricesDate   = "2026-11"
 	PricesRegion = "us-east-1"
 
-	LambdaPricesPage        = "https://aws.amazon.com/lambda/pricing/"
-	PricePerGBSecondARM64   = 0.0000133334
+	PricePerGBSecondARM64   = 0.0000133334 // 1,024 MB for 1,000 ms
 	PricePerGBSecondX8664   = 0.0000166667
 	PricePerMillionRequests = 0.20
-
-	S3PricesPage         = "https://aws.amazon.com/s3/pricing/" // S3 Standard
-	PricePerThousandGets = 0.0004
-
-	StepFunctionsPricesPage     = "https://aws.amazon.com/step-functions/pricing/" // standard workflows
-	PricePerThousandTransitions = 0.025
+	PricePerThousandGets    = 0.0004
 )
-
-// PricePerGBSecond is the list price of one GB-second, 1,024 MB for 1,000 ms,
-// on that architecture. It is NaN for one that Lambda does not have, so that
-// a mistake shows instead of a price.
-func PricePerGBSecond(arch string) float64 {
-	switch arch {
-	case ARM64:
-		return PricePerGBSecondARM64
-	case X8664:
-		return PricePerGBSecondX8664
-	}
-	return math.NaN()
-}
 
 // ComputeCost is the list price, in dollars, of the compute of one invocation
 // that was billed for so many ms at that size; its request and its S3 GETs
-// are not in it. It is NaN where [PricePerGBSecond] is.
+// are not in it. It is NaN for an architecture that Lambda does not have, so
+// that a mistake shows instead of a price.
 func ComputeCost(arch string, powerMB int, billedMS float64) float64 {
-	return billedMS / 1000 * float64(powerMB) / 1024 * PricePerGBSecond(arch)
+	price, ok := map[string]float64{ARM64: PricePerGBSecondARM64, X8664: PricePerGBSecondX8664}[arch]
+	if !ok {
+		return math.NaN()
+	}
+	return billedMS / 1000 * float64(powerMB) / 1024 * price
+}
+
+// baseCosts are the tool's prices of 1 ms at 128 MB, in dollars (yuan in
+// China): template.yml of 4.4.0, whose figures are rounded.
+var baseCosts = map[string]map[string]float64{
+	X8664: {
+		"ap-east-1": 2.9e-9, "af-south-1": 2.8e-9, "me-south-1": 2.6e-9, "eu-south-1": 2.4e-9,
+		"ap-northeast-3": 2.7e-9, "cn-north-1": 1.42e-8, "cn-northwest-1": 1.42e-8, "default": 2.1e-9,
+	},
+	ARM64: {"default": 1.7e-9},
+}
+
+// transitionCosts are the tool's prices of one state transition, from the
+// same place.
+var transitionCosts = map[string]float64{
+	"us-gov-west-1": 3e-5, "us-gov-east-1": 3e-5, "us-west-1": 2.79e-5, "sa-east-1": 3.75e-5,
+	"eu-south-1": 2.625e-5, "eu-west-3": 2.97e-5, "af-south-1": 2.975e-5, "me-south-1": 2.75e-5,
+	"ap-east-1": 2.75e-5, "ap-south-1": 2.85e-5, "ap-northeast-2": 2.71e-5,
+	"cn-north-1": 1.891e-4, "cn-northwest-1": 1.891e-4, "default": 2.5e-5,
+}
+
+// BaseCost is the tool's price of 1 ms at 128 MB, in dollars. The only error
+// is an architecture that Lambda does not have.
+func BaseCost(region, arch string) (float64, error) {
+	prices, ok := baseCosts[arch]
+	if !ok {
+		return 0, fmt.Errorf("architecture must be %s or %s, got %q", ARM64, X8664, arch)
+	}
+	return cmp.Or(prices[region], prices["default"]), nil
+}
+
+// Price is what the tool takes ms at value MB to cost, in dollars: it rounds
+// up to whole ms.
+func Price(baseCost float64, value int, ms float64) float64 {
+	return math.Ceil(ms) * baseCost * (float64(value) / MinPower)
+}
+
+// BilledFromPrice is the mean billed duration, in whole ms, behind an average
+// price of the tool: all that it tells of billing. The tool rounds the mean
+// up, and so this is at most 1 ms above it. It is NaN for an architecture or
+// a power value that there is not.
+func BilledFromPrice(region, arch string, value int, averagePrice float64) float64 {
+	base, err := BaseCost(region, arch)
+	if err != nil || value <= 0 {
+		return math.NaN()
+	}
+	return math.Round(averagePrice / Price(base, value, 1))
+}
+
+// ExecutionCost is the tool's executionCost, in dollars, rounded to 5 places:
+// that of the state transitions that an execution takes at most, by the tool's
+// own count. coldStarts is num with onlyColdStarts and 0 without. The region
+// is the state machine's.
+func ExecutionCost(region string, powerValues, coldStarts int) float64 {
+	transitions := 6 + 3*powerValues
+	if coldStarts > 0 { // a version for each invocation
+		transitions = 6 + powerValues + 2*powerValues*coldStarts
+	}
+	return fixed5(cmp.Or(transitionCosts[region], transitionCosts["default"]) * float64(transitions))
+}
+
+// fixed5 is JavaScript's +x.toFixed(5) for x >= 0. It rounds the exact value
+// as strconv does, except that it rounds a tie up; a tie at the sixth place is
+// an odd multiple of 1/64, no other is a float64.
+func fixed5(x float64) float64 {
+	if tie := x * 64; tie == math.Trunc(tie) && math.Mod(tie, 2) == 1 {
+		x = math.Nextafter(x, math.Inf(1))
+	}
+	f, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'f', 5, 64), 64)
+	return f
 }
