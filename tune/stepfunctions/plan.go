@@ -44,6 +44,8 @@ type Plan struct {
 	// AtRisk are the sizes at which a variant may run out of memory, by a local
 	// comparison: "pool (30) at 128 MB". One size that fails loses its variant.
 	AtRisk []string
+
+	Altered string // what Power Tuning makes of a payload that is to be sent as it is, in a sentence
 }
 
 // Dollars is the whole cost.
@@ -74,6 +76,9 @@ func NewPlan(c *comparison.Comparison, target Target, local *comparison.Comparis
 			return Plan{}, err
 		}
 		p.add(c, e)
+		if v.Strategy == comparison.None {
+			p.Altered = powertuning.Input{Payload: v.Payload}.Alters()
+		}
 		for _, power := range run.PowerValues {
 			if mayRunOut(local, v.Variant, power) {
 				p.AtRisk = append(p.AtRisk, fmt.Sprintf("%s at %s MB", v.Label(), prose.Thousands(power, 0)))
@@ -274,6 +279,9 @@ func (p Plan) WriteText(w io.Writer) error {
 	fmt.Fprintf(&b, "  Power Tuning tries a size that fails three times, which adds up to $%.4f, and\n  its variant is lost then.\n", p.Retries)
 	if len(p.AtRisk) > 0 {
 		fmt.Fprintf(&b, "  By the local run, memory may not do for %s:\n  leave these sizes out by --power.\n", prose.List(p.AtRisk))
+	}
+	if p.Altered != "" {
+		fmt.Fprintf(&b, "  %s.\n", p.Altered)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

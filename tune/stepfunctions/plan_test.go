@@ -116,6 +116,23 @@ func TestProcessorsThatTheStacksPowerTuningMayNotInvokeAreRefused(t *testing.T) 
 	}
 }
 
+func TestThePlanSaysWhatPowerTuningMakesOfAPayload(t *testing.T) {
+	for payload, want := range map[string]string{
+		`{"id": 9007199254740993}`: "Power Tuning rounds 9007199254740993 in the payload to 9007199254740992",
+		`0`:                        "Power Tuning sends null in place of the payload 0.",
+		`{"id": 1}`:                "",
+	} {
+		c := threeVariants()
+		c.Run.Repeat = 0
+		c.Variants = []comparison.Result{{Variant: comparison.Variant{Strategy: comparison.None, Payload: []byte(payload)}}}
+		p, err := stepfunctions.NewPlan(c, stepfunctions.Target{}, nil)
+		var b strings.Builder
+		if err != nil || p.WriteText(&b) != nil || !strings.Contains(b.String(), want) || want == "" && strings.Contains(b.String(), "the payload") {
+			t.Errorf("the plan of %s: %v\n%s\nwant %q in it", payload, err, b.String(), want)
+		}
+	}
+}
+
 func near(t *testing.T, what string, got, want float64) {
 	t.Helper()
 	if math.Abs(got-want) > 1e-9*want {
