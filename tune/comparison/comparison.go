@@ -170,6 +170,6 @@ func (c *Comparison) Measured() (begun, all int) {
 type Progress struct {
 	Done, Total int    // cells, or variants where the tuner runs these whole
 	Now         string // what runs now, "pool (30) at 512 MB"; empty at the end
-	Finished    string // what has just finished, and how, in a line; empty otherwise
+	Finished    string // what has just finished, and how, or why the next has to wait, in a line; empty otherwise
 	Changed     bool   // the comparison holds something new, worth saving
 }

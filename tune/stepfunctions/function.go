@@ -55,7 +55,7 @@ func (t *Tuner) Complete(ctx context.Context) (unknown string, err error) {
 	if len(c.Architectures) > 0 {
 		known.Arch = string(c.Architectures[0])
 	}
-	return "", t.is(known, "the function "+t.Function)
+	return "", t.learn(known, "the function "+t.Function)
 }
 
 // mayRunFor returns how long executors may go on after an execution has ended:

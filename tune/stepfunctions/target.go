@@ -80,7 +80,7 @@ func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 	t.ObjectKey = cmp.Or(t.ObjectKey, out.ObjectKey)
 	if t.Function == out.Function {
 		t.told = out.Arch != "" && out.Timeout != 0
-		if err := t.is(out, fmt.Sprintf("the function of the stack %q", stack)); err != nil {
+		if err := t.learn(out, fmt.Sprintf("the function of the stack %q", stack)); err != nil {
 			return Target{}, err
 		}
 	}
@@ -89,22 +89,22 @@ func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 		if len(t.PowerValues) == 0 {
 			t.PowerValues = out.PowerValues
 		}
-		return t, takes("execution-timeout", &t.ExecutionTimeout, out.ExecutionTimeout, fmt.Sprintf("totalExecutionTimeout of the stack %q", stack))
+		return t, adopt("execution-timeout", &t.ExecutionTimeout, out.ExecutionTimeout, fmt.Sprintf("totalExecutionTimeout of the stack %q", stack))
 	}
 	return t, nil
 }
 
-// is takes over what is known of the function.
-func (t *Target) is(known Target, whose string) error {
+// learn takes over what is known of the function.
+func (t *Target) learn(known Target, whose string) error {
 	return cmp.Or(
-		takes("arch", &t.Arch, known.Arch, "the architecture of "+whose),
-		takes("timeout", &t.Timeout, known.Timeout, "the timeout of "+whose),
+		adopt("arch", &t.Arch, known.Arch, "the architecture of "+whose),
+		adopt("timeout", &t.Timeout, known.Timeout, "the timeout of "+whose),
 	)
 }
 
-// takes sets what a flag left open to what is known, and refuses a flag that
+// adopt sets what a flag left open to what is known, and refuses a flag that
 // says otherwise.
-func takes[T comparable](flag string, value *T, known T, what string) error {
+func adopt[T comparable](flag string, value *T, known T, what string) error {
 	var open T
 	if *value == open {
 		*value = known

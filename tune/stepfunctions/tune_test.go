@@ -134,6 +134,7 @@ func TestAFailedVariantShowsItsCauseAndTheOthersGoOn(t *testing.T) {
 // What was not recorded differs from the recordings in words alone.
 func TestEveryNameOfACauseIsKnown(t *testing.T) {
 	thrown := regexp.MustCompile(`"error": "Error",\s*"cause": "(\\.|[^"\\])*"`)
+	cleaned := regexp.MustCompile(`"lambdaFunctionSucceededEventDetails": \{\s*"output": "\\"OK\\"",\s*"outputDetails": \{[^}]*\}\s*\}`)
 	instead := func(event string) func(string) string {
 		return func(recording string) string { return thrown.ReplaceAllString(recording, event) }
 	}
@@ -147,6 +148,9 @@ func TestEveryNameOfACauseIsKnown(t *testing.T) {
 		"the function's time": {replaced("Runtime.ExitError", "Sandbox.Timedout"), "the function's timeout: Runtime exited with error: signal: killed; lower --repeat, or raise the timeout (Executor"},
 		"an executor's time":  {instead(`"error": "States.Timeout"`), "the invocations did not end within totalExecutionTimeout: lower --repeat or --num, or choose --parallel (Executor at 512 MB;"},
 		"Lambda's, for it":    {instead(`"error": "Sandbox.Timedout", "cause": "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"RequestId: 6f7f Error: Task timed out after 600.00 seconds\"}"`), "the invocations did not end within totalExecutionTimeout: Task timed out after 600.00 seconds; lower --repeat or --num"},
+		"a clean-up that fails": {func(recording string) string {
+			return cleaned.ReplaceAllString(recording, `"lambdaFunctionFailedEventDetails": {"error": "TypeError", "cause": "clean-up"}`)
+		}, "out of memory: Runtime exited"},
 		"a processor":         {replaced("Invocation error (running in series)", "PreProcessor arn:aws:lambda:eu-west-1:123456789012:function:before failed"), "Runtime.ExitError: Runtime exited with error: signal: killed (Executor at 512 MB, PreProcessor arn:aws:lambda:eu-west-1:123456789012:function:before; "},
 		"a quote of the form": {replaced("sample.json", `x\\\\\\\" - original error type: \\\\\\\"y`), "out of memory: Runtime exited with error: signal: killed; leave 512"},
 		"a long first line":   {replaced("Runtime.ExitError", "E", "signal: killed", strings.Repeat("long ", 200)+`\\nchange it`), "…; change it (Executor at 512 MB"},
