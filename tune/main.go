@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 
 	"lambda-parallel-io/tune/stepfunctions"
@@ -24,17 +25,30 @@ const (
 )
 
 func main() {
-	ctx, stop := interruptible(context.Background())
-	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	s := &session{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	ctx, stop := s.interruptible(context.Background())
+	err := run(ctx, os.Args[1:], s)
 	stop()
 	os.Exit(exitCode(err, os.Stderr))
+}
+
+// session is what a command works with. stderr takes progress and, with -v,
+// details.
+type session struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	abandon atomic.Pointer[func()] // what a program that leaves at once has to do; nil for nothing
 }
 
 // errCells says that the run ended and cells failed: the report has told which.
 var errCells = errors.New("some cells failed")
 
 // usageError is an error in how the command was called.
-type usageError struct{ err error }
+type usageError struct {
+	err     error
+	command string // whose flags are to be explained; empty: the program's
+}
 
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
@@ -50,9 +64,8 @@ func (i interrupted) Error() string {
 }
 
 // interruptible returns a context that the first Ctrl-C or SIGTERM ends. The
-// second one leaves at once, with the function's processes and the temporary
-// folder.
-func interruptible(parent context.Context) (context.Context, func()) {
+// second one leaves at once.
+func (s *session) interruptible(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -60,7 +73,9 @@ func interruptible(parent context.Context) (context.Context, func()) {
 		first := (<-signals).(syscall.Signal)
 		cancel(interrupted{first})
 		second := (<-signals).(syscall.Signal)
-		abandon()
+		if abandon := s.abandon.Load(); abandon != nil {
+			(*abandon)()
+		}
 		os.Exit(128 + int(second))
 	}()
 	return ctx, func() { signal.Stop(signals) }
@@ -77,7 +92,7 @@ func exitCode(err error, stderr io.Writer) int {
 	case errors.Is(err, errCells):
 		return exitFailed
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "tune: %v\n      go run ./tune -h explains the flags\n", err)
+		fmt.Fprintf(stderr, "tune: %v\n      go run ./tune%s -h explains the flags\n", err, usage.command)
 		return exitUsage
 	case errors.As(err, &sig):
 		fmt.Fprintf(stderr, "tune: %v\n", err)

@@ -13,7 +13,7 @@ import (
 func TestTheREADMEShowsTheCommittedRun(t *testing.T) {
 	const example = "example"
 	again := t.TempDir()
-	if err := run(t.Context(), []string{"-from", filepath.Join(example, "results.json"), "-o", again}, nil, &bytes.Buffer{}, &bytes.Buffer{}); err != nil {
+	if err := run(t.Context(), []string{"draw", filepath.Join(example, "results.json"), "-o", again}, &session{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(again)
@@ -27,7 +27,7 @@ func TestTheREADMEShowsTheCommittedRun(t *testing.T) {
 		}
 		committed, err := os.ReadFile(filepath.Join(example, e.Name()))
 		if err != nil || !bytes.Equal(drawn, committed) {
-			t.Errorf("%s differs from what is drawn from results.json (%v): go run ./tune -from tune/example/results.json", e.Name(), err)
+			t.Errorf("%s differs from what is drawn from results.json (%v): go run ./tune draw tune/example/results.json", e.Name(), err)
 		}
 	}
 	readme, err := os.ReadFile("../README.md")

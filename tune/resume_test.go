@@ -18,7 +18,7 @@ import (
 )
 
 // A comparison on AWS that Ctrl-C cut off names the execution that goes on,
-// and -resume waits for that one and starts only what is missing.
+// and --resume waits for that one and starts only what is missing.
 func TestAComparisonOnAWSIsTakenUpAgain(t *testing.T) {
 	script := func(words string) sfntest.Script {
 		s, err := sfntest.Parse(words)
@@ -38,9 +38,9 @@ func TestAComparisonOnAWSIsTakenUpAgain(t *testing.T) {
 		return cmd
 	}
 
-	first := tune("-state-machine", "arn:aws:states:eu-west-1:123456789012:stateMachine:tuner",
-		"-function-arn", "arn:aws:lambda:eu-west-1:123456789012:function:reader",
-		"-strategies", "sequential,pool,semaphore", "-power", "512,1024", "-num", "5", "-o", out)
+	first := tune("aws", "--state-machine", "arn:aws:states:eu-west-1:123456789012:stateMachine:tuner",
+		"--function-arn", "arn:aws:lambda:eu-west-1:123456789012:function:reader",
+		"--strategies", "sequential,pool,semaphore", "--power", "512,1024", "--num", "5", "--execution-timeout", "900s", "-o", out)
 	stderr, err := first.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -66,23 +66,23 @@ func TestAComparisonOnAWSIsTakenUpAgain(t *testing.T) {
 	if got := first.ProcessState.ExitCode(); got != 130 {
 		t.Errorf("exit code %d after Ctrl-C, want 130", got)
 	}
-	for _, want := range []string{"aws stepfunctions describe-execution --execution-arn", "aws stepfunctions stop-execution --execution-arn", "go run ./tune -resume " + out} {
+	for _, want := range []string{"aws stepfunctions describe-execution --execution-arn", "aws stepfunctions stop-execution --execution-arn", "go run ./tune aws --resume " + out + " --execution-timeout 15m0s"} {
 		if !strings.Contains(words.String(), want) {
 			t.Errorf("after Ctrl-C stderr lacks %q:\n%s", want, &words)
 		}
 	}
 
 	fake.Follow(script("looks=0"))
-	second := tune("-resume", out)
+	second := tune("aws", "--resume", out)
 	text, err := second.Output()
 	if err != nil {
-		t.Fatalf("-resume: %v", err)
+		t.Fatalf("--resume: %v", err)
 	}
 	if got := len(fake.Executions()); got != 3 || fake.Overlaps() != 0 {
 		t.Errorf("%d executions were started, %d of them while another ran; want 3 and 0", got, fake.Overlaps())
 	}
 	if !strings.Contains(string(text), "semaphore (30)") || strings.Contains(string(text), "not measured") {
-		t.Errorf("-resume did not complete the comparison:\n%s", text)
+		t.Errorf("--resume did not complete the comparison:\n%s", text)
 	}
 	_, _ = io.Copy(io.Discard, stderr)
 }

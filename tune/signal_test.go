@@ -37,8 +37,8 @@ func start(t *testing.T) *started {
 	if err := os.Mkdir(s.scratch, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	s.cmd = exec.Command("tune", "-function", self, "-env", asFunction+"=hangs for pool", "-object", "../sample.json",
-		"-strategies", "sequential,pool", "-power", "1769", "-num", "1", "-o", s.out)
+	s.cmd = exec.Command("tune", "--function", self, "--env", asFunction+"=hangs for pool", "--object", "../sample.json",
+		"--strategies", "sequential,pool", "--power", "1769", "--num", "1", "-o", s.out)
 	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.scratch)
 	s.cmd.Stdout = &s.stdout
 	stderr, err := s.cmd.StderrPipe()

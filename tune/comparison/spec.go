@@ -12,12 +12,13 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// MemoryPerVCPU is the memory size that buys one vCPU, in MB (AWS Lambda
-// Developer Guide, configuration-memory).
-const MemoryPerVCPU = 1_769
-
 // None is the strategy of a variant whose payload is sent as it was given.
 const None = "none"
+
+// MemoryPerVCPU is the memory size, in MB, with which Lambda gives a function
+// one vCPU in full; processor time is in proportion to memory.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+const MemoryPerVCPU = 1_769
 
 // The limits of a comparison: far above what one can wait for, and low enough
 // that each view of it is drawn in seconds.
@@ -25,6 +26,7 @@ const (
 	MaxNum         = 10_000 // invocations a cell
 	maxSizes       = 64
 	maxVariants    = 256
+	maxCells       = 4_096
 	maxInvocations = 1_000_000
 	maxTimeoutSec  = 900       // Lambda's
 	maxPayload     = 6 << 20   // bytes: Lambda's limit of a synchronous invocation
@@ -120,8 +122,8 @@ func (s Spec) Validate() error {
 	if s.Arch != powertuning.ARM64 && s.Arch != powertuning.X8664 {
 		return &FieldError{"arch", fmt.Sprintf("%.40q: it must be %s or %s", s.Arch, powertuning.ARM64, powertuning.X8664)}
 	}
-	if n := len(s.Variants); n > maxVariants {
-		return fmt.Errorf("%d variants: there can be %d", n, maxVariants)
+	if n := len(s.Variants); n > maxVariants || n*len(s.PowerValues) > maxCells {
+		return fmt.Errorf("%d variants x %d sizes: there can be %d variants and %d cells", n, len(s.PowerValues), maxVariants, maxCells)
 	}
 	if n := s.Num * len(s.PowerValues) * len(s.Variants); n > maxInvocations {
 		return &FieldError{"num", fmt.Sprintf("%d: with %d sizes and %d variants these are %d invocations, and there can be %d",
@@ -160,7 +162,7 @@ func (s Spec) checkVariants() error {
 	if s.AWS() {
 		most, where = maxInput, "Step Functions"
 	}
-	all := 0
+	all, seen := 0, map[string]bool{}
 	for _, v := range s.Variants {
 		if n := len(v.Strategy); n < 1 || n > maxText {
 			return &FieldError{"strategies", fmt.Sprintf("has a name of %d bytes: it must be 1 to %d long", n, maxText)}
@@ -171,6 +173,10 @@ func (s Spec) checkVariants() error {
 		if n := len(v.Payload); n > most {
 			return &FieldError{"payload", fmt.Sprintf("of %s has %d bytes: %s takes %d at most", v.Label(), n, where, most)}
 		}
+		if seen[v.Label()] {
+			return &FieldError{"strategies", v.Label() + " stands twice"}
+		}
+		seen[v.Label()] = true
 		all += len(v.Payload)
 	}
 	if all > maxPayloads {
@@ -183,7 +189,11 @@ func within[N int | float64](name string, got, least, most N) error {
 	if got >= least && got <= most {
 		return nil
 	}
-	return &FieldError{name, fmt.Sprintf("%v: it must be from %v to %v", got, least, most)}
+	kind := ""
+	if _, whole := any(got).(int); whole {
+		kind = "a whole number "
+	}
+	return &FieldError{name, fmt.Sprintf("%v: it must be %sfrom %v to %v", got, kind, least, most)}
 }
 
 // Label is how people are told of a variant: "pool (30)", "sequential".

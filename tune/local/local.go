@@ -3,29 +3,71 @@
 package local
 
 import (
+	"context"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
 	"io"
 	"log"
-	"time"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
 
-	"lambda-parallel-io/tune/local/s3"
-	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/handler/build"
 )
 
-// Config says what to compare, beside what the comparison itself says.
-type Config struct {
-	Function string   // a Go package to build, or an executable that speaks the Runtime API
-	Ours     bool     // whether the answers are this project's: then they are checked
-	Env      []string // KEY=VALUE, for the function
-	Object   string   // the file that S3 holds
-	Key      string   // under this key
-	Dir      string   // a folder for what is built; the caller removes it
-
-	Latency s3.Latency
-	Seed    uint64
-	Timeout time.Duration // of an invocation
-	Sleep   time.Duration // after each invocation
-	Goal    powertuning.Goal
-
+// Options say what a comparison on this machine needs beside its Spec.
+type Options struct {
+	Object  string      // the file that S3 holds, under the Spec's ObjectKey
+	Env     []string    // KEY=VALUE, for the function
 	Verbose *log.Logger // takes each invocation's REPORT line and what the model costs; may be nil
 	Output  io.Writer   // takes what the function prints; may be nil
+}
+
+// executable returns the path of the function's executable: function itself
+// where that is one, else what is built of that package, in dir.
+func executable(ctx context.Context, function, dir string) (string, error) {
+	info, err := os.Stat(function)
+	if err == nil && info.Mode().IsRegular() {
+		if info.Mode()&0o111 == 0 {
+			return "", fmt.Errorf("the function %s is a file that is not executable: name an executable that speaks the Lambda Runtime API, or a Go package", function)
+		}
+		return filepath.Abs(function)
+	}
+	bootstrap := filepath.Join(dir, "bootstrap")
+	if err := build.Function(ctx, "", function, runtime.GOARCH, bootstrap); errors.Is(err, exec.ErrNotFound) {
+		return "", fmt.Errorf("%w\nput the go command on PATH, or name an executable with --function", err)
+	} else if err != nil {
+		return "", err
+	}
+	if info, err = os.Stat(bootstrap); err != nil || info.Mode()&0o111 == 0 {
+		return "", fmt.Errorf("the function %s is a Go package that is not package main: name one that is, or an executable", function)
+	}
+	return bootstrap, nil
+}
+
+// reported are the modules on which a function's figures depend.
+var reported = []string{
+	"github.com/aws/aws-lambda-go",
+	"github.com/aws/aws-sdk-go-v2/service/s3",
+	"github.com/sourcegraph/conc",
+	"golang.org/x/sync",
+}
+
+// versions reads from a Go executable what it was built with.
+func versions(path string) map[string]string {
+	v := map[string]string{"tune": runtime.Version()}
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return v // not a Go program
+	}
+	v["go"] = info.GoVersion
+	for _, m := range info.Deps {
+		if slices.Contains(reported, m.Path) {
+			v[m.Path] = m.Version
+		}
+	}
+	return v
 }

@@ -1,127 +1,140 @@
 package local
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/lambda"
 	"lambda-parallel-io/tune/local/s3"
 	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/prose"
 )
 
 // Tuner measures a comparison's cells one after the other. Close it.
 type Tuner struct {
-	cfg  Config
-	path string // of the function's executable
-	s3   *s3.Server
-	env  []string
+	Options
+	dir      string // a temporary folder for the function's executable and S3's authority
+	path     string // of the function's executable
+	s3       *s3.Server
+	env      []string
+	function atomic.Pointer[lambda.Function] // the last one
 }
 
 // bucket is the name of the one that holds the object.
 const bucket = "parallel-io"
 
-// New builds the function and starts S3.
-func New(ctx context.Context, cfg Config) (*Tuner, error) {
-	object, err := os.ReadFile(cfg.Object)
+// New makes a Tuner, and nothing yet but its temporary folder.
+func New(o Options) (*Tuner, error) {
+	dir, err := os.MkdirTemp("", "tune-")
 	if err != nil {
-		return nil, fmt.Errorf("reading the object for the local S3: %w", err)
+		return nil, fmt.Errorf("a folder for the function's executable: %w", err)
 	}
-	path, err := executable(ctx, cfg.Function, cfg.Dir)
-	if err != nil {
-		return nil, err
-	}
-	quiet := log.New(io.Discard, "", 0)
-	if cfg.Verbose != nil {
-		quiet = cfg.Verbose
-	}
-	server, err := s3.Start(cfg.Latency, cfg.Seed, quiet)
-	if err != nil {
-		return nil, err
-	}
-	t := &Tuner{cfg: cfg, path: path, s3: server}
-	if err := t.prepare(object); err != nil {
-		return nil, errors.Join(err, server.Close())
-	}
-	return t, nil
+	o.Verbose = cmp.Or(o.Verbose, log.New(io.Discard, "", 0))
+	return &Tuner{Options: o, dir: dir}, nil
 }
 
-// prepare fills the bucket, and gives the function its way there, with
-// credentials made for this run.
-func (t *Tuner) prepare(object []byte) error {
-	if err := t.s3.CreateBucket(bucket); err != nil {
+// Close ends S3 and removes the temporary folder.
+func (t *Tuner) Close() error {
+	err := os.RemoveAll(t.dir)
+	if t.s3 != nil {
+		err = errors.Join(err, t.s3.Close())
+	}
+	return err
+}
+
+// Abandon kills the function's processes and removes the temporary folder, for
+// a program that leaves at once. Any goroutine may call it at any time.
+func (t *Tuner) Abandon() {
+	if f := t.function.Load(); f != nil {
+		f.Kill()
+	}
+	_ = os.RemoveAll(t.dir) // there is nobody left to tell
+}
+
+// start builds the function, and starts an S3 that holds the object. The
+// function gets its way there, with credentials made for this run.
+func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
+	latency, err := s3.ParseLatency(spec.Latency)
+	if err != nil {
 		return err
 	}
-	if err := t.s3.Put(bucket, t.cfg.Key, object); err != nil {
+	object, err := os.ReadFile(t.Object)
+	if err != nil {
+		return fmt.Errorf("reading the object for the local S3: %w", err)
+	}
+	if t.path, err = executable(ctx, spec.Function, t.dir); err != nil {
 		return err
 	}
-	ca := authority(t.cfg.Dir)
-	if err := os.WriteFile(ca, t.s3.CA(), 0o600); err != nil {
+	if t.s3, err = s3.Start(latency, spec.Seed, t.Verbose); err != nil {
+		return err
+	}
+	if err := t.s3.Put(bucket, spec.ObjectKey, object); err != nil {
+		return err
+	}
+	authority := filepath.Join(t.dir, "s3-authority.pem")
+	if err := os.WriteFile(authority, t.s3.CA(), 0o600); err != nil {
 		return fmt.Errorf("writing the local S3's certificate: %w", err)
 	}
 	t.env = append([]string{
 		"BUCKET=" + bucket,
 		"AWS_ENDPOINT_URL_S3=" + t.s3.URL(),
-		caVariable + ca,
+		"AWS_CA_BUNDLE=" + authority,
 		"AWS_ACCESS_KEY_ID=LOCAL" + rand.Text()[:15],
 		"AWS_SECRET_ACCESS_KEY=" + rand.Text(),
 		"AWS_SESSION_TOKEN=" + rand.Text(),
-	}, t.cfg.Env...)
+	}, t.Env...)
 	return nil
 }
 
-// caVariable tells the function which authority to trust, and this program
-// which processes are the function's.
-const caVariable = "AWS_CA_BUNDLE="
-
-func authority(dir string) string { return filepath.Join(dir, "s3-authority.pem") }
-
-// Abandon kills the processes of the function of a Tuner with that Config.Dir,
-// for a program that leaves at once.
-func Abandon(dir string) { lambda.KillMarked(caVariable + authority(dir)) }
-
-// Close ends S3.
-func (t *Tuner) Close() error { return t.s3.Close() }
-
-// Versions returns what the function was built with.
-func (t *Tuner) Versions() map[string]string { return versions(t.path) }
-
 // Tune measures every cell that the variants of c lack, size by size, so that
 // the variants of one size are measured close to each other in time. A cell
-// that fails holds its cause. The error is the model's own, the cause of ctx
-// or what observe returned: then the cell that was being measured is missing.
+// that fails holds its cause. The first call builds the function; it notes in
+// c what that was built with. The error is the model's own, the cause of ctx or
+// what observe returned: then the cell that was being measured is missing.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
-	p := comparison.Progress{Total: len(c.Variants) * len(c.Run.PowerValues)}
-	for i := range c.Variants {
-		p.Done += len(c.Variants[i].Cells)
+	if t.s3 == nil {
+		if err := t.start(ctx, c.Run.Spec); err != nil {
+			return err
+		}
 	}
+	c.Run.Versions = versions(t.path)
+	p := comparison.Progress{Total: len(c.Variants) * len(c.Run.PowerValues)}
+	p.Done, _ = c.Measured()
 	for _, power := range c.Run.PowerValues {
 		for i := range c.Variants {
-			v := &c.Variants[i]
-			if v.Cell(power) != nil {
+			r := &c.Variants[i]
+			if r.Cell(power) != nil {
 				continue
 			}
-			p.Now, p.Finished, p.Changed = fmt.Sprintf("%s at %d MB", v.Label(), power), "", false
+			p.Now, p.Finished, p.Changed = fmt.Sprintf("%s at %d MB", r.Label(), power), "", false
 			if err := observe(p); err != nil {
 				return err
 			}
-			cell, err := t.measure(ctx, c.Run, v, power)
+			cell, err := t.measure(ctx, &c.Run, r.Variant, power)
 			if err != nil {
 				return err
 			}
-			v.Cells = append(v.Cells, cell)
-			if v.Tuning, err = t.analyze(c.Run, v); err != nil {
+			r.Cells = append(r.Cells, cell)
+			if r.Tuning, err = analyze(&c.Run, r); err != nil {
 				return err
 			}
 			p.Done++
-			p.Finished, p.Changed = outcome(p.Now, cell), true
+			p.Finished, p.Changed = p.Now+": "+cmp.Or(cell.Error, fmt.Sprintf("median %.1f ms", comparison.Median(cell.DurationsMS))), true
 			if err := observe(p); err != nil {
 				return err
 			}
@@ -130,26 +143,118 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	return nil
 }
 
-// outcome tells of a finished cell in a line.
-func outcome(name string, cell comparison.Cell) string {
-	if cell.Error != "" {
-		return name + ": " + cell.Error
+// measure runs a cell: in a process of its own a warm-up, which takes the cold
+// start, and then the invocations that count. It ends at the first failure.
+func (t *Tuner) measure(ctx context.Context, run *comparison.Run, v comparison.Variant, power int) (cell comparison.Cell, err error) {
+	f, err := lambda.New(lambda.Config{
+		Path:     t.path,
+		Env:      t.env,
+		MemoryMB: power,
+		Timeout:  run.Timeout(),
+		Name:     "parallel-io",
+		Region:   run.Region,
+		Log:      t.Output,
+		Errors:   t.Verbose,
+	})
+	if err != nil {
+		return cell, err
 	}
-	return fmt.Sprintf("%s: median %.1f ms", name, comparison.Median(cell.DurationsMS))
+	t.function.Store(f)
+	share := comparison.CPUShare{Target: lambda.VCPUs(power)}
+	cell = comparison.Cell{Power: power, Capped: share.Target > float64(run.CPUs)}
+	var total, cpu, delay, spent time.Duration
+	start, own := time.Now(), ownTime()
+	before, _ := t.s3.Counters()
+	defer func() {
+		err = errors.Join(err, f.Close())
+		reads, slowDowns := t.s3.Counters()
+		if reads -= before; reads > 0 {
+			a := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(reads) }
+			t.Verbose.Printf("%s at %d MB: CPU a read: function %.0f us, S3 %.0f us; throttle %.1f %% of a core; %d reads, %d SlowDown since the start",
+				v.Label(), power, a(spent), a(ownTime()-own-f.Control()), 100*f.Control().Seconds()/time.Since(start).Seconds(), reads, slowDowns)
+		}
+	}()
+	for k := range run.Num + 1 { // 0 is the warm-up
+		if k > 0 {
+			select {
+			case <-time.After(time.Duration(run.SleepBetweenRunsMS) * time.Millisecond):
+			case <-ctx.Done():
+				return cell, context.Cause(ctx)
+			}
+		}
+		t.s3.Begin(k)
+		inv, err := f.Invoke(ctx, v.Payload)
+		if err != nil {
+			return cell, err
+		}
+		spent += inv.CPU
+		t.Verbose.Print(inv.Report(power))
+		cell.MaxMemoryMB = max(cell.MaxMemoryMB, inv.MaxMemoryMB)
+		if failure := check(inv, run.Repeat); failure != "" {
+			return comparison.Cell{
+				Power:       power,
+				Capped:      cell.Capped,
+				MaxMemoryMB: inv.MaxMemoryMB,
+				OutOfMemory: inv.OutOfMemory,
+				Error:       fmt.Sprintf("invocation %d of %d: %s", k+1, run.Num+1, failure),
+			}, nil
+		}
+		ms := lambda.Milliseconds(inv.Duration)
+		if k == 0 {
+			cell.InitMS = lambda.Milliseconds(inv.Init)
+			cell.WarmUp = &comparison.WarmUp{DurationMS: ms, BilledMS: inv.BilledMS}
+			continue
+		}
+		cell.DurationsMS = append(cell.DurationsMS, ms)
+		cell.BilledMS = append(cell.BilledMS, inv.BilledMS)
+		if cell.Response = inv.Response; len(inv.Response) > comparison.MaxResponse {
+			cell.Response = nil
+		}
+		total, cpu, delay = total+inv.Duration, cpu+inv.CPU, delay+inv.RunDelay
+	}
+	share.Used = cpu.Seconds() / total.Seconds()
+	share.Starved = delay.Seconds() / total.Seconds()
+	cell.CPUShare = &share
+	return cell, nil
+}
+
+// maxMessage bounds what a cell's error tells of an invocation, in characters.
+const maxMessage = 400
+
+// check says why an invocation does not count, "" when it does. This project's
+// function must have done as many reads; of another one that is 0.
+func check(inv lambda.Invocation, reads int) string {
+	var text string
+	var answer event.Answer
+	switch {
+	case inv.OutOfMemory:
+		text = "out of memory: " + inv.Err.Error()
+	case inv.Err != nil:
+		text = inv.Err.Error()
+		if lines := bytes.Split(bytes.TrimSpace(inv.Log), []byte("\n")); inv.Err.Type == "Runtime.ExitError" && len(lines[0]) > 0 {
+			text += "; its last words: " + string(lines[len(lines)-1])
+		}
+	case inv.Children:
+		text = "it starts processes of its own, which the local model does not hold back: its figures would be wrong (a shell script can end in exec; or compare on AWS)"
+	case !json.Valid(inv.Response):
+		text = fmt.Sprintf("its answer of %d bytes is not JSON: %.80q", len(inv.Response), inv.Response)
+	case reads == 0: // any JSON is a fine answer
+	case json.Unmarshal(inv.Response, &answer) != nil:
+		text = fmt.Sprintf("its answer is not that of this project's function: %s", inv.Response)
+	case answer.ObjectsRead != reads:
+		text = fmt.Sprintf("it read %d objects where %d were asked for", answer.ObjectsRead, reads)
+	}
+	return prose.OneLine(text, maxMessage)
 }
 
 // analyze is what Power Tuning would have answered for the variant so far,
 // nil when no cell has succeeded.
-func (t *Tuner) analyze(run comparison.Run, v *comparison.Result) (*powertuning.Output, error) {
-	var runs []powertuning.Measured
-	for _, cell := range v.Cells {
-		m := powertuning.Measured{Value: cell.Power}
-		if cell.Error == "" {
-			m.DurationsMS, m.BilledMS = cell.DurationsMS, cell.BilledMS
-		}
-		runs = append(runs, m)
+func analyze(run *comparison.Run, r *comparison.Result) (*powertuning.Output, error) {
+	var measured []powertuning.Measured
+	for _, cell := range r.Cells { // a cell that failed has no durations
+		measured = append(measured, powertuning.Measured{Value: cell.Power, DurationsMS: cell.DurationsMS, BilledMS: cell.BilledMS})
 	}
-	out, err := powertuning.Analyze(t.cfg.Goal, run.Region, run.Arch, runs)
+	out, err := powertuning.Analyze(run.Goal(), run.Region, run.Arch, measured)
 	if errors.Is(err, powertuning.ErrNoDurations) {
 		return nil, nil
 	}
@@ -157,23 +262,15 @@ func (t *Tuner) analyze(run comparison.Run, v *comparison.Result) (*powertuning.
 		return nil, err
 	}
 	for _, stat := range out.Stats {
-		cell := v.Cell(stat.Value)
+		cell := r.Cell(stat.Value)
 		cell.AverageMS, cell.AverageCost = stat.AverageDuration, stat.AveragePrice
 	}
 	return &out, nil
 }
 
-// pause sleeps between two invocations.
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+// ownTime returns the processor time of this process so far.
+func ownTime() time.Duration {
+	var ru unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &ru) // fails for wrong arguments alone
+	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
 }

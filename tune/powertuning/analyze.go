@@ -7,28 +7,6 @@ import (
 	"slices"
 )
 
-// Report is the line with which Lambda ends the log of an invocation, and
-// from which the tool reads its durations.
-type Report struct {
-	RequestID   string
-	DurationMS  float64
-	BilledMS    int // of a cold start INIT is part of it
-	MemoryMB    int
-	MaxMemoryMB int
-	InitMS      float64 // 0 unless it was a cold start
-}
-
-// String is the line as Lambda writes it to a text log, tabs included and
-// without the line's end.
-func (r Report) String() string {
-	s := fmt.Sprintf("REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t",
-		r.RequestID, r.DurationMS, r.BilledMS, r.MemoryMB, r.MaxMemoryMB)
-	if r.InitMS > 0 {
-		s += fmt.Sprintf("Init Duration: %.2f ms\t", r.InitMS)
-	}
-	return s
-}
-
 // Measured is what the invocations at one power value took.
 type Measured struct {
 	Value       int       // MB

@@ -231,19 +231,3 @@ func TestAnalyzeLeavesTheRunsAsTheyAre(t *testing.T) {
 		t.Errorf("Analyze changed its runs to %+v", m)
 	}
 }
-
-const id = "6f7f6961-1e38-11e7-99ca-67bf163608ed"
-
-func TestReportIsLambdasLine(t *testing.T) {
-	warm := "REPORT RequestId: " + id + "\tDuration: 2345.67 ms\tBilled Duration: 2346 ms\tMemory Size: 2304 MB\tMax Memory Used: 90 MB\t"
-	cold := strings.Replace(warm, "2346", "2407", 1) + "Init Duration: 61.24 ms\t"
-	for r, want := range map[Report]string{
-		{id, 2345.67, 2346, 2304, 90, 0}:     warm,
-		{id, 2345.67, 2407, 2304, 90, 61.24}: cold,
-		{id, 1, 1, 128, 9, 0}:                "REPORT RequestId: " + id + "\tDuration: 1.00 ms\tBilled Duration: 1 ms\tMemory Size: 128 MB\tMax Memory Used: 9 MB\t",
-	} {
-		if got := r.String(); got != want {
-			t.Errorf("%#v.String() = %q, want %q", r, got, want)
-		}
-	}
-}

@@ -123,7 +123,7 @@ var readmes = fixture{"readme", func() *comparison.Comparison {
 		panic(err)
 	}
 	defer f.Close()
-	c, err := Read(f)
+	c, err := comparison.Read(f)
 	if err != nil {
 		panic(err)
 	}
@@ -136,7 +136,7 @@ func TestThePageLooksRightInABrowser(t *testing.T) {
 	for _, f := range append(fixtures, readmes) {
 		c := f.model()
 		dir := t.TempDir()
-		if err := WriteAll(dir, c); err != nil {
+		if _, err := Write(dir, c, true); err != nil {
 			t.Fatal(err)
 		}
 		for _, width := range []int64{360, 1280} {
@@ -160,7 +160,7 @@ func TestThePageLooksRightInABrowser(t *testing.T) {
 						}
 						save(t, fmt.Sprintf("%s-%d-%s.png", f.name, width, scheme), picture)
 					}
-					checkPage(t, s, newGrid(c), width, scheme)
+					checkPage(t, s, New(c), width, scheme)
 					for _, complaint := range complaints() {
 						t.Error(complaint)
 					}
@@ -170,7 +170,7 @@ func TestThePageLooksRightInABrowser(t *testing.T) {
 	}
 }
 
-func checkPage(t *testing.T, s surveyed, g *grid, width int64, scheme string) {
+func checkPage(t *testing.T, s surveyed, r *Report, width int64, scheme string) {
 	t.Helper()
 	if s.Width > float64(width) {
 		t.Errorf("the page is %v px wide in a window of %d", s.Width, width)
@@ -179,7 +179,7 @@ func checkPage(t *testing.T, s surveyed, g *grid, width int64, scheme string) {
 		t.Errorf("background is %s in the %s scheme", s.Paper, scheme)
 	}
 	want := 3
-	if len(g.measured()) == 0 {
+	if len(r.measured) == 0 {
 		want = 0
 	}
 	if len(s.Figures) != want {
@@ -192,13 +192,13 @@ func checkPage(t *testing.T, s surveyed, g *grid, width int64, scheme string) {
 		if f.Font < 10 {
 			t.Errorf("%s: text is %.1f px high, want 10 at least", f.Name, f.Font)
 		}
-		if len(f.Variants) != len(g.drawn()) {
-			t.Errorf("%s: %d variants, want %d", f.Name, len(f.Variants), len(g.drawn()))
+		if len(f.Variants) != len(r.drawn()) {
+			t.Errorf("%s: %d variants, want %d", f.Name, len(f.Variants), len(r.drawn()))
 		}
 		for _, v := range f.Variants {
 			measured := 0
-			for i := range g.rows {
-				if g.rows[i].cells[v.Variant].ok {
+			for _, row := range r.rows {
+				if row.Cells[v.Variant].OK {
 					measured++
 				}
 			}
@@ -228,7 +228,7 @@ func TestThePageIsPrintedOnTwoPagesAtMost(t *testing.T) {
 	ctx := chromium(t)
 	for _, f := range fixtures {
 		dir := t.TempDir()
-		if err := WriteAll(dir, f.model()); err != nil {
+		if _, err := Write(dir, f.model(), true); err != nil {
 			t.Fatal(err)
 		}
 		if err := chromedp.Do(ctx, chromedp.Navigate("file://"+filepath.Join(dir, PageFile))); err != nil {
@@ -251,7 +251,7 @@ func TestTheDataInThePageAreTheModel(t *testing.T) {
 	ctx := chromium(t)
 	for _, f := range fixtures {
 		dir := t.TempDir()
-		if err := WriteAll(dir, f.model()); err != nil {
+		if _, err := Write(dir, f.model(), true); err != nil {
 			t.Fatal(err)
 		}
 		if err := chromedp.Do(ctx, chromedp.Navigate("file://"+filepath.Join(dir, PageFile))); err != nil {
@@ -261,7 +261,7 @@ func TestTheDataInThePageAreTheModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := Read(strings.NewReader(data))
+		c, err := comparison.Read(strings.NewReader(data))
 		if err != nil {
 			t.Fatalf("%s: %v", f.name, err)
 		}
@@ -269,7 +269,7 @@ func TestTheDataInThePageAreTheModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(draw(t, JSON(c)), want) {
+		if !bytes.Equal(draw(t, c, (*Report).Write), want) {
 			t.Errorf("%s: the data in the page differ from results.json", f.name)
 		}
 	}

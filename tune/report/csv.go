@@ -2,80 +2,132 @@ package report
 
 import (
 	"encoding/csv"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
 
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/prose"
 )
+
+// maxField is the longest text in a field, in characters: whatever a
+// results.json holds fits.
+const maxField = 16 << 10
 
 // CSV has a row a run, in the order in which they were measured: results.csv.
 // The column kind tells a run from the warm-up before it, from the mean that
 // is all a run on AWS returns, and from the cell or variant that failed.
 // Costs are in dollars an invocation, compute and request at list price.
-func CSV(c *comparison.Comparison) View {
-	return func(w io.Writer) error {
-		out := csv.NewWriter(w)
-		out.Write([]string{"strategy", "concurrency", "memory_mb", "kind", "run", "duration_ms", "billed_ms", "cost_usd", "capped", "error"})
-		for i := range c.Variants {
-			v := &c.Variants[i]
-			if v.Error != "" {
-				out.Write(append(named(v), "", "error", "", "", "", "", "", inert(v.Error)))
-			}
-			for j := range v.Cells {
-				for _, row := range runs(c, &v.Cells[j]) {
-					out.Write(append(named(v), row...))
-				}
+func (r *Report) CSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	out.Write([]string{"strategy", "concurrency", "memory_mb", "kind", "run", "duration_ms", "billed_ms", "cost_usd", "capped", "error"})
+	for i := range r.Variants {
+		v := &r.Variants[i]
+		concurrency := ""
+		if v.Concurrency != nil {
+			concurrency = strconv.Itoa(*v.Concurrency)
+		}
+		variant := []string{noFormula(v.Strategy), concurrency}
+		if v.Error != "" {
+			out.Write(append(variant, "", "error", "", "", "", "", "", noFormula(v.Error)))
+		}
+		for _, row := range r.rows {
+			for _, run := range r.runs(row.Cells[i]) {
+				out.Write(append(variant, run...))
 			}
 		}
-		out.Flush()
-		return out.Error() // of any Write as well
 	}
-}
-
-func named(v *comparison.Result) []string {
-	concurrency := ""
-	if v.Concurrency != nil {
-		concurrency = strconv.Itoa(*v.Concurrency)
-	}
-	return []string{inert(v.Strategy), concurrency}
+	out.Flush()
+	return out.Error() // of any Write as well
 }
 
 // runs are the rows of a cell, from the memory on.
-func runs(c *comparison.Comparison, cell *comparison.Cell) (rows [][]string) {
-	add := func(kind, run string, ms, billed float64, failure string) {
-		row := []string{strconv.Itoa(cell.Power), kind, run, "", "", "", strconv.FormatBool(cell.Capped), inert(failure)}
-		if failure == "" {
-			row[3], row[4], row[5] = number(ms), number(billed), number(c.CostPerMillion(cell.Power, billed)/1e6)
-		}
-		rows = append(rows, row)
+func (r *Report) runs(c *cell) (rows [][]string) {
+	if c.Cell == nil {
+		return nil
 	}
-	summary, ok := c.Summarize(cell)
-	switch {
-	case cell.Error != "":
-		add("error", "", 0, 0, cell.Error)
-		return rows
-	case ok && c.Mode == comparison.AWS:
-		add("mean", "", summary.DurationMS, summary.BilledMS, "")
-		return rows
+	power, capped := strconv.Itoa(c.Power), strconv.FormatBool(c.Capped)
+	if c.Error != "" {
+		return [][]string{{power, "error", "", "", "", "", capped, noFormula(c.Error)}}
 	}
-	if cell.WarmUp != nil {
-		add("warm-up", "0", cell.WarmUp.DurationMS, float64(cell.WarmUp.BilledMS), "")
+	add := func(kind, run string, ms, billed float64) {
+		rows = append(rows, []string{power, kind, run, number(ms), number(billed), number(r.CostPerMillion(c.Power, billed) / 1e6), capped, ""})
 	}
-	for i, ms := range cell.DurationsMS {
-		add("run", strconv.Itoa(i+1), ms, float64(cell.BilledMS[i]), "")
+	if c.OK && r.Mode == comparison.AWS {
+		add("mean", "", c.Duration.value, c.billed)
+	}
+	if c.WarmUp != nil {
+		add("warm-up", "0", c.WarmUp.DurationMS, float64(c.WarmUp.BilledMS))
+	}
+	for i, ms := range c.DurationsMS {
+		add("run", strconv.Itoa(i+1), ms, float64(c.BilledMS[i]))
 	}
 	return rows
 }
 
 func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
 
-// inert keeps a spreadsheet from taking text for a formula, as OWASP
+// noFormula keeps a spreadsheet from taking text for a formula, as OWASP
 // recommends: by a quote before it. Control characters go too.
-func inert(s string) string {
-	s = clean(s, maxText)
+func noFormula(s string) string {
+	s = prose.OneLine(s, maxField)
 	if strings.IndexAny(s, "=+-@|%") == 0 {
 		return "'" + s
 	}
 	return s
+}
+
+// Bench is results.txt in Go's benchmark format, a line a run, for
+//
+//	benchstat -col /strategy -row /memory results.txt
+//
+// Of a run on AWS a line stands for all runs of a cell, with their mean, as
+// the format's count of iterations allows. Durations are the one unit: costs,
+// which are whole milliseconds times a price, are often equal in all runs, of
+// which benchstat would warn.
+func (r *Report) Bench(w io.Writer) error {
+	var b strings.Builder
+	run := r.Run
+	for _, kv := range [][2]string{
+		{"mode", r.Mode}, {"arch", run.Arch}, {"region", run.Region}, {"os", run.OS}, {"go", run.Versions["go"]},
+		{"function", run.Function}, {"object", run.ObjectKey}, {"repeat", strconv.Itoa(run.Repeat)}, {"latency", run.Latency},
+	} {
+		if value := prose.OneLine(kv[1], maxMessage); value != "" {
+			fmt.Fprintf(&b, "%s: %s\n", kv[0], value)
+		}
+	}
+	b.WriteString("\n")
+	for i := range r.Variants {
+		name := "BenchmarkRead/strategy=" + benchWord(r.Variants[i].Strategy)
+		if n := r.Variants[i].Concurrency; n != nil {
+			name += fmt.Sprintf("/concurrency=%d", *n)
+		}
+		for _, row := range r.rows {
+			c := row.Cells[i]
+			if !c.OK {
+				continue
+			}
+			durations, iterations := c.DurationsMS, 1
+			if r.Mode == comparison.AWS {
+				durations, iterations = []float64{c.Duration.value}, max(run.Num, 1)
+			}
+			for _, ms := range durations {
+				fmt.Fprintf(&b, "%s/memory=%d %d %.0f ns/op\n", name, c.Power, iterations, ms*1e6)
+			}
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// benchWord makes one part of a benchmark's name of a strategy's.
+func benchWord(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '_', r == '.':
+			return r
+		}
+		return '_'
+	}, prose.OneLine(s, maxName))
 }

@@ -3,9 +3,13 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/prose"
 )
 
 // The geometry of a figure, in units of its viewBox. At a page of 360 px these
@@ -18,8 +22,6 @@ const (
 	plotBottom  = plotTop + plotHeight
 	textSize    = 12.0
 	lineHeight  = 15.0
-
-	oneVCPU = 1769.0 // MB, https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 
 	maxLines = 12 // variants in a figure: their labels have no room for more
 )
@@ -36,7 +38,7 @@ type figure struct {
 	XTitleAt               float64 // below the plot
 	Reference              *label  // the line at one vCPU
 	Frontier               string  // path
-	Lines                  []line
+	Lines                  []*line
 	Sizes                  []label // memory sizes on the frontier
 	Ring                   *point  // the recommended cell
 }
@@ -44,7 +46,7 @@ type figure struct {
 // line is a variant in a figure.
 type line struct {
 	Variant  int
-	Dash     int // which pattern
+	Dash     int // which pattern: one a strategy, so that of two with the same figures both are seen
 	Path     string
 	Whiskers string // path
 	Leader   string // path, from the last point to the label
@@ -54,10 +56,11 @@ type line struct {
 }
 
 type point struct {
-	X, Y   float64
-	Marker string // path
-	Hollow bool   // capped
-	Title  string
+	X, Y    float64
+	Marker  string // path
+	Hollow  bool   // capped
+	Title   string
+	whisker string // path
 }
 
 type label struct {
@@ -67,59 +70,41 @@ type label struct {
 
 // figures are the three of a page. There are none of a comparison without any
 // figure in it.
-func (g *grid) figures() []*figure {
-	if len(g.measured()) == 0 {
+func (r *Report) figures() []*figure {
+	if len(r.measured) == 0 {
 		return nil
 	}
+	variants := r.drawn()
 	figures := []*figure{
-		g.againstMemory("time", "Time against memory", title(g.Statistic())+" duration, ms",
-			func(c *cell) estimate { return c.duration }, func(v float64) string { return milliseconds(v) + " ms" }),
-		g.againstMemory("cost", "Cost against memory", "$ per million invocations",
-			func(c *cell) estimate { return c.cost }, func(v float64) string { return dollars(v) + " per million" }),
-		g.costAgainstTime(),
+		r.againstMemory("time", "Time against memory", capital(r.Statistic())+" duration, ms", variants,
+			durationOf, func(e *estimate) string { return e.Text + " ms" }),
+		r.againstMemory("cost", "Cost against memory", "$ per million invocations", variants,
+			costOf, func(e *estimate) string { return "$" + e.Text + " per million" }),
+		r.costAgainstTime(variants),
 	}
-	if more := len(g.Variants) - len(g.drawn()); len(g.drawn()) == maxLines && more > 0 {
+	if more := len(r.Variants) - len(variants); len(variants) == maxLines && more > 0 {
 		for _, f := range figures {
-			f.Hint += fmt.Sprintf(" %s in the table alone.", are(more, "more variant"))
+			f.Hint += fmt.Sprintf(" %s %s in the table alone.", count(more, "more variant"), plural(more, "is", "are"))
 		}
 	}
 	return figures
 }
 
-func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
-
-// measured are the cells with figures.
-func (g *grid) measured() (cells []*cell) {
-	for i := range g.rows {
-		for j := range g.rows[i].cells {
-			if c := &g.rows[i].cells[j]; c.ok {
-				cells = append(cells, c)
-			}
-		}
-	}
-	return cells
-}
-
 // drawn are the variants that the figures show: those with a figure, and of
 // too many those with the least cost x duration in one of their cells, and
 // sequential, the measure of the others.
-func (g *grid) drawn() []int {
+func (r *Report) drawn() []int {
 	score := make(map[int]float64)
-	for _, c := range g.measured() {
-		product := c.duration.value * c.cost.value
-		if g.Variants[c.variant].Strategy == "sequential" {
+	for _, c := range r.measured {
+		product := c.Duration.value * c.Cost.value
+		if r.Variants[c.Variant].Sequential() {
 			product = 0
 		}
-		if s, ok := score[c.variant]; !ok || product < s {
-			score[c.variant] = product
+		if s, ok := score[c.Variant]; !ok || product < s {
+			score[c.Variant] = product
 		}
 	}
-	var variants []int
-	for i := range g.Variants {
-		if _, ok := score[i]; ok {
-			variants = append(variants, i)
-		}
-	}
+	variants := slices.Sorted(maps.Keys(score))
 	if len(variants) > maxLines {
 		slices.SortStableFunc(variants, func(a, b int) int { return cmp.Compare(score[a], score[b]) })
 		variants = variants[:maxLines]
@@ -128,109 +113,140 @@ func (g *grid) drawn() []int {
 	return variants
 }
 
-func (g *grid) againstMemory(id, heading, unit string, of func(*cell) estimate, text func(float64) string) *figure {
+func (r *Report) againstMemory(id, heading, unit string, variants []int, of measure, text func(*estimate) string) *figure {
 	f := &figure{ID: id, Title: heading, Width: figureWidth, XTitleAt: 33,
 		Hint: "Logarithmic scales. ", Top: plotTop, Bottom: plotBottom, XTitle: "Memory, MB", YTitle: unit}
-	variants := g.drawn()
 	widest := 0.0
 	for _, v := range variants {
-		widest = max(widest, textWidth(figureLabel(g.labels[v]), textSize))
+		widest = max(widest, textWidth(figureLabel(r.labels[v]), textSize))
 	}
 	f.Right = figureWidth - widest - 18
 
 	var values, sizes []float64
-	for _, c := range g.measured() {
-		if e := of(c); slices.Contains(variants, c.variant) {
+	for _, c := range r.measured {
+		if e := of(c); slices.Contains(variants, c.Variant) {
 			values = append(values, e.value)
-			if e.interval != "" {
+			if e.Interval != "" {
 				values = append(values, e.lo, e.hi)
 			}
 		}
 	}
-	for _, r := range g.rows {
-		sizes = append(sizes, float64(r.power))
+	for _, row := range r.rows {
+		sizes = append(sizes, float64(row.Power))
 	}
 	y := newScale(values, f.Bottom, f.Top)
-	f.YTicks = y.ticks(tickText)
-	f.Left = leftOf(f.YTicks)
+	f.setYTicks(y)
 	x := newScale(sizes, f.Left, f.Right)
-	f.XTicks = x.memoryTicks(g.Run.PowerValues, textSize)
+	f.XTicks = x.memoryTicks(r.Run.PowerValues, textSize)
 	if slices.ContainsFunc(f.XTicks, func(t tick) bool { return t.Row > 0 }) {
 		f.XTitleAt += lineHeight
 	}
 	f.Height = f.Bottom + f.XTitleAt + 6
-	if x.covers(oneVCPU) {
-		f.Reference = &label{x.at(oneVCPU), f.Top, "1,769 MB = 1 vCPU"}
+	if x.covers(comparison.MemoryPerVCPU) {
+		f.Reference = &label{x.at(comparison.MemoryPerVCPU), f.Top, megabytes(comparison.MemoryPerVCPU) + " MB = 1 vCPU"}
 	}
-	if g.bounded() {
+	if r.bounded {
 		f.Hint += "Whiskers: 95 % confidence intervals. "
 	}
 	f.Hint += "Variants stand side by side at each size."
-	if slices.ContainsFunc(g.measured(), func(c *cell) bool { return c.Capped }) {
+	if slices.ContainsFunc(r.measured, func(c *cell) bool { return c.Capped }) {
 		f.Hint += " Hollow: capped."
 	}
+	var descriptions []string // the values, for those who do not see them
 	for k, v := range variants {
-		l := line{Variant: v, Dash: g.dash(v)}
 		dodge := (float64(k) - float64(len(variants)-1)/2) * min(3, 18/float64(len(variants)))
-		var last point
-		connected := false
-		for i := range g.rows {
-			c := &g.rows[i].cells[v]
-			if !c.ok {
-				connected = false
-				continue
-			}
+		var described []string
+		l := f.addLine(r, v, func(c *cell) point {
 			e := of(c)
-			p := newPoint(v, x.at(float64(c.power))+dodge, y.at(e.value), c)
-			p.Title = fmt.Sprintf("%s, %s MB: %s", c.label, megabytes(c.power), text(e.value))
-			if e.interval != "" {
-				p.Title += " " + e.interval
-				l.Whiskers += whisker(p.X, y.at(e.lo), y.at(e.hi))
+			p := newPoint(c, x.at(float64(c.Power))+dodge, y.at(e.value), text(e))
+			if e.Interval != "" {
+				p.Title += " " + e.Interval
+				p.whisker = whisker(p.X, y.at(e.lo), y.at(e.hi))
 			}
-			l.Points = append(l.Points, p)
-			if c == g.best {
-				f.Ring = &p
-			}
-			// A capped size would be faster on Lambda: a line to it would
-			// say otherwise.
-			l.Path += step(p, connected && !p.Hollow)
-			connected, last = !p.Hollow, p
-		}
-		l.Label = label{f.Right + 16, last.Y, figureLabel(g.labels[v])}
-		f.Lines = append(f.Lines, l)
+			described = append(described, fmt.Sprintf("%s at %s MB", text(e), megabytes(c.Power)))
+			return p
+		})
+		l.Label = label{f.Right + 16, l.Points[len(l.Points)-1].Y, figureLabel(r.labels[v])}
+		descriptions = append(descriptions, r.labels[v]+": "+strings.Join(described, ", ")+".")
 	}
 	f.placeLabels()
-	f.Description = g.describe(variants, of, text)
+	f.Description = strings.Join(descriptions, " ")
 	return f
 }
 
-// leftOf is where a plot begins to the right of its ticks' texts.
-func leftOf(ticks []tick) float64 {
-	left := plotLeft
-	for _, t := range ticks {
-		left = max(left, textWidth(t.Text, textSize)+10)
+// setYTicks draws the ticks of the upright scale, to the right of whose texts
+// the plot begins.
+func (f *figure) setYTicks(y scale) {
+	f.YTicks, f.Left = y.ticks(tickText), plotLeft
+	for _, t := range f.YTicks {
+		f.Left = max(f.Left, textWidth(t.Text, textSize)+10)
 	}
-	return left
 }
 
 func tickText(v float64) string {
 	if v < 1 {
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	}
-	return thousands(v, 0)
+	return prose.Thousands(v, 0)
 }
 
-// describe tells a figure's values to those who do not see it.
-func (g *grid) describe(variants []int, of func(*cell) estimate, text func(float64) string) string {
-	var parts []string
-	for _, v := range variants {
-		var values []string
-		for i := range g.rows {
-			if c := &g.rows[i].cells[v]; c.ok {
-				values = append(values, fmt.Sprintf("%s at %s MB", text(of(c).value), megabytes(c.power)))
-			}
+// addLine draws a variant's cells as points and joins them, by ascending
+// memory.
+func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
+	l := &line{Variant: variant, Dash: slices.Index(r.strategies, r.Variants[variant].Strategy) % 4}
+	f.Lines = append(f.Lines, l)
+	joined := false
+	for _, row := range r.rows {
+		c := row.Cells[variant]
+		if !c.OK {
+			joined = false
+			continue
 		}
-		parts = append(parts, g.labels[v]+": "+strings.Join(values, ", ")+".")
+		p := at(c)
+		if c == r.best {
+			f.Ring = &p
+		}
+		l.Points = append(l.Points, p)
+		l.Whiskers += p.whisker
+		// A capped size would be faster on Lambda: a line to it would say
+		// otherwise.
+		l.Path += step(p, joined && !p.Hollow)
+		joined = !p.Hollow
 	}
-	return strings.Join(parts, " ")
+	return l
 }
+
+func newPoint(c *cell, x, y float64, text string) point {
+	return point{X: x, Y: y, Marker: marker(c.Variant, x, y), Hollow: c.Capped,
+		Title: fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), text)}
+}
+
+// step goes on with a path, by a line or without.
+func step(p point, joined bool) string {
+	if joined {
+		return "L" + xy(p.X, p.Y)
+	}
+	return "M" + xy(p.X, p.Y)
+}
+
+func whisker(x, lo, hi float64) string {
+	return "M" + xy(x-3, lo) + "h6M" + xy(x, lo) + "V" + px(hi) + "M" + xy(x-3, hi) + "h6"
+}
+
+// placeLabels puts each label as near to its line's end as the others allow.
+func (f *figure) placeLabels() {
+	order := slices.Clone(f.Lines)
+	slices.SortStableFunc(order, func(a, b *line) int { return cmp.Compare(a.Label.Y, b.Label.Y) })
+	at := make([]float64, len(order))
+	for i, l := range order {
+		at[i] = l.Label.Y
+	}
+	spread(at, lineHeight, f.Top+lineHeight/2, f.Bottom-lineHeight/2)
+	for i, l := range order {
+		end := l.Points[len(l.Points)-1]
+		l.Label.Y = at[i]
+		l.Leader = "M" + xy(end.X+6, end.Y) + "L" + xy(l.Label.X-3, at[i])
+	}
+}
+
+func figureLabel(s string) string { return fit(s, textSize, 112) }

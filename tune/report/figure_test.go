@@ -36,12 +36,12 @@ func TestOfTooManyVariantsTheBestAndSequentialAreDrawn(t *testing.T) {
 		variants = append(variants, variant{"pool", 1 + 3*n})
 	}
 	c := compare(append(variants, variant{"sequential", 1}), sizes, 6)
-	g := newGrid(c)
-	drawn := g.drawn()
-	if len(drawn) != maxLines || !slices.Contains(drawn, 20) || !slices.Contains(drawn, g.best.variant) {
-		t.Errorf("drawn() = %v, want %d variants with 20, sequential, and %d, the best", drawn, maxLines, g.best.variant)
+	r := New(c)
+	drawn := r.drawn()
+	if len(drawn) != maxLines || !slices.Contains(drawn, 20) || !slices.Contains(drawn, r.best.Variant) {
+		t.Errorf("drawn() = %v, want %d variants with 20, sequential, and %d, the best", drawn, maxLines, r.best.Variant)
 	}
-	for _, f := range g.figures() {
+	for _, f := range r.figures() {
 		if len(f.Lines) != maxLines || !strings.Contains(f.Hint, "9 more variants are in the table alone") {
 			t.Errorf("%s: %d lines, and the hint %q", f.ID, len(f.Lines), f.Hint)
 		}
@@ -51,7 +51,7 @@ func TestOfTooManyVariantsTheBestAndSequentialAreDrawn(t *testing.T) {
 func TestACappedSizeIsNotJoinedByALine(t *testing.T) {
 	c := compare([]variant{{"pool", 30}}, []int{512, 1024, 10240}, 6)
 	c.Variants[0].Cells[2].Capped = true
-	f := newGrid(c).figures()[0]
+	f := New(c).figures()[0]
 	if path := f.Lines[0].Path; strings.Count(path, "L") != 1 || !f.Lines[0].Points[2].Hollow {
 		t.Errorf("the line is %s, and the capped point hollow: %v, want one segment and a hollow point", path, f.Lines[0].Points[2].Hollow)
 	}
@@ -59,7 +59,7 @@ func TestACappedSizeIsNotJoinedByALine(t *testing.T) {
 
 func TestTheFrontierHoldsWhatNothingBeatsInBoth(t *testing.T) {
 	at := func(ms, cost float64) *cell {
-		return &cell{Cell: &comparison.Cell{}, ok: true, duration: estimate{value: ms}, cost: estimate{value: cost}}
+		return &cell{Cell: &comparison.Cell{}, OK: true, Duration: estimate{value: ms}, Cost: estimate{value: cost}}
 	}
 	a, b, c := at(10, 9), at(20, 5), at(30, 5)
 	d, e := at(40, 1), at(5, 1)

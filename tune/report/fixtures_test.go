@@ -170,6 +170,7 @@ func failures() *comparison.Comparison {
 	}
 	fail(0, 0, "RequestId: 5f0c1e2a Error: Task timed out after 600.00 seconds")
 	fail(1, 0, "RequestId: 5f0c1e2b Error: Runtime exited with error: signal: killed (Runtime.ExitError)")
+	c.Variants[1].Cells[0].OutOfMemory = true
 	fail(3, 2, `reading "sample.json" of bucket "data": AccessDenied: Access Denied`)
 	for i := range c.Variants {
 		c.Variants[i].Cells[5].Capped = true

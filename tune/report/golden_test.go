@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -18,10 +19,10 @@ func TestEveryViewIsAsTheGoldenFilesShow(t *testing.T) {
 	for _, f := range fixtures {
 		t.Run(f.name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := WriteAll(dir, f.model()); err != nil {
-				t.Fatalf("WriteAll: %v", err)
+			if _, err := Write(dir, f.model(), true); err != nil {
+				t.Fatalf("Write: %v", err)
 			}
-			golden(t, f.name+"/terminal.txt", draw(t, Text(f.model(), Options{Report: "tune-results/report.html"})))
+			golden(t, f.name+"/terminal.txt", terminal(t, f.model(), "tune-results/report.html"))
 			for _, file := range files {
 				got, err := os.ReadFile(filepath.Join(dir, file.name))
 				if err != nil {
@@ -53,20 +54,19 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-func draw(t *testing.T, v View) []byte {
+// view is a method of [Report].
+type view func(*Report, io.Writer) error
+
+func draw(t *testing.T, c *comparison.Comparison, v view) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := v(&b); err != nil {
+	if err := v(New(c), &b); err != nil {
 		t.Fatalf("drawing: %v", err)
 	}
 	return b.Bytes()
 }
 
-func readBack(t *testing.T, c *comparison.Comparison) *comparison.Comparison {
+func terminal(t *testing.T, c *comparison.Comparison, page string) []byte {
 	t.Helper()
-	read, err := Read(bytes.NewReader(draw(t, JSON(c))))
-	if err != nil {
-		t.Fatalf("Read: %v", err)
-	}
-	return read
+	return draw(t, c, func(r *Report, w io.Writer) error { return r.Text(w, page) })
 }

@@ -1,12 +1,18 @@
 package report
 
 import (
+	"encoding/json"
+	"fmt"
 	"math"
+	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/perf/benchmath"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/prose"
 )
 
 // minRuns is the least number of runs whose median has a 95 % confidence
@@ -18,39 +24,6 @@ const minRuns = 6
 // processor before its figures are doubted.
 const busy = 0.05
 
-// grid is a comparison as the views show it: a row a memory size, a column a
-// variant, and the statistics of each cell.
-type grid struct {
-	*comparison.Comparison
-	labels                  []string // of the columns
-	rows                    []row
-	fastest, cheapest, best *cell // nil where no cell qualifies
-}
-
-type row struct {
-	power int // MB
-	cells []cell
-}
-
-type cell struct {
-	*comparison.Cell // nil: not begun
-	variant          int
-	label            string
-	power            int  // MB
-	ok               bool // it has figures; otherwise it failed or was not begun
-	duration         estimate
-	cost             estimate // dollars a million
-	marks            string   // of those in the legend, but for noise
-}
-
-// estimate is a typical value with what is known of its certainty.
-type estimate struct {
-	value    float64
-	lo, hi   float64 // 95 % confidence interval, where interval is not ""
-	interval string  // ±3%
-	noise    bool    // not significantly different from the best of its row
-}
-
 const (
 	markBest     = "★"
 	markFastest  = "▲"
@@ -60,161 +33,188 @@ const (
 	markNoise    = "~"
 )
 
-func newGrid(c *comparison.Comparison) *grid {
-	g := &grid{Comparison: c, labels: labels(c)}
-	for _, power := range c.Run.PowerValues {
-		r := row{power: power, cells: make([]cell, len(c.Variants))}
-		for i := range c.Variants {
-			r.cells[i] = g.newCell(i, power)
-		}
-		g.rows = append(g.rows, r)
-		g.judge(r.cells)
-	}
-	g.choose()
-	return g
+type row struct {
+	Power int     // MB
+	Cells []*cell // one a variant
 }
 
-func (g *grid) newCell(variant, power int) cell {
-	c := cell{Cell: g.Variants[variant].Cell(power), variant: variant, label: g.labels[variant], power: power}
+type cell struct {
+	*comparison.Cell // nil: not begun
+	Variant          int
+	Label            string
+	Power            int           // MB
+	OK               bool          // it has figures; otherwise it failed or was not begun
+	Answer           *event.Answer // of the last invocation; nil where it is not one of this project's function
+	Duration, Cost   estimate      // ms, and dollars a million
+	billed           float64       // ms
+	Best             bool          // the recommended one
+}
+
+// estimate is a typical value with what is known of its certainty.
+type estimate struct {
+	value    float64
+	runs     *benchmath.Sample // nil where there are too few for a statistic
+	lo, hi   float64           // 95 % confidence interval, where Interval is not ""
+	Text     string            // 45, or why there is no figure
+	Interval string            // ±3%
+	Marks    string            // ★▲~
+}
+
+// measure is one of the two things that a cell is measured by.
+type measure func(*cell) *estimate
+
+func durationOf(c *cell) *estimate { return &c.Duration }
+func costOf(c *cell) *estimate     { return &c.Cost }
+
+func (r *Report) newCell(variant, power int) *cell {
+	c := &cell{Cell: r.Variants[variant].Cell(power), Variant: variant, Label: r.labels[variant], Power: power}
 	var s comparison.Summary
-	if s, c.ok = g.Summarize(c.Cell); !c.ok {
+	if s, c.OK = r.Summarize(c.Cell); !c.OK {
+		c.Duration.Text = r.failure(c.Cell)
+		c.Cost.Text = c.Duration.Text
 		return c
 	}
-	c.duration, c.cost = estimate{value: s.DurationMS}, estimate{value: s.CostPerMillion}
-	if durations, costs := g.samples(c.Cell); durations != nil {
-		c.duration.bound(durations)
-		c.cost.bound(costs)
+	c.Duration = estimate{value: s.DurationMS, Text: milliseconds(s.DurationMS)}
+	c.Cost = estimate{value: s.CostPerMillion, Text: prose.Thousands(s.CostPerMillion, 2)}
+	c.billed, c.Answer = s.BilledMS, r.answerOf(c.Cell)
+	if r.Mode == comparison.Local && len(c.DurationsMS) >= minRuns {
+		costs := make([]float64, len(c.BilledMS))
+		for i, ms := range c.BilledMS {
+			costs[i] = r.CostPerMillion(power, float64(ms))
+		}
+		c.Duration.bound(c.DurationsMS)
+		c.Cost.bound(costs)
 	}
 	return c
 }
 
-// samples returns the durations and costs of a cell's runs, or nothing where
-// they are too few for a statistic.
-func (g *grid) samples(c *comparison.Cell) (durations, costs *benchmath.Sample) {
-	if g.Mode == comparison.AWS || len(c.DurationsMS) < minRuns || len(c.BilledMS) < minRuns {
-		return nil, nil
-	}
-	dollars := make([]float64, len(c.BilledMS))
-	for i, ms := range c.BilledMS {
-		dollars[i] = g.CostPerMillion(c.Power, float64(ms))
-	}
-	// NewSample sorts what it is given.
-	return benchmath.NewSample(append([]float64(nil), c.DurationsMS...), &benchmath.DefaultThresholds),
-		benchmath.NewSample(dollars, &benchmath.DefaultThresholds)
-}
-
-func (f *estimate) bound(s *benchmath.Sample) {
-	summary := benchmath.AssumeNothing.Summary(s, 0.95)
-	if !math.IsInf(summary.Lo, 0) && !math.IsInf(summary.Hi, 0) {
-		f.lo, f.hi, f.interval = summary.Lo, summary.Hi, "±"+summary.PctRangeString()
+func (e *estimate) bound(runs []float64) {
+	e.runs = benchmath.NewSample(slices.Clone(runs), &benchmath.DefaultThresholds) // it sorts what it is given
+	s := benchmath.AssumeNothing.Summary(e.runs, 0.95)
+	if !math.IsInf(s.Lo, 0) && !math.IsInf(s.Hi, 0) {
+		e.lo, e.hi, e.Interval = s.Lo, s.Hi, "±"+s.PctRangeString()
 	}
 }
 
-// judge marks the figures of a row that cannot be told from its best.
-func (g *grid) judge(cells []cell) {
-	fastest := least(cells, func(c *cell) float64 { return c.duration.value })
-	cheapest := least(cells, func(c *cell) float64 { return c.cost.value })
-	for i := range cells {
-		c := &cells[i]
-		if !c.ok {
-			continue
-		}
-		c.duration.noise = c != fastest && g.alike(c, fastest, false)
-		c.cost.noise = c != cheapest && g.alike(c, cheapest, true)
-	}
-}
-
-// alike reports whether the difference of two cells, in duration or in cost,
-// may be chance.
-func (g *grid) alike(a, b *cell, cost bool) bool {
-	aMS, aDollars := g.samples(a.Cell)
-	bMS, bDollars := g.samples(b.Cell)
-	if aMS == nil || bMS == nil {
+// alike reports whether the difference of two estimates may be chance.
+func (e *estimate) alike(other *estimate) bool {
+	if e.runs == nil || other.runs == nil {
 		return false
 	}
-	if cost {
-		aMS, bMS = aDollars, bDollars
-	}
-	d := benchmath.AssumeNothing.Compare(aMS, bMS)
+	d := benchmath.AssumeNothing.Compare(e.runs, other.runs)
 	return d.P > d.Alpha
+}
+
+// answerOf returns the answer of a cell's last invocation where it is that of
+// this project's function: other functions answer what they like.
+func (r *Report) answerOf(c *comparison.Cell) *event.Answer {
+	var a event.Answer
+	if r.Run.Repeat == 0 || json.Unmarshal(c.Response, &a) != nil || a.ObjectsRead != r.Run.Repeat || !(a.TimeSec > 0) {
+		return nil
+	}
+	const longest = 3_600_000 // ms
+	for _, ms := range []float64{1000 * a.TimeSec, 1000 * a.CPUSec, a.Latency.P50, a.Latency.P95, a.Latency.P99} {
+		if !(ms >= 0 && ms <= longest) {
+			return nil // a file may hold anything
+		}
+	}
+	return &a
 }
 
 // choose finds the cells that the answer names, and marks every cell. A capped
 // cell is no candidate: on Lambda it would be faster.
-func (g *grid) choose() {
-	var candidates, all []*cell
-	for i := range g.rows {
-		for j := range g.rows[i].cells {
-			if c := &g.rows[i].cells[j]; c.Cell != nil {
-				all = append(all, c)
-				if c.ok && !c.Capped {
-					candidates = append(candidates, c)
+func (r *Report) choose() {
+	var candidates []*cell
+	_, recommended := r.Recommended()
+	for _, c := range r.measured {
+		if !c.Capped {
+			candidates = append(candidates, c)
+			if c.Best = c.Cell == recommended; c.Best {
+				r.best = c
+			}
+		}
+	}
+	r.fastest, r.cheapest = least(candidates, durationOf), least(candidates, costOf)
+	for _, row := range r.rows {
+		for _, of := range []measure{durationOf, costOf} {
+			best := least(row.Cells, of)
+			for _, c := range row.Cells {
+				e := of(c)
+				e.Marks = r.marks(c)
+				if c.OK && c != best && e.alike(of(best)) {
+					e.Marks += markNoise
 				}
 			}
 		}
 	}
-	variant, chosen := g.Recommended()
-	for _, c := range candidates {
-		if g.fastest == nil || c.duration.value < g.fastest.duration.value {
-			g.fastest = c
-		}
-		if g.cheapest == nil || c.cost.value < g.cheapest.cost.value {
-			g.cheapest = c
-		}
-		if variant == &g.Variants[c.variant] && chosen == c.Cell {
-			g.best = c
-		}
-	}
-	for _, c := range all {
-		var marks strings.Builder
-		for _, m := range []struct {
-			mark string
-			set  bool
-		}{
-			{markBest, c == g.best},
-			{markFastest, c == g.fastest},
-			{markCheapest, c == g.cheapest},
-			{markCapped, c.Capped},
-			{markBusy, c.ok && c.CPUShare != nil && c.CPUShare.Starved > busy},
-		} {
-			if m.set {
-				marks.WriteString(m.mark)
-			}
-		}
-		c.marks = marks.String()
-	}
 }
 
-func least(cells []cell, value func(*cell) float64) *cell {
-	var best *cell
-	for i := range cells {
-		if c := &cells[i]; c.ok && (best == nil || value(c) < value(best)) {
+// least returns the cell with the least figure, the first of equals, or nil.
+func least(cells []*cell, of measure) (best *cell) {
+	for _, c := range cells {
+		if c.OK && (best == nil || of(c).value < of(best).value) {
 			best = c
 		}
 	}
 	return best
 }
 
-// at returns the cell of a variant's column in the row of that power.
-func (g *grid) at(variant, power int) *cell {
-	for i := range g.rows {
-		if g.rows[i].power == power {
-			return &g.rows[i].cells[variant]
+// marks are those that hold for a cell's duration and cost alike.
+func (r *Report) marks(c *cell) string {
+	mark := func(mark string, set bool) string {
+		if set {
+			return mark
+		}
+		return ""
+	}
+	return mark(markBest, c.Best) + mark(markFastest, c == r.fastest) + mark(markCheapest, c == r.cheapest) +
+		mark(markCapped, c.Cell != nil && c.Capped) + mark(markBusy, c.starved())
+}
+
+// starved reports whether the machine was too busy to trust the cell's figures.
+func (c *cell) starved() bool { return c.OK && c.CPUShare != nil && c.CPUShare.Starved > busy }
+
+// beside returns the cell of another variant at the same size.
+func (r *Report) beside(c *cell, variant int) *cell {
+	for _, row := range r.rows {
+		if row.Power == c.Power {
+			return row.Cells[variant]
 		}
 	}
 	return nil
 }
 
-// failure is the cause of a failed cell in a word or three, for its place in a
+// name says which cell it is: pool (30) at 512 MB.
+func (c *cell) name() string { return fmt.Sprintf("%s at %s MB", c.Label, megabytes(c.Power)) }
+
+// figures are what it took and cost.
+func (c *cell) figures() string {
+	return fmt.Sprintf("%s ms, $%s per million", c.Duration.Text, c.Cost.Text)
+}
+
+// failure is why a cell has no figures in a word or three, for its place in a
 // matrix; the words are Lambda's.
-func (c *cell) failure() string {
+func (r *Report) failure(c *comparison.Cell) string {
 	switch {
-	case c.Cell == nil:
+	case c == nil:
 		return "–"
-	case strings.Contains(c.Error, "signal: killed"), strings.Contains(c.Error, "out of memory"):
+	case r.outOfMemory(c):
 		return "out of memory"
 	case strings.Contains(c.Error, "Task timed out"):
 		return "timeout"
 	}
 	return "error"
 }
+
+// outOfMemory reports whether the function outgrew its memory. A local run
+// knows it; those that had no field for it began the error with it. Lambda
+// kills a function for nothing else, and has two texts for it.
+func (r *Report) outOfMemory(c *comparison.Cell) bool {
+	if r.Mode == comparison.Local {
+		return c.OutOfMemory || beganOutOfMemory.MatchString(c.Error)
+	}
+	return strings.Contains(c.Error, "Runtime.OutOfMemory") ||
+		strings.Contains(c.Error, "Runtime exited with error: signal: killed")
+}
+
+var beganOutOfMemory = regexp.MustCompile(`^invocation \d+ of \d+: out of memory: `)

@@ -5,207 +5,235 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/prose"
 )
 
 // maxEmbedded is how much of a page, in bytes, its data may take: a page is to
 // stay below 200 KB.
 const maxEmbedded = 96 << 10
 
-// page is what the template of report.html draws.
+// page is what the template of report.html asks for what it shows.
 type page struct {
-	Eyebrow    string
+	*Report
 	Head, Tail string // the answer
-	Predicted  string
-	Cards      []card
-	Figures    []*figure
-	CellsHint  string
-	Labels     []string
-	Layout     string // of the cells: "", dense, or wrapped where there are too many variants for a column each
-	Rows       []pageRow
-	Notes      []string
-	Failures   []string
-	Timing     *timing
-	Facts      []fact
-	Links      []pageLink
-	Omitted    []string
-	Data       template.JS // "" where it would be too much
+	Data       template.JS
+	reach      float64 // of the strips of dots
 }
-
-type card struct {
-	Mark, Name            string
-	Variant               int
-	Best                  bool
-	Label                 string
-	Power, Duration, Cost string
-}
-
-type pageRow struct {
-	Power string
-	Cells []pageCell
-}
-
-type pageCell struct {
-	Variant                         int
-	Label                           string
-	Best                            bool
-	Failure                         string // empty where there are figures
-	Duration, Interval, Marks, Cost string
-	Dots                            []int // of the runs, in percent of the strip's width
-}
-
-type fact struct{ Name, Value string }
-
-type pageLink struct{ URL, Text string }
 
 // HTML is report.html: one file that needs no script and asks for no other.
-func HTML(c *comparison.Comparison) View {
-	return func(w io.Writer) error {
-		p, err := newPage(newGrid(c))
-		if err != nil {
-			return err
-		}
-		return execute(w, "page", p)
-	}
-}
-
-func newPage(g *grid) (*page, error) {
+func (r *Report) HTML(w io.Writer) error {
 	// json.Marshal escapes <, > and &, so that no string ends the element.
-	data, err := json.Marshal(g.Comparison)
+	data, err := json.Marshal(r.Comparison)
 	if err != nil {
-		return nil, fmt.Errorf("encoding the comparison: %w", err)
+		return fmt.Errorf("encoding the comparison: %w", err)
 	}
 	if len(data) > maxEmbedded {
 		data = nil
 	}
-	p := &page{
-		Eyebrow:   g.what(),
-		Predicted: tie(g.predicted()),
-		Figures:   g.figures(),
-		Labels:    g.labels,
-		Layout:    layout(len(g.labels)),
-		Notes:     slices.Concat(g.legend(), g.notes()), Failures: g.failures(),
-		Timing: g.timing(),
-		Facts:  g.facts(), Links: g.links(), Omitted: g.omitted(),
-		Data: template.JS(data),
+	p := page{Report: r, Head: r.answer(), Data: template.JS(data), reach: r.reach()}
+	if head, tail, ok := strings.Cut(p.Head, ": "); ok && r.best != nil {
+		p.Head, p.Tail = head, capital(tail)
 	}
-	for i, n := range p.Notes {
-		p.Notes[i] = tie(n)
-	}
-	p.Head = tie(g.answer())
-	if head, tail, ok := strings.Cut(p.Head, ": "); ok && g.best != nil {
-		p.Head, p.Tail = head, title(tail)
-	}
-	for _, k := range []struct {
-		mark, name string
-		*cell
-	}{{markBest, "Best balance: least cost x duration", g.best}, {markFastest, "Fastest", g.fastest}, {markCheapest, "Cheapest", g.cheapest}} {
-		if c := k.cell; c != nil {
-			p.Cards = append(p.Cards, card{k.mark, k.name, c.variant, c == g.best, c.label,
-				megabytes(c.power), milliseconds(c.duration.value), dollars(c.cost.value)})
-		}
-	}
-	p.addRows(g)
-	return p, nil
+	return execute(w, "page", p)
 }
 
-func layout(variants int) string {
+func (p page) What() string       { return p.what() }
+func (p page) Predicted() string  { return p.predicted() }
+func (p page) Figures() []*figure { return p.figures() }
+func (p page) Labels() []string   { return p.labels }
+func (p page) Rows() []row        { return p.rows }
+func (p page) Notes() []string    { return append(p.legend(), p.notes()...) }
+func (p page) Failures() []string { return p.failures() }
+
+// keepTogether keeps a number and its unit on one line, and a mark and its
+// meaning.
+func keepTogether(s string) string {
+	return strings.NewReplacer(" MB", "\u00a0MB", " ms", "\u00a0ms", " %", "\u00a0%",
+		"★ ", "★\u00a0", "▲ ", "▲\u00a0", "▼ ", "▼\u00a0").Replace(s)
+}
+
+type card struct {
+	Mark, Name string
+	*cell
+}
+
+func (p page) Cards() []card {
+	cards := []card{
+		{markBest, "Best balance: least cost x duration", p.best},
+		{markFastest, "Fastest", p.fastest},
+		{markCheapest, "Cheapest", p.cheapest},
+	}
+	return slices.DeleteFunc(cards, func(c card) bool { return c.cell == nil })
+}
+
+// Layout is that of the cells: wrapped where there are too many variants for
+// a column each.
+func (p page) Layout() string {
 	switch {
-	case variants > 10:
+	case len(p.labels) > 10:
 		return "wrapped"
-	case variants > 5:
+	case len(p.labels) > 5:
 		return "dense"
 	}
 	return ""
 }
 
-// tie keeps a number and its unit on one line, and a mark and its meaning.
-func tie(s string) string {
-	return strings.NewReplacer(" MB", "\u00a0MB", " ms", "\u00a0ms", " %", "\u00a0%",
-		"★ ", "★\u00a0", "▲ ", "▲\u00a0", "▼ ", "▼\u00a0").Replace(s)
-}
-
-func (p *page) addRows(g *grid) {
-	reach := g.reach()
-	p.CellsHint = fmt.Sprintf("%s duration in ms, and $ per million invocations.", title(g.Statistic()))
-	if g.bounded() {
-		p.CellsHint = fmt.Sprintf("Median duration in ms with its 95 %% confidence interval, and $ per million invocations.")
+func (p page) CellsHint() string {
+	hint := capital(p.Statistic()) + " duration in ms"
+	if p.bounded {
+		hint += " with its 95 % confidence interval"
 	}
-	if reach > 0 {
-		p.CellsHint += fmt.Sprintf(" Each dot is a run: its distance from the median, at most ±%.0f %% at the ends.", 100*reach)
+	hint += ", and $ per million invocations."
+	if p.reach > 0 {
+		hint += fmt.Sprintf(" Each dot is a run: its distance from the median, at most ±%.0f %% at the ends.", 100*p.reach)
 	}
-	for i := range g.rows {
-		row := pageRow{Power: megabytes(g.rows[i].power)}
-		for j := range g.rows[i].cells {
-			c := &g.rows[i].cells[j]
-			pc := pageCell{Variant: j, Label: c.label, Best: c == g.best, Marks: c.marks}
-			if c.ok {
-				pc.Duration, pc.Interval, pc.Cost = milliseconds(c.duration.value), c.duration.interval, dollars(c.cost.value)
-				pc.Dots = dots(c, reach)
-				if c.duration.noise {
-					pc.Marks += markNoise
-				}
-			} else {
-				pc.Failure = c.failure()
-			}
-			row.Cells = append(row.Cells, pc)
-		}
-		p.Rows = append(p.Rows, row)
-	}
+	return hint
 }
 
 // reach is how far the strips of dots go from the median, as a share of it: as
 // far as any run did, but not so far that one outlier hides the others. It is
 // 0 where there are no single runs.
-func (g *grid) reach() float64 {
+func (r *Report) reach() float64 {
 	most := 0.0
-	for _, c := range g.measured() {
+	for _, c := range r.measured {
 		for _, ms := range c.DurationsMS {
-			most = max(most, math.Abs(ms/c.duration.value-1))
+			most = max(most, math.Abs(ms/c.Duration.value-1))
 		}
 	}
-	if g.Mode == comparison.AWS || most == 0 {
+	if r.Mode == comparison.AWS || most == 0 {
 		return 0
 	}
-	for _, r := range []float64{0.02, 0.05, 0.1, 0.2} {
-		if most <= r {
-			return r
+	for _, reach := range []float64{0.02, 0.05, 0.1, 0.2} {
+		if most <= reach {
+			return reach
 		}
 	}
 	return 0.5
 }
 
-// dots are the runs of a cell on its strip, those at the same place once: a
-// thousand runs are drawn by fifty dots at most.
-func dots(c *cell, reach float64) (at []int) {
-	if reach == 0 {
+// Dots are the runs of a cell on its strip, in percent of its width, those at
+// the same place once: a thousand runs are drawn by fifty dots at most.
+func (p page) Dots(c *cell) (at []int) {
+	if p.reach == 0 {
 		return nil
 	}
 	for _, ms := range c.DurationsMS {
-		off := min(max((ms/c.duration.value-1)/reach, -1), 1)
+		off := min(max((ms/c.Duration.value-1)/p.reach, -1), 1)
 		at = append(at, 50+2*int(math.Round(25*off)))
 	}
 	slices.Sort(at)
 	return slices.Compact(at)
 }
 
+// Timing returns the cells whose last invocation told what it did, of one
+// size: the recommended one, or the largest that has any. There are none
+// without an answer of this project's function, as on AWS.
+func (p page) Timing() (cells []*cell) {
+	for _, row := range slices.Backward(p.rows) {
+		if p.best == nil || p.best.Power == row.Power {
+			cells = slices.DeleteFunc(slices.Clone(row.Cells), func(c *cell) bool { return c.Answer == nil })
+		}
+		if len(cells) > 0 {
+			break
+		}
+	}
+	return cells
+}
+
+// VCPUs returns how many the memory size buys.
+func (c *cell) VCPUs() float64 { return float64(c.Power) / comparison.MemoryPerVCPU }
+
+// Share returns how much was used of the CPU that the size buys, in percent; 0
+// where it is not known.
+func (c *cell) Share() int {
+	if s := c.CPUShare; s != nil && s.Target > 0 {
+		return min(int(100*s.Used/s.Target+0.5), 100)
+	}
+	return 0
+}
+
+type fact struct{ Name, Value string }
+
+// Facts say how the figures were obtained, and by which rules they are told.
+func (p page) Facts() (facts []fact) {
+	r := p.Run
+	add := func(name, format string, args ...any) {
+		facts = append(facts, fact{name, fmt.Sprintf(format, args...)})
+	}
+	short := func(s string) string { return prose.OneLine(s, maxName) }
+	long := func(s string) string { return prose.OneLine(s, maxMessage) }
+	add("When", "%s", r.Time.UTC().Format(time.DateOnly+" 15:04 UTC"))
+	add("What", "%s", p.what())
+	add("Function", "%s", long(r.Function))
+	if p.Mode == comparison.AWS {
+		add("Where", "AWS, %s, %s: each variant is an execution of Lambda Power Tuning", short(r.Region), short(r.Arch))
+		add("State machine", "%s", long(r.StateMachine))
+		add("Durations", "means of %s a cell without the outer %s; single runs are not returned, so there is no interval",
+			count(r.Num, "invocation"), percent(2*r.DiscardTopBottom))
+	} else {
+		add("Where", "this machine (%s, %s) as a model of Lambda (%s MB = 1 vCPU) and S3",
+			short(r.OS), count(r.CPUs, "core"), megabytes(comparison.MemoryPerVCPU))
+		add("S3 latency", "%s, seed %d: the same draws for every variant and size", p.latency(), r.Seed)
+		add("Durations", "medians of %s a cell after a warm-up, which took the cold start; intervals of 95 %% and comparisons (Mann-Whitney, α = 0.05) without an assumed distribution",
+			count(r.Num, "invocation"))
+	}
+	var versions []string
+	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
+		versions = append(versions, short(name)+" "+short(r.Versions[name]))
+	}
+	if len(versions) > 0 {
+		add("Versions", "%s", long(strings.Join(versions, ", ")))
+	}
+	add("Prices", "AWS's list of %s for %s in %s, by the %s billed duration: compute and $%.2f per million requests",
+		powertuning.PricesDate, short(r.Arch), powertuning.PricesRegion, p.Statistic(), powertuning.PricePerMillionRequests)
+	if gets := p.GETCostPerMillion(); gets > 0 {
+		add("S3 GETs", "$%s per million invocations more in every cell, and so in no figure here", prose.Thousands(gets, 2))
+	}
+	if p.Recommendation != nil {
+		add("Best balance", "%s; cells that failed or were capped are out", long(p.Recommendation.Rule))
+	}
+	if v, _ := p.Recommended(); v != nil && len(v.Payload) > 0 && string(v.Payload) != "null" {
+		add("Payload", "%s", long(string(v.Payload)))
+	}
+	return facts
+}
+
+type pageLink struct{ URL, Text string }
+
 // visualization is what may be linked: Power Tuning's page with data in the
 // fragment, and nothing else that a file may have in that field.
 var visualization = regexp.MustCompile(`^https://lambda-power-tuning\.show/(\?currency=CNY)?#[A-Za-z0-9+/=;%._~!*'()-]+$`)
 
-func (g *grid) links() (links []pageLink) {
-	for i, v := range g.Variants {
-		if v.Tuning != nil && visualization.MatchString(v.Tuning.StateMachine.Visualization) {
-			links = append(links, pageLink{v.Tuning.StateMachine.Visualization, g.labels[i]})
+func (p page) Links() (links []pageLink) {
+	for i, v := range p.Variants {
+		if v.Tuning != nil {
+			links = append(links, pageLink{v.Tuning.StateMachine.Visualization, p.labels[i]})
 		}
 	}
-	if link, title := g.compareLink(); visualization.MatchString(link) {
-		links = append(links, pageLink{link, title})
+	link, title := p.compareLink()
+	links = append(links, pageLink{link, title})
+	return slices.DeleteFunc(links, func(l pageLink) bool { return !visualization.MatchString(l.URL) })
+}
+
+// Omitted is what a reader must not take from a local run.
+func (p page) Omitted() []string {
+	if p.Mode == comparison.AWS {
+		return nil
 	}
-	return links
+	return []string{
+		"Network bandwidth, which on Lambda grows with memory: reads of large objects would gain more from it than here.",
+		"arm64’s own speed: the architecture picks prices alone, and the CPU is this machine’s.",
+		"DNS, and the distance to S3 beyond the drawn latency.",
+		"Connections that S3 closes after a number of requests, and with them the handshakes of new ones.",
+		"What other functions and accounts do to the same S3 prefix, and cold starts beyond the one of each cell.",
+	}
 }

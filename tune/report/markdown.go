@@ -5,63 +5,54 @@ import (
 	"io"
 	"strings"
 	"unicode"
-
-	"lambda-parallel-io/tune/comparison"
 )
 
 // Markdown is table.md, the answer and the matrices for a pull request.
-func Markdown(c *comparison.Comparison) View {
-	return func(w io.Writer) error {
-		g := newGrid(c)
-		var b strings.Builder
-		advice := g.advice()
-		fmt.Fprintf(&b, "**%s**\n\n", escape(advice[0]))
-		for _, line := range advice[1:] {
-			fmt.Fprintf(&b, "%s\n\n", escape(line))
+func (r *Report) Markdown(w io.Writer) error {
+	var b strings.Builder
+	advice := r.advice()
+	fmt.Fprintf(&b, "**%s**\n\n", escape(advice[0]))
+	for _, line := range advice[1:] {
+		fmt.Fprintf(&b, "%s\n\n", escape(line))
+	}
+	r.markdownTable(&b, r.durationHeading(), durationOf)
+	r.markdownTable(&b, r.costHeading(), costOf)
+	for _, paragraph := range [][]string{r.legend(), r.notes(), r.failures(), {r.what() + "; " + r.where()}} {
+		for _, line := range paragraph {
+			fmt.Fprintf(&b, "%s  \n", escape(line)) // two spaces break the line
 		}
-		for _, m := range []struct {
-			heading string
-			of      func(*cell) (string, estimate)
-		}{{"Duration, " + g.Statistic() + " ms", durationOf}, {g.costHeading(), costOf}} {
-			fmt.Fprintf(&b, "%s\n\n| Memory, MB |", escape(m.heading))
-			for _, label := range g.labels {
-				fmt.Fprintf(&b, " %s |", escape(label))
-			}
-			b.WriteString("\n|--:|" + strings.Repeat("--:|", len(g.labels)) + "\n")
-			for _, r := range g.rows {
-				fmt.Fprintf(&b, "| %s |", megabytes(r.power))
-				for i := range r.cells {
-					fmt.Fprintf(&b, " %s |", markdownCell(&r.cells[i], m.of))
-				}
-				b.WriteString("\n")
-			}
+		if len(paragraph) > 0 {
 			b.WriteString("\n")
 		}
-		for _, paragraph := range [][]string{g.legend(), g.notes(), g.failures(), {g.what() + "; " + g.where()}} {
-			for _, line := range paragraph {
-				fmt.Fprintf(&b, "%s  \n", escape(line)) // two spaces break the line
-			}
-			if len(paragraph) > 0 {
-				b.WriteString("\n")
-			}
-		}
-		if link, title := g.compareLink(); link != "" {
-			fmt.Fprintf(&b, "[%s, as Lambda Power Tuning draws it](%s)\n", escape(title), markdownLink(link))
-		}
-		_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
-		return err
 	}
+	if link, title := r.compareLink(); link != "" {
+		// A label's parentheses would end the link.
+		link = strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace(link)
+		fmt.Fprintf(&b, "[%s, as Lambda Power Tuning draws it](%s)\n", escape(title), link)
+	}
+	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
+	return err
 }
 
-func markdownCell(c *cell, of func(*cell) (string, estimate)) string {
-	text, marks := shown(c, of)
-	if strings.Contains(marks, markBest) {
-		text = "**" + text + "**"
+func (r *Report) markdownTable(b *strings.Builder, heading string, of measure) {
+	fmt.Fprintf(b, "%s\n\n| Memory, MB |", escape(heading))
+	for _, label := range r.labels {
+		fmt.Fprintf(b, " %s |", escape(label))
 	}
-	if marks != "" {
-		text += " " + escape(marks)
+	b.WriteString("\n|--:|" + strings.Repeat("--:|", len(r.labels)) + "\n")
+	for _, row := range r.rows {
+		fmt.Fprintf(b, "| %s |", megabytes(row.Power))
+		for _, c := range row.Cells {
+			e := of(c)
+			text := strings.TrimSpace(e.Text + " " + e.Interval)
+			if c.Best {
+				text = "**" + text + "**"
+			}
+			fmt.Fprintf(b, " %s |", strings.TrimSpace(text+" "+escape(e.Marks)))
+		}
+		b.WriteString("\n")
 	}
-	return text
+	b.WriteString("\n")
 }
 
 // escape makes text mean itself in Markdown. What may begin markup, a link or
@@ -80,9 +71,4 @@ func escape(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// markdownLink keeps a label's parentheses from ending the link.
-func markdownLink(url string) string {
-	return strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace(url)
 }

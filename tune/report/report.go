@@ -3,21 +3,23 @@
 // that other tools read. A view depends on nothing but the model, so the same
 // results.json gives the same bytes at any time and on any machine.
 //
-// A results.json may come from anywhere. [Read] refuses one that no run could
-// have written, and every view escapes what it prints for the place where it
-// prints it.
+// A results.json may come from anywhere. [comparison.Read] refuses one that no
+// run could have written, and every view escapes what it prints for the place
+// where it prints it.
 package report
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"io"
-	"strings"
-	"unicode"
+	"os"
+	"path/filepath"
+	"slices"
 
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/prose"
 )
-
-// View writes one view of a comparison.
-type View func(io.Writer) error
 
 // The lengths, in characters, to which names and messages are cut where they
 // are shown. The data files have them whole.
@@ -27,38 +29,113 @@ const (
 	maxMessage = 400
 )
 
-// clean makes text from outside fit to be shown: at most so many characters of
-// valid UTF-8 on one line, and none that commands a terminal or turns the
-// direction of writing.
-func clean(s string, most int) string {
-	var b strings.Builder
-	n, space := 0, false
-	for _, r := range strings.TrimSpace(s) {
-		if n == most-1 {
-			b.WriteRune('…')
-			break
-		}
-		switch {
-		case unicode.IsSpace(r):
-			if space {
-				continue
-			}
-			r = ' '
-		case !unicode.IsPrint(r):
-			r = unicode.ReplacementChar
-		}
-		space = r == ' '
-		b.WriteRune(r)
-		n++
-	}
-	return b.String()
+// Report is a comparison as its views show it: a row a memory size, a column a
+// variant, and the statistics of each cell. Each view is a method.
+type Report struct {
+	*comparison.Comparison
+	labels                  []string // of the columns
+	strategies              []string // each once
+	rows                    []row
+	measured                []*cell // those with figures
+	bounded                 bool    // a figure has an interval
+	fastest, cheapest, best *cell   // nil where no cell qualifies
 }
 
-// labels names the variants as every view does.
-func labels(c *comparison.Comparison) []string {
-	names := make([]string, len(c.Variants))
-	for i, v := range c.Variants {
-		names[i] = clean(v.Label(), maxLabel)
+// New computes what the views of a comparison have in common.
+func New(c *comparison.Comparison) *Report {
+	r := &Report{Comparison: c}
+	for _, v := range c.Variants {
+		r.labels = append(r.labels, prose.OneLine(v.Label(), maxLabel))
+		if !slices.Contains(r.strategies, v.Strategy) {
+			r.strategies = append(r.strategies, v.Strategy)
+		}
 	}
-	return names
+	for _, power := range c.Run.PowerValues {
+		cells := make([]*cell, len(c.Variants))
+		for i := range cells {
+			cells[i] = r.newCell(i, power)
+			if cells[i].OK {
+				r.measured = append(r.measured, cells[i])
+			}
+			r.bounded = r.bounded || cells[i].Duration.Interval != ""
+		}
+		r.rows = append(r.rows, row{power, cells})
+	}
+	r.choose()
+	return r
+}
+
+// The files of a comparison that others are told of.
+const (
+	DataFile = "results.json"
+	PageFile = "report.html"
+)
+
+// files are what [Write] writes.
+var files = []struct {
+	name string
+	view func(*Report, io.Writer) error
+}{
+	{DataFile, (*Report).Write},
+	{"results.csv", (*Report).CSV},
+	{"results.txt", (*Report).Bench},
+	{"table.md", (*Report).Markdown},
+	{"chart.svg", (*Report).Chart},
+	{PageFile, (*Report).HTML},
+}
+
+// WriteData writes results.json alone into dir, which it makes: the model is
+// saved after every cell.
+func WriteData(dir string, c *comparison.Comparison) error { return write(dir, DataFile, c.Write) }
+
+// Write writes every file of a comparison into dir, which it makes, and returns
+// the report that they show, beside the first error. Without withData it leaves
+// a results.json in dir as it is. A file is replaced whole or not at all.
+//
+// The views are drawn from what a reader of results.json gets, so that
+// drawing them again from it gives the same bytes.
+func Write(dir string, c *comparison.Comparison, withData bool) (*Report, error) {
+	var data bytes.Buffer
+	if err := c.Write(&data); err != nil {
+		return New(c), err
+	}
+	read, err := comparison.Read(&data)
+	if err != nil {
+		// What was measured is saved even if it cannot be drawn.
+		return New(c), errors.Join(WriteData(dir, c), err)
+	}
+	r := New(read)
+	for _, f := range files {
+		if f.name == DataFile && !withData {
+			continue
+		}
+		if err := write(dir, f.name, func(w io.Writer) error { return f.view(r, w) }); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+func write(dir, name string, view func(io.Writer) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("writing %s: %w", filepath.Join(dir, name), err)
+		}
+	}()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(dir, "."+name+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp.Name()) // in vain once it is renamed
+	err = view(temp)
+	if err == nil {
+		err = temp.Chmod(0o644) // CreateTemp's is 0600
+	}
+	if err := errors.Join(err, temp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), filepath.Join(dir, name))
 }

@@ -5,20 +5,25 @@ import (
 	"embed"
 	"html/template"
 	"io"
-	"strings"
 
-	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/prose"
 )
 
 //go:embed templates/*.tmpl
 var templateFiles embed.FS
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"px":     px,
-	"add":    func(a, b float64) float64 { return a + b },
-	"below":  func(row int) float64 { return 17 + 15*float64(row) },
-	"color":  func(variant int) int { return variant % 8 },
-	"column": func(i int) float64 { return chartMargin + float64(i)*(figureWidth+chartMargin) },
+	"px":           px,
+	"add":          func(a, b float64) float64 { return a + b },
+	"below":        func(row int) float64 { return 17 + 15*float64(row) },
+	"color":        func(variant int) int { return variant % 8 },
+	"column":       func(i int) float64 { return chartMargin + float64(i)*(figureWidth+chartMargin) },
+	"int":          prose.Thousands[int],
+	"int64":        prose.Thousands[int64],
+	"megabytes":    megabytes,
+	"milliseconds": milliseconds,
+	"seconds":      func(s float64) string { return milliseconds(1000 * s) },
+	"keepTogether": keepTogether,
 }).ParseFS(templateFiles, "templates/*.tmpl"))
 
 const chartMargin = 20.0
@@ -39,45 +44,31 @@ type textLine struct {
 
 // Chart is chart.svg, for a README: it follows the reader's light or dark
 // theme, and needs no font and no other file.
-func Chart(c *comparison.Comparison) View {
-	return func(w io.Writer) error {
-		g := newGrid(c)
-		d := chart{Width: 2*figureWidth + 3*chartMargin, Answer: g.answer()}
-		y := 14.0
-		add := func(class, text string, size, height float64) {
-			for _, line := range breakText(text, size, d.Width-2*chartMargin) {
-				y += height
-				d.Lines = append(d.Lines, textLine{label{chartMargin, y, line}, class})
-			}
+func (r *Report) Chart(w io.Writer) error {
+	d := chart{Width: 2*figureWidth + 3*chartMargin, Answer: r.answer()}
+	y := 14.0
+	add := func(class, text string, size, height float64) {
+		widthOf := func(s string) float64 { return textWidth(s, size) }
+		for _, line := range breakText(text, d.Width-2*chartMargin, widthOf) {
+			y += height
+			d.Lines = append(d.Lines, textLine{label{chartMargin, y, line}, class})
 		}
-		add("answer", d.Answer, 17*1.08, 23) // bold is wider
-		y += 12
-		if all := g.figures(); all != nil {
-			d.Figures = all[:2]
-			y += 20
-			for i, f := range d.Figures {
-				x := chartMargin + float64(i)*(figureWidth+chartMargin)
-				d.Lines = append(d.Lines, textLine{label{x, y, f.YTitle}, "heading"})
-			}
-			d.Top = y + 8
-			y = d.Top + d.Figures[0].Height
-		}
-		add("tick", g.what()+"; "+g.where(), textSize, 17)
-		d.Height = y + 16
-		return execute(w, "chart", d)
 	}
-}
-
-// breakText breaks a text into lines at spaces.
-func breakText(text string, size, width float64) (lines []string) {
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && textWidth(line+" "+word, size) > width {
-			lines, line = append(lines, line), ""
+	add("answer", d.Answer, 17*1.08, 23) // bold is wider
+	y += 12
+	if all := r.figures(); all != nil {
+		d.Figures = all[:2]
+		y += 20
+		for i, f := range d.Figures {
+			x := chartMargin + float64(i)*(figureWidth+chartMargin)
+			d.Lines = append(d.Lines, textLine{label{x, y, f.YTitle}, "heading"})
 		}
-		line = strings.TrimSpace(line + " " + word)
+		d.Top = y + 8
+		y = d.Top + d.Figures[0].Height
 	}
-	return append(lines, line)
+	add("tick", r.what()+"; "+r.where(), textSize, 17)
+	d.Height = y + 16
+	return execute(w, "chart", d)
 }
 
 // execute draws a template whole before it writes.

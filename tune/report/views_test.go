@@ -16,23 +16,24 @@ import (
 	"unicode/utf8"
 
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/powertuning"
 )
 
 func TestDrawnAgainFromItsResultsEveryFileIsTheSame(t *testing.T) {
 	for _, f := range fixtures {
 		first, second := t.TempDir(), t.TempDir()
-		if err := WriteAll(first, f.model()); err != nil {
+		if _, err := Write(first, f.model(), true); err != nil {
 			t.Fatal(err)
 		}
 		data, err := os.Open(filepath.Join(first, DataFile))
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := Read(data)
+		c, err := comparison.Read(data)
 		if err := errors.Join(err, data.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if err := WriteAll(second, c); err != nil {
+		if _, err := Write(second, c, true); err != nil {
 			t.Fatal(err)
 		}
 		for _, file := range files {
@@ -73,8 +74,8 @@ func TestWhatCannotBeDrawnIsSavedAllTheSame(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "folder")
 	c := local()
 	c.Variants[0].Cells[0].BilledMS = nil
-	if err := WriteAll(dir, c); err == nil {
-		t.Error("WriteAll of a broken comparison succeeded")
+	if _, err := Write(dir, c, true); err == nil {
+		t.Error("Write of a broken comparison succeeded")
 	}
 	if _, err := os.Stat(filepath.Join(dir, DataFile)); err != nil {
 		t.Errorf("results.json was not saved: %v", err)
@@ -87,7 +88,7 @@ func TestThePageIsBelow200KB(t *testing.T) {
 		models[f.name] = f.model()
 	}
 	for name, c := range models {
-		if n := len(draw(t, HTML(c))); n >= 200_000 {
+		if n := len(draw(t, c, (*Report).HTML)); n >= 200_000 {
 			t.Errorf("%s: the page has %d bytes, want less than 200 KB", name, n)
 		}
 	}
@@ -95,7 +96,7 @@ func TestThePageIsBelow200KB(t *testing.T) {
 
 func TestTheTerminalHas80ColumnsAndNoCommands(t *testing.T) {
 	for _, f := range fixtures {
-		text := draw(t, Text(f.model(), Options{Report: "tune-results/report.html"}))
+		text := terminal(t, f.model(), "tune-results/report.html")
 		printable(t, text)
 		for _, line := range strings.Split(string(text), "\n") {
 			if n := utf8.RuneCountInString(line); n > width && !strings.HasPrefix(line, "  compare  https://") {
@@ -115,20 +116,23 @@ func printable(t *testing.T, text []byte) {
 }
 
 func TestTheTerminalNamesTheReportOnlyWhereItWasWritten(t *testing.T) {
-	if text := string(draw(t, Text(local(), Options{}))); strings.Contains(text, "report.html") {
+	if text := string(terminal(t, local(), "")); strings.Contains(text, "report.html") {
 		t.Errorf("without a report the text names it:\n%s", text)
 	}
-	if text := string(draw(t, Text(local(), Options{Report: "x/report.html"}))); !strings.Contains(text, "report   x/report.html\n") {
+	if text := string(terminal(t, local(), "x/report.html")); !strings.Contains(text, "report   x/report.html\n") {
 		t.Errorf("the text does not name the report:\n%s", text)
 	}
 }
 
 func TestARunOnAWSClaimsNoCertainty(t *testing.T) {
 	c := onAWS()
-	for name, view := range map[string]View{"text": terminal(c), "table.md": Markdown(c), "chart.svg": Chart(c), "report.html": HTML(c)} {
-		drawn := string(draw(t, view))
+	drawn := map[string][]byte{"text": terminal(t, c, "")}
+	for _, file := range files[3:] { // the others are data
+		drawn[file.name] = draw(t, c, file.view)
+	}
+	for name, drawn := range drawn {
 		for _, sign := range []string{"±", "~", `class="whisker"`, `class="strip"`, "median"} {
-			if strings.Contains(drawn, sign) {
+			if strings.Contains(string(drawn), sign) {
 				t.Errorf("%s of a run on AWS has %q", name, sign)
 			}
 		}
@@ -136,15 +140,15 @@ func TestARunOnAWSClaimsNoCertainty(t *testing.T) {
 }
 
 func TestFewRunsHaveNoIntervalAndSayWhy(t *testing.T) {
-	text := string(draw(t, terminal(few())))
-	if strings.Contains(text, "±") || !strings.Contains(text, "No interval and no ~ where a cell has fewer than 6 runs: -num 6 or more.") {
+	text := string(terminal(t, few(), ""))
+	if strings.Contains(text, "±") || !strings.Contains(text, "No interval and no ~ where a cell has fewer than 6 runs: --num 6 or more.") {
 		t.Errorf("of 3 runs a cell the text has an interval, or does not say why it has none:\n%s", text)
 	}
 }
 
 func TestBenchstatReadsTheResultsWithoutAWarning(t *testing.T) {
 	dir := t.TempDir()
-	if err := WriteAll(dir, local()); err != nil {
+	if _, err := Write(dir, local(), true); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("go", "run", "golang.org/x/perf/cmd/benchstat", "-col", "/strategy", "-row", "/memory", filepath.Join(dir, "results.txt"))
@@ -167,7 +171,7 @@ func TestBenchstatReadsTheResultsWithoutAWarning(t *testing.T) {
 }
 
 func TestASpreadsheetFindsNoFormula(t *testing.T) {
-	rows, err := csv.NewReader(bytes.NewReader(draw(t, CSV(hostile())))).ReadAll()
+	rows, err := csv.NewReader(bytes.NewReader(draw(t, hostile(), (*Report).CSV))).ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,8 +187,37 @@ func TestASpreadsheetFindsNoFormula(t *testing.T) {
 	}
 }
 
+func TestTheLinksLeadToPowerTuningAlone(t *testing.T) {
+	good := powertuning.Link("us-east-1", []powertuning.Stat{{Value: 128, AveragePrice: 1e-6, AverageDuration: 9}})
+	china := powertuning.Link("cn-north-1", []powertuning.Stat{{Value: 128, AveragePrice: 1e-6, AverageDuration: 9}})
+	for _, test := range []struct {
+		url  string
+		want bool
+	}{
+		{good, true},
+		{china, true},
+		{"javascript:alert(1)", false},
+		{"http://lambda-power-tuning.show/#AA==", false},
+		{"https://lambda-power-tuning.show.evil.example/#AA==", false},
+		{"https://lambda-power-tuning.show@evil.example/#AA==", false},
+		{"https://lambda-power-tuning.show/?next=evil#AA==", false},
+		{`https://lambda-power-tuning.show/#"><script>`, false},
+		{good + "\n", false},
+		{"", false},
+	} {
+		c := few()
+		c.Variants = c.Variants[1:2]
+		c.Variants[0].Tuning.StateMachine.Visualization = test.url
+		c.Recommend()
+		page := draw(t, c, (*Report).HTML)
+		if got := bytes.Contains(page, []byte("<a href")); got != test.want {
+			t.Errorf("%q is a link in the page: %v, want %v", test.url, got, test.want)
+		}
+	}
+}
+
 func TestMarkdownHasNoMarkupFromTheData(t *testing.T) {
-	text := string(draw(t, Markdown(hostile())))
+	text := string(draw(t, hostile(), (*Report).Markdown))
 	for _, markup := range []string{"<", "@everyone", "](javascript", "`", "https://evil", "long|"} {
 		if strings.Contains(text, markup) {
 			t.Errorf("table.md has %q in it:\n%s", markup, text)
@@ -199,7 +232,7 @@ func TestMarkdownHasNoMarkupFromTheData(t *testing.T) {
 
 func TestTheChartIsWellFormed(t *testing.T) {
 	for _, f := range fixtures {
-		wellFormed(t, draw(t, Chart(f.model())))
+		wellFormed(t, draw(t, f.model(), (*Report).Chart))
 	}
 }
 

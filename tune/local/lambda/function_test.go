@@ -36,7 +36,7 @@ func TestAColdStartHasItsInitApartAndAWarmOneHasNone(t *testing.T) {
 	}
 	report := regexp.MustCompile(`^REPORT RequestId: [0-9a-f-]{36}\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\tMemory Size: 1769 MB\tMax Memory Used: [1-9]\d* MB\t(Init Duration: \d+\.\d\d ms\t)?$`)
 	for _, inv := range []lambda.Invocation{cold, warm} {
-		if line := inv.Report(1_769).String(); !report.MatchString(line) || strings.Contains(line, "Init") != (inv.Init > 0) {
+		if line := inv.Report(1_769); !report.MatchString(line) || strings.Contains(line, "Init") != (inv.Init > 0) {
 			t.Errorf("not Lambda's REPORT line: %q", line)
 		}
 	}
@@ -64,6 +64,7 @@ func TestWhatEndsTheProcessIsToldInLambdasWords(t *testing.T) {
 		{"exit", time.Minute, "Runtime.ExitError", `Error: Runtime exited with error: exit status 7`},
 		{"hang", time.Second, "Sandbox.Timedout", `Error: Task timed out after 1.00 seconds`},
 		{"allocate", time.Minute, "Runtime.ExitError", `Error: Runtime exited with error: signal: killed`},
+		{"kill itself", time.Minute, "Runtime.ExitError", `Error: Runtime exited with error: signal: killed`},
 	} {
 		t.Run(c.do, func(t *testing.T) {
 			f := function(t, 128, c.timeout)
@@ -73,7 +74,7 @@ func TestWhatEndsTheProcessIsToldInLambdasWords(t *testing.T) {
 				t.Fatalf("Err = %v, want %s: …%s", failed.Err, c.kind, c.words)
 			}
 			if failed.OutOfMemory != (c.do == "allocate") {
-				t.Errorf("OutOfMemory = %t", failed.OutOfMemory)
+				t.Errorf("%s: OutOfMemory = %t", c.do, failed.OutOfMemory)
 			}
 			if c.do == "hang" && failed.BilledMS != 1000 {
 				t.Errorf("billed %d ms for a timeout of 1 s", failed.BilledMS)

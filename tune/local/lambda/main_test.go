@@ -75,6 +75,8 @@ func handle(ctx context.Context, r request) (any, error) {
 		panic("boom")
 	case "exit":
 		os.Exit(7)
+	case "kill itself":
+		return nil, syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	case "hang":
 		<-make(chan int)
 	case "allocate":

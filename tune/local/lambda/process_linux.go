@@ -8,9 +8,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -31,7 +33,7 @@ func startProcess(path string, env []string, memoryMB int, out io.Writer) (*proc
 	cmd.Dir = filepath.Dir(path) // LAMBDA_TASK_ROOT, as /var/task on Lambda
 	cmd.Env = env
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.WaitDelay = time.Second // for what it leaves behind that holds its output open
+	cmd.WaitDelay = time.Second // where something that it has left behind holds its output open
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setpgid:   true, // a terminal's Ctrl-C is for the tuner, which then ends it
 		Pdeathsig: syscall.SIGKILL,
@@ -62,28 +64,20 @@ func (p *process) run(cmd *exec.Cmd, memoryMB int, started chan<- error) {
 		return
 	}
 	defer statm.Close()
-	p.throttle = &throttle{
-		pid:      p.pid,
-		clock:    clockOf(p.pid),
-		quota:    Quota(memoryMB),
-		memoryMB: memoryMB,
-		begin:    time.Now(),
-		thaw:     make(chan struct{}, 1),
-		gone:     make(chan struct{}),
-	}
+	p.throttle = newThrottle(p.pid, memoryMB, statm)
 	started <- nil
 	go p.wait(cmd)
-	p.control = p.throttle.run(statm)
+	p.control = p.throttle.run()
 	close(p.gone)
 }
 
-// limit sets the process's hard limit of descriptors. Go raises the soft limit
-// to the hard one at its start, so only the latter binds; lowering it needs no
-// privilege, whenever it happens.
+// limit sets the process's hard limit of descriptors, and opens what tells its
+// memory. Go raises the soft limit to the hard one at its start, so only the
+// latter binds; lowering it needs no privilege, whenever it happens.
 func limit(pid int) (statm *os.File, err error) {
-	bound := unix.Rlimit{Cur: FileDescriptors, Max: FileDescriptors}
+	bound := unix.Rlimit{Cur: fileDescriptors, Max: fileDescriptors}
 	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &bound, nil); err != nil {
-		return nil, fmt.Errorf("limiting the function to %d descriptors: %w", FileDescriptors, err)
+		return nil, fmt.Errorf("limiting the function to %d descriptors: %w", fileDescriptors, err)
 	}
 	if statm, err = os.Open(fmt.Sprintf("/proc/%d/statm", pid)); err != nil {
 		return nil, fmt.Errorf("watching the function's memory: %w", err)
@@ -115,12 +109,80 @@ func (p *process) kill() {
 	}
 }
 
-// usage is what a process has used so far.
+// usage is what a process has used so far; nothing once it has gone.
 type usage struct {
-	cpu, runDelay time.Duration
-	children      string // changes when a child has ended
+	cpu      time.Duration
+	runDelay time.Duration // its threads' time ready to run and without a processor, summed
+	children uint          // page faults of children that it has waited for: it changes when one has ended
 }
 
+// usage reads the delay of each thread: the process's own schedstat is its
+// main thread's alone. A stopped thread is not ready to run. Threads that have
+// ended are lost to it; Go ends hardly any.
 func (p *process) usage() usage {
-	return usage{cpu: p.throttle.clock.now(), runDelay: runDelay(p.pid), children: childFaults(p.pid)}
+	u := usage{cpu: p.throttle.clock.now()}
+	threads, _ := procfs.AllThreads(p.pid)
+	for _, t := range threads {
+		if s, err := t.Schedstat(); err == nil { // else it has ended since
+			u.runDelay += time.Duration(s.WaitingNanoseconds)
+		}
+	}
+	if self, err := procfs.NewProc(p.pid); err == nil {
+		stat, _ := self.Stat()
+		u.children = stat.CMinFlt
+	}
+	return u
+}
+
+// peakMB returns the process's highest resident memory so far, 0 once it has
+// gone.
+func (p *process) peakMB() int {
+	self, err := procfs.NewProc(p.pid)
+	if err != nil {
+		return 0
+	}
+	status, _ := self.NewStatus()
+	return megabytes(int64(status.VmHWM))
+}
+
+// hasChildren reports whether another process runs that is a child of this one
+// or in its group.
+func (p *process) hasChildren() bool {
+	all, _ := procfs.AllProcs()
+	for _, other := range all {
+		if s, err := other.Stat(); err == nil && s.PID != p.pid && (s.PPID == p.pid || s.PGRP == p.pid) {
+			return true
+		}
+	}
+	return false
+}
+
+// tail keeps the last 4 KB of what a process prints, which is what Lambda's
+// LogType=Tail returns, and passes all of it on.
+type tail struct {
+	next io.Writer // may be nil
+
+	mu   sync.Mutex
+	last []byte
+}
+
+const tailSize = 4 << 10
+
+// Write never fails: whoever reads the log must not be able to hurt the
+// function.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.next != nil {
+		_, _ = t.next.Write(p)
+	}
+	t.last = append(t.last, p[max(0, len(p)-tailSize):]...)
+	t.last = append(t.last[:0], t.last[max(0, len(t.last)-tailSize):]...)
+	return len(p), nil
+}
+
+func (t *tail) bytes() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]byte(nil), t.last...)
 }

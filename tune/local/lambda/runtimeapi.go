@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,26 +37,15 @@ type runtimeAPI struct {
 	polled  chan *poll          // then sent
 	initErr chan *FunctionError // what a process posted to init/error
 
-	mu      sync.Mutex
-	current *event // handed over and not answered
+	current atomic.Pointer[event] // handed over and not answered
 }
 
 // poll is a process's request for the next event. It is answered by sending
-// the event, or given up by the process when gone is closed.
+// the event. Its context ends when the process no longer waits.
 type poll struct {
+	context.Context
 	at     time.Time
 	events chan *event
-	gone   <-chan struct{}
-}
-
-// hungUp reports whether the process no longer waits.
-func (p *poll) hungUp() bool {
-	select {
-	case <-p.gone:
-		return true
-	default:
-		return false
-	}
 }
 
 // event is one invocation on its way to the process and back.
@@ -107,20 +97,20 @@ func (api *runtimeAPI) close() error {
 }
 
 func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
-	if api.busy() {
+	if api.current.Load() != nil {
 		refuse(w, http.StatusForbidden, "InvalidStateTransition", "the last invocation has not been answered")
 		return
 	}
-	p := &poll{at: time.Now(), events: make(chan *event), gone: r.Context().Done()}
+	p := &poll{r.Context(), time.Now(), make(chan *event)}
 	api.idle()
 	select {
 	case api.polled <- p:
-	case <-p.gone:
+	case <-p.Done():
 		return
 	}
 	select {
 	case e := <-p.events:
-		api.setCurrent(e)
+		api.current.Store(e)
 		h := w.Header()
 		h.Set("Content-Type", "application/json")
 		h.Set(headerRequestID, e.id)
@@ -129,26 +119,13 @@ func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 		h.Set(headerTraceID, e.trace)
 		e.handed <- time.Now()
 		_, _ = w.Write(e.payload) // a process that has gone is noticed by its end
-	case <-p.gone:
+	case <-p.Done():
 	}
-}
-
-func (api *runtimeAPI) setCurrent(e *event) {
-	api.mu.Lock()
-	api.current = e
-	api.mu.Unlock()
-}
-
-// busy reports whether an event was handed over and not answered.
-func (api *runtimeAPI) busy() bool {
-	api.mu.Lock()
-	defer api.mu.Unlock()
-	return api.current != nil
 }
 
 // forget drops what a process that has ended left unanswered and unread.
 func (api *runtimeAPI) forget() {
-	api.setCurrent(nil)
+	api.current.Store(nil)
 	select {
 	case <-api.initErr:
 	default:
@@ -157,14 +134,11 @@ func (api *runtimeAPI) forget() {
 
 // take returns the event that the request answers, once.
 func (api *runtimeAPI) take(w http.ResponseWriter, r *http.Request) *event {
-	api.mu.Lock()
-	defer api.mu.Unlock()
-	e := api.current
-	if e == nil || e.id != r.PathValue("id") {
+	e := api.current.Load()
+	if e == nil || e.id != r.PathValue("id") || !api.current.CompareAndSwap(e, nil) {
 		refuse(w, http.StatusBadRequest, "InvalidRequestID", "there is no such invocation, or it has been answered")
 		return nil
 	}
-	api.current = nil
 	return e
 }
 
@@ -205,8 +179,8 @@ func (api *runtimeAPI) initError(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// readError reads {"errorMessage": .., "errorType": ..}; what is something
-// else becomes the message.
+// readError reads {"errorMessage": .., "errorType": ..}. Any other body is the
+// message as it is.
 func readError(r *http.Request) *FunctionError {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse))
 	var e struct {

@@ -1,8 +1,10 @@
 package lambda
 
 import (
+	"bytes"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
 	"time"
 
@@ -11,15 +13,16 @@ import (
 
 // throttle holds a process to its memory size from outside: it stops the
 // process group when the process has used the quota of a period, and lets it
-// go on in the next. What was used too much in one period is missing in the
-// next ones. It also watches the memory, once a period.
+// go on in the next. What a process uses beyond the quota of one period is
+// taken from the next ones. It also watches the memory, once a period.
 //
 // It does what the kernel's CFS bandwidth control does to a function on
 // Lambda, without the privilege that a control group needs.
 type throttle struct {
 	pid      int
 	clock    cpuClock
-	quota    time.Duration // a period's
+	statm    *os.File      // /proc/PID/statm
+	quota    time.Duration // a period's, over all threads
 	memoryMB int
 
 	mu      sync.Mutex
@@ -27,8 +30,8 @@ type throttle struct {
 	stopped bool
 	begin   time.Time     // of the period
 	used    time.Duration // the clock at begin
-	debt    time.Duration // used too much before begin
-	outgrew bool          // killed for its memory
+	debt    time.Duration // used beyond the quota before begin
+	outgrew bool          // its memory size, and was killed for it
 	peak    int           // the highest resident memory seen, in MB
 
 	thaw chan struct{} // the mode is no longer frozen
@@ -46,6 +49,19 @@ const (
 // step is the shortest sleep between two looks at the clock. On each
 // processor a process can outrun its quota by this much, until the next period.
 const step = 100 * time.Microsecond
+
+func newThrottle(pid, memoryMB int, statm *os.File) *throttle {
+	return &throttle{
+		pid:      pid,
+		clock:    clockOf(pid),
+		statm:    statm,
+		quota:    time.Duration(VCPUs(memoryMB) * float64(period)),
+		memoryMB: memoryMB,
+		begin:    time.Now(),
+		thaw:     make(chan struct{}, 1),
+		gone:     make(chan struct{}),
+	}
+}
 
 // set changes the mode, with its effect on the process at once. An invocation
 // begins with a period of its own, as after a pause on Lambda.
@@ -79,16 +95,17 @@ func (t *throttle) signal(stop bool) {
 // run controls the process until it has gone. The calling goroutine must be
 // locked to its thread: the timers are set for that. It returns the processor
 // time that the control has cost.
-func (t *throttle) run(statm *os.File) time.Duration {
+func (t *throttle) run() time.Duration {
 	// By default the kernel delays a timer by up to 50 us to save power; the
 	// quota of the smallest size is 1.4 ms.
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	start := threadTime()
+	own := cpuClock(unix.CLOCK_THREAD_CPUTIME_ID)
+	start := own.now()
 	for {
-		wake, ok := t.look(statm)
+		wake, ok := t.look()
 		select {
 		case <-t.gone:
-			return threadTime() - start
+			return own.now() - start
 		default:
 		}
 		if ok {
@@ -102,10 +119,10 @@ func (t *throttle) run(statm *os.File) time.Duration {
 	}
 }
 
-// look settles the periods that have ended, stops the process or lets it go
-// on, and says when to look again: not before the process can have used up
-// what is left. It returns false while the process is frozen.
-func (t *throttle) look(statm *os.File) (time.Time, bool) {
+// look closes the accounts of the periods that have ended, stops the process or
+// lets it go on, and says when to look again: not before the process can have
+// used up what is left. It returns false while the process is frozen.
+func (t *throttle) look() (time.Time, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.mode == frozen {
@@ -116,12 +133,12 @@ func (t *throttle) look(statm *os.File) (time.Time, bool) {
 		bound = 0
 	}
 	now, used := time.Now(), t.clock.now()
-	if n := now.Sub(t.begin) / Period; n > 0 { // more than one when the machine was busy
+	if n := now.Sub(t.begin) / period; n > 0 { // more than one when the machine was busy
 		t.debt = max(0, t.debt+used-t.used-n*bound)
-		t.begin, t.used = t.begin.Add(n*Period), used
-		t.watchMemory(statm)
+		t.begin, t.used = t.begin.Add(n*period), used
+		t.watchMemory()
 	}
-	end := t.begin.Add(Period)
+	end := t.begin.Add(period)
 	if bound == 0 { // until an invocation begins, which must not wait for this period's end
 		return now.Add(time.Millisecond), true
 	}
@@ -139,8 +156,8 @@ func (t *throttle) look(statm *os.File) (time.Time, bool) {
 
 // watchMemory kills a process that has outgrown its memory size, as Lambda
 // does. What it allocates and frees within a period escapes.
-func (t *throttle) watchMemory(statm *os.File) {
-	now := residentMB(statm)
+func (t *throttle) watchMemory() {
+	now := residentMB(t.statm)
 	t.peak = max(t.peak, now)
 	if now > t.memoryMB {
 		t.outgrew = true
@@ -148,8 +165,8 @@ func (t *throttle) watchMemory(statm *os.File) {
 	}
 }
 
-// memory returns the highest resident memory seen in MB, the memory size where
-// the process was killed for outgrowing it, and whether it was.
+// memory returns the highest resident memory seen in MB, or the memory size
+// where the process was killed because it outgrew that, and whether it was.
 func (t *throttle) memory() (peak int, outgrew bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -167,11 +184,36 @@ func sleepUntil(at time.Time) {
 	}
 }
 
-// threadTime returns the processor time of the calling thread so far.
-func threadTime() time.Duration {
-	var ru unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_THREAD, &ru) != nil {
+// cpuClock is the kernel's clock of a process's processor time, over all its
+// threads, those that run at this moment included.
+type cpuClock int32
+
+// clockOf returns the clock of process pid: what clock_getcpuclockid(3) does,
+// by the encoding of linux/posix-timers_types.h (CPUCLOCK_SCHED is 2).
+func clockOf(pid int) cpuClock { return cpuClock(^int32(pid)<<3 | 2) }
+
+// now returns the processor time used so far, 0 once the process has gone.
+func (c cpuClock) now() time.Duration {
+	var ts unix.Timespec
+	if unix.ClockGettime(int32(c), &ts) != nil {
 		return 0
 	}
-	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+	return time.Duration(ts.Nano())
 }
+
+// residentMB reads the resident memory from an open /proc/PID/statm, in MB of
+// 1,048,576 bytes rounded up, 0 once the process has gone. It runs once a
+// period: a library that opens the file each time would cost more than the
+// rest of the throttle.
+func residentMB(statm *os.File) int {
+	var buf [128]byte
+	n, _ := statm.ReadAt(buf[:], 0)
+	fields := bytes.Fields(buf[:n])
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(string(fields[1]), 10, 64)
+	return megabytes(pages * int64(os.Getpagesize()))
+}
+
+func megabytes(n int64) int { return int((n + 1<<20 - 1) >> 20) }

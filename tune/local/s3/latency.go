@@ -55,6 +55,9 @@ func ParseLatency(s string) (Latency, error) {
 
 func (l Latency) String() string { return l.name }
 
+// Median returns the profile's median, before its floor, or a fixed duration.
+func (l Latency) Median() time.Duration { return l.median }
+
 // Mean returns the profile's mean, before its floor.
 func (l Latency) Mean() time.Duration {
 	return time.Duration(float64(l.median) * math.Exp(l.sigma*l.sigma/2))

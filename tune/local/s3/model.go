@@ -40,13 +40,12 @@ type model struct {
 	slowDowns  atomic.Int64  // since the start
 	served     atomic.Int64  // since the start
 
-	mu        sync.RWMutex
-	checksums map[string]string // by path, of the objects that Put stored
+	checksums sync.Map // string by path, of the objects that Put stored
 }
 
 func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		m.setChecksum(r.URL.Path, "")
+		m.checksums.Delete(r.URL.Path)
 		m.next.ServeHTTP(w, r)
 		return
 	}
@@ -66,8 +65,8 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusForbidden, "AccessDenied", "Access Denied")
 		return
 	}
-	if sum := m.checksum(r.URL.Path); sum != "" && r.Header.Get("Range") == "" {
-		w.Header().Set("x-amz-checksum-crc32", sum)
+	if sum, ok := m.checksums.Load(r.URL.Path); ok && r.Header.Get("Range") == "" {
+		w.Header().Set("x-amz-checksum-crc32", sum.(string))
 		w.Header().Set("x-amz-checksum-type", "FULL_OBJECT")
 	}
 	m.next.ServeHTTP(w, r)
@@ -98,22 +97,6 @@ func (m *model) draw(r *http.Request) time.Duration {
 	return m.latency.Draw(m.seed, k, m.gets.Add(1))
 }
 
-func (m *model) checksum(path string) string {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	return m.checksums[path]
-}
-
-func (m *model) setChecksum(path, sum string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if sum == "" {
-		delete(m.checksums, path)
-		return
-	}
-	m.checksums[path] = sum
-}
-
 // crc32Of is the checksum that S3 stores for an object uploaded with CRC32,
 // and sends to a client that asks for checksums.
 func crc32Of(body []byte) string {
@@ -122,14 +105,7 @@ func crc32Of(body []byte) string {
 
 // fail answers as S3 does: the error's code and message as XML.
 func fail(w http.ResponseWriter, status int, code, message string) {
-	body, err := xml.Marshal(struct {
-		XMLName       xml.Name `xml:"Error"`
-		Code, Message string
-	}{Code: code, Message: message})
-	if err != nil {
-		panic(fmt.Sprintf("marshalling two strings: %v", err)) // cannot happen
-	}
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
-	_, _ = w.Write(append([]byte(xml.Header), body...)) // a client that has gone needs no answer
+	fmt.Fprintf(w, "%s<Error><Code>%s</Code><Message>%s</Message></Error>", xml.Header, code, message)
 }

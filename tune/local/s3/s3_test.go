@@ -41,9 +41,6 @@ func server(t *testing.T, latencyName string, body string) (*s3.Server, *http.Cl
 			t.Errorf("Close: %v", err)
 		}
 	})
-	if err := s.CreateBucket("b"); err != nil {
-		t.Fatal(err)
-	}
 	if err := s.Put("b", "a key/ä.json", []byte(body)); err != nil {
 		t.Fatal(err)
 	}

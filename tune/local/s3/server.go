@@ -8,13 +8,17 @@ package s3
 
 import (
 	"bytes"
-	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"time"
@@ -47,12 +51,11 @@ func Start(latency Latency, seed uint64, logs *log.Logger) (*Server, error) {
 	backend := s3mem.New()
 	m := &model{
 		// A skew limit would refuse a request that a small memory size took long to send.
-		next:      gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server(),
-		backend:   backend,
-		latency:   latency,
-		seed:      seed,
-		limit:     rate.NewLimiter(GetsPerSecond, Burst),
-		checksums: map[string]string{},
+		next:    gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server(),
+		backend: backend,
+		latency: latency,
+		seed:    seed,
+		limit:   rate.NewLimiter(GetsPerSecond, Burst),
 	}
 	s := &Server{
 		model: m,
@@ -81,45 +84,19 @@ func (s *Server) URL() string { return s.url }
 // CA is the certificate of the authority to trust, as PEM.
 func (s *Server) CA() []byte { return s.ca }
 
-// CreateBucket makes an empty bucket.
-func (s *Server) CreateBucket(name string) error {
-	if err := s.model.backend.CreateBucket(name); err != nil {
-		return fmt.Errorf("making the bucket %s in the local S3: %w", name, err)
-	}
-	return nil
-}
-
-// Put stores an object, with the checksum that S3 would keep.
+// Put stores an object, in a bucket that it makes where there is none.
 func (s *Server) Put(bucket, key string, body []byte) error {
-	// By a request rather than by the backend, which would store no Last-Modified.
-	err := s.put("/"+bucket+"/"+key, body)
+	err := s.model.backend.CreateBucket(bucket)
+	if err == nil || gofakes3.HasErrorCode(err, gofakes3.ErrBucketAlreadyExists) {
+		_, err = s.model.backend.PutObject(bucket, key, map[string]string{
+			"Content-Type":  "application/json",
+			"Last-Modified": time.Now().UTC().Format(http.TimeFormat),
+		}, bytes.NewReader(body), int64(len(body)), nil)
+	}
 	if err != nil {
 		return fmt.Errorf("storing %s in the local S3: %w", key, err)
 	}
-	return nil
-}
-
-func (s *Server) put(path string, body []byte) error {
-	r, err := http.NewRequest(http.MethodPut, s.url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	r.URL.Path = path // set, not parsed: a key may hold any character
-	r.Header.Set("Content-Type", "application/json")
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(s.ca)
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
-	defer transport.CloseIdleConnections()
-	answer, err := (&http.Client{Transport: transport}).Do(r)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		text, err := io.ReadAll(io.LimitReader(answer.Body, 1000))
-		return errors.Join(fmt.Errorf("%s: %s", answer.Status, text), err)
-	}
-	s.model.setChecksum(path, crc32Of(body))
+	s.model.checksums.Store("/"+bucket+"/"+key, crc32Of(body))
 	return nil
 }
 
@@ -139,18 +116,46 @@ func (s *Server) Counters() (reads, slowDowns int64) {
 
 // Close ends the server and its connections.
 func (s *Server) Close() error {
-	err := s.http.Shutdown(closed())
+	err := s.http.Close()
 	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
-		return fmt.Errorf("serving the local S3: %w", served)
-	}
-	if errors.Is(err, context.Canceled) { // connections were open: their clients are gone
-		err = s.http.Close()
+		return errors.Join(err, fmt.Errorf("serving the local S3: %w", served))
 	}
 	return err
 }
 
-func closed() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
+// certificate makes a certificate authority for this run alone, and a server
+// certificate for 127.0.0.1 that it has signed: clients verify the connection
+// as they would S3's. The authority's key is forgotten at once.
+func certificate() (server tls.Certificate, authority []byte, err error) {
+	caKey, errCA := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err = errors.Join(errCA, err); err != nil {
+		return server, nil, fmt.Errorf("making the local S3's keys: %w", err)
+	}
+	now := time.Now()
+	ca := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "local S3 authority"},
+		NotBefore:             now.Add(-time.Hour),
+		NotAfter:              now.Add(7 * 24 * time.Hour),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign,
+	}
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(2),
+		Subject:      pkix.Name{CommonName: "local S3"},
+		NotBefore:    ca.NotBefore,
+		NotAfter:     ca.NotAfter,
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	caDER, errCA := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
+	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
+	if err = errors.Join(errCA, err); err != nil {
+		return server, nil, fmt.Errorf("making the local S3's certificates: %w", err)
+	}
+	server = tls.Certificate{Certificate: [][]byte{leafDER, caDER}, PrivateKey: key}
+	return server, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER}), nil
 }

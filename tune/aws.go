@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/report"
+	"lambda-parallel-io/tune/stepfunctions"
+)
+
+// onAWS compares by the Power Tuning state machine that `pulumi up` deployed.
+type onAWS struct {
+	selection
+
+	Stack            string        `group:"On AWS" placeholder:"NAME" help:"The Pulumi stack whose outputs say where."`
+	StateMachine     string        `group:"On AWS" placeholder:"ARN" help:"In place of the stack's."`
+	FunctionARN      string        `group:"On AWS" placeholder:"ARN" help:"In place of the stack's."`
+	Profile          string        `group:"On AWS" placeholder:"NAME" help:"Of the AWS configuration."`
+	Region           string        `group:"On AWS" placeholder:"NAME" help:"Of the state machine (that of its ARN)."`
+	Parallel         bool          `group:"On AWS" help:"A size's invocations at once, in place of one by one."`
+	ExecutionTimeout time.Duration `group:"On AWS" placeholder:"D" help:"The stack's totalExecutionTimeout (600s); its function's timeout is --timeout, its architecture --arch."`
+	Yes              bool          `group:"On AWS" help:"Spend more than $$1 without being asked."`
+	Resume           string        `group:"On AWS" placeholder:"DIR" help:"Take up a comparison that was cut off."`
+
+	presentation
+	DryRun bool `group:"Output" help:"Say what would be run and at what cost, and stop."`
+}
+
+func (a *onAWS) Help() string {
+	return `Examples
+
+  go run ./tune aws --stack dev --dry-run
+  go run ./tune aws --stack dev --power 512,1024,1769 --num 10 --repeat 2000
+  go run ./tune aws --resume tune-results`
+}
+
+// askAbove is the cost of a comparison, in dollars, that wants a yes.
+const askAbove = 1.0
+
+// besideResume are the flags that go with --resume: what is compared, and
+// where, was said when the comparison was begun.
+var besideResume = []string{"resume", "profile", "region", "execution-timeout", "yes", "json", "open", "dry-run"}
+
+// Run is the command.
+func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
+	begin := a.begin
+	if a.Resume != "" {
+		for _, p := range k.Path {
+			if p.Flag != nil && !slices.Contains(besideResume, p.Flag.Name) {
+				return usageError{err: fmt.Errorf("--%s has no effect beside --resume, which goes with --%s alone", p.Flag.Name, strings.Join(besideResume[1:], ", --"))}
+			}
+		}
+		begin = a.takeUp
+	}
+	c, target, err := begin(ctx)
+	if err != nil {
+		return err
+	}
+	plan, err := stepfunctions.NewPlan(c, target, nil)
+	if err != nil {
+		return usageError{err: err}
+	}
+	if a.DryRun && !a.JSON {
+		return plan.WriteText(s.stdout)
+	}
+	if err := plan.WriteText(s.stderr); err != nil {
+		return err
+	}
+	if a.DryRun {
+		return printPlan(s.stdout, true, c)
+	}
+	t, err := stepfunctions.New(ctx, target)
+	if err != nil {
+		return err
+	}
+	if plan.Dollars() > askAbove && !a.Yes {
+		if err := s.confirm(ctx, plan.Dollars()); err != nil {
+			return err
+		}
+	}
+	err = a.compare(ctx, s, c, t.Tune)
+	if err == nil || errors.Is(err, errCells) || !c.Any((*comparison.Result).Started) {
+		return err
+	}
+	return fmt.Errorf("%w\nto take it up again: %s", err, a.again(k))
+}
+
+// begin makes the comparison that the flags describe.
+func (a *onAWS) begin(ctx context.Context) (*comparison.Comparison, stepfunctions.Target, error) {
+	target, err := stepfunctions.Resolve(ctx, a.Stack, stepfunctions.Target{
+		StateMachine: a.StateMachine,
+		Function:     a.FunctionARN,
+		Region:       a.Region, Profile: a.Profile, ExecutionTimeout: a.ExecutionTimeout,
+	})
+	if err != nil {
+		return nil, target, asFlag(err)
+	}
+	spec, p, err := a.spec()
+	if err == nil && a.Concurrency != nil && a.Concurrency.auto {
+		err = errors.New("--concurrency auto needs the CPU figures of a local run: give AWS the numbers that one has found")
+	}
+	if err != nil {
+		return nil, target, usageError{err: err}
+	}
+	p.ours, p.key = true, "sample.json"
+	if target.ObjectKey != "" {
+		p.key = target.ObjectKey
+	}
+	spec.StateMachine, spec.Function = target.StateMachine, target.Function
+	spec.Region = stepfunctions.RegionOf(target.Function) // prices are those of where the function runs
+	spec.ParallelInvocation = spec.ParallelInvocation || a.Parallel
+	if spec, err = a.complete(spec, p); err != nil {
+		return nil, target, usageError{err: err}
+	}
+	return comparison.New(spec, time.Now()), target, nil
+}
+
+// takeUp reads the comparison that was cut off.
+func (a *onAWS) takeUp(ctx context.Context) (*comparison.Comparison, stepfunctions.Target, error) {
+	var target stepfunctions.Target
+	name := filepath.Join(a.Resume, report.DataFile)
+	c, err := load(name)
+	if err != nil {
+		return nil, target, fmt.Errorf("--resume: %w", err)
+	}
+	if c.Mode != comparison.AWS {
+		return nil, target, fmt.Errorf("--resume %s: it is not a comparison on AWS: a local one is made again from the start", name)
+	}
+	target, err = stepfunctions.Resolve(ctx, "", stepfunctions.Target{
+		StateMachine: c.Run.StateMachine,
+		Function:     c.Run.Function,
+		Region:       a.Region, Profile: a.Profile, ExecutionTimeout: a.ExecutionTimeout,
+	})
+	if err != nil {
+		return nil, target, fmt.Errorf("--resume %s: %w", name, err)
+	}
+	c.Run.Interrupted = false
+	a.Dir = a.Resume
+	return c, target, nil
+}
+
+// again is the command that takes the comparison up, with the flags of this
+// one that go with it.
+func (a *onAWS) again(k *kong.Context) string {
+	command := "go run ./tune aws --resume " + quoted(a.Dir)
+	for _, p := range k.Path {
+		if f := p.Flag; f != nil && f.Name != "resume" && slices.Contains(besideResume, f.Name) && !f.IsBool() {
+			command += fmt.Sprintf(" --%s %s", f.Name, quoted(fmt.Sprint(k.FlagValue(f))))
+		}
+	}
+	return command
+}
+
+// quoted is a word as a shell takes it.
+func quoted(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:") == "" && s != "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// confirm asks once. Without a terminal nobody can answer: the run is refused.
+func (s *session) confirm(ctx context.Context, dollars float64) error {
+	if f, ok := s.stdin.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		return usageError{err: fmt.Errorf("the comparison may cost $%.2f: say --yes to that, or lower --num, --repeat, --power or --strategies", dollars)}
+	}
+	fmt.Fprintf(s.stderr, "  Spend up to $%.2f? [y/N] ", dollars)
+	answers := make(chan string, 1)
+	go func() { // ends with the process when a signal comes first: a read of a terminal cannot be cut short
+		line, _ := bufio.NewReader(s.stdin).ReadString('\n')
+		answers <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case answer := <-answers:
+		if answer == "y" || answer == "yes" {
+			return nil
+		}
+		return errors.New("not confirmed: nothing was started")
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

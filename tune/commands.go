@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/strategies"
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/prose"
+)
+
+// commands are what the program can do: each is a type with its flags and a
+// Run. The first is the one that may be left out.
+type commands struct {
+	Local onThisMachine `cmd:"" help:"Compare on this machine, under a model of Lambda and S3 (may be left out)."`
+	AWS   onAWS         `cmd:"" name:"aws" help:"Compare on AWS, by the stack that pulumi up made."`
+	Draw  drawing       `cmd:"" help:"Draw a comparison again."`
+}
+
+const description = `tune compares concurrency strategies at Lambda memory sizes, and recommends one.
+
+  go run ./tune                  on this machine, under a model of Lambda and S3
+  go run ./tune aws --stack dev  on AWS, by the stack that pulumi up made
+  go run ./tune draw FILE        draw a comparison again
+
+Each command has flags of its own: go run ./tune aws -h. The first one's are`
+
+const exitCodes = `Exit codes of the built program: 0 fine, 1 a cell or the run failed, 2 usage,
+4 credentials, 130 Ctrl-C, 143 SIGTERM. "go run" turns every failure into 1.`
+
+// run is the program.
+func run(ctx context.Context, args []string, s *session) error {
+	var cli commands
+	helped := false
+	parser, err := kong.New(&cli,
+		kong.Name("go run ./tune"), kong.Writers(s.stdout, s.stderr), kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 80, NoExpandSubcommands: true}), kong.Help(help),
+		kong.Vars{"strategies": strings.Join(strategies.Names(), ", "), "bounded": prose.List(bounded()), "none": comparison.None,
+			"max_concurrency": strconv.Itoa(event.MaxConcurrency), "concurrency": strconv.Itoa(event.DefaultConcurrency)},
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),
+	)
+	if err != nil {
+		return err // a flag is declared wrongly: every test of the program fails
+	}
+	args, err = completed(args, parser.Model)
+	if err != nil {
+		return usageError{err: err}
+	}
+	kctx, err := parser.Parse(args)
+	if helped {
+		return nil
+	}
+	if err != nil {
+		err = usageError{err: explained(err, args, parser.Model)}
+	} else {
+		err = kctx.Run()
+	}
+	if usage := (usageError{}); errors.As(err, &usage) && slices.ContainsFunc(parser.Model.Children[1:], func(c *kong.Node) bool { return c.Name == args[0] }) {
+		err = usageError{usage.err, " " + args[0]}
+	}
+	return err
+}
+
+// completed puts the command that may be left out in front of its flags, and
+// refuses a flag with one dash, which kong would take for a row of short ones.
+func completed(args []string, app *kong.Application) ([]string, error) {
+	for _, a := range args {
+		name, _, _ := strings.Cut(strings.TrimPrefix(a, "-"), "=")
+		if strings.HasPrefix(a, "-") && len(name) > 1 && commandWith(name, app) != nil {
+			return nil, fmt.Errorf("-%s: flags have two dashes: --%s", name, name)
+		}
+	}
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		args = slices.Concat([]string{app.Children[0].Name}, args)
+	}
+	return args, nil
+}
+
+// commandWith returns the first command that has a flag of that name, or nil.
+func commandWith(flag string, app *kong.Application) *kong.Node {
+	for _, c := range app.Children {
+		if slices.ContainsFunc(c.Flags, func(f *kong.Flag) bool { return f.Name == flag }) {
+			return c
+		}
+	}
+	return nil
+}
+
+// explained adds to the error of an unknown flag the command that has it, and
+// to that of an unknown command those that there are.
+func explained(err error, args []string, app *kong.Application) error {
+	flag, unknown := strings.CutPrefix(err.Error(), "unknown flag --")
+	if c := commandWith(flag, app); unknown && c != nil {
+		return fmt.Errorf("%w: it belongs to the command %s, as in go run ./tune %s --%s", err, c.Name, c.Name, flag)
+	}
+	if strings.HasPrefix(err.Error(), "unexpected argument "+args[0]) {
+		var names []string
+		for _, c := range app.Children {
+			names = append(names, c.Name)
+		}
+		return fmt.Errorf("%w\nthe commands are %s", err, prose.List(names))
+	}
+	return err
+}
+
+// help prints a command's flags. For the program as a whole that is what it
+// can do, and the flags of the command that may be left out.
+func help(options kong.HelpOptions, ctx *kong.Context) error {
+	if selected := ctx.Selected(); selected == ctx.Model.Children[0] {
+		fmt.Fprintln(ctx.Stdout, description)
+		options.NoAppSummary = true
+		selected.Help = ""
+	}
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(ctx.Stdout, "\n%s\n", exitCodes)
+	return err
+}
+
+// bounded are the strategies that a concurrency bounds.
+func bounded() (names []string) {
+	for _, s := range strategies.All() {
+		if s.Bounded {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// numbers is a list of whole numbers: 10,30,64.
+type numbers []int
+
+func (n *numbers) UnmarshalText(raw []byte) error {
+	*n = nil
+	for _, field := range strings.FieldsFunc(string(raw), func(r rune) bool { return r == ',' || r == ' ' }) {
+		i, err := strconv.Atoi(field)
+		if err != nil {
+			return fmt.Errorf("%q: each must be a whole number", field)
+		}
+		*n = append(*n, i)
+	}
+	if len(*n) == 0 {
+		return errors.New("it is empty: it must be a list of whole numbers, such as 512,1024")
+	}
+	return nil
+}
+
+// concurrencies is such a list, or auto.
+type concurrencies struct {
+	numbers
+	auto bool // one more, which the first figures predict
+}
+
+func (c *concurrencies) UnmarshalText(raw []byte) error {
+	if c.auto = string(raw) == "auto"; c.auto {
+		return nil
+	}
+	return c.numbers.UnmarshalText(raw)
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/report"
+)
+
+// drawing draws the views of a comparison that was made earlier.
+type drawing struct {
+	File string `arg:"" help:"The results.json of a comparison."`
+	Dir  string `name:"output" group:"Output" short:"o" placeholder:"DIR" help:"Where the views go (the folder of FILE)."`
+	JSON bool   `group:"Output" xor:"shown" help:"Print results.json, and nothing else, on stdout."`
+	Open bool   `group:"Output" xor:"shown" help:"Open the report."`
+}
+
+// Run is the command.
+func (d *drawing) Run(ctx context.Context, s *session) error {
+	c, err := load(d.File)
+	if err != nil {
+		return err
+	}
+	// Another comparison's results.json may stand beside FILE.
+	p := presentation{Dir: d.Dir, JSON: d.JSON, Open: d.Open, keep: d.Dir == "" && filepath.Base(d.File) != report.DataFile}
+	if p.Dir == "" {
+		p.Dir = filepath.Dir(d.File)
+	}
+	if err := p.present(ctx, s, c, nil); !errors.Is(err, errCells) {
+		return err
+	}
+	return nil // the run that made it has failed, not this one
+}
+
+// load reads a results.json.
+func load(name string) (*comparison.Comparison, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	c, err := comparison.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}

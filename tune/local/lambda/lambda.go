@@ -1,0 +1,116 @@
+// Package lambda is a local model of AWS Lambda: it runs a function as a real
+// process behind the Lambda Runtime API, with the processor time, the limits,
+// the errors and the billing of its memory size.
+//
+// It needs Linux and no privilege. What it leaves out: network bandwidth by
+// memory size, arm64's own speed, and the limit of 1,024 processes and
+// threads. Processes that the function itself starts are not held back; an
+// invocation tells of them. They end with the function, but where this program
+// is killed by SIGKILL the function's own process alone does.
+package lambda
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"lambda-parallel-io/tune/comparison"
+)
+
+// What Lambda grants and bills. Sources: AWS Lambda Developer Guide, "Lambda
+// quotas" and "Configure Lambda function memory" (configuration-memory).
+const (
+	// fileDescriptors is the hard limit of a function's process.
+	fileDescriptors = 1_024
+
+	// maxRequest and maxResponse are the largest payload of a synchronous
+	// invocation and the largest answer, as Lambda's own errors name them.
+	maxRequest  = 6_291_456
+	maxResponse = 6_291_556
+
+	// maxInit is how long INIT may take before Lambda gives it up and runs it
+	// again inside the invocation.
+	maxInit = 10 * time.Second
+)
+
+// period is the time in which a function may use its quota of processor time,
+// as pwrdrvr/lambda-throttling has measured it from outside.
+const period = 20 * time.Millisecond
+
+// VCPUs returns the processors that a memory size buys: 1 is one vCPU in full.
+func VCPUs(memoryMB int) float64 { return float64(memoryMB) / comparison.MemoryPerVCPU }
+
+// VisibleCores returns how many cores a function of that memory size sees. Go
+// sets GOMAXPROCS to it: Lambda's quota is applied outside of the function's
+// virtual machine (the latter is inferred).
+func VisibleCores(memoryMB int) int {
+	cores := 2
+	for _, most := range []int{3_008, 5_307, 7_076, 8_845} {
+		if memoryMB > most {
+			cores++
+		}
+	}
+	return cores
+}
+
+// Invocation is what Lambda tells of one call of the function.
+type Invocation struct {
+	RequestID string
+	Response  []byte         // what the function answered; nil when Err is set
+	Err       *FunctionError // nil when the function answered
+
+	Duration    time.Duration // from the event being handed over to the answer received
+	Init        time.Duration // of a cold start, before Duration; 0 on a warm one
+	BilledMS    int           // whole ms, INIT included
+	MaxMemoryMB int           // the process's highest resident memory so far
+	OutOfMemory bool          // Err is the end of a process that was killed because it outgrew its memory
+
+	CPU      time.Duration // processor time used during Duration
+	RunDelay time.Duration // time its threads were ready to run and had no processor, summed
+	Children bool          // the function has started processes of its own, which nothing here holds back
+
+	Log []byte // the last 4 KB of what the process has printed
+}
+
+// Report is the line that Lambda would log for the invocation.
+func (inv Invocation) Report(memoryMB int) string {
+	s := fmt.Sprintf("REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t",
+		inv.RequestID, Milliseconds(inv.Duration), inv.BilledMS, memoryMB, inv.MaxMemoryMB)
+	if inv.Init > 0 {
+		s += fmt.Sprintf("Init Duration: %.2f ms\t", Milliseconds(inv.Init))
+	}
+	return s
+}
+
+// Milliseconds returns d in ms, as Lambda reports it: with two decimals.
+func Milliseconds(d time.Duration) float64 {
+	return math.Round(float64(d)/float64(10*time.Microsecond)) / 100
+}
+
+// bill rounds up to whole ms, as Lambda bills: since August 2025 INIT is
+// billed for every runtime. Source: AWS Lambda pricing.
+func (inv *Invocation) bill() {
+	inv.BilledMS = int(math.Ceil(float64(inv.Duration+inv.Init) / float64(time.Millisecond)))
+}
+
+// FunctionError is an invocation's failure in Lambda's own words.
+type FunctionError struct {
+	Type    string // errorType
+	Message string // errorMessage
+}
+
+func (e *FunctionError) Error() string {
+	if e.Type == "" {
+		return e.Message
+	}
+	return e.Type + ": " + e.Message
+}
+
+// exited says how a process ended before it answered.
+func exited(id string, state error) *FunctionError {
+	reason := "Runtime exited without providing a reason"
+	if state != nil {
+		reason = "Runtime exited with error: " + state.Error()
+	}
+	return &FunctionError{"Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: %s", id, reason)}
+}

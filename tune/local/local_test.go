@@ -1,0 +1,157 @@
+//go:build linux
+
+package local_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	awslambda "github.com/aws/aws-lambda-go/lambda"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/local"
+)
+
+// The test binary is also the function: the payload says what it does.
+func TestMain(m *testing.M) {
+	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
+		os.Exit(m.Run())
+	}
+	awslambda.Start(func(ctx context.Context, do string) (any, error) {
+		switch do {
+		case "die":
+			return nil, syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		case "allocate":
+			var blocks [][]byte
+			for range 300 {
+				blocks = append(blocks, []byte(strings.Repeat("x", 1<<20)))
+				time.Sleep(time.Millisecond)
+			}
+			return len(blocks), nil
+		case "hang":
+			fmt.Println("hanging")
+			<-make(chan int)
+		case "answer at length":
+			return strings.Repeat("x", comparison.MaxResponse), nil
+		case "answer to the limit":
+			return strings.Repeat("x", comparison.MaxResponse-len(`""`)), nil
+		}
+		return map[string]int{"objects_read": 49}, nil
+	})
+}
+
+// compare measures one cell of 128 MB in which the function does so. edit sees
+// the comparison and its tuner before that.
+func compare(t *testing.T, do string, o local.Options, edit func(*comparison.Comparison, *local.Tuner)) (*comparison.Comparison, error) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := json.Marshal(do)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := comparison.New(comparison.Spec{
+		Variants: []comparison.Variant{{Strategy: comparison.None, Payload: payload}}, PowerValues: []int{128}, Num: 1,
+		Function: self, ObjectKey: "folder/sample.json", TimeoutSec: 20, Latency: "none",
+		Region: "us-east-1", Arch: "arm64", TuningStrategy: "balanced", BalancedWeight: 0.5, DiscardTopBottom: 0.2,
+	}, time.Now())
+	o.Object = "../../sample.json"
+	tuner, err := local.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(c, tuner)
+	err = tuner.Tune(t.Context(), c, func(comparison.Progress) error { return nil })
+	return c, errors.Join(err, tuner.Close())
+}
+
+func asItIs(*comparison.Comparison, *local.Tuner) {}
+
+func TestACellSaysWhetherItWasOutOfMemory(t *testing.T) {
+	for do, want := range map[string]bool{"allocate": true, "die": false} {
+		c, err := compare(t, do, local.Options{}, asItIs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cell := c.Variants[0].Cells[0]
+		if cell.OutOfMemory != want || strings.Contains(cell.Error, "out of memory") != want || !strings.Contains(cell.Error, "signal: killed") {
+			t.Errorf("%s: OutOfMemory = %t, %q; want %t", do, cell.OutOfMemory, cell.Error, want)
+		}
+	}
+}
+
+func TestAResponseIsKeptUnlessItIsLongerThanACellKeeps(t *testing.T) {
+	for do, want := range map[string]int{"answer to the limit": comparison.MaxResponse, "answer at length": 0} {
+		c, err := compare(t, do, local.Options{}, asItIs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cell := c.Variants[0].Cells[0]; cell.Error != "" || len(cell.Response) != want {
+			t.Errorf("%s: %d bytes of response, %q; want %d", do, len(cell.Response), cell.Error, want)
+		}
+	}
+}
+
+func TestOurOwnFunctionMustHaveReadAllThatItWasAskedFor(t *testing.T) {
+	c, err := compare(t, "", local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) { c.Run.Repeat = 50 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Variants[0].Cells[0].Error; !strings.Contains(got, "it read 49 objects where 50 were asked for") {
+		t.Errorf("Error = %q", got)
+	}
+}
+
+func TestAWrongLatencyIsRefused(t *testing.T) {
+	_, err := compare(t, "", local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) { c.Run.Latency = "fast" })
+	if err == nil || !strings.Contains(err.Error(), `latency "fast"`) {
+		t.Errorf("Tune = %v", err)
+	}
+}
+
+// abandoner abandons its tuner as soon as the function prints something.
+type abandoner struct {
+	t     *testing.T
+	tuner *local.Tuner
+}
+
+func (a *abandoner) Write(p []byte) (int, error) {
+	a.abandon()
+	return len(p), nil
+}
+
+func (a *abandoner) abandon() {
+	a.tuner.Abandon()
+	if left, _ := filepath.Glob(os.TempDir() + "/*"); left != nil {
+		a.t.Errorf("%s was left behind", left)
+	}
+}
+
+func TestATunerThatIsAbandonedLeavesNothingBehind(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	t.Run("before the function is built", func(t *testing.T) {
+		_, err := compare(t, "hang", local.Options{}, func(_ *comparison.Comparison, tuner *local.Tuner) {
+			(&abandoner{t, tuner}).abandon()
+		})
+		if err == nil {
+			t.Error("Tune went on without its folder")
+		}
+	})
+	t.Run("while the function runs", func(t *testing.T) {
+		a := abandoner{t: t}
+		c, err := compare(t, "hang", local.Options{Output: &a}, func(_ *comparison.Comparison, tuner *local.Tuner) { a.tuner = tuner })
+		if err != nil || !strings.Contains(c.Variants[0].Cells[0].Error, "signal: killed") {
+			t.Errorf("Tune = %v, %+v; want a function that was killed", err, c.Variants[0].Cells)
+		}
+	})
+}

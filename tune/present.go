@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/report"
+)
+
+// tuner measures a comparison: on this machine, or on AWS. They differ below
+// this, and nowhere above it. It fills in what c lacks, and calls observe after
+// every change. What fails in a cell or a variant is in c. An error is one of
+// the comparison as a whole, or the cause of ctx: then c holds what there is.
+type tuner func(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error
+
+// AfterApply checks the flags, once kong has read them.
+func (p *presentation) AfterApply() error {
+	if p.Dir == "" {
+		return errors.New("-o: it is empty: it must be a folder")
+	}
+	return nil
+}
+
+// compare lets a tuner measure c, saves it after every change, and presents
+// it, also when it was cut off.
+func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Comparison, tune tuner) error {
+	if err := writable(p.Dir); err != nil {
+		return err
+	}
+	bar := newProgress(s.stderr)
+	var saving error
+	err := tune(ctx, c, func(news comparison.Progress) error {
+		bar.show(news)
+		if news.Changed {
+			c.Recommend()
+			c.Predict()
+			saving = report.WriteData(p.Dir, c)
+		}
+		return saving // a result that is lost is not worth measuring
+	})
+	bar.end()
+	c.Run.Interrupted = err != nil && saving == nil
+	return p.present(ctx, s, c, err)
+}
+
+// present writes every view of c, then prints the one for people or, with
+// --json, the model. cause is why c is not complete, or nil; where nothing at
+// all was measured there is nothing to print but that.
+func (p *presentation) present(ctx context.Context, s *session, c *comparison.Comparison, cause error) error {
+	if cause != nil && !c.Any((*comparison.Result).Begun) {
+		return cause
+	}
+	c.Recommend()
+	c.Predict()
+	r, err := report.Write(p.Dir, c, !p.keep)
+	page := ""
+	if err == nil {
+		page = filepath.Join(p.Dir, report.PageFile)
+	}
+	if p.JSON {
+		err = errors.Join(err, c.Write(s.stdout))
+	} else {
+		err = errors.Join(err, r.Text(s.stdout, page))
+	}
+	if err == nil && p.Open && cause == nil {
+		err = open(ctx, page)
+	}
+	switch {
+	case cause != nil:
+		return errors.Join(cause, err)
+	case err != nil:
+		return err
+	case c.Any((*comparison.Result).Failed):
+		return errCells
+	default:
+		return nil
+	}
+}
+
+// writable finds out before anything is measured that nothing can be saved.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("-o %s: %w", dir, err)
+	}
+	f, err := os.CreateTemp(dir, ".tune-*")
+	if err != nil {
+		return fmt.Errorf("-o %s: results cannot be saved there: %w", dir, err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// open shows a file by the desktop's own means.
+func open(ctx context.Context, path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("--open: %w", err)
+	}
+	name := "xdg-open"
+	if runtime.GOOS == "darwin" {
+		name = "open"
+	}
+	// Without a desktop's session it may run the browser itself, and end with
+	// that: only a failure at once is one to tell of.
+	cmd := exec.Command(name, path)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("--open: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			return fmt.Errorf("--open: %s %s: %w", name, path, err)
+		}
+	case <-time.After(2 * time.Second):
+	case <-ctx.Done():
+	}
+	return nil
+}

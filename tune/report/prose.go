@@ -1,0 +1,271 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/prose"
+)
+
+func megabytes(power int) string { return prose.Thousands(power, 0) }
+
+// milliseconds has at least two significant digits: 921, 45, 4.2, 0.42.
+func milliseconds(ms float64) string {
+	switch {
+	case ms < 0.995:
+		return prose.Thousands(ms, 2)
+	case ms < 9.95:
+		return prose.Thousands(ms, 1)
+	}
+	return prose.Thousands(ms, 0)
+}
+
+func percent(share float64) string {
+	return strconv.FormatFloat(math.Round(100*share), 'f', 0, 64) + " %"
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// count writes 1 cell, 2 cells.
+func count(n int, noun string) string {
+	return prose.Thousands(n, 0) + " " + plural(n, noun, noun+"s")
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// what says in a sentence what each invocation did, and how many there were.
+func (r *Report) what() string {
+	run := r.Run
+	n := len(r.strategies)
+	kinds := fmt.Sprintf("%d %s", n, plural(n, "strategy", "strategies"))
+	if len(r.Variants) != n {
+		kinds += fmt.Sprintf(" in %d variants", len(r.Variants))
+	}
+	subject := prose.OneLine(run.Function, maxName)
+	if run.Repeat > 0 {
+		subject = fmt.Sprintf("%s of %s", count(run.Repeat, "read"), prose.OneLine(run.ObjectKey, maxName))
+		if n := run.ObjectBytes; n >= 1000 {
+			subject += fmt.Sprintf(" (%.1f KB)", float64(n)/1000)
+		} else if n > 0 {
+			subject += fmt.Sprintf(" (%d B)", n)
+		}
+		subject += " per invocation"
+	}
+	return fmt.Sprintf("%s, %s x %s, %s a cell", subject, kinds,
+		count(len(run.PowerValues), "size"), count(run.Num, "invocation"))
+}
+
+// where says in a sentence by what the figures were measured.
+func (r *Report) where() string {
+	run := r.Run
+	if r.Mode == comparison.AWS {
+		return fmt.Sprintf("on AWS by Lambda Power Tuning: %s, %s, means of the runs without the outer %s",
+			prose.OneLine(run.Region, maxName), prose.OneLine(run.Arch, maxName), percent(2*run.DiscardTopBottom))
+	}
+	return fmt.Sprintf("local model: %s MB = 1 vCPU, S3 latency %s, seed %d, %s %s, %s", megabytes(comparison.MemoryPerVCPU),
+		r.latency(), run.Seed, prose.OneLine(run.Versions["go"], maxName), prose.OneLine(run.OS, maxName), count(run.CPUs, "core"))
+}
+
+// latency names the profile, with its median for those who read apg for the
+// first time.
+func (r *Report) latency() string {
+	name := prose.OneLine(r.Run.Latency, maxName)
+	if l, err := s3.ParseLatency(name); err == nil && l.Median() > 0 && l.Median().String() != name {
+		name += fmt.Sprintf(" (median %g ms)", float64(l.Median())/float64(time.Millisecond))
+	}
+	return name
+}
+
+// answer is the recommendation in a sentence, and what it is worth.
+func (r *Report) answer() string {
+	b := r.best
+	if b == nil {
+		return "There is nothing to recommend: no cell was measured without failing or being capped."
+	}
+	s := fmt.Sprintf("%s %s: %s", r.basis(), b.name(), b.figures())
+	if base := r.baseline(); base != nil {
+		if ratio := base.Duration.value / b.Duration.value; ratio >= 1.05 {
+			s += fmt.Sprintf(": %sx faster than %s at the same size", prose.Thousands(ratio, 1), base.Label)
+			if saved := 1 - b.Cost.value/base.Cost.value; saved >= 0.01 {
+				s += fmt.Sprintf(", for %s less", percent(saved))
+			}
+		}
+	}
+	if rivals := r.rivals(); len(rivals) > 0 {
+		s += fmt.Sprintf(". At that size %s %s not differ from it significantly",
+			prose.List(rivals), plural(len(rivals), "does", "do"))
+	}
+	if b.starved() {
+		s += ". The machine was too busy to trust these figures (" + markBusy + "): measure again"
+	}
+	return s + "."
+}
+
+// basis is how the answer begins: with how much of the comparison there was to
+// choose from, where it is cut short. Of a variant that has failed as a whole
+// nothing more will come.
+func (r *Report) basis() string {
+	begun, all := r.Measured()
+	switch {
+	case begun < all && r.Run.Interrupted:
+		return fmt.Sprintf("Of the %d of %d cells measured before the run was stopped, use", begun, all)
+	case begun < all && !r.Any(func(v *comparison.Result) bool { return v.Error != "" }):
+		return fmt.Sprintf("Of the %d of %d cells measured, use", begun, all)
+	}
+	return "Use"
+}
+
+// advice is the answer and what follows from it, a paragraph each.
+func (r *Report) advice() []string {
+	if p := r.predicted(); p != "" {
+		return []string{r.answer(), p + " --concurrency auto measures that of the recommended size."}
+	}
+	return []string{r.answer()}
+}
+
+// predicted says which concurrency the figures suggest, or "".
+func (r *Report) predicted() string {
+	var sizes []string
+	for _, p := range r.Predictions {
+		sizes = append(sizes, fmt.Sprintf("%d at %s MB", p.Concurrency, megabytes(p.Power)))
+	}
+	if len(sizes) == 0 {
+		return ""
+	}
+	return "Concurrency predicted from CPU per read and latency: " + prose.List(sizes) + "."
+}
+
+// baseline is the cell of sequential, if it was compared, at the recommended
+// size.
+func (r *Report) baseline() *cell {
+	for i, v := range r.Variants {
+		if c := r.beside(r.best, i); v.Sequential() && c != r.best && c.OK {
+			return c
+		}
+	}
+	return nil
+}
+
+// rivals names the variants that cannot be told from the recommended one at
+// its size.
+func (r *Report) rivals() (names []string) {
+	for i := range r.Variants {
+		if c := r.beside(r.best, i); c != r.best && c.Duration.alike(&r.best.Duration) {
+			names = append(names, c.Label)
+		}
+	}
+	return names
+}
+
+// compareLink is Power Tuning's page with sequential against the recommended
+// variant, or "" where there are no two.
+func (r *Report) compareLink() (link, title string) {
+	tuned := func(v *comparison.Result) bool { return v != nil && v.Tuning != nil && len(v.Tuning.Stats) > 0 }
+	recommended, _ := r.Recommended()
+	for i := range r.Variants {
+		v := &r.Variants[i]
+		if v.Sequential() && v != recommended && tuned(v) && tuned(recommended) {
+			link := powertuning.CompareLink(r.Run.Region, v.Label(), v.Tuning.Stats, recommended.Label(), recommended.Tuning.Stats)
+			return link, r.labels[i] + " against " + prose.OneLine(recommended.Label(), maxLabel)
+		}
+	}
+	return "", ""
+}
+
+// legend explains the marks that occur.
+func (r *Report) legend() (lines []string) {
+	if r.best != nil {
+		lines = append(lines, markBest+" best balance: least cost x duration   "+
+			markFastest+" fastest   "+markCheapest+" cheapest")
+	}
+	if r.bounded {
+		lines = append(lines, markNoise+" no significant difference from the best of the row")
+	}
+	return lines
+}
+
+// notes are the footnotes: what makes figures doubtful or absent, each with
+// its remedy.
+func (r *Report) notes() (notes []string) {
+	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	var capped, starved, retried []string
+	few, worst, retries := false, 0.0, int64(0)
+	for _, row := range r.rows {
+		if slices.ContainsFunc(row.Cells, func(c *cell) bool { return c.Cell != nil && c.Capped }) {
+			capped = append(capped, megabytes(row.Power))
+		}
+	}
+	for _, c := range r.measured {
+		few = few || r.Mode == comparison.Local && c.Duration.Interval == ""
+		if c.starved() {
+			starved, worst = append(starved, c.name()), max(worst, c.CPUShare.Starved)
+		}
+		if c.Answer != nil && c.Answer.Retries > 0 {
+			retried, retries = append(retried, c.name()), max(retries, c.Answer.Retries)
+		}
+	}
+	if few {
+		add("No interval and no %s where a cell has fewer than %d runs: --num %d or more.", markNoise, minRuns, minRuns)
+	}
+	if len(capped) > 0 {
+		add("%s Lambda gives %s MB more CPUs than this machine had (%d): there it is faster than shown. Measure these sizes on a machine with more, or on AWS (go run ./tune aws).",
+			markCapped, prose.List(capped), r.Run.CPUs)
+	}
+	if len(starved) > 0 {
+		add("%s The machine was busy, with S3 on it too: threads of %s waited for a processor, together for up to %s of the duration. Measure again with other programs closed, or on a machine with more than %d cores.",
+			markBusy, firstOf(starved), percent(worst), r.Run.CPUs)
+	}
+	if len(retried) > 0 {
+		add("Reads were tried again, up to %s an invocation: %s. S3 gives about 5,500 GETs a second: lower the concurrency.",
+			count(int(retries), "attempt"), firstOf(retried))
+	}
+	if begun, all := r.Measured(); begun < all {
+		why := "the run was stopped before them"
+		if !r.Run.Interrupted {
+			why = "the run has no answer for them"
+		}
+		add("– %s not measured: %s.", count(all-begun, "cell"), why)
+	}
+	return notes
+}
+
+// firstOf names the first of the cells, and counts the others.
+func firstOf(names []string) string {
+	if n := len(names) - 2; n > 1 {
+		return strings.Join(names[:2], ", ") + fmt.Sprintf(" and %d more", n)
+	}
+	return prose.List(names)
+}
+
+// failures are the causes of the cells and variants that failed.
+func (r *Report) failures() (causes []string) {
+	for i, v := range r.Variants {
+		if v.Error != "" {
+			causes = append(causes, r.labels[i]+": "+prose.OneLine(v.Error, maxMessage))
+		}
+	}
+	for _, row := range r.rows {
+		for _, c := range row.Cells {
+			if c.Cell != nil && c.Error != "" {
+				causes = append(causes, c.name()+": "+prose.OneLine(c.Error, maxMessage))
+			}
+		}
+	}
+	const most = 12
+	if n := len(causes) - most; n > 0 {
+		causes = append(causes[:most], fmt.Sprintf("and %d more", n))
+	}
+	return causes
+}

@@ -1,0 +1,99 @@
+package report
+
+import (
+	"strings"
+	"testing"
+
+	"lambda-parallel-io/tune/comparison"
+)
+
+// forPeople are the views that recommend a cell, each as one line of words.
+func forPeople(t *testing.T, c *comparison.Comparison) map[string]string {
+	t.Helper()
+	drawn := map[string]string{"text": oneSpaced(terminal(t, c, ""))}
+	for _, file := range files[3:] { // the others are data
+		drawn[file.name] = oneSpaced(draw(t, c, file.view))
+	}
+	return drawn
+}
+
+func oneSpaced(b []byte) string { return strings.Join(strings.Fields(string(b)), " ") }
+
+func TestAnAnswerFromPartOfTheCellsSaysSo(t *testing.T) {
+	killed := interrupted() // and nothing was left to note that
+	killed.Run.Interrupted = false
+	for name, test := range map[string]struct {
+		c    *comparison.Comparison
+		want string
+	}{
+		"stopped":                      {interrupted(), "Of the 14 of 24 cells measured before the run was stopped, use unbounded at 3,008 MB"},
+		"killed":                       {killed, "Of the 14 of 24 cells measured, use unbounded at 3,008 MB"},
+		"whole":                        {local(), "Use unbounded at 3,008 MB"},
+		"a variant failed as a whole":  {onAWS(), "Use unbounded at 3,008 MB"},
+		"stopped before it had a cell": {empty(), "There is nothing to recommend"},
+	} {
+		for view, text := range forPeople(t, test.c) {
+			if !strings.Contains(text, test.want) {
+				t.Errorf("%s: %s does not answer %q", name, view, test.want)
+			}
+		}
+	}
+}
+
+func TestAnAnswerThatIsNotToBeTrustedSaysSo(t *testing.T) {
+	const doubt = "The machine was too busy to trust these figures (!): measure again."
+	for _, test := range []struct {
+		starved float64
+		want    bool
+	}{{busy / 2, false}, {2 * busy, true}} {
+		c := local()
+		_, cell := c.Recommended()
+		cell.CPUShare.Starved = test.starved
+		for view, text := range forPeople(t, c) {
+			// Markdown has entities for signs.
+			if got := strings.Contains(strings.ReplaceAll(text, "&#33;", "!"), doubt); got != test.want {
+				t.Errorf("of a cell that waited for a processor for %g of its time %s says %q: %v, want %v", test.starved, view, doubt, got, test.want)
+			}
+		}
+	}
+}
+
+func TestOutOfMemoryIsSaidOfWhatIsKnownToBeIt(t *testing.T) {
+	const killed = "RequestId: 5f0c1e2b Error: Runtime exited with error: signal: killed"
+	aws, local := onAWS(), local()
+	for _, test := range []struct {
+		c    *comparison.Comparison
+		cell comparison.Cell
+		want string
+	}{
+		{local, comparison.Cell{Error: "invocation 2 of 7: Runtime.ExitError: " + killed, OutOfMemory: true}, "out of memory"},
+		{local, comparison.Cell{Error: "invocation 2 of 7: out of memory: Runtime.ExitError: " + killed}, "out of memory"}, // of an older file
+		{local, comparison.Cell{Error: "invocation 2 of 7: Runtime.ExitError: " + killed}, "error"},                        // by somebody
+		{local, comparison.Cell{Error: "invocation 2 of 7: errorString: the printer: out of memory: load it"}, "error"},
+		{local, comparison.Cell{Error: "invocation 2 of 7: RequestId: 5f0c1e2b Error: Task timed out after 3.00 seconds"}, "timeout"},
+		{aws, comparison.Cell{Error: "Executor at 512 MB: Invocation error (running in series): Runtime.ExitError: " + killed}, "out of memory"},
+		{aws, comparison.Cell{Error: "Executor at 512 MB: Invocation error (running in series): Runtime.OutOfMemory: RequestId: 5f0c1e2b"}, "out of memory"},
+		{aws, comparison.Cell{Error: "Executor at 512 MB: Invocation error (running in series): Error: a child: signal: killed"}, "error"},
+	} {
+		test.c.Variants[0].Cells[0] = test.cell
+		test.c.Variants[0].Cells[0].Power = 128
+		text := string(terminal(t, test.c, ""))
+		row := text[strings.Index(text, "\n      128  "):]
+		if got := strings.TrimSpace(row[len("\n      128  "):]); !strings.HasPrefix(got, test.want+"  ") {
+			t.Errorf("%s: a cell with the error %q is shown as %.20q, want %q", test.c.Mode, test.cell.Error, got, test.want)
+		}
+	}
+}
+
+func TestANameThatFitsIsShownWhole(t *testing.T) {
+	for name, want := range map[string]string{
+		"a-strategy-of-24-letters":  "a-strategy-of-24-letters",
+		"one-strategy-25-long-here": "one-strategy-25-long-her"[:23] + "…",
+	} {
+		c := few()
+		c.Variants[1].Strategy = name
+		if text := string(terminal(t, c, "")); !strings.Contains(text, "  "+want+"  ") {
+			t.Errorf("a strategy called %s is not shown as %s:\n%s", name, want, text)
+		}
+	}
+}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/strategies"
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/powertuning"
+)
+
+// selection are the flags that say what to compare, wherever it runs.
+type selection struct {
+	Strategies  []string       `group:"What to compare" placeholder:"LIST" help:"${strategies} (all); or ${none}: send the payload as it is."`
+	Concurrency *concurrencies `group:"What to compare" placeholder:"LIST" help:"Of ${bounded}, 1 to ${max_concurrency} (${concurrency}); each of a list is a variant of its own. On this machine also auto: ${concurrency}, and what its figures predict."`
+	Power       numbers        `group:"What to compare" placeholder:"LIST" help:"Memory sizes, 128 to 10240 MB (128,512,1024,1769,3008)."`
+	Num         *int           `group:"What to compare" placeholder:"N" help:"Invocations a cell (6); below 6 nothing tells noise apart."`
+	Repeat      *int           `group:"What to compare" placeholder:"N" help:"Reads an invocation, 1 to 1000000 (50)."`
+	Payload     string         `group:"What to compare" placeholder:"JSON" xor:"payload" help:"The payload, completed by the flags above."`
+	Input       string         `group:"What to compare" placeholder:"FILE" xor:"payload" help:"A Power Tuning execution input; flags given here win."`
+	Arch        string         `group:"What to compare" placeholder:"ARCH" default:"arm64" help:"arm64 or x86_64: whose prices to take (arm64)."`
+	Timeout     time.Duration  `group:"What to compare" placeholder:"D" default:"600s" help:"Of an invocation, 1s to 900s (600s)."`
+}
+
+// presentation are the flags that say what becomes of the results.
+type presentation struct {
+	Dir  string `name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-results" help:"Where results.json, report.html and the other views go (tune-results)."`
+	JSON bool   `group:"Output" xor:"shown" help:"Print results.json, and nothing else, on stdout."`
+	Open bool   `group:"Output" xor:"shown" help:"Open the report."`
+
+	keep bool // whether a results.json in Dir is left as it is
+}
+
+var defaultPowers = []int{128, 512, 1_024, 1_769, 3_008}
+
+const (
+	defaultNum    = 6
+	defaultRepeat = 50
+)
+
+// spec says what the flags and the execution input ask for. The caller adds
+// where it runs, and then the variants.
+func (s *selection) spec() (comparison.Spec, payload, error) {
+	var in powertuning.Input
+	if s.Input != "" {
+		raw, err := os.ReadFile(s.Input)
+		if err != nil {
+			return comparison.Spec{}, payload{}, fmt.Errorf("--input: %w", err)
+		}
+		if in, err = powertuning.ParseInput(raw); err != nil {
+			return comparison.Spec{}, payload{}, fmt.Errorf("--input %s: %w", s.Input, err)
+		}
+	}
+	p := payload{given: json.RawMessage(s.Payload), repeat: s.Repeat}
+	if len(in.Payload) > 0 {
+		p.given = in.Event()
+	}
+	goal := in.Goal()
+	spec := comparison.Spec{
+		Arch:               s.Arch,
+		PowerValues:        defaultPowers,
+		Num:                cmp.Or(in.Num, defaultNum),
+		TimeoutSec:         s.Timeout.Seconds(),
+		TuningStrategy:     goal.Strategy,
+		BalancedWeight:     goal.BalancedWeight,
+		DiscardTopBottom:   goal.DiscardTopBottom,
+		SleepBetweenRunsMS: in.SleepBetweenMS,
+		ParallelInvocation: in.ParallelInvocation,
+	}
+	if s.Num != nil {
+		spec.Num = *s.Num
+	}
+	for _, powers := range [][]int{in.PowerValues, s.Power} {
+		if len(powers) > 0 {
+			spec.PowerValues = slices.Sorted(slices.Values(powers))
+		}
+	}
+	if s.Input != "" {
+		spec.TuningInput = &in
+	}
+	if s.Repeat != nil && (*s.Repeat < 1 || *s.Repeat > event.MaxRepeat) {
+		return spec, p, fmt.Errorf("--repeat %d: it must be from 1 to %d", *s.Repeat, event.MaxRepeat)
+	}
+	return spec, p, nil
+}
+
+// complete adds to the spec a variant for each strategy and, where that is
+// bounded, for each concurrency. What it returns has been validated.
+func (s *selection) complete(spec comparison.Spec, p payload) (comparison.Spec, error) {
+	names := s.Strategies
+	if len(names) == 0 {
+		names = strategies.Names()
+	}
+	for _, name := range names {
+		if name == comparison.None {
+			if len(names) > 1 {
+				return spec, fmt.Errorf("--strategies: %s cannot stand together with others", name)
+			}
+			if len(p.given) == 0 {
+				return spec, errors.New("--strategies none sends the payload as it is: give one by --payload or --input")
+			}
+			if s.Repeat != nil {
+				return spec, errors.New("--repeat has no effect with --strategies none, which sends the payload as it is: write it there")
+			}
+			spec.Variants = []comparison.Variant{{Strategy: name, Payload: p.given}}
+		}
+	}
+	if len(spec.Variants) == 0 {
+		variants, err := p.variants(names, s.concurrencies(p))
+		if err != nil {
+			return spec, err
+		}
+		spec.Variants = variants
+	}
+	if s.Concurrency != nil && !slices.ContainsFunc(spec.Variants, comparison.Variant.Bounded) {
+		return spec, fmt.Errorf("--concurrency has no effect on %s: it bounds %s", strings.Join(names, ", "), strings.Join(bounded(), ", "))
+	}
+	err := p.decode(&spec)
+	if err == nil {
+		err = spec.Validate()
+	}
+	return spec, asFlag(err)
+}
+
+// asFlag makes the error of a field that of the flag of the same name.
+func asFlag(err error) error {
+	if field := (*comparison.FieldError)(nil); errors.As(err, &field) {
+		return usageError{err: fmt.Errorf("--%w", err)}
+	}
+	return err
+}
+
+// concurrencies are those that a bounded strategy is compared with: the
+// flag's, else the payload's, else the default of this project's function. A
+// nil one is left to the payload of another function.
+func (s *selection) concurrencies(p payload) (out []*int) {
+	if s.Concurrency != nil && !s.Concurrency.auto {
+		for _, n := range s.Concurrency.numbers {
+			out = append(out, &n)
+		}
+		return out
+	}
+	n := p.concurrency()
+	if n == nil && p.whole() {
+		n = new(event.DefaultConcurrency)
+	}
+	return []*int{n}
+}
+
+// payload is what the payloads of all variants have in common.
+type payload struct {
+	given  json.RawMessage // empty: this project's own
+	repeat *int            // of the flag
+	key    string          // of the object, where the payload names none
+	ours   bool            // whether this project's function reads it; on AWS it is taken for that
+}
+
+// whole reports whether the payload is to hold every field of this project's:
+// not one that was given for a function of one's own.
+func (p payload) whole() bool { return p.ours || len(p.given) == 0 }
+
+// concurrency is what the given payload says, or nil.
+func (p payload) concurrency() *int {
+	var fields map[string]json.RawMessage
+	var n *int
+	if json.Unmarshal(p.given, &fields) != nil || json.Unmarshal(fields["concurrency"], &n) != nil {
+		return nil
+	}
+	return n
+}
+
+// variants returns those of the strategies of these names.
+func (p payload) variants(names []string, concurrencies []*int) (out []comparison.Variant, err error) {
+	for _, name := range names {
+		s, err := strategies.ByName(name)
+		if err != nil {
+			return nil, fmt.Errorf("--strategies: %w, or %s", err, comparison.None)
+		}
+		of := concurrencies
+		switch {
+		case s.Sequential:
+			of = []*int{new(1)}
+		case !s.Bounded:
+			of = []*int{nil}
+		}
+		for _, n := range of {
+			v := comparison.Variant{Strategy: name, Concurrency: n}
+			if v.Payload, err = p.of(s, n); err != nil {
+				return nil, err
+			}
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+// of returns the payload of a strategy and a concurrency. Of one that was
+// given for a function of one's own only what was asked for changes.
+func (p payload) of(s strategies.Strategy, concurrency *int) (json.RawMessage, error) {
+	fields := map[string]json.RawMessage{}
+	if len(p.given) > 0 && (json.Unmarshal(p.given, &fields) != nil || fields == nil) {
+		return nil, fmt.Errorf("the payload must be a JSON object, in which strategy can be set, got %.60s\nor send it as it is with --strategies none", p.given)
+	}
+	set := func(name string, value any, always bool) {
+		if _, there := fields[name]; always || !there {
+			fields[name], _ = json.Marshal(value) // strings and whole numbers
+		}
+	}
+	set("strategy", s.Name, true)
+	if s.Bounded && concurrency != nil {
+		set("concurrency", *concurrency, true)
+	}
+	if p.repeat != nil {
+		set("repeat", *p.repeat, true)
+	}
+	if p.whole() {
+		set("repeat", defaultRepeat, false)
+		set("objectKey", p.key, false)
+	}
+	return json.Marshal(fields)
+}
+
+// decode checks the payloads of this project's function by its own decoder,
+// before anything runs, and notes what they have in common. What another
+// function reads is not known.
+func (p payload) decode(spec *comparison.Spec) error {
+	spec.ObjectKey = p.key
+	for _, v := range spec.Variants {
+		decoded, err := event.Decode(v.Payload, event.DefaultConcurrency)
+		if err == nil {
+			spec.ObjectKey = decoded.ObjectKey
+		}
+		if !p.ours || spec.AWS() && v.Strategy == comparison.None && err != nil {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", v.Label(), err)
+		}
+		spec.Repeat = decoded.Repeat
+	}
+	return nil
+}
+
+// printPlan prints the comparison that would be made.
+func printPlan(w io.Writer, asJSON bool, c *comparison.Comparison) error {
+	if asJSON {
+		return c.Write(w)
+	}
+	fmt.Fprintf(w, "  %d variants x %d memory sizes, %d invocations a cell and a warm-up; nothing was run\n\n",
+		len(c.Variants), len(c.Run.PowerValues), c.Run.Num)
+	for _, v := range c.Variants {
+		fmt.Fprintf(w, "  %-18s %s\n", v.Label(), v.Payload)
+	}
+	_, err := fmt.Fprintf(w, "\n  memory, MB: %d\n", c.Run.PowerValues)
+	return err
+}
