@@ -48,6 +48,9 @@ const DefaultExecutionTimeout = 600 * time.Second
 // what is wrong with the stack, and what to do.
 func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 	t, out := flags, Target{}
+	if d := t.ExecutionTimeout; d != 0 && (d < time.Second || d > maxSeconds*time.Second) {
+		return Target{}, &comparison.FieldError{Field: "execution-timeout", Problem: fmt.Sprintf("%s: it must be from 1s to %ds", d, maxSeconds)}
+	}
 	if flags.StateMachine == "" || flags.Function == "" {
 		if stack == "" {
 			return Target{}, &comparison.FieldError{Field: "stack", Problem: "is missing: a comparison on AWS needs a Pulumi stack, or both --state-machine ARN and --function-arn ARN"}

@@ -131,6 +131,8 @@ func TestFlagsThatCannotBeMeant(t *testing.T) {
 		want  string
 	}{
 		{stepfunctions.Target{}, "stack is missing: a comparison on AWS needs a Pulumi stack, or both --state-machine ARN and --function-arn ARN"},
+		{stepfunctions.Target{StateMachine: machine, Function: function, ExecutionTimeout: 901 * time.Second}, "execution-timeout 15m1s: it must be from 1s to 900s"},
+		{stepfunctions.Target{StateMachine: machine, Function: function, ExecutionTimeout: -time.Second}, "execution-timeout -1s"},
 		{stepfunctions.Target{StateMachine: "powerTuning", Function: function}, `state-machine "powerTuning" is not the ARN of a state machine`},
 		{stepfunctions.Target{StateMachine: function, Function: function}, "is not the ARN of a state machine"},
 		{stepfunctions.Target{StateMachine: machine + ":3", Function: function}, "without version or alias"},

@@ -175,6 +175,9 @@ func TestASizeWithoutAnyDurationHasFailed(t *testing.T) {
 	if v.Tuning == nil || len(v.Cells) != 2 || !strings.Contains(v.Cells[0].Error, "no REPORT line") || v.Cells[1].Error != "" || v.Cells[1].AverageMS != 151.46666666666667 {
 		t.Errorf("cells %+v, want the one at 512 MB with an error, and the other one as recorded", v.Cells)
 	}
+	if got := powertuning.Link("us-east-1", v.Tuning.Stats); got != v.Tuning.StateMachine.Visualization {
+		t.Errorf("link of the stats %s, want the recorded one, which leaves 512 MB out: %s", got, v.Tuning.StateMachine.Visualization)
+	}
 	if c.Recommend(); c.Recommendation == nil || !v.Failed() {
 		t.Errorf("recommendation %v, failed %t; want one, and that pool has failed", c.Recommendation, v.Failed())
 	}
