@@ -29,7 +29,8 @@ type onAWS struct {
 	Profile          string        `group:"On AWS" placeholder:"NAME" help:"Of the AWS configuration."`
 	Region           string        `group:"On AWS" placeholder:"NAME" help:"Of the state machine (that of its ARN)."`
 	Parallel         bool          `group:"On AWS" help:"A size's invocations at once, in place of one by one."`
-	ExecutionTimeout time.Duration `group:"On AWS" placeholder:"D" default:"600s" help:"The stack's totalExecutionTimeout (600s); its function's timeout is --timeout, its architecture --arch."`
+	ExecutionTimeout time.Duration `group:"On AWS" placeholder:"D" help:"Power Tuning's totalExecutionTimeout (the stack's, else 600s)."`
+	Local            string        `group:"On AWS" placeholder:"FILE" help:"The results.json of a local run: the plan names the sizes that ran out of memory there."`
 	Yes              bool          `group:"On AWS" help:"Spend more than $$1 without being asked."`
 	Resume           string        `group:"On AWS" placeholder:"DIR" help:"Take up a comparison that was cut off."`
 
@@ -50,7 +51,7 @@ const askAbove = 1.0
 
 // besideResume are the flags that go with --resume: what is compared, and
 // where, was said when the comparison was begun.
-var besideResume = []string{"resume", "profile", "region", "execution-timeout", "yes", "json", "open", "dry-run"}
+var besideResume = []string{"resume", "local", "profile", "region", "execution-timeout", "yes", "json", "open", "dry-run"}
 
 // Run is the command.
 func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
@@ -63,11 +64,17 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 		}
 		begin = a.takeUp
 	}
-	c, target, err := begin(ctx)
+	c, target, t, err := begin(ctx, s)
 	if err != nil {
 		return err
 	}
-	plan, err := stepfunctions.NewPlan(c, target)
+	var local *comparison.Comparison
+	if a.Local != "" {
+		if local, err = load(a.Local); err != nil {
+			return fmt.Errorf("--local: %w", err)
+		}
+	}
+	plan, err := stepfunctions.NewPlan(c, target, local)
 	if err != nil {
 		return usageError{err: err}
 	}
@@ -79,10 +86,6 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 	}
 	if a.DryRun {
 		return printPlan(s.stdout, true, c)
-	}
-	t, err := stepfunctions.New(ctx, target)
-	if err != nil {
-		return err
 	}
 	if plan.Dollars() > askAbove && !a.Yes {
 		if err := s.confirm(ctx, plan.Dollars()); err != nil {
@@ -96,22 +99,41 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 	return fmt.Errorf("%w\nto take it up again: %s", err, a.again(k))
 }
 
-// begin makes the comparison that the flags describe.
-func (a *onAWS) begin(ctx context.Context) (*comparison.Comparison, stepfunctions.Target, error) {
+// begin makes the comparison that the flags describe. There is no Tuner for a
+// plan alone, which needs no credentials.
+func (a *onAWS) begin(ctx context.Context, s *session) (*comparison.Comparison, stepfunctions.Target, *stepfunctions.Tuner, error) {
 	target, err := stepfunctions.Resolve(ctx, a.Stack, stepfunctions.Target{
 		StateMachine: a.StateMachine,
 		Function:     a.FunctionARN,
-		Region:       a.Region, Profile: a.Profile, ExecutionTimeout: a.ExecutionTimeout,
+		Region:       a.Region, Profile: a.Profile,
+		Arch: a.Arch, Timeout: a.Timeout, ExecutionTimeout: a.ExecutionTimeout,
 	})
-	if err != nil {
-		return nil, target, asFlag(err)
+	var t *stepfunctions.Tuner
+	if err == nil && !a.DryRun {
+		if err = free(a.Dir); err == nil {
+			t, err = stepfunctions.New(ctx, target)
+		}
 	}
+	if err == nil && t != nil {
+		var unknown string
+		if unknown, err = t.Complete(ctx); unknown != "" {
+			fmt.Fprintf(s.stderr, "  %s\n", unknown)
+		}
+		target = t.Target
+	}
+	if err != nil {
+		return nil, target, nil, asFlag(err)
+	}
+	a.Arch, a.Timeout = target.Arch, target.Timeout
 	spec, p, err := a.spec()
 	if err == nil && a.Concurrency != nil && a.Concurrency.auto {
 		err = errors.New("--concurrency auto needs the CPU figures of a local run: give AWS the numbers that one has found")
 	}
 	if err != nil {
-		return nil, target, usageError{err: err}
+		return nil, target, nil, usageError{err: err}
+	}
+	if len(a.Power) == 0 && len(target.PowerValues) > 0 && (spec.TuningInput == nil || len(spec.TuningInput.PowerValues) == 0) {
+		spec.PowerValues = target.PowerValues
 	}
 	p.ours, p.key = true, "sample.json"
 	if target.ObjectKey != "" {
@@ -121,21 +143,21 @@ func (a *onAWS) begin(ctx context.Context) (*comparison.Comparison, stepfunction
 	spec.Region = stepfunctions.RegionOf(target.Function) // prices are those of where the function runs
 	spec.ParallelInvocation = spec.ParallelInvocation || a.Parallel
 	if spec, err = a.complete(spec, p); err != nil {
-		return nil, target, usageError{err: err}
+		return nil, target, nil, usageError{err: err}
 	}
-	return comparison.New(spec, time.Now()), target, nil
+	return comparison.New(spec, time.Now()), target, t, nil
 }
 
 // takeUp reads the comparison that was cut off.
-func (a *onAWS) takeUp(ctx context.Context) (*comparison.Comparison, stepfunctions.Target, error) {
+func (a *onAWS) takeUp(ctx context.Context, _ *session) (*comparison.Comparison, stepfunctions.Target, *stepfunctions.Tuner, error) {
 	var target stepfunctions.Target
 	name := filepath.Join(a.Resume, report.DataFile)
 	c, err := load(name)
 	if err != nil {
-		return nil, target, fmt.Errorf("--resume: %w", err)
+		return nil, target, nil, fmt.Errorf("--resume: %w", err)
 	}
 	if c.Mode != comparison.AWS {
-		return nil, target, fmt.Errorf("--resume %s: it is not a comparison on AWS: a local one is made again from the start", name)
+		return nil, target, nil, fmt.Errorf("--resume %s: it is not a comparison on AWS: a local one is made again from the start", name)
 	}
 	target, err = stepfunctions.Resolve(ctx, "", stepfunctions.Target{
 		StateMachine: c.Run.StateMachine,
@@ -143,11 +165,15 @@ func (a *onAWS) takeUp(ctx context.Context) (*comparison.Comparison, stepfunctio
 		Region:       a.Region, Profile: a.Profile, ExecutionTimeout: a.ExecutionTimeout,
 	})
 	if err != nil {
-		return nil, target, fmt.Errorf("--resume %s: %w", name, err)
+		return nil, target, nil, fmt.Errorf("--resume %s: %w", name, err)
 	}
 	c.Run.Interrupted = false
 	a.Dir = a.Resume
-	return c, target, nil
+	if a.DryRun {
+		return c, target, nil, nil
+	}
+	t, err := stepfunctions.New(ctx, target)
+	return c, target, t, err
 }
 
 // again is the command that takes the comparison up, with the flags of this

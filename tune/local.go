@@ -54,6 +54,9 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) (err error) {
 	if l.DryRun {
 		return printPlan(s.stdout, l.JSON, c)
 	}
+	if err := free(l.Dir); err != nil {
+		return err
+	}
 	if err := writable(l.Dir); err != nil {
 		return err // before the time that it takes to build the function
 	}

@@ -110,7 +110,7 @@ func sfn(ts *testscript.TestScript, neg bool, args []string) {
 	server := httptest.NewServer(sfntest.New(script))
 	ts.Defer(server.Close)
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL_SFN": server.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret",
+		"AWS_ENDPOINT_URL": server.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
 		"SM": "arn:aws:states:eu-west-1:123456789012:stateMachine:powerTuningStateMachine-1a2b",
 		"FN": "arn:aws:lambda:eu-west-1:123456789012:function:reader",

@@ -84,6 +84,16 @@ func (p *presentation) present(ctx context.Context, s *session, c *comparison.Co
 	}
 }
 
+// free refuses a folder that holds a comparison on AWS which can be taken up:
+// another one in its place would lose what was paid for. What cannot be read is
+// none.
+func free(dir string) error {
+	if c, err := load(filepath.Join(dir, report.DataFile)); err != nil || !c.Unfinished() {
+		return nil
+	}
+	return usageError{err: fmt.Errorf("%s holds a comparison on AWS that is not finished: go run ./tune aws --resume %s takes it up,\nand -o DIR writes this one to another folder", dir, quoted(dir))}
+}
+
 // writable finds out before anything is measured that nothing can be saved.
 func writable(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {

@@ -33,7 +33,7 @@ func TestAComparisonOnAWSIsTakenUpAgain(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	tune := func(args ...string) *exec.Cmd {
 		cmd := exec.Command("tune", args...)
-		cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL_SFN="+server.URL, "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=secret",
+		cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+server.URL, "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=secret",
 			"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true", "AWS_PROFILE=")
 		return cmd
 	}

@@ -26,8 +26,8 @@ type selection struct {
 	Repeat      *int           `group:"What to compare" placeholder:"N" help:"Reads an invocation, 1 to 1000000 (50)."`
 	Payload     string         `group:"What to compare" placeholder:"JSON" xor:"payload" help:"The payload, completed by the flags above."`
 	Input       string         `group:"What to compare" placeholder:"FILE" xor:"payload" help:"A Power Tuning execution input; flags given here win."`
-	Arch        string         `group:"What to compare" placeholder:"ARCH" default:"arm64" help:"arm64 or x86_64: whose prices to take (arm64)."`
-	Timeout     time.Duration  `group:"What to compare" placeholder:"D" default:"600s" help:"Of an invocation, 1s to 900s (600s)."`
+	Arch        string         `group:"What to compare" placeholder:"ARCH" help:"arm64 or x86_64: whose prices to take (arm64; on AWS the function's)."`
+	Timeout     time.Duration  `group:"What to compare" placeholder:"D" help:"Of an invocation, 1s to 900s (600s; on AWS the function's)."`
 }
 
 // presentation are the flags that say what becomes of the results.
@@ -42,8 +42,9 @@ type presentation struct {
 var defaultPowers = []int{128, 512, 1_024, 1_769, 3_008}
 
 const (
-	defaultNum    = 6
-	defaultRepeat = 50
+	defaultNum     = 6
+	defaultRepeat  = 50
+	defaultTimeout = 600 * time.Second
 )
 
 // spec says what the flags and the execution input ask for. The caller adds
@@ -65,10 +66,10 @@ func (s *selection) spec() (comparison.Spec, payload, error) {
 	}
 	goal := in.Goal()
 	spec := comparison.Spec{
-		Arch:               s.Arch,
+		Arch:               cmp.Or(s.Arch, powertuning.ARM64),
 		PowerValues:        defaultPowers,
 		Num:                cmp.Or(in.Num, defaultNum),
-		TimeoutSec:         s.Timeout.Seconds(),
+		TimeoutSec:         cmp.Or(s.Timeout, defaultTimeout).Seconds(),
 		TuningStrategy:     goal.Strategy,
 		BalancedWeight:     goal.BalancedWeight,
 		DiscardTopBottom:   goal.DiscardTopBottom,

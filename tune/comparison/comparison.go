@@ -97,7 +97,7 @@ type Recommendation struct {
 
 // New returns the comparison that the spec describes, with nothing measured.
 func New(spec Spec, now time.Time) *Comparison {
-	c := &Comparison{Schema: Schema, Mode: Local, Run: Run{Time: now.UTC().Truncate(time.Second), Spec: spec}}
+	c := &Comparison{Schema: Schema, Mode: Local, Run: Run{Time: now.UTC(), Spec: spec}}
 	if spec.AWS() {
 		c.Mode = AWS
 	}
@@ -141,6 +141,13 @@ func (r *Result) Ended() bool { return r.Tuning != nil || r.Error != "" }
 // Started reports whether an execution was started for a variant on AWS.
 func (r *Result) Started() bool { return r.Execution != "" || r.Ended() }
 
+// Unfinished reports whether a comparison on AWS can be taken up again: an
+// execution of it may run, and what another one wrote in its place would lose
+// what was paid for. A local one is made again from the start.
+func (c *Comparison) Unfinished() bool {
+	return c.Mode == AWS && c.Any(func(r *Result) bool { return !r.Ended() })
+}
+
 // Any reports whether is holds for any variant.
 func (c *Comparison) Any(is func(*Result) bool) bool {
 	for i := range c.Variants {
@@ -163,6 +170,6 @@ func (c *Comparison) Measured() (begun, all int) {
 type Progress struct {
 	Done, Total int    // cells, or variants where the tuner runs these whole
 	Now         string // what runs now, "pool (30) at 512 MB"; empty at the end
-	Finished    string // what has just finished, and how, in a line; empty otherwise
+	Finished    string // what has just finished, and how, or why the next has to wait, in a line; empty otherwise
 	Changed     bool   // the comparison holds something new, worth saving
 }

@@ -99,3 +99,23 @@ func TestMedian(t *testing.T) {
 		t.Errorf("Median of nothing = %v, want NaN", got)
 	}
 }
+
+func TestAComparisonOnAWSIsUnfinishedUntilEachVariantHasEnded(t *testing.T) {
+	execution, failed, done := comparison.Result{Execution: "arn"}, comparison.Result{Error: "it failed"}, comparison.Result{Tuning: &powertuning.Output{}}
+	for _, test := range []struct {
+		mode     string
+		variants []comparison.Result
+		want     bool
+	}{
+		{comparison.AWS, []comparison.Result{done, execution}, true},
+		{comparison.AWS, []comparison.Result{done, {}}, true},
+		{comparison.AWS, []comparison.Result{{}, {}}, true}, // it was about to start one, which may run
+		{comparison.AWS, []comparison.Result{done, failed}, false},
+		{comparison.Local, []comparison.Result{{}, {}}, false},
+	} {
+		c := comparison.Comparison{Mode: test.mode, Variants: test.variants}
+		if got := c.Unfinished(); got != test.want {
+			t.Errorf("Unfinished(%s, %+v) = %t, want %t", test.mode, test.variants, got, test.want)
+		}
+	}
+}

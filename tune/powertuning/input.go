@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -142,6 +143,33 @@ func (in Input) Event() json.RawMessage {
 		return json.RawMessage(within)
 	}
 	return b.Bytes()
+}
+
+// Alters says in a sentence in what the event differs from the payload, by
+// more than white space: another value in its place, or a whole number that
+// JavaScript can not hold and rounds, as it does most above 2^53. It is empty
+// where nothing does, and of a payload with several such numbers it names the
+// first. Within a string nothing is rounded.
+func (in Input) Alters() string {
+	var given bytes.Buffer
+	if json.Compact(&given, in.Payload) != nil {
+		return "" // there is none
+	}
+	if sent := in.Event(); !bytes.Equal(sent, given.Bytes()) {
+		return fmt.Sprintf("Power Tuning sends %s in place of the payload %s", shorten(sent), shorten(given.Bytes()))
+	}
+	dec := jsontext.NewDecoder(&given, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	for token, err := dec.ReadToken(); err == nil; token, err = dec.ReadToken() {
+		number := token.String()
+		if token.Kind() != '0' || strings.ContainsAny(number, ".eE") {
+			continue
+		}
+		f, _ := token.Float() // of a payload with a number beyond float64 the event is null
+		if sent := strconv.FormatFloat(f, 'f', -1, 64); sent != number {
+			return fmt.Sprintf("Power Tuning rounds %s in the payload to %s: write it as a string", shorten([]byte(number)), sent)
+		}
+	}
+	return ""
 }
 
 // weighting is an element of a payload that is a list of weighted ones.

@@ -184,6 +184,29 @@ func TestEventIsWhatTheToolSends(t *testing.T) {
 	}
 }
 
+func TestWhatPowerTuningMakesOfAPayloadIsSaid(t *testing.T) {
+	rounds := func(number, to string) string {
+		return "Power Tuning rounds " + number + " in the payload to " + to + ": write it as a string"
+	}
+	for payload, want := range map[string]string{
+		`0`: "Power Tuning sends null in place of the payload 0", `""`: `Power Tuning sends null in place of the payload ""`,
+		` false `:                      "Power Tuning sends null in place of the payload false",
+		`"{\"a\": 1}"`:                 `Power Tuning sends {"a": 1} in place of the payload "{\"a\": 1}"`,
+		`9007199254740993`:             rounds("9007199254740993", "9007199254740992"), // 2^53 + 1
+		`{"a": [1, 9007199254740995]}`: rounds("9007199254740995", "9007199254740996"),
+		`[-18446744073709551616]`:      rounds("-18446744073709551616", "-18446744073709552000"), // 2^64 as JavaScript writes it
+		``:                             "", `null`: "", `true`: "", `[]`: "", `1`: "", `"text"`: "", `{ "a": 0, "b": "" }`: "",
+		`[9007199254740992, 9007199254740994, -9007199254740991, 0.1, 1.5e300, -0]`: "",
+		`{"id": "9007199254740993"}`:        "",
+		`{"id": 1, "id": 9007199254740993}`: rounds("9007199254740993", "9007199254740992"),
+		"{\"\xff\": 9007199254740993}":      rounds("9007199254740993", "9007199254740992"),
+	} {
+		if got := (Input{Payload: json.RawMessage(payload)}).Alters(); got != want {
+			t.Errorf("payload %s: Alters() = %q, want %q", payload, got, want)
+		}
+	}
+}
+
 // What is read and written again is the same input, and of what is read every
 // question has an answer within its limits.
 func FuzzParseInput(f *testing.F) {

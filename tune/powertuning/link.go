@@ -30,11 +30,15 @@ func link(base, region, hash string) string {
 }
 
 // hash is sizes;times;costs by ascending size, each the base64 of an array of
-// the page's (little-endian, as on the tool's Lambda).
+// the page's (little-endian, as on the tool's Lambda). As in the tool a size
+// without a duration is left out.
 func hash(stats []Stat) string {
 	stats = slices.SortedStableFunc(slices.Values(stats), func(a, b Stat) int { return a.Value - b.Value })
 	var sizes, times, costs []byte
 	for _, s := range stats {
+		if s.AverageDuration == 0 {
+			continue
+		}
 		sizes = binary.LittleEndian.AppendUint16(sizes, uint16(s.Value))
 		times = binary.LittleEndian.AppendUint32(times, math.Float32bits(float32(s.AverageDuration)))
 		costs = binary.LittleEndian.AppendUint32(costs, math.Float32bits(float32(s.AveragePrice)))

@@ -22,7 +22,7 @@ import (
 
 // readAnswer puts into v what its execution, which has ended, has to say. After an
 // error v is as it was, and it can be called again.
-func (t *Tuner) readAnswer(ctx context.Context, run comparison.Run, v *comparison.Result, e *sfn.DescribeExecutionOutput) error {
+func (t *Tuner) readAnswer(ctx context.Context, run comparison.Run, v *comparison.Result, e *sfn.DescribeExecutionOutput, needed bool, tell teller) error {
 	if e.Status == types.ExecutionStatusSucceeded {
 		out, err := powertuning.ParseOutput([]byte(aws.ToString(e.Output)))
 		switch {
@@ -38,14 +38,19 @@ func (t *Tuner) readAnswer(ctx context.Context, run comparison.Run, v *compariso
 			return nil
 		}
 	}
-	cause, err := t.cause(ctx, e)
+	cause, events, err := t.cause(ctx, e)
+	if err != nil {
+		return err
+	}
+	amiss, err := t.afterFailure(ctx, events, aws.ToTime(e.StopDate), needed, tell, v.Label())
 	if err != nil {
 		return err
 	}
 	v.Error = fmt.Sprintf("%s (%sits execution ended as %s)", cause.text, cause.where, e.Status)
 	if e.Status == types.ExecutionStatusAborted {
-		v.Error += "; its clean-up was skipped: `pulumi refresh`, then `pulumi up`, sets the function's memory size right"
+		v.Error += "; its clean-up was skipped, so aliases RAM<power> are left, which the next execution over the same sizes takes over"
 	}
+	v.Error += amiss
 	return nil
 }
 
@@ -68,6 +73,7 @@ func cells(powers []int, stats []powertuning.Stat) []comparison.Cell {
 // The states of Power Tuning that matter here; of the others the names are
 // only shown.
 const (
+	publisher      = "Publisher"      // publishes the function at one size after the other, its own as the last
 	executor       = "Executor"       // invokes the function at one power value; tried three times
 	cleanUpOnError = "CleanUpOnError" // entered after a failure: the execution then ends as SUCCEEDED, with {}
 )
@@ -79,27 +85,27 @@ type failure struct {
 }
 
 // cause digs out of an execution's history why it failed. After an error it can
-// be asked again.
-func (t *Tuner) cause(ctx context.Context, e *sfn.DescribeExecutionOutput) (failure, error) {
+// be asked again. There are no events where they cannot be read.
+func (t *Tuner) cause(ctx context.Context, e *sfn.DescribeExecutionOutput) (failure, []types.HistoryEvent, error) {
 	var events []types.HistoryEvent
 	pages := sfn.NewGetExecutionHistoryPaginator(t.client, &sfn.GetExecutionHistoryInput{ExecutionArn: e.ExecutionArn, MaxResults: 1000})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx, t.outliveNetworkLoss)
 		if ctx.Err() != nil {
-			return failure{}, context.Cause(ctx)
+			return failure{}, nil, context.Cause(ctx)
 		}
 		if err != nil {
-			err = t.failed("GetExecutionHistory", aws.ToString(e.ExecutionArn), err)
+			err = t.failed("states:GetExecutionHistory", aws.ToString(e.ExecutionArn), err)
 			if IsCredentials(err) {
-				return failure{}, err
+				return failure{}, nil, err
 			}
 			f := explain(aws.ToString(e.Error), aws.ToString(e.Cause), state{})
 			f.text += prose.OneLine(fmt.Sprintf("; its history could not be read: %v", err), 300)
-			return f, nil
+			return f, nil, nil
 		}
 		events = append(events, page.Events...)
 	}
-	return causeIn(events), nil
+	return causeIn(events), events, nil
 }
 
 // causeIn returns the failure that ended an execution: the last one before

@@ -38,7 +38,14 @@ type Plan struct {
 	StepFunctions float64 // dollars
 	S3            float64 // dollars
 
-	Takes time.Duration
+	Retries float64 // dollars that one failing size adds at most: Power Tuning tries it three times
+	Takes   time.Duration
+
+	// AtRisk are the sizes at which a variant may run out of memory, by a local
+	// comparison: "pool (30) at 128 MB". One size that fails loses its variant.
+	AtRisk []string
+
+	Altered string // what Power Tuning makes of a payload that is to be sent as it is, in a sentence
 }
 
 // Dollars is the whole cost.
@@ -48,10 +55,12 @@ func (p Plan) Dollars() float64 { return p.Lambda + p.Executors + p.StepFunction
 // with the numbers and what to change, a plan whose invocations cannot end
 // within the function's timeout (c.Run.TimeoutSec), or, one after the other,
 // within the target's ExecutionTimeout. It also refuses an input
-// (c.Run.TuningInput) with a field that has no place in a comparison.
-func NewPlan(c *comparison.Comparison, target Target) (Plan, error) {
+// (c.Run.TuningInput) with a field that has no place in a comparison, or with
+// processors that a stack's Power Tuning may not invoke. A local comparison of
+// the same function tells which sizes are at risk; it may be nil.
+func NewPlan(c *comparison.Comparison, target Target, local *comparison.Comparison) (Plan, error) {
 	run := c.Run
-	if err := checkInput(run.TuningInput); err != nil {
+	if err := checkInput(run.TuningInput, target); err != nil {
 		return Plan{}, err
 	}
 	p := Plan{AtOnce: 2 * len(run.PowerValues)}
@@ -67,14 +76,27 @@ func NewPlan(c *comparison.Comparison, target Target) (Plan, error) {
 			return Plan{}, err
 		}
 		p.add(c, e)
+		if v.Strategy == comparison.None {
+			p.Altered = powertuning.Input{Payload: v.Payload}.Alters()
+		}
+		for _, power := range run.PowerValues {
+			if mayRunOut(local, v.Variant, power) {
+				p.AtRisk = append(p.AtRisk, fmt.Sprintf("%s at %s MB", v.Label(), prose.Thousands(power, 0)))
+			}
+		}
 	}
 	return p, nil
 }
 
 // checkInput refuses an input that would make a comparison something else.
-func checkInput(in *powertuning.Input) error {
+func checkInput(in *powertuning.Input, target Target) error {
 	if in == nil {
 		return nil
+	}
+	for name, arn := range map[string]string{"preProcessorARN": in.PreProcessorARN, "postProcessorARN": in.PostProcessorARN} {
+		if arn != "" && !strings.HasPrefix(arn, target.mayInvoke) {
+			return fmt.Errorf("%s in the input is %s: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN", name, arn, target.mayInvoke)
+		}
 	}
 	for _, f := range []struct {
 		set       bool
@@ -107,10 +129,33 @@ func (p *Plan) add(c *comparison.Comparison, e estimate) {
 		one := e.lasts(power)
 		all := e.executorLasts(one)
 		longest = max(longest, all)
-		p.Lambda += float64(e.Num) * c.CostPerMillion(power, ms(one)) / 1e6
-		p.Executors += powertuning.ComputeCost(powertuning.X8664, powertuning.MinPower, ms(all))
+		function := float64(e.Num) * c.CostPerMillion(power, ms(one)) / 1e6
+		executor := powertuning.ComputeCost(powertuning.X8664, powertuning.MinPower, ms(all))
+		p.Lambda += function
+		p.Executors += executor
+		p.Retries = max(p.Retries, 2*(function+executor+float64(e.Num)*c.GETCostPerMillion()/1e6))
 	}
 	p.Takes += longest + overhead
+}
+
+// mayRunOut reports whether a variant, by what it took in a local comparison,
+// may run out of memory at a size. Of a size that was not measured there the
+// next larger one tells.
+func mayRunOut(local *comparison.Comparison, v comparison.Variant, power int) bool {
+	if local == nil {
+		return false
+	}
+	for _, r := range local.Variants {
+		if r.Label() != v.Label() {
+			continue
+		}
+		for _, cell := range r.Cells { // in ascending order
+			if cell.Power >= power {
+				return cell.OutOfMemory || 10*cell.MaxMemoryMB >= 9*power // a margin of a tenth is chosen
+			}
+		}
+	}
+	return false
 }
 
 // estimate is of one variant of a spec.
@@ -231,7 +276,13 @@ func (p Plan) WriteText(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "\n  Estimated from above, at list prices: a read takes %g ms, and %g ms of CPU at\n  one vCPU; all sizes share %s GETs a second.\n",
 		ms(readLatency), ms(readCPU), prose.Thousands(prefixRate, 0))
-	b.WriteString("  Power Tuning tries a size that fails up to three times.\n")
+	fmt.Fprintf(&b, "  Power Tuning tries a size that fails three times, which adds up to $%.4f, and\n  its variant is lost then.\n", p.Retries)
+	if len(p.AtRisk) > 0 {
+		fmt.Fprintf(&b, "  By the local run, memory may not do for %s:\n  leave these sizes out by --power.\n", prose.List(p.AtRisk))
+	}
+	if p.Altered != "" {
+		fmt.Fprintf(&b, "  %s.\n", p.Altered)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

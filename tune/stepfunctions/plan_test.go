@@ -2,6 +2,7 @@ package stepfunctions_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 )
 
 func TestThePlanCountsAndPricesWhatAComparisonDoes(t *testing.T) {
-	p, err := stepfunctions.NewPlan(threeVariants(), stepfunctions.Target{})
+	p, err := stepfunctions.NewPlan(threeVariants(), stepfunctions.Target{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +25,7 @@ func TestThePlanCountsAndPricesWhatAComparisonDoes(t *testing.T) {
 
 	c := threeVariants()
 	c.Variants = c.Variants[:1] // sequential: 500 reads at 18.8 ms are 9.4 s at every size
-	p, err = stepfunctions.NewPlan(c, stepfunctions.Target{})
+	p, err = stepfunctions.NewPlan(c, stepfunctions.Target{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func TestThePlanCountsAndPricesWhatAComparisonDoes(t *testing.T) {
 func TestParallelInvocationsShareWhatS3Gives(t *testing.T) {
 	c := threeVariants()
 	c.Variants, c.Run.ParallelInvocation, c.Run.Repeat = c.Variants[2:], true, 5500
-	p, err := stepfunctions.NewPlan(c, stepfunctions.Target{})
+	p, err := stepfunctions.NewPlan(c, stepfunctions.Target{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +49,87 @@ func TestParallelInvocationsShareWhatS3Gives(t *testing.T) {
 		t.Errorf("takes %s with %d at once, want %s and 18", p.Takes, p.AtOnce, want)
 	}
 	c.Run.PowerValues = []int{10_240}
-	if p, err = stepfunctions.NewPlan(c, stepfunctions.Target{}); err != nil || p.Takes.Round(time.Second) != 35*time.Second {
+	if p, err = stepfunctions.NewPlan(c, stepfunctions.Target{}, nil); err != nil || p.Takes.Round(time.Second) != 35*time.Second {
 		t.Errorf("one size alone takes %s, %v; want 5 s of S3 and 30 s around them", p.Takes, err)
+	}
+}
+
+func TestTheSizesAtRiskAreThoseThatALocalRunFilled(t *testing.T) {
+	c := threeVariants()
+	local := threeVariants()
+	local.Variants = local.Variants[1:]
+	local.Variants[0].Cells = []comparison.Cell{ // unbounded
+		{Power: 128, Error: "out of memory", OutOfMemory: true},
+		{Power: 768, MaxMemoryMB: 461}, // 512 MB were not measured, and 90 % of them are 460.8
+		{Power: 1024, MaxMemoryMB: 1000},
+	}
+	local.Variants[1].Cells = []comparison.Cell{ // pool (30)
+		{Power: 512, MaxMemoryMB: 460},
+		{Power: 1769, Error: "out of memory", OutOfMemory: true},
+	}
+	p, err := stepfunctions.NewPlan(c, stepfunctions.Target{}, local)
+	want := []string{"unbounded at 512 MB", "unbounded at 1,024 MB", "pool (30) at 1,024 MB", "pool (30) at 1,769 MB"}
+	if err != nil || !slices.Equal(p.AtRisk, want) {
+		t.Fatalf("NewPlan = %v, at risk %q; want %q", err, p.AtRisk, want)
+	}
+	var b strings.Builder
+	if err := p.WriteText(&b); err != nil || !strings.Contains(b.String(), "memory may not do for unbounded at 512 MB, unbounded at 1,024 MB, pool (30) at 1,024 MB and pool (30) at 1,769 MB:") {
+		t.Errorf("the plan does not say so: %v\n%s", err, b.String())
+	}
+	if p, err := stepfunctions.NewPlan(c, stepfunctions.Target{}, nil); err != nil || p.AtRisk != nil {
+		t.Errorf("NewPlan without a local run = %v, at risk %q; want none", err, p.AtRisk)
+	}
+}
+
+func TestThePlanSaysWhatAFailingSizeAdds(t *testing.T) {
+	c := threeVariants()
+	c.Variants = c.Variants[:1]
+	p, err := stepfunctions.NewPlan(c, stepfunctions.Target{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The dearest size twice more: five times 9.4 s at 1,769 MB, its executor, and 2,500 GETs.
+	near(t, "retries", p.Retries, 2*(5*9.4*1769/1024*0.0000133334+5*0.20e-6+5*9.4*128/1024*0.0000166667+2500*0.0004/1000))
+}
+
+func TestProcessorsThatTheStacksPowerTuningMayNotInvokeAreRefused(t *testing.T) {
+	pulumi(t, `echo '`+outputs+`'`)
+	stack, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := strings.Replace(function, "reader", "before", 1)
+	for _, in := range []powertuning.Input{{PreProcessorARN: other}, {PostProcessorARN: other}} {
+		c := threeVariants()
+		c.Run.TuningInput = &in
+		if _, err := stepfunctions.NewPlan(c, stack, nil); err == nil || !strings.Contains(err.Error(), other) || !strings.Contains(err.Error(), "may invoke "+function+" alone") {
+			t.Errorf("NewPlan(%+v) = %v, want the processor refused", in, err)
+		}
+		if _, err := stepfunctions.NewPlan(c, stepfunctions.Target{StateMachine: machine, Function: function}, nil); err != nil {
+			t.Errorf("NewPlan(%+v) on a Power Tuning of which nothing is known = %v, want nil", in, err)
+		}
+	}
+	c := threeVariants()
+	c.Run.TuningInput = &powertuning.Input{PreProcessorARN: function + ":live"}
+	if _, err := stepfunctions.NewPlan(c, stack, nil); err != nil {
+		t.Errorf("NewPlan with the function itself as its processor = %v, want nil", err)
+	}
+}
+
+func TestThePlanSaysWhatPowerTuningMakesOfAPayload(t *testing.T) {
+	for payload, want := range map[string]string{
+		`{"id": 9007199254740993}`: "Power Tuning rounds 9007199254740993 in the payload to 9007199254740992",
+		`0`:                        "Power Tuning sends null in place of the payload 0.",
+		`{"id": 1}`:                "",
+	} {
+		c := threeVariants()
+		c.Run.Repeat = 0
+		c.Variants = []comparison.Result{{Variant: comparison.Variant{Strategy: comparison.None, Payload: []byte(payload)}}}
+		p, err := stepfunctions.NewPlan(c, stepfunctions.Target{}, nil)
+		var b strings.Builder
+		if err != nil || p.WriteText(&b) != nil || !strings.Contains(b.String(), want) || want == "" && strings.Contains(b.String(), "the payload") {
+			t.Errorf("the plan of %s: %v\n%s\nwant %q in it", payload, err, b.String(), want)
+		}
 	}
 }
 
@@ -64,7 +144,7 @@ func TestThePlanOfAResumedComparisonHasWhatIsLeft(t *testing.T) {
 	c := threeVariants()
 	c.Variants[0].Error = "it failed"
 	c.Variants[1].Execution = "arn:aws:states:eu-west-1:123456789012:execution:m:runs"
-	if p, err := stepfunctions.NewPlan(c, stepfunctions.Target{}); err != nil || p.Executions != 1 || p.Invocations != 15 {
+	if p, err := stepfunctions.NewPlan(c, stepfunctions.Target{}, nil); err != nil || p.Executions != 1 || p.Invocations != 15 {
 		t.Errorf("NewPlan = %+v, %v; want the 15 invocations of pool alone", p, err)
 	}
 }
@@ -95,7 +175,7 @@ func TestAPlanThatCannotEndInTimeIsRefusedWithTheNumbersAndARemedy(t *testing.T)
 	} {
 		c := threeVariants()
 		test.change(&c.Run)
-		_, err := stepfunctions.NewPlan(c, stepfunctions.Target{})
+		_, err := stepfunctions.NewPlan(c, stepfunctions.Target{}, nil)
 		for _, want := range test.want {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: NewPlan = %v, want %q in it", name, err, want)
@@ -113,19 +193,19 @@ func TestTheRemediesOfARefusalHelp(t *testing.T) {
 	} {
 		c := threeVariants()
 		change(&c.Run)
-		if _, err := stepfunctions.NewPlan(c, stepfunctions.Target{}); err != nil {
+		if _, err := stepfunctions.NewPlan(c, stepfunctions.Target{}, nil); err != nil {
 			t.Errorf("%s: NewPlan = %v, want nil", name, err)
 		}
 	}
 	c := threeVariants()
 	c.Run.Num, c.Run.Repeat = 10, 4000
-	if _, err := stepfunctions.NewPlan(c, stepfunctions.Target{ExecutionTimeout: 900 * time.Second}); err != nil {
+	if _, err := stepfunctions.NewPlan(c, stepfunctions.Target{ExecutionTimeout: 900 * time.Second}, nil); err != nil {
 		t.Errorf("totalExecutionTimeout 900 s: NewPlan = %v, want nil", err)
 	}
 }
 
 func TestThePlanInText(t *testing.T) {
-	p, err := stepfunctions.NewPlan(threeVariants(), stepfunctions.Target{})
+	p, err := stepfunctions.NewPlan(threeVariants(), stepfunctions.Target{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +225,8 @@ func TestThePlanInText(t *testing.T) {
 
   Estimated from above, at list prices: a read takes 18.8 ms, and 1 ms of CPU at
   one vCPU; all sizes share 5,500 GETs a second.
-  Power Tuning tries a size that fails up to three times.
+  Power Tuning tries a size that fails three times, which adds up to $0.0044, and
+  its variant is lost then.
 `
 	if got := b.String(); got != want {
 		t.Errorf("got\n%s, want\n%s", got, want)

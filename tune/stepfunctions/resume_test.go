@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"lambda-parallel-io/tune/comparison"
 )
@@ -90,9 +91,16 @@ func TestResumeFindsAnExecutionWhoseARNWasNotSaved(t *testing.T) {
 
 func TestAnotherComparisonStartsExecutionsOfItsOwn(t *testing.T) {
 	srv, tuner := setup(t, "")
-	a, b, other := threeVariants(), threeVariants(), threeVariants()
-	b.Run.Time = b.Run.Time.Add(1) // a nanosecond
-	other.Run.Num = 6
+	now := time.Date(2026, 11, 22, 22, 7, 15, 0, time.UTC)
+	begun := func(at time.Time, num int) *comparison.Comparison {
+		spec := threeVariants().Run.Spec
+		for _, v := range threeVariants().Variants {
+			spec.Variants = append(spec.Variants, v.Variant)
+		}
+		spec.Num = num
+		return comparison.New(spec, at)
+	}
+	a, b, other := begun(now, 5), begun(now.Add(time.Millisecond), 5), begun(now, 6)
 	for _, c := range []*comparison.Comparison{a, b, other} {
 		if _, err := tune(t, t.Context(), tuner, c); err != nil {
 			t.Fatal(err)

@@ -24,7 +24,7 @@ const (
 func environment(t *testing.T, endpoint string) {
 	t.Helper()
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL_SFN": endpoint, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "",
+		"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "",
 		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_CA_BUNDLE": "",
 	} {
@@ -54,6 +54,7 @@ func tuner(t *testing.T, timeout time.Duration) *stepfunctions.Tuner {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tuner.SetClock(time.Now, func(context.Context, time.Duration) error { return nil })
 	return tuner
 }
 

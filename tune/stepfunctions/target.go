@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,41 +18,49 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Target is where on AWS a comparison runs.
+// Target is where on AWS a comparison runs, and what is deployed there. Of what
+// is deployed all may be unknown, and is then zero.
 type Target struct {
-	StateMachine string `json:"stateMachineArn"` // ARN of the Power Tuning state machine, without version or alias
-	Function     string `json:"functionArn"`     // ARN of the function, without version or alias
-	ObjectKey    string `json:"objectKey"`       // the object that a stack's function reads; empty where no stack was asked
+	StateMachine string // ARN of the Power Tuning state machine, without version or alias
+	Function     string // ARN of the function, without version or alias
+	Region       string // of the state machine
+	Profile      string // of the shared AWS configuration; empty for the default chain's own choice
 
-	Region           string        `json:"-"` // of the state machine
-	Profile          string        `json:"-"` // of the shared AWS configuration; empty for the default chain's own choice
-	ExecutionTimeout time.Duration `json:"-"` // the state machine's totalExecutionTimeout; 0 stands for [DefaultExecutionTimeout]
+	ObjectKey        string        // the object that the function reads
+	Arch             string        // arm64 or x86_64
+	Timeout          time.Duration // of the function, 1 to 900 s
+	ExecutionTimeout time.Duration // totalExecutionTimeout: the most that an executor may take for all invocations at one size
+	PowerValues      []int         // MB: what the state machine measures by default
+
+	told      bool   // a stack has told Arch and Timeout
+	mayInvoke string // begins the ARN of each function that a stack's executor may invoke; empty where that is not known
 }
 
-// DefaultExecutionTimeout is the totalExecutionTimeout that `pulumi up`
-// deploys: the most that an executor may take for all invocations at one
-// power value.
+// DefaultExecutionTimeout is what an unknown ExecutionTimeout is taken for:
+// the one that `pulumi up` deploys by default.
 const DefaultExecutionTimeout = 600 * time.Second
 
 // Resolve completes what flags say by the outputs of the Pulumi stack of that
 // name. With both ARNs among the flags the stack is not asked, and Pulumi need
 // not be there. The region is the flag's, else that of the state machine's
-// ARN. A flag that is missing or wrong is a [*comparison.FieldError]; any other
-// error says what is wrong with the stack, and what to do.
+// ARN. A flag that is missing, wrong or not so is a [*comparison.FieldError]
+// (but power values may differ: the flag's are taken); any other error says
+// what is wrong with the stack, and what to do.
 func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
-	t := flags
-	if t.StateMachine == "" || t.Function == "" {
+	t, out := flags, Target{}
+	if d := t.ExecutionTimeout; d != 0 && (d < time.Second || d > maxSeconds*time.Second) {
+		return Target{}, &comparison.FieldError{Field: "execution-timeout", Problem: fmt.Sprintf("%s: it must be from 1s to %ds", d, maxSeconds)}
+	}
+	if flags.StateMachine == "" || flags.Function == "" {
 		if stack == "" {
 			return Target{}, &comparison.FieldError{Field: "stack", Problem: "is missing: a comparison on AWS needs a Pulumi stack, or both --state-machine ARN and --function-arn ARN"}
 		}
-		out, err := outputs(ctx, stack)
-		if err != nil {
+		var err error
+		if out, err = outputs(ctx, stack); err != nil {
 			return Target{}, fmt.Errorf("the outputs of the Pulumi stack %q: %w", stack, err)
 		}
-		t.StateMachine = cmp.Or(t.StateMachine, out.StateMachine)
-		t.Function = cmp.Or(t.Function, out.Function)
-		t.ObjectKey = cmp.Or(t.ObjectKey, out.ObjectKey)
 	}
+	t.StateMachine, t.Function = cmp.Or(flags.StateMachine, out.StateMachine), cmp.Or(flags.Function, out.Function)
 	for _, f := range []struct {
 		flag, given, output, value string
 		check                      func(string) error
@@ -71,22 +80,107 @@ func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 		}
 	}
 	t.Region = cmp.Or(t.Region, RegionOf(t.StateMachine))
+	t.ObjectKey = cmp.Or(t.ObjectKey, out.ObjectKey)
+	if t.Function == out.Function {
+		t.told = out.Arch != "" && out.Timeout != 0
+		if err := t.learn(out, fmt.Sprintf("the function of the stack %q", stack)); err != nil {
+			return Target{}, err
+		}
+	}
+	if t.StateMachine == out.StateMachine {
+		t.mayInvoke = out.Function
+		if len(t.PowerValues) == 0 {
+			t.PowerValues = out.PowerValues
+		}
+		return t, adopt("execution-timeout", &t.ExecutionTimeout, out.ExecutionTimeout, fmt.Sprintf("totalExecutionTimeout of the stack %q", stack))
+	}
 	return t, nil
+}
+
+// learn takes over what is known of the function.
+func (t *Target) learn(known Target, whose string) error {
+	return cmp.Or(
+		adopt("arch", &t.Arch, known.Arch, "the architecture of "+whose),
+		adopt("timeout", &t.Timeout, known.Timeout, "the timeout of "+whose),
+	)
+}
+
+// adopt sets what a flag left open to what is known, and refuses a flag that
+// says otherwise.
+func adopt[T comparable](flag string, value *T, known T, what string) error {
+	var open T
+	if *value == open {
+		*value = known
+	}
+	if known != open && *value != known {
+		return &comparison.FieldError{Field: flag, Problem: fmt.Sprintf("%v: %s is %v, so leave it out", *value, what, known)}
+	}
+	return nil
 }
 
 // outputs asks the Pulumi CLI on PATH for the outputs of the stack of that
 // name, of the project in the working directory. Its error ends in what to do.
-func outputs(ctx context.Context, stack string) (t Target, err error) {
+func outputs(ctx context.Context, stack string) (Target, error) {
 	cmd := exec.CommandContext(ctx, "pulumi", "stack", "output", "--json", "--stack", stack)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr // and no stdin: it cannot ask
 	if err := cmd.Run(); err != nil {
-		return t, cmp.Or(context.Cause(ctx), pulumiError(stack, err, stderr.String()))
+		return Target{}, cmp.Or(context.Cause(ctx), pulumiError(stack, err, stderr.String()))
 	}
-	if err := json.Unmarshal(stdout.Bytes(), &t); err != nil {
-		return t, fmt.Errorf("pulumi printed something other than a JSON object of this project's outputs: %w", err)
+	var out struct {
+		StateMachineARN, FunctionARN, ObjectKey, Architecture string
+		Timeout, TotalExecutionTimeout                        *int // seconds
+		PowerValues                                           json.RawMessage
+	}
+	if err := json.Unmarshal(stdout.Bytes(), &out); err != nil {
+		return Target{}, fmt.Errorf("pulumi printed something other than a JSON object of this project's outputs: %w", err)
+	}
+	t := Target{StateMachine: out.StateMachineARN, Function: out.FunctionARN, ObjectKey: out.ObjectKey, Arch: out.Architecture}
+	var err error
+	if t.PowerValues, err = sizes(out.PowerValues); err != nil {
+		return Target{}, fmt.Errorf("powerValues is %.200s: it must be a list of MB: %w", out.PowerValues, err)
+	}
+	if a := t.Arch; a != "" && a != powertuning.ARM64 && a != powertuning.X8664 {
+		return Target{}, fmt.Errorf("architecture is %.200q: it must be %s or %s", a, powertuning.ARM64, powertuning.X8664)
+	}
+	for _, f := range []struct {
+		name    string
+		seconds *int
+		to      *time.Duration
+	}{{"timeout", out.Timeout, &t.Timeout}, {"totalExecutionTimeout", out.TotalExecutionTimeout, &t.ExecutionTimeout}} {
+		if f.seconds == nil { // a stack that was deployed before there was this output
+			continue
+		}
+		if *f.seconds < 1 || *f.seconds > maxSeconds {
+			return Target{}, fmt.Errorf("%s is %d: it must be from 1 to %d seconds", f.name, *f.seconds, maxSeconds)
+		}
+		*f.to = time.Duration(*f.seconds) * time.Second
 	}
 	return t, nil
+}
+
+// maxSeconds is the longest that Lambda lets a function run.
+const maxSeconds = 900
+
+// sizes reads powerValues, a list of numbers or the text of one.
+func sizes(output json.RawMessage) (list []int, err error) {
+	if output == nil {
+		return nil, nil
+	}
+	var text string
+	if json.Unmarshal(output, &text) == nil {
+		output = json.RawMessage("[" + text + "]")
+	}
+	if err := json.Unmarshal(output, &list); err != nil {
+		return nil, err
+	}
+	slices.Sort(list)
+	for i, mb := range list {
+		if mb < powertuning.MinPower || mb > powertuning.MaxPower || i > 0 && mb == list[i-1] {
+			return nil, fmt.Errorf("each from %d to %d, none twice", powertuning.MinPower, powertuning.MaxPower)
+		}
+	}
+	return list, nil
 }
 
 // pulumiError adds to what the CLI said what to do about it.

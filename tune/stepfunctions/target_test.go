@@ -6,6 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/stepfunctions"
@@ -27,14 +31,54 @@ func TestTheStackGivesWhatFlagsDoNot(t *testing.T) {
 	pulumi(t, `[ "$*" = "stack output --json --stack dev" ] && echo '`+outputs+`'`)
 	got, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{})
 	want := stepfunctions.Target{StateMachine: machine, Function: function, Region: "eu-west-1", ObjectKey: "sample.json"}
-	if err != nil || got != want {
+	if err != nil || !equal(got, want) {
 		t.Errorf("Resolve(dev) = %+v, %v; want %+v", got, err, want)
 	}
 	flags := stepfunctions.Target{Function: function + "-mine", Region: "us-west-2", Profile: "work", ObjectKey: "mine.json"}
 	want = flags
 	want.StateMachine = machine
-	if got, err := stepfunctions.Resolve(t.Context(), "dev", flags); err != nil || got != want {
+	if got, err := stepfunctions.Resolve(t.Context(), "dev", flags); err != nil || !equal(got, want) {
 		t.Errorf("Resolve(dev, %+v) = %+v, %v; want %+v", flags, got, err, want)
+	}
+}
+
+func equal(a, b stepfunctions.Target) bool {
+	return cmp.Equal(a, b, cmpopts.IgnoreUnexported(stepfunctions.Target{}))
+}
+
+// deployed is what a stack says of what it has deployed.
+func deployed(more string) string { return strings.TrimSuffix(outputs, "}") + ", " + more + "}" }
+
+func TestTheStackTellsWhatIsDeployed(t *testing.T) {
+	want := stepfunctions.Target{StateMachine: machine, Function: function, Region: "eu-west-1", ObjectKey: "sample.json",
+		Arch: "x86_64", Timeout: 300 * time.Second, ExecutionTimeout: 450 * time.Second, PowerValues: []int{512, 1024}}
+	for _, powers := range []string{`[512, 1024]`, `"512,1024"`, `"1024, 512"`} {
+		pulumi(t, `echo '`+deployed(`"architecture": "x86_64", "timeout": 300, "totalExecutionTimeout": 450, "powerValues": `+powers)+`'`)
+		if got, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{}); err != nil || !equal(got, want) {
+			t.Errorf("Resolve of powerValues %s = %+v, %v; want %+v", powers, got, err, want)
+		}
+	}
+	flags := stepfunctions.Target{Arch: "x86_64", Timeout: 300 * time.Second, ExecutionTimeout: 450 * time.Second, PowerValues: []int{1769}}
+	if got, err := stepfunctions.Resolve(t.Context(), "dev", flags); err != nil || got.PowerValues[0] != 1769 {
+		t.Errorf("Resolve(dev, %+v) = %+v, %v; want the flag's power values, and no error for flags that say the same", flags, got, err)
+	}
+	for field, flags := range map[string]stepfunctions.Target{
+		"arch": {Arch: "arm64"}, "timeout": {Timeout: time.Minute}, "execution-timeout": {ExecutionTimeout: time.Minute},
+	} {
+		_, err := stepfunctions.Resolve(t.Context(), "dev", flags)
+		var flag *comparison.FieldError
+		if !errors.As(err, &flag) || flag.Field != field || !strings.Contains(err.Error(), `of the stack "dev"`) || !strings.Contains(err.Error(), "leave it out") {
+			t.Errorf("Resolve(dev, %+v) = %v, want an error of the field %s that contradicts the stack", flags, err, field)
+		}
+	}
+	// What the stack says of its own function and state machine is not said of others.
+	flags = stepfunctions.Target{Function: function + "-mine", Arch: "arm64", Timeout: time.Minute}
+	if _, err := stepfunctions.Resolve(t.Context(), "dev", flags); err != nil {
+		t.Errorf("Resolve(dev, %+v) = %v, want nil", flags, err)
+	}
+	flags = stepfunctions.Target{StateMachine: machine + "-mine", ExecutionTimeout: time.Minute}
+	if _, err := stepfunctions.Resolve(t.Context(), "dev", flags); err != nil {
+		t.Errorf("Resolve(dev, %+v) = %v, want nil", flags, err)
 	}
 }
 
@@ -58,6 +102,12 @@ func TestWhatIsWrongWithAStackIsSaidWithARemedy(t *testing.T) {
 		"something else": {`exit 3`, "exit status 3", "--state-machine ARN and --function-arn ARN"},
 		"missing output": {`echo '{"functionArn": "` + function + `"}'`, `the Pulumi stack "dev" has no output stateMachineArn`, "`pulumi up --stack dev`, or give --state-machine ARN"},
 		"not JSON":       {`echo 'Please choose a stack'`, "something other than a JSON object", ""},
+		"architecture":   {`echo '` + deployed(`"architecture": "mips"`) + `'`, `the outputs of the Pulumi stack "dev": architecture is "mips"`, "arm64 or x86_64"},
+		"timeout":        {`echo '` + deployed(`"timeout": 901`) + `'`, `"dev": timeout is 901`, "from 1 to 900 seconds"},
+		"other timeout":  {`echo '` + deployed(`"totalExecutionTimeout": 0`) + `'`, `"dev": totalExecutionTimeout is 0`, "from 1 to 900 seconds"},
+		"powers":         {`echo '` + deployed(`"powerValues": [64]`) + `'`, `"dev": powerValues is [64]`, "each from 128 to 10240"},
+		"power twice":    {`echo '` + deployed(`"powerValues": "512,512"`) + `'`, `"dev": powerValues is "512,512"`, "none twice"},
+		"no powers":      {`echo '` + deployed(`"powerValues": {}`) + `'`, `"dev": powerValues is {}`, "a list of MB"},
 		"not an ARN":     {`echo '` + strings.Replace(outputs, machine, "soon", 1) + `'`, `the output stateMachineArn of the Pulumi stack "dev": "soon" is not the ARN of a state machine`, "`pulumi up --stack dev`, or give --state-machine ARN"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,6 +131,8 @@ func TestFlagsThatCannotBeMeant(t *testing.T) {
 		want  string
 	}{
 		{stepfunctions.Target{}, "stack is missing: a comparison on AWS needs a Pulumi stack, or both --state-machine ARN and --function-arn ARN"},
+		{stepfunctions.Target{StateMachine: machine, Function: function, ExecutionTimeout: 901 * time.Second}, "execution-timeout 15m1s: it must be from 1s to 900s"},
+		{stepfunctions.Target{StateMachine: machine, Function: function, ExecutionTimeout: -time.Second}, "execution-timeout -1s"},
 		{stepfunctions.Target{StateMachine: "powerTuning", Function: function}, `state-machine "powerTuning" is not the ARN of a state machine`},
 		{stepfunctions.Target{StateMachine: function, Function: function}, "is not the ARN of a state machine"},
 		{stepfunctions.Target{StateMachine: machine + ":3", Function: function}, "without version or alias"},

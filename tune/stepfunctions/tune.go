@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,7 +50,8 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 		if v.Ended() {
 			continue
 		}
-		took, err := t.variant(ctx, c.Run, v, func(now string, changed bool) error { return tell(v.Label()+", "+now, "", changed) })
+		needed := slices.ContainsFunc(c.Variants[i+1:], func(v comparison.Result) bool { return !v.Started() })
+		took, err := t.variant(ctx, c.Run, v, needed, func(now, finished string, changed bool) error { return tell(v.Label()+", "+now, finished, changed) })
 		if err != nil {
 			return err
 		}
@@ -60,9 +62,12 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	return nil
 }
 
+// teller tells of a variant what it does now, and of what has finished.
+type teller func(now, finished string, changed bool) error
+
 // variant runs v's execution, or waits for the one it has, and fills in v. It
-// returns how long the execution took.
-func (t *Tuner) variant(ctx context.Context, run comparison.Run, v *comparison.Result, tell func(now string, changed bool) error) (time.Duration, error) {
+// returns how long the execution took. The function may be needed after it.
+func (t *Tuner) variant(ctx context.Context, run comparison.Run, v *comparison.Result, needed bool, tell teller) (time.Duration, error) {
 	var e *sfn.DescribeExecutionOutput
 	var err error
 	if v.Execution == "" {
@@ -77,11 +82,11 @@ func (t *Tuner) variant(ctx context.Context, run comparison.Run, v *comparison.R
 	case err != nil || v.Ended():
 		return 0, err
 	}
-	return elapsed(e, aws.ToTime(e.StopDate)), t.readAnswer(ctx, run, v, e)
+	return elapsed(e, aws.ToTime(e.StopDate)), t.readAnswer(ctx, run, v, e, needed, tell)
 }
 
 // start starts v's execution, unless it was started before.
-func (t *Tuner) start(ctx context.Context, run comparison.Run, v *comparison.Result, tell func(string, bool) error) error {
+func (t *Tuner) start(ctx context.Context, run comparison.Run, v *comparison.Result, tell teller) error {
 	in, err := input(run, *v)
 	if err != nil {
 		return err
@@ -97,7 +102,7 @@ func (t *Tuner) start(ctx context.Context, run comparison.Run, v *comparison.Res
 	if err != nil {
 		return err
 	}
-	if err := tell("starting", true); err != nil {
+	if err := tell("starting", "", true); err != nil {
 		return err
 	}
 	out, err := t.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &t.StateMachine, Name: &name, Input: &in})
@@ -114,9 +119,9 @@ func (t *Tuner) start(ctx context.Context, run comparison.Run, v *comparison.Res
 		v.Error = prose.OneLine("the state machine refused the execution's input: "+refused.ErrorMessage(), 600)
 		return nil
 	default:
-		return t.failed("StartExecution", t.StateMachine, err)
+		return t.failed("states:StartExecution", t.StateMachine, err)
 	}
-	return tell("started", true)
+	return tell("started", "", true)
 }
 
 // idle returns nil when no execution of the state machine runs for the
@@ -133,7 +138,7 @@ func (t *Tuner) idle(ctx context.Context, own string) error {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return t.failed("ListExecutions", t.StateMachine, err)
+			return t.failed("states:ListExecutions", t.StateMachine, err)
 		}
 		for _, e := range page.Executions {
 			if aws.ToString(e.ExecutionArn) == own {
@@ -152,7 +157,7 @@ func (t *Tuner) idle(ctx context.Context, own string) error {
 func (t *Tuner) tunesAnother(ctx context.Context, execution string) error {
 	e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &execution})
 	if err != nil {
-		return t.failed("DescribeExecution", execution, err)
+		return t.failed("states:DescribeExecution", execution, err)
 	}
 	var in struct {
 		LambdaARN string `json:"lambdaARN"`
@@ -175,7 +180,7 @@ func ended(s types.ExecutionStatus) bool {
 }
 
 // wait looks at v's execution until it has ended.
-func (t *Tuner) wait(ctx context.Context, v *comparison.Result, tell func(string, bool) error) (*sfn.DescribeExecutionOutput, error) {
+func (t *Tuner) wait(ctx context.Context, v *comparison.Result, tell teller) (*sfn.DescribeExecutionOutput, error) {
 	const unseen = 5 // looks that may miss an execution just started: answers are eventually consistent
 	for n := 0; ; n++ {
 		e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &v.Execution}, t.outliveNetworkLoss)
@@ -188,11 +193,11 @@ func (t *Tuner) wait(ctx context.Context, v *comparison.Result, tell func(string
 			v.Error = fmt.Sprintf("the execution %s does not exist (any more: Step Functions forgets one after 90 days)", v.Execution)
 			return nil, nil
 		case err != nil:
-			return nil, t.failed("DescribeExecution", v.Execution, err)
+			return nil, t.failed("states:DescribeExecution", v.Execution, err)
 		case ended(e.Status):
 			return e, nil
 		default:
-			if err := tell(fmt.Sprintf("%s for %s", e.Status, elapsed(e, time.Now())), false); err != nil {
+			if err := tell(fmt.Sprintf("%s for %s", e.Status, elapsed(e, t.now())), "", false); err != nil {
 				return nil, err
 			}
 		}
@@ -200,10 +205,7 @@ func (t *Tuner) wait(ctx context.Context, v *comparison.Result, tell func(string
 		if err != nil {
 			return nil, err
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(delay):
-		}
+		_ = pause(ctx, delay) // that ctx has ended is seen above
 	}
 }
 

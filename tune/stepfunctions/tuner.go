@@ -2,9 +2,9 @@
 // state machine for one variant after the other and puts what it answers into
 // the model that a local run fills in too.
 //
-// It writes nothing to AWS but executions, and calls no API but that of Step
-// Functions: ListExecutions, StartExecution, DescribeExecution and
-// GetExecutionHistory.
+// It writes nothing to AWS but executions. It calls ListExecutions,
+// StartExecution, DescribeExecution and GetExecutionHistory of Step Functions,
+// and, where the caller may, GetFunctionConfiguration of Lambda.
 package stepfunctions
 
 import (
@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/smithy-go"
 )
@@ -30,8 +31,11 @@ import (
 type Tuner struct {
 	Target
 	client  *sfn.Client
+	lambda  *lambda.Client
 	login   login
 	backoff retry.BackoffDelayer // between two looks at an execution, and two attempts at a call
+	now     func() time.Time
+	pause   func(context.Context, time.Duration) error
 }
 
 // The attempts at a call, and at a look at an execution that runs: the latter
@@ -44,7 +48,8 @@ const (
 // New makes a Tuner for a target that [Resolve] has completed. Credentials
 // come from the SDK's default chain, and are asked for here, so that one knows
 // that there are none before anything is planned: see [IsCredentials]. The
-// endpoint is the region's, or AWS_ENDPOINT_URL_SFN.
+// endpoints are the region's, or AWS_ENDPOINT_URL_SFN and
+// AWS_ENDPOINT_URL_LAMBDA.
 func New(ctx context.Context, target Target) (*Tuner, error) {
 	return newTuner(ctx, target, retry.NewExponentialJitterBackoff(10*time.Second), 30*time.Second)
 }
@@ -64,12 +69,13 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 	case err != nil:
 		return nil, fmt.Errorf("the AWS configuration: %w", err)
 	}
-	t := &Tuner{Target: target, login: newLogin(cfg), backoff: backoff}
+	t := &Tuner{Target: target, login: newLogin(cfg), backoff: backoff, now: time.Now, pause: pause}
 	cfg.Credentials = provider{cfg.Credentials, t.login}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return nil, err
 	}
 	t.client = sfn.NewFromConfig(cfg)
+	t.lambda = lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.Region = RegionOf(target.Function) })
 	return t, nil
 }
 
@@ -105,7 +111,7 @@ func (t *Tuner) failed(action, resource string, err error) error {
 	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
-		return fmt.Errorf("states:%s: AWS could not be reached: %w\ncheck the network, the region %s and AWS_ENDPOINT_URL_SFN", action, err, t.Region)
+		return fmt.Errorf("%s: AWS could not be reached: %w\ncheck the network, the region %s and the variables AWS_ENDPOINT_URL", action, err, t.Region)
 	}
 	said := fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
 	remedy := ""
@@ -114,13 +120,15 @@ func (t *Tuner) failed(action, resource string, err error) error {
 		"SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken", "AuthFailure", "InvalidAccessKeyId":
 		return noCredentials(said, t.login.remedy())
 	case "AccessDenied", "NotAuthorized", "UnauthorizedOperation":
-		return noCredentials(said, fmt.Sprintf("they must allow states:%s on %s: add it to the role's policy, or choose other credentials by --profile", action, resource))
+		return noCredentials(said, fmt.Sprintf("they must allow %s on %s: add it to the role's policy, or choose other credentials by --profile", action, resource))
 	case "StateMachineDoesNotExist", "StateMachineDeleting", "InvalidArn":
 		remedy = "\ncheck the ARN and the region; `pulumi up` deploys the state machine, `pulumi stack output stateMachineArn` names it"
+	case "ResourceNotFound":
+		remedy = "\ncheck the ARN and the region; `pulumi up` deploys the function, `pulumi stack output functionArn` names it"
 	case "StateMachineTypeNotSupported":
 		remedy = "\nPower Tuning is a standard workflow, and this is an express one: check the ARN"
 	case "Throttling", "TooManyRequests":
 		remedy = fmt.Sprintf("\nit was tried %d times: try again later", attempts)
 	}
-	return fmt.Errorf("states:%s on %s: %w%s", action, resource, said, remedy)
+	return fmt.Errorf("%s on %s: %w%s", action, resource, said, remedy)
 }

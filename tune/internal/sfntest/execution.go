@@ -48,6 +48,8 @@ func (s *Server) operate(operation string, body []byte) any {
 	_ = json.Unmarshal(body, &in) // the SDK's own
 	i := slices.IndexFunc(s.executions, func(e *Execution) bool { return e.ARN == in.ExecutionArn })
 	switch {
+	case operation == "GetFunctionConfiguration":
+		return json.RawMessage(s.script.function)
 	case operation == "StartExecution":
 		return s.start(in.StateMachineArn, in.Name, in.Input)
 	case operation == "ListExecutions":
@@ -156,7 +158,7 @@ func (s *Server) finish(e *Execution, end string) {
 	var recording struct {
 		Describe struct {
 			Status, Output, Error, Cause string
-			StartDate                    time.Time
+			StartDate, StopDate          time.Time
 		}
 		Events []map[string]any
 	}
@@ -165,6 +167,7 @@ func (s *Server) finish(e *Execution, end string) {
 	}
 	d := recording.Describe
 	e.Status, e.Output, e.err, e.cause = d.Status, d.Output, d.Error, d.Cause
+	e.stopped = e.started.Add(d.StopDate.Sub(d.StartDate))
 	for _, event := range recording.Events {
 		at, _ := time.Parse(time.RFC3339, event["timestamp"].(string))
 		event["timestamp"] = unix(e.started.Add(at.Sub(d.StartDate)))

@@ -1,10 +1,10 @@
-// Package sfntest is a Step Functions for tests: an http.Handler that speaks
-// its JSON protocol, behind which a Power Tuning state machine answers for a
+// Package sfntest is a Step Functions for tests, and as much of Lambda as tells
+// what a function is: an http.Handler that speaks their protocols, behind which a Power Tuning state machine answers for a
 // made-up function, or as the real one did in one of the recordings, or fails
 // as it is told to (see [Parse]). Nothing in it waits for a clock: an execution
 // ends after it has been looked at so many times.
 //
-// A client finds it by AWS_ENDPOINT_URL_SFN.
+// A client finds it by AWS_ENDPOINT_URL.
 package sfntest
 
 import (
@@ -26,6 +26,8 @@ type Script struct {
 	looks  int               // looks at an execution that find it running
 	busy   []string          // functions for which an execution of someone else runs
 	faults []fault
+
+	function string // its configuration, as JSON
 }
 
 type fault struct {
@@ -42,13 +44,16 @@ type fault struct {
 //	                        is done (lost), no answer comes (stall), or it is an error of the code FAULT
 //	looks=N                 how many looks at an execution find it running (1)
 //	busy=ARN                someone else's execution runs for that function
+//	function=JSON           its configuration, {"MemorySize":2304,"Timeout":600,"Architectures":["arm64"]}
 func Parse(words string) (s Script, err error) {
-	s = Script{ends: map[string]string{}, looks: 1}
+	s = Script{ends: map[string]string{}, looks: 1, function: `{"MemorySize":2304,"Timeout":600,"Architectures":["arm64"]}`}
 	for _, word := range strings.Fields(words) {
 		key, value, _ := strings.Cut(word, "=")
 		switch {
 		case key == "looks":
 			s.looks, err = strconv.Atoi(value)
+		case key == "function":
+			s.function = value
 		case key == "busy":
 			s.busy = append(s.busy, value)
 		case faulty.MatchString(word):
@@ -153,6 +158,9 @@ func (s *Server) Follow(script Script) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body) // a client that has gone away gets no answer
 	operation, _ := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "AWSStepFunctions.")
+	if strings.HasSuffix(r.URL.Path, "/configuration") {
+		operation = "GetFunctionConfiguration"
+	}
 
 	s.mu.Lock()
 	request := Request{Operation: operation}
@@ -197,4 +205,4 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type failure struct{ code, message string }
 
 // credential is the region in a signature's credential scope.
-var credential = regexp.MustCompile(`Credential=[^/]*/[^/]*/([^/]*)/states/`)
+var credential = regexp.MustCompile(`Credential=[^/]*/[^/]*/([^/]*)/(?:states|lambda)/`)
