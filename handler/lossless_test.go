@@ -106,7 +106,7 @@ func TestWhatNoAttemptMendsFailsTheCallAtOnce(t *testing.T) {
 		f         fault
 		want      []string
 	}{
-		{"missing", "missing.json", nil, []string{"404", "NoSuchKey", "check that the object exists"}},
+		{"missing", "missing.json", nil, []string{"404", "NoSuchKey", "check the key: there is no such object"}},
 		{"denied", "sample.json", refuse(403, "AccessDenied", "Access Denied"), []string{"403", "AccessDenied", "check that the object exists"}},
 		{"another region", "sample.json", refuse(301, "PermanentRedirect", "The bucket must be addressed elsewhere.", "X-Amz-Bucket-Region", "us-west-2"), []string{"301", "the bucket is in us-west-2"}},
 		{"wrong region", "sample.json", refuse(400, "AuthorizationHeaderMalformed", "the region is wrong", "X-Amz-Bucket-Region", "us-west-2"), []string{"400", "the bucket is in us-west-2"}},

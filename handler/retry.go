@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
@@ -34,7 +35,7 @@ type retryer struct {
 func newRetryer() *retryer {
 	return &retryer{Standard: retry.NewStandard(func(o *retry.StandardOptions) {
 		o.RateLimiter = ratelimit.None
-		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(hopeless)}, o.Retryables...)
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(hopeless), retry.IsErrorRetryableFunc(cutShort)}, o.Retryables...)
 	})}
 }
 
@@ -54,6 +55,15 @@ func (r *retryer) RetryDelay(attempt int, failure error) (time.Duration, error) 
 
 // lastFailure is the error of the attempt that was last made again.
 func (r *retryer) lastFailure() error { return *r.last.Load() }
+
+// cutShort finds a listing whose page did not arrive whole, which the SDK
+// takes for an answer that it does not understand.
+func cutShort(err error) aws.Ternary {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return aws.TrueTernary
+	}
+	return aws.UnknownTernary
+}
 
 // hopeless tells apart the failures to connect that no attempt will mend; to
 // the SDK every one of them is worth another.
