@@ -54,8 +54,5 @@ func unwinding(reads, concurrency int, s strategies.Strategy) time.Duration {
 // deadlineError says how far the invocation came, and what held it up.
 func (m *meter) deadlineError() error {
 	err := fmt.Errorf("deadline: %d of %d reads were done in %.1f s", m.reads.Load(), len(m.latencies), m.took.Seconds())
-	if n := m.used.retries; n > 0 {
-		err = fmt.Errorf("%w; %d attempts failed and were made again, the last of them: %w", err, n, m.bucket.retryer.lastFailure())
-	}
-	return fmt.Errorf("%w\nraise the function's timeout or memory, or let it read fewer objects", err)
+	return fmt.Errorf("%w%s\nraise the function's timeout or memory, or let it read fewer objects", err, m.bucket.retryer.heldUp(m.used.retries))
 }

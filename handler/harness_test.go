@@ -54,6 +54,7 @@ type child struct {
 	first   sync.Once
 	exited  chan struct{} // closed when the process has ended
 	log     logBuffer
+	size    int // bytes of the last answer
 }
 
 type invocation struct {
@@ -145,6 +146,7 @@ func (p *child) invoke(payload string, timeout time.Duration) (a event.Answer, e
 	}
 	select {
 	case o := <-p.answers:
+		p.size = len(o.body)
 		if !o.failed {
 			return a, json.Unmarshal(o.body, &a)
 		}
@@ -170,6 +172,21 @@ func (p *child) must(t testing.TB, payload string, timeout time.Duration) event.
 	want, err := event.Decode([]byte(payload), event.DefaultConcurrency)
 	if err != nil || a.ObjectsRead != want.Repeat {
 		t.Fatalf("invoke(%s): objects_read %d, want %d (%v)", payload, a.ObjectsRead, want.Repeat, err)
+	}
+	return a
+}
+
+// report is invoke with a payload that Go writes, where the function has to
+// give an answer.
+func (p *child) report(t testing.TB, payload any, timeout time.Duration) event.Answer {
+	t.Helper()
+	raw, err := json.Marshal(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := p.invoke(string(raw), timeout)
+	if err != nil {
+		t.Fatalf("invoke(%.200s) = %.500v, want an answer", raw, err)
 	}
 	return a
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -53,8 +54,13 @@ func (r *retryer) RetryDelay(attempt int, failure error) (time.Duration, error) 
 	return rand.N(most), nil
 }
 
-// lastFailure is the error of the attempt that was last made again.
-func (r *retryer) lastFailure() error { return *r.last.Load() }
+// heldUp says what so many retries, the latest ones, were made for.
+func (r *retryer) heldUp(retries int64) string {
+	if retries == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d attempts failed and were made again, the last of them: %v", retries, *r.last.Load())
+}
 
 // cutShort finds a listing whose page did not arrive whole, which the SDK
 // takes for an answer that it does not understand.
