@@ -58,7 +58,7 @@ func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return err
 	})
 	m.stop()
-	late := errors.Is(err, errDeadline)
+	late := errors.Is(err, errDeadline) || errors.Is(err, context.DeadlineExceeded)
 	if late {
 		err = m.deadlineError()
 	}

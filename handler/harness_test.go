@@ -54,7 +54,8 @@ type child struct {
 	first   sync.Once
 	exited  chan struct{} // closed when the process has ended
 	log     logBuffer
-	size    int // bytes of the last answer
+	size    int           // bytes of the last answer
+	left    time.Duration // from the last answer to its deadline
 }
 
 type invocation struct {
@@ -137,8 +138,9 @@ func (p *child) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // is the function's errorMessage, or says how the process ended.
 func (p *child) invoke(payload string, timeout time.Duration) (a event.Answer, err error) {
 	late := time.After(timeout + 30*time.Second) // only so that a hang fails here
+	deadline := time.Now().Add(timeout)
 	select {
-	case p.events <- invocation{payload, time.Now().Add(timeout)}:
+	case p.events <- invocation{payload, deadline}:
 	case <-p.exited:
 		return a, fmt.Errorf("the process has ended: %v", p.cmd.ProcessState)
 	case <-late:
@@ -146,7 +148,7 @@ func (p *child) invoke(payload string, timeout time.Duration) (a event.Answer, e
 	}
 	select {
 	case o := <-p.answers:
-		p.size = len(o.body)
+		p.size, p.left = len(o.body), time.Until(deadline)
 		if !o.failed {
 			return a, json.Unmarshal(o.body, &a)
 		}
