@@ -33,8 +33,9 @@ func newFunction(ctx context.Context, getenv func(string) string) (*function, er
 }
 
 // Invoke serves one invocation: every read ends whole, or the invocation
-// fails. It takes the payload as it was sent, because the runtime's own
-// decoder overlooks what follows a payload's first value.
+// fails, or its answer reports what became of each object. It takes the
+// payload as it was sent, because the runtime's own decoder overlooks what
+// follows a payload's first value.
 func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	p, err := event.Decode(payload, f.workers)
 	if err != nil {

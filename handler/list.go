@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -41,17 +42,18 @@ func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, skip
 			return keys, skipped, fmt.Errorf("%w%s", err, remedy(err))
 		}
 		for _, o := range page.Contents {
-			key := *o.Key
+			key := aws.ToString(o.Key)
 			if page.EncodingType == types.EncodingTypeUrl {
 				if key, err = url.QueryUnescape(key); err != nil {
 					return keys, skipped, fmt.Errorf("a key of the listing: %w", err)
 				}
 			}
-			if !strings.HasSuffix(key, p.Suffix) || skipped.Skip(key, *o.Size, string(o.StorageClass)) {
+			if !strings.HasSuffix(key, p.Suffix) || skipped.Skip(key, aws.ToInt64(o.Size), string(o.StorageClass)) {
 				continue
 			}
 			if len(keys) == p.MaxObjects {
-				return keys, skipped, fmt.Errorf("it has more than maxObjects %d objects\nnarrow the prefix, raise maxObjects, or use the state machine, which is for many objects", p.MaxObjects)
+				return keys, skipped, fmt.Errorf("it has more than maxObjects %d objects\n"+
+					"narrow the prefix, raise maxObjects, or use the state machine, which is for many objects", p.MaxObjects)
 			}
 			keys = append(keys, key)
 		}

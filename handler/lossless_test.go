@@ -142,9 +142,11 @@ func TestAServerThatCannotProveItselfFailsTheCallAtOnce(t *testing.T) {
 		"no TLS":                              "AWS_ENDPOINT_URL_S3=https://" + plainServer(t),
 	} {
 		p := start(t, s3.settings(setting)...)
-		_, err := p.invoke(`{"repeat": 10, "objectKey": "sample.json"}`, time.Minute)
-		if err == nil || strings.Contains(err.Error(), "deadline") || !strings.Contains(err.Error(), bucketName) {
-			t.Errorf("%s: %v, want the cause, at once", name, err)
+		for _, payload := range []string{`{"repeat": 10, "objectKey": "sample.json"}`, `{"keys": ["sample.json"], "onFailure": "report"}`, `{"prefix": "sample"}`} {
+			_, err := p.invoke(payload, time.Minute)
+			if err == nil || strings.Contains(err.Error(), "deadline") || !strings.Contains(err.Error(), bucketName) {
+				t.Errorf("%s, %s: %v, want the cause, at once", name, payload, err)
+			}
 		}
 	}
 	if got := s3.gets.Load(); got != 1 { // the sample's PUT

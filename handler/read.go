@@ -115,12 +115,13 @@ func apiError(err error) (code, message string) {
 // ofAll tells whether the error is not one object's: the others would fail by
 // it too.
 func ofAll(err error) bool {
+	if hopeless(err) == aws.FalseTernary {
+		return true
+	}
 	var r *awshttp.ResponseError
-	if !errors.As(err, &r) {
-		return hopeless(err) == aws.FalseTernary
+	if errors.As(err, &r) && elsewhere(r) != "" {
+		return true
 	}
 	code, _ := apiError(err)
-	return elsewhere(r) != "" || slices.Contains([]string{
-		"NoSuchBucket", "ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch",
-	}, code)
+	return slices.Contains([]string{"NoSuchBucket", "ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"}, code)
 }

@@ -182,6 +182,9 @@ func TestTheDeadlineLeavesExactlyWhatTheNextCallReads(t *testing.T) {
 				return batch(keys, with(extra, map[string]any{"strategy": s.Name}))
 			}, bad},
 		} {
+			if s.Sequential && way != "keys" || s.Name == "semaphore" {
+				continue // each takes seconds, and what they add is the schedule alone
+			}
 			want := n
 			if way == "prefix" {
 				want = len(listed)

@@ -31,7 +31,7 @@ type work struct {
 
 // answerOverhead is for all of an answer but its lists: the figures, startAfter (a key of
 // 1,024 bytes may take six times that in JSON) and the reason why it stopped.
-const answerOverhead = 10_000
+const answerOverhead = 12_000
 
 // find names the objects of a payload, for which it lists a prefix.
 func (f *function) find(ctx context.Context, p event.Payload) (*work, error) {
@@ -105,13 +105,11 @@ func (w *work) begin() (i int, key string, ok bool) {
 	}
 	i, key = w.begun, w.keys[w.begun]
 	if w.report {
-		if w.room -= size(key); w.room < 0 {
-			w.room = 0
-			w.full = true
-		}
-		if w.full {
+		n := size(key)
+		if w.full = w.full || n > w.room; w.full {
 			return 0, "", false
 		}
+		w.room -= n
 	}
 	w.begun++
 	return i, key, true
@@ -122,22 +120,17 @@ func (w *work) begin() (i int, key string, ok bool) {
 func (w *work) note(i int, failed error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.room += size(w.keys[i])
-	if failed == nil {
-		w.over[i] = true
-		return
-	}
+	room := w.room + size(w.keys[i])
 	var e *readError
-	errors.As(failed, &e)
-	f := event.Failure{Key: e.key, Error: event.OneLine(e.cause), Attempts: e.attempts}
-	if n := size(f); n <= w.room {
-		w.room -= n
-		w.over[i] = true
+	if errors.As(failed, &e) {
+		f := event.Failure{Key: e.key, Error: event.OneLine(e.cause), Attempts: e.attempts}
+		if room -= size(f); room < 0 {
+			w.full = true
+			return
+		}
 		w.failures = append(w.failures, f)
-		return
 	}
-	w.room -= size(w.keys[i])
-	w.full = true
+	w.room, w.over[i] = room, true
 }
 
 // complete adds to the answer what became of the objects that were not read;

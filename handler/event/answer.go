@@ -65,9 +65,9 @@ type Failure struct {
 	Attempts int    `json:"attempts"` // requests for the object, the last one included
 }
 
-// OneLine is the error's text as an answer holds it: one line of at most 500
+// OneLine is the error's text as an answer holds it: one line of at most 1,000
 // characters.
-func OneLine(err error) string { return printable(err.Error(), 500) }
+func OneLine(err error) string { return printable(err.Error(), 1_000) }
 
 // Skipped counts what a listing names and is no object to read.
 type Skipped struct {

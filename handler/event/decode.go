@@ -96,7 +96,8 @@ func (p *Payload) member(d *jsontext.Decoder, name string) (err error) {
 		p.Batch = true
 		return elements(d, name, func(int) error { return p.item(d) })
 	default:
-		return fmt.Errorf("unknown field %s: the fields are strategy, concurrency, repeat, objectKey, keys, prefix, suffix, maxObjects, onFailure, startAfter, BatchInput, Items", quote(name))
+		return fmt.Errorf("unknown field %s: the fields are strategy, concurrency, repeat, objectKey, "+
+			"keys, prefix, suffix, maxObjects, onFailure, startAfter, BatchInput, Items", quote(name))
 	}
 	if err != nil {
 		return fmt.Errorf("%s %w", name, err)
