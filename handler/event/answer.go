@@ -21,8 +21,8 @@ type Answer struct {
 	CPUSec       float64 `json:"cpu_sec"`        // user and system time of the process during the call
 	Latency      Latency `json:"latency_ms"`     // of the objects read
 
-	MemoryMB     int    `json:"memory_mb,omitzero"` // the function's power value; left out where Lambda does not say it
-	Architecture string `json:"architecture"`       // arm64 or x86_64, as AWS spells it
+	MemoryMB     int    `json:"memory_mb,omitzero"`    // the function's power value; left out where Lambda does not say it
+	Architecture string `json:"architecture,omitzero"` // arm64 or x86_64, as AWS spells it
 
 	ListSec float64 `json:"list_sec,omitzero"` // the listing of a prefix, before the first read; in none of the figures above
 	Skipped

@@ -38,10 +38,9 @@ const (
 type Payload struct {
 	Strategy    string `json:"strategy"`
 	Concurrency int    `json:"concurrency,omitzero"` // of the strategies that it bounds; left out, the function's MAX_WORKERS holds
-	OnFailure   string `json:"onFailure,omitzero"`   // Fail or Report, which does not go with ObjectKey
 
-	ObjectKey string `json:"objectKey,omitzero"` // one object,
-	Repeat    int    `json:"repeat,omitzero"`    // which is read so many times
+	Repeat    int    `json:"repeat,omitzero"` // how often the object is read
+	ObjectKey string `json:"objectKey,omitzero"`
 
 	Keys []string `json:"keys,omitzero"` // these objects, in this order
 
@@ -52,6 +51,8 @@ type Payload struct {
 	// StartAfter is the last key that an earlier call has dealt with: of Keys,
 	// or in S3's order of those below Prefix.
 	StartAfter string `json:"startAfter,omitzero"`
+
+	OnFailure string `json:"onFailure,omitzero"` // Fail or Report, which does not go with ObjectKey
 
 	Batch   bool    `json:"-"` // whether a Distributed Map sent the payload
 	Skipped Skipped `json:"-"` // those of its Items that are not in Keys
