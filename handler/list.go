@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -19,7 +18,7 @@ import (
 func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, skipped event.Skipped, err error) {
 	retries := b.retryer.retries.Load()
 	defer func() {
-		if errors.Is(context.Cause(ctx), errDeadline) {
+		if err != nil && ctx.Err() != nil {
 			err = fmt.Errorf("deadline: %d objects had been listed%s\nraise the function's timeout or memory, or narrow the prefix",
 				len(keys), b.retryer.heldUp(b.retryer.retries.Load()-retries))
 		}

@@ -196,6 +196,11 @@ func TestFolderMarkersAndArchivedObjectsAreCountedAndNotRead(t *testing.T) {
 	if a.FolderMarkers != 1 || a.Archived != 1 || a.ObjectsRead != 0 {
 		t.Errorf("answer %+v; want one folder marker, one archived, nothing read", a)
 	}
+	// Nor is any counted again by the call that goes on.
+	a = p.report(t, json.RawMessage(`{"BatchInput": {"startAfter": "orders/4"}, "Items": [{"Key": "orders/4"}, {"Key": "orders/", "Size": 0}, {"Key": "orders/5"}]}`), time.Minute)
+	if a.FolderMarkers != 0 || a.ObjectsRead != 1 || a.RecordsRead != 3 {
+		t.Errorf("answer %+v; want the 3 records of orders/5 alone", a)
+	}
 }
 
 func TestWhatBefallsAListing(t *testing.T) {

@@ -29,8 +29,9 @@ type work struct {
 	failures []event.Failure
 }
 
-// answerOverhead is for all of an answer but its lists: the figures, startAfter (a key of
-// 1,024 bytes may take six times that in JSON) and the reason why it stopped.
+// answerOverhead is for all of an answer but its lists: the figures, the
+// reason why it stopped, and startAfter, of whose 1,024 bytes JSON may make
+// six times as many.
 const answerOverhead = 12_000
 
 // find names the objects of a payload, for which it lists a prefix.
@@ -136,7 +137,10 @@ func (w *work) note(i int, failed error) {
 // complete adds to the answer what became of the objects that were not read;
 // stopped is why the call ended before its last object, if it did.
 func (w *work) complete(a *event.Answer, stopped error) {
-	a.ListSec, a.Skipped = w.listing.Seconds(), w.skipped
+	a.ListSec = w.listing.Seconds()
+	if w.payload.StartAfter == "" { // else the call before this one has counted them
+		a.Skipped = w.skipped
+	}
 	if !w.report {
 		return
 	}

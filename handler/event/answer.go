@@ -69,7 +69,8 @@ type Failure struct {
 // characters.
 func OneLine(err error) string { return printable(err.Error(), 1_000) }
 
-// Skipped counts what a listing names and is no object to read.
+// Skipped counts what a listing names and is no object to read. The first
+// call over a listing counts them, and one with startAfter none.
 type Skipped struct {
 	FolderMarkers int `json:"folder_markers,omitzero"` // keys that end in /, of size 0
 	Archived      int `json:"archived,omitzero"`       // storage classes GLACIER and DEEP_ARCHIVE
