@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -204,6 +205,17 @@ func TestTheDeadlineLeavesExactlyWhatTheNextCallReads(t *testing.T) {
 			}
 			if way == "Items" && (p.size > 240_000 || !a.Truncated) {
 				t.Errorf("%s, %s: an answer of %d bytes, truncated %v; a Distributed Map takes 240,000", s.Name, way, p.size, a.Truncated)
+			}
+			if way == "keys" {
+				payload := c.payload(map[string]any{"onFailure": "fail", "keys": listed[:30]}) // none of them missing or broken
+				s3.injure(always(late(20 * time.Second)))
+				raw, err := json.Marshal(payload)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := p.invoke(string(raw), 2*time.Second); p.left <= 0 || err == nil || !strings.HasPrefix(err.Error(), "deadline: 0 of 30 reads were done") {
+					t.Errorf("%s, onFailure fail: %v, %v before the deadline; want an error that says what was done", s.Name, err, p.left)
+				}
 			}
 			s3.injure(nil)
 			read, records, calls, failed := total(t, p, a, c.payload)
