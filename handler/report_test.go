@@ -77,7 +77,7 @@ func TestTenThousandObjectsAreEachCountedOnceOnABadDay(t *testing.T) {
 		for _, f := range a.Failures {
 			want := "it is not valid JSON"
 			if slices.Contains(missing, f.Key) {
-				want = "check the key: there is no such object"
+				want = "; check the key: there is no such object"
 			}
 			if !strings.Contains(f.Error, want) || strings.Contains(f.Error, "\n") || f.Attempts < 1 {
 				t.Errorf("%s: failure %+v, want one line with %q", s, f, want)
@@ -258,6 +258,27 @@ func TestAnAnswerThatIsFullStopsTheCallAndTheNextGoesOn(t *testing.T) {
 		t.Errorf("%d calls named %d failures, want each of %d once", calls, len(failed), len(keys))
 	}
 	t.Logf("%d calls for %d failures", calls, len(keys))
+}
+
+func TestAnAnswerHasRoomForTheKeysThatAreInFlight(t *testing.T) {
+	s3 := newS3(t)
+	p := start(t, s3.settings("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=340")...)
+	keys := make([]string, 900) // of 600 bytes: not as many as there are connections fit
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%s%06d", strings.Repeat("k", 594), i)
+	}
+	s3.injure(always(late(20 * time.Second)))
+	payload := func(extra map[string]any) map[string]any {
+		return batch(keys, with(extra, map[string]any{"strategy": "unbounded"}))
+	}
+	a := p.report(t, payload(nil), 4*time.Second)
+	if p.size > event.MaxBatchAnswer || a.Unread != len(keys) || len(a.UnreadKeys) < 300 {
+		t.Errorf("an answer of %d bytes, %d unread, of which %d are named; want %d bytes at most, %d, 300", p.size, a.Unread, len(a.UnreadKeys), event.MaxBatchAnswer, len(keys))
+	}
+	s3.injure(nil)
+	if _, _, _, failed := total(t, p, a, payload); len(failed) != len(keys) {
+		t.Errorf("%d failures were named, want %d", len(failed), len(keys))
+	}
 }
 
 func TestWhatEveryObjectWouldFailByEndsTheCall(t *testing.T) {

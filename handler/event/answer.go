@@ -65,9 +65,9 @@ type Failure struct {
 	Attempts int    `json:"attempts"` // requests for the object, the last one included
 }
 
-// OneLine is the error's text as an answer holds it: one line of at most 1,000
-// characters.
-func OneLine(err error) string { return printable(err.Error(), 1_000) }
+// OneLine is the error's text as an answer holds it: its lines as one, of at
+// most 1,000 characters.
+func OneLine(err error) string { return printable(strings.ReplaceAll(err.Error(), "\n", "; "), 1_000) }
 
 // Skipped counts what a listing names and is no object to read. The first
 // call over a listing counts them, and one with startAfter none.
