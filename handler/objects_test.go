@@ -109,9 +109,6 @@ func startModel(t *testing.T, lists ...[]string) (settings []string) {
 			t.Error(err)
 		}
 	})
-	if err := s.CreateBucket(bucketName); err != nil {
-		t.Fatal(err)
-	}
 	for _, keys := range lists {
 		for i, key := range keys {
 			if err := s.Put(bucketName, key, order(i)); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -278,7 +279,7 @@ func TestTuningInputsAreReadyForEveryStrategy(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: the function refuses the payload %s: %v", name, input.Payload, err)
 		}
-		if want := (event.Payload{Strategy: name, Concurrency: 77, Repeat: 2_000, ObjectKey: "sample.json"}); got != want {
+		if want := (event.Payload{Strategy: name, Concurrency: 77, Repeat: 2_000, ObjectKey: "sample.json"}); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: the function reads the payload as %+v, want %+v with its own MAX_WORKERS", name, got, want)
 		}
 		input.Payload = nil

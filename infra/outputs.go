@@ -85,11 +85,7 @@ func reads(strategy, sample, prefix string) any {
 	if sample != "" {
 		return event.Payload{Strategy: strategy, Repeat: tuningReads, ObjectKey: sample}
 	}
-	return struct {
-		Strategy   string `json:"strategy"`
-		Prefix     string `json:"prefix"`
-		MaxObjects int    `json:"maxObjects"`
-	}{strategy, prefix, tuningReads}
+	return event.Payload{Strategy: strategy, Prefix: &prefix, MaxObjects: tuningReads}
 }
 
 // plain turns v, by way of its JSON, into the maps and lists that Pulumi takes.
