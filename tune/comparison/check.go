@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -60,13 +61,7 @@ func (c *Comparison) Validate() error {
 }
 
 func (c *Comparison) checkResult(r *Result) error {
-	if err := cmp.Or(
-		within("length of the execution", len(r.Execution), 0, maxText),
-		within("length of the error", len(r.Error), 0, maxText),
-	); err != nil {
-		return err
-	}
-	if err := c.checkExecution(r.Execution); err != nil {
+	if err := cmp.Or(within("length of the error", len(r.Error), 0, maxText), c.checkExecution(r.Execution)); err != nil {
 		return err
 	}
 	last := 0
@@ -80,32 +75,26 @@ func (c *Comparison) checkResult(r *Result) error {
 			return fmt.Errorf("cell of %d MB: %w", cell.Power, err)
 		}
 	}
-	if r.Tuning == nil {
-		return nil
-	}
-	if err := cmp.Or(within("number of stats", len(r.Tuning.Stats), 0, maxSizes),
-		within("length of the visualization", len(r.Tuning.StateMachine.Visualization), 0, maxText)); err != nil {
-		return err
-	}
-	for _, s := range r.Tuning.Stats {
+	tuning := cmp.Or(r.Tuning, &powertuning.Output{})
+	for _, s := range tuning.Stats {
 		if err := cmp.Or(within("value", s.Value, 1, powertuning.MaxPower),
 			within("averageDuration", s.AverageDuration, 0, maxMS), within("averagePrice", s.AveragePrice, 0, maxDollars)); err != nil {
 			return fmt.Errorf("stats: %w", err)
 		}
 	}
-	return nil
+	return cmp.Or(within("number of stats", len(tuning.Stats), 0, maxSizes),
+		within("length of the visualization", len(tuning.StateMachine.Visualization), 0, maxText))
 }
+
+// executionName is what Step Functions allows.
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+var executionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 // checkExecution refuses an execution of anything but the run's state machine:
 // its ARN ends up in commands for a shell.
 func (c *Comparison) checkExecution(arn string) error {
-	if arn == "" {
-		return nil
-	}
 	name, ours := strings.CutPrefix(arn, strings.Replace(c.Run.StateMachine, ":stateMachine:", ":execution:", 1)+":")
-	if !ours || name == "" || strings.ContainsFunc(name, func(r rune) bool {
-		return !strings.ContainsRune("-_", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
-	}) {
+	if arn != "" && !(ours && executionName.MatchString(name)) {
 		return fmt.Errorf("the execution %.200q is none of the state machine %s", arn, c.Run.StateMachine)
 	}
 	return nil
@@ -120,13 +109,7 @@ func (c *Cell) check() error {
 			return err
 		}
 	}
-	share, warm := CPUShare{}, WarmUp{}
-	if c.CPUShare != nil {
-		share = *c.CPUShare
-	}
-	if c.WarmUp != nil {
-		warm = *c.WarmUp
-	}
+	share, warm := cmp.Or(c.CPUShare, &CPUShare{}), cmp.Or(c.WarmUp, &WarmUp{})
 	return cmp.Or(
 		within("average_ms", c.AverageMS, 0, maxMS),
 		within("average_cost", c.AverageCost, 0, maxDollars),

@@ -115,7 +115,9 @@ func (c *Comparison) Add(variants ...Variant) {
 }
 
 // Label is how people are told of the recommended variant.
-func (r Recommendation) Label() string { return label(r.Strategy, r.Concurrency) }
+func (r Recommendation) Label() string {
+	return Variant{Strategy: r.Strategy, Concurrency: r.Concurrency}.Label()
+}
 
 // Cell returns the variant's cell at power, or nil where it was not begun.
 func (r *Result) Cell(power int) *Cell {

@@ -103,21 +103,22 @@ func (s Spec) Validate() error {
 	if s.AWS() {
 		least = powertuning.MinNum // Power Tuning does not take less
 	}
-	goal := s.Goal()
 	if err := cmp.Or(
 		s.checkSizes(),
 		within("num", s.Num, least, MaxNum),
 		within("repeat", s.Repeat, 0, event.MaxRepeat),
-		s.checkTimeout(),
 		within("object_bytes", s.ObjectBytes, 0, 1<<40),
 		within("records", s.Records, 0, 1<<40),
 		within("latency_mean_ms", s.LatencyMeanMS, 0, maxMS),
 		within("sleepBetweenRunsMs", s.SleepBetweenRunsMS, 0, maxMS),
-		within("balancedWeight", goal.BalancedWeight, 0, 1),
-		within("discardTopBottom", goal.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),
+		within("balancedWeight", s.BalancedWeight, 0, 1),
+		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),
 		within("length of the names", len(s.Region)+len(s.ObjectKey)+len(s.Function)+len(s.TuningStrategy)+len(s.Latency)+len(s.StateMachine), 0, maxText),
 	); err != nil {
 		return err
+	}
+	if s.TimeoutSec < 1 || s.TimeoutSec > maxTimeoutSec {
+		return &FieldError{"timeout", fmt.Sprintf("%gs: it must be from 1s to %ds", s.TimeoutSec, maxTimeoutSec)}
 	}
 	if s.Arch != powertuning.ARM64 && s.Arch != powertuning.X8664 {
 		return &FieldError{"arch", fmt.Sprintf("%.40q: it must be %s or %s", s.Arch, powertuning.ARM64, powertuning.X8664)}
@@ -130,13 +131,6 @@ func (s Spec) Validate() error {
 			s.Num, len(s.PowerValues), len(s.Variants), n, maxInvocations)}
 	}
 	return s.checkVariants()
-}
-
-func (s Spec) checkTimeout() error {
-	if s.TimeoutSec >= 1 && s.TimeoutSec <= maxTimeoutSec {
-		return nil
-	}
-	return &FieldError{"timeout", fmt.Sprintf("%gs: it must be from 1s to %ds", s.TimeoutSec, maxTimeoutSec)}
 }
 
 func (s Spec) checkSizes() error {
@@ -197,13 +191,11 @@ func within[N int | float64](name string, got, least, most N) error {
 }
 
 // Label is how people are told of a variant: "pool (30)", "sequential".
-func (v Variant) Label() string { return label(v.Strategy, v.Concurrency) }
-
-func label(strategy string, concurrency *int) string {
-	if s, _ := strategies.ByName(strategy); concurrency == nil || s.Sequential {
-		return strategy
+func (v Variant) Label() string {
+	if !v.Bounded() {
+		return v.Strategy
 	}
-	return fmt.Sprintf("%s (%d)", strategy, *concurrency)
+	return fmt.Sprintf("%s (%d)", v.Strategy, *v.Concurrency)
 }
 
 // Bounded reports whether concurrency bounds the variant.
@@ -212,6 +204,6 @@ func (v Variant) Bounded() bool { return v.Concurrency != nil && !v.Sequential()
 // Sequential reports whether the variant reads one object after the other:
 // the measure of what concurrency gains.
 func (v Variant) Sequential() bool {
-	s, err := strategies.ByName(v.Strategy)
-	return err == nil && s.Sequential
+	s, _ := strategies.ByName(v.Strategy) // another function's is not sequential
+	return s.Sequential
 }

@@ -96,22 +96,10 @@ func (c *Comparison) Recommend() {
 // Recommended returns the variant and the cell that Recommendation names, or
 // nil twice where it names none.
 func (c *Comparison) Recommended() (*Result, *Cell) {
-	r := c.Recommendation
-	if r == nil {
-		return nil, nil
-	}
 	for i := range c.Variants {
-		v := &c.Variants[i]
-		if v.Strategy != r.Strategy || !equal(v.Concurrency, r.Concurrency) {
-			continue
-		}
-		if cell := v.Cell(r.Power); cell != nil {
-			return v, cell
+		if v := &c.Variants[i]; c.Recommendation != nil && v.Label() == c.Recommendation.Label() {
+			return v, v.Cell(c.Recommendation.Power)
 		}
 	}
 	return nil, nil
-}
-
-func equal(a, b *int) bool {
-	return a == b || a != nil && b != nil && *a == *b
 }
