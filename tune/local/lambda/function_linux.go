@@ -37,7 +37,6 @@ type Function struct {
 	mu   sync.Mutex // guards proc against the Runtime API's goroutines
 	proc *process
 
-	closed   sync.Once
 	began    bool          // a process has been started before: INIT is no longer apart
 	deadline time.Time     // of the last invocation
 	control  time.Duration // processor time of the throttles of processes that have gone
@@ -46,24 +45,17 @@ type Function struct {
 // New makes the environment. The process starts with the first invocation.
 func New(cfg Config) (*Function, error) {
 	f := &Function{cfg: cfg, tail: &tail{next: cfg.Log}}
-	api, err := startRuntimeAPI(f.freeze, cfg.Errors)
-	if err != nil {
-		return nil, err
-	}
-	f.api = api
-	return f, nil
+	var err error
+	f.api, err = startRuntimeAPI(f.freeze, cfg.Errors)
+	return f, err
 }
 
 // Close kills the process and what it has started, and ends the Runtime API.
 // Closing again does nothing.
 func (f *Function) Close() error {
-	var err error
-	f.closed.Do(func() {
-		f.end()
-		f.Kill()
-		err = f.api.close()
-	})
-	return err
+	f.end()
+	f.Kill()
+	return f.api.close()
 }
 
 // Kill kills the process and what it has started, also what has left its group,
@@ -126,18 +118,6 @@ func (f *Function) freeze() {
 	if f.proc != nil {
 		f.proc.throttle.set(frozen)
 	}
-}
-
-// start starts a process in the last one's place, unthrottled for its INIT.
-func (f *Function) start() error {
-	f.end()
-	f.api.forget()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	p, err := startProcess(f.cfg.Path, f.environment(), f.cfg.MemoryMB, f.tail)
-	f.proc = p
-	f.began = true
-	return err
 }
 
 // end kills the process, if there is one.

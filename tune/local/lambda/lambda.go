@@ -70,6 +70,8 @@ type Invocation struct {
 	Children bool          // the function has started processes of its own, which nothing here holds back
 
 	Log []byte // the last 4 KB of what the process has printed
+
+	begin time.Time // of Duration; zero as long as nothing counts
 }
 
 // Report is the line that Lambda would log for the invocation.
@@ -95,8 +97,8 @@ func (inv *Invocation) bill() {
 
 // FunctionError is an invocation's failure in Lambda's own words.
 type FunctionError struct {
-	Type    string // errorType
-	Message string // errorMessage
+	Type    string `json:"errorType"`
+	Message string `json:"errorMessage"`
 }
 
 func (e *FunctionError) Error() string {

@@ -91,8 +91,7 @@ func (p *process) wait(cmd *exec.Cmd) {
 	for unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 	_ = unix.Kill(-p.pid, unix.SIGKILL)
-	p.state = cmd.Wait()
-	if errors.Is(p.state, exec.ErrWaitDelay) {
+	if p.state = cmd.Wait(); errors.Is(p.state, exec.ErrWaitDelay) {
 		p.state = nil
 	}
 	close(p.throttle.gone)
@@ -114,6 +113,7 @@ type usage struct {
 	cpu      time.Duration
 	runDelay time.Duration // its threads' time ready to run and without a processor, summed
 	children uint          // page faults of children that it has waited for: it changes when one has ended
+	peakMB   int           // its highest resident memory so far
 }
 
 // usage reads the delay of each thread: the process's own schedstat is its
@@ -129,20 +129,10 @@ func (p *process) usage() usage {
 	}
 	if self, err := procfs.NewProc(p.pid); err == nil {
 		stat, _ := self.Stat()
-		u.children = stat.CMinFlt
+		status, _ := self.NewStatus()
+		u.children, u.peakMB = stat.CMinFlt, megabytes(int64(status.VmHWM))
 	}
 	return u
-}
-
-// peakMB returns the process's highest resident memory so far, 0 once it has
-// gone.
-func (p *process) peakMB() int {
-	self, err := procfs.NewProc(p.pid)
-	if err != nil {
-		return 0
-	}
-	status, _ := self.NewStatus()
-	return megabytes(int64(status.VmHWM))
 }
 
 // hasChildren reports whether another process runs that is a child of this one
@@ -176,8 +166,8 @@ func (t *tail) Write(p []byte) (int, error) {
 	if t.next != nil {
 		_, _ = t.next.Write(p)
 	}
-	t.last = append(t.last, p[max(0, len(p)-tailSize):]...)
-	t.last = append(t.last[:0], t.last[max(0, len(t.last)-tailSize):]...)
+	t.last = append(t.last, p...)
+	t.last = t.last[max(0, len(t.last)-tailSize):]
 	return len(p), nil
 }
 
