@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,11 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 		}
 		begin = a.takeUp
 	}
-	c, target, err := begin(ctx)
+	c, target, err := begin(ctx, stepfunctions.Target{
+		StateMachine: a.StateMachine,
+		Function:     a.FunctionARN,
+		Region:       a.Region, Profile: a.Profile, ExecutionTimeout: a.ExecutionTimeout,
+	})
 	if err != nil {
 		return err
 	}
@@ -97,12 +102,8 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 }
 
 // begin makes the comparison that the flags describe.
-func (a *onAWS) begin(ctx context.Context) (*comparison.Comparison, stepfunctions.Target, error) {
-	target, err := stepfunctions.Resolve(ctx, a.Stack, stepfunctions.Target{
-		StateMachine: a.StateMachine,
-		Function:     a.FunctionARN,
-		Region:       a.Region, Profile: a.Profile, ExecutionTimeout: a.ExecutionTimeout,
-	})
+func (a *onAWS) begin(ctx context.Context, flags stepfunctions.Target) (*comparison.Comparison, stepfunctions.Target, error) {
+	target, err := stepfunctions.Resolve(ctx, a.Stack, flags)
 	if err != nil {
 		return nil, target, asFlag(err)
 	}
@@ -113,10 +114,7 @@ func (a *onAWS) begin(ctx context.Context) (*comparison.Comparison, stepfunction
 	if err != nil {
 		return nil, target, usageError{err: err}
 	}
-	p.ours, p.key = true, "sample.json"
-	if target.ObjectKey != "" {
-		p.key = target.ObjectKey
-	}
+	p.ours, p.key = true, cmp.Or(target.ObjectKey, "sample.json")
 	spec.StateMachine, spec.Function = target.StateMachine, target.Function
 	spec.Region = stepfunctions.RegionOf(target.Function) // prices are those of where the function runs
 	spec.ParallelInvocation = spec.ParallelInvocation || a.Parallel
@@ -127,8 +125,7 @@ func (a *onAWS) begin(ctx context.Context) (*comparison.Comparison, stepfunction
 }
 
 // takeUp reads the comparison that was cut off.
-func (a *onAWS) takeUp(ctx context.Context) (*comparison.Comparison, stepfunctions.Target, error) {
-	var target stepfunctions.Target
+func (a *onAWS) takeUp(ctx context.Context, target stepfunctions.Target) (*comparison.Comparison, stepfunctions.Target, error) {
 	name := filepath.Join(a.Resume, report.DataFile)
 	c, err := load(name)
 	if err != nil {
@@ -137,12 +134,8 @@ func (a *onAWS) takeUp(ctx context.Context) (*comparison.Comparison, stepfunctio
 	if c.Mode != comparison.AWS {
 		return nil, target, fmt.Errorf("--resume %s: it is not a comparison on AWS: a local one is made again from the start", name)
 	}
-	target, err = stepfunctions.Resolve(ctx, "", stepfunctions.Target{
-		StateMachine: c.Run.StateMachine,
-		Function:     c.Run.Function,
-		Region:       a.Region, Profile: a.Profile, ExecutionTimeout: a.ExecutionTimeout,
-	})
-	if err != nil {
+	target.StateMachine, target.Function = c.Run.StateMachine, c.Run.Function
+	if target, err = stepfunctions.Resolve(ctx, "", target); err != nil {
 		return nil, target, fmt.Errorf("--resume %s: %w", name, err)
 	}
 	c.Run.Interrupted = false

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,9 +55,6 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) (err error) {
 	if l.DryRun {
 		return printPlan(s.stdout, l.JSON, c)
 	}
-	if err := writable(l.Dir); err != nil {
-		return err // before the time that it takes to build the function
-	}
 	o := local.Options{Object: l.Object, Env: l.Env}
 	if l.Verbose {
 		o.Verbose, o.Output = log.New(s.stderr, "", 0), s.stderr
@@ -88,9 +86,7 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 		}
 		region = stepfunctions.RegionOf(in.LambdaARN)
 	}
-	if spec.Region = region; region == "" {
-		spec.Region = "us-east-1"
-	}
+	spec.Region = cmp.Or(region, "us-east-1")
 	spec.TuningInput = nil // what a local run does of it is in the spec
 	latency, err := s3.ParseLatency(l.Latency)
 	if err != nil {

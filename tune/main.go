@@ -91,17 +91,16 @@ func exitCode(err error, stderr io.Writer) int {
 		return exitFine
 	case errors.Is(err, errCells):
 		return exitFailed
+	}
+	fmt.Fprintf(stderr, "tune: %v\n", err)
+	switch {
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "tune: %v\n      go run ./tune%s -h explains the flags\n", err, usage.command)
+		fmt.Fprintf(stderr, "      go run ./tune%s -h explains the flags\n", usage.command)
 		return exitUsage
 	case errors.As(err, &sig):
-		fmt.Fprintf(stderr, "tune: %v\n", err)
 		return 128 + int(sig.signal)
 	case stepfunctions.IsCredentials(err):
-		fmt.Fprintf(stderr, "tune: %v\n", err)
 		return exitCredentials
-	default:
-		fmt.Fprintf(stderr, "tune: %v\n", err)
-		return exitFailed
 	}
+	return exitFailed
 }

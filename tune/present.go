@@ -72,16 +72,10 @@ func (p *presentation) present(ctx context.Context, s *session, c *comparison.Co
 	if err == nil && p.Open && cause == nil {
 		err = open(ctx, page)
 	}
-	switch {
-	case cause != nil:
-		return errors.Join(cause, err)
-	case err != nil:
-		return err
-	case c.Any((*comparison.Result).Failed):
+	if err = errors.Join(cause, err); err == nil && c.Any((*comparison.Result).Failed) {
 		return errCells
-	default:
-		return nil
 	}
+	return err
 }
 
 // writable finds out before anything is measured that nothing can be saved.

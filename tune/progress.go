@@ -16,31 +16,29 @@ import (
 // each finished cell elsewhere.
 type progress struct {
 	w   io.Writer
-	bar *progressbar.ProgressBar // nil where w is no terminal, or before the first news
-	tty bool
+	bar *progressbar.ProgressBar // nil where w is no terminal
 }
 
 func newProgress(w io.Writer) *progress {
-	f, ok := w.(*os.File)
-	return &progress{w: w, tty: ok && term.IsTerminal(int(f.Fd()))}
+	if f, ok := w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		return &progress{w: w}
+	}
+	return &progress{w, progressbar.NewOptions(1,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetWidth(20),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionThrottle(50*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)}
 }
 
 func (p *progress) show(news comparison.Progress) {
-	if !p.tty {
+	if p.bar == nil {
 		if news.Finished != "" {
 			fmt.Fprintf(p.w, "%d/%d  %s\n", news.Done, news.Total, news.Finished)
 		}
 		return
-	}
-	if p.bar == nil {
-		p.bar = progressbar.NewOptions(news.Total,
-			progressbar.OptionSetWriter(p.w),
-			progressbar.OptionSetWidth(20),
-			progressbar.OptionSetPredictTime(true),
-			progressbar.OptionSetElapsedTime(false),
-			progressbar.OptionThrottle(50*time.Millisecond),
-			progressbar.OptionClearOnFinish(),
-		)
 	}
 	p.bar.ChangeMax(news.Total)
 	_ = p.bar.Set(news.Done) // fails only beyond the maximum

@@ -145,12 +145,7 @@ func (r *Result) Started() bool { return r.Execution != "" || r.Ended() }
 
 // Any reports whether is holds for any variant.
 func (c *Comparison) Any(is func(*Result) bool) bool {
-	for i := range c.Variants {
-		if is(&c.Variants[i]) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Variants, func(r Result) bool { return is(&r) })
 }
 
 // Measured returns how many cells were begun, and how many there are.

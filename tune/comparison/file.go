@@ -9,12 +9,9 @@ import (
 
 // Write writes results.json.
 func (c *Comparison) Write(w io.Writer) error {
-	data, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encoding the comparison: %w", err)
-	}
-	_, err = w.Write(append(data, '\n'))
-	return err
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(c)
 }
 
 // maxBytes is more than any comparison takes that [Comparison.Validate]
