@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
@@ -146,21 +147,13 @@ func (a *onAWS) takeUp(ctx context.Context, target stepfunctions.Target) (*compa
 // again is the command that takes the comparison up, with the flags of this
 // one that go with it.
 func (a *onAWS) again(k *kong.Context) string {
-	command := "go run ./tune aws --resume " + quoted(a.Dir)
+	command := "go run ./tune aws --resume " + shellescape.Quote(a.Dir)
 	for _, p := range k.Path {
 		if f := p.Flag; f != nil && f.Name != "resume" && slices.Contains(besideResume, f.Name) && !f.IsBool() {
-			command += fmt.Sprintf(" --%s %s", f.Name, quoted(fmt.Sprint(k.FlagValue(f))))
+			command += fmt.Sprintf(" --%s %s", f.Name, shellescape.Quote(fmt.Sprint(k.FlagValue(f))))
 		}
 	}
 	return command
-}
-
-// quoted is a word as a shell takes it.
-func quoted(s string) string {
-	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:") == "" && s != "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // confirm asks once. Without a terminal nobody can answer: the run is refused.

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"time"
+
+	"github.com/cli/browser"
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/report"
@@ -96,25 +96,17 @@ func open(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("--open: %w", err)
 	}
-	name := "xdg-open"
-	if runtime.GOOS == "darwin" {
-		name = "open"
-	}
 	// Without a desktop's session it may run the browser itself, and end with
 	// that: only a failure at once is one to tell of.
-	cmd := exec.Command(name, path)
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("--open: %w", err)
-	}
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	go func() { ended <- browser.OpenURL(path) }()
 	select {
-	case err := <-ended:
-		if err != nil {
-			return fmt.Errorf("--open: %s %s: %w", name, path, err)
-		}
+	case err = <-ended:
 	case <-time.After(2 * time.Second):
 	case <-ctx.Done():
+	}
+	if err != nil {
+		return fmt.Errorf("--open: showing %s: %w", path, err)
 	}
 	return nil
 }
