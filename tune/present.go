@@ -34,10 +34,10 @@ func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Co
 	if err := writable(p.Dir); err != nil {
 		return err
 	}
-	bar := newProgress(s.stderr)
+	show, end := newProgress(s.stderr)
 	var saving error
 	err := tune(ctx, c, func(news comparison.Progress) error {
-		bar.show(news)
+		show(news)
 		if news.Changed {
 			c.Recommend()
 			c.Predict()
@@ -45,7 +45,7 @@ func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Co
 		}
 		return saving // a result that is lost is not worth measuring
 	})
-	bar.end()
+	end()
 	c.Run.Interrupted = err != nil && saving == nil
 	return p.present(ctx, s, c, err)
 }

@@ -57,10 +57,7 @@ type Goal struct {
 // no trimming with onlyColdStarts.
 func (in Input) Goal() Goal {
 	share := func(given *float64, absent, most float64) float64 {
-		if given != nil {
-			return min(max(*given, 0), most)
-		}
-		return absent
+		return min(max(*cmp.Or(given, &absent), 0), most)
 	}
 	g := Goal{
 		Strategy:         cmp.Or(in.Strategy, DefaultStrategy),

@@ -12,21 +12,20 @@ import (
 // terminal or turns the direction of writing. Lines are joined by "; ", other
 // white space becomes a space, and what is cut off is replaced by "…".
 func OneLine(s string, most int) string {
-	var runes []rune
-	for i, line := range strings.Split(strings.TrimSpace(s), "\n") {
-		words := strings.FieldsFunc(line, unicode.IsSpace)
-		if i > 0 && len(words) > 0 {
-			runes = append(runes, ';', ' ')
+	var lines []string
+	for line := range strings.Lines(s) {
+		if words := strings.Fields(line); len(words) > 0 {
+			lines = append(lines, strings.Join(words, " "))
 		}
-		for _, r := range strings.Join(words, " ") {
-			if !unicode.IsPrint(r) {
-				r = unicode.ReplacementChar
-			}
-			runes = append(runes, r)
+	}
+	runes := []rune(strings.Join(lines, "; "))
+	for i, r := range runes {
+		if !unicode.IsPrint(r) {
+			runes[i] = unicode.ReplacementChar
 		}
-		if len(runes) > most {
-			return string(runes[:most-1]) + "…"
-		}
+	}
+	if len(runes) > most {
+		return string(runes[:most-1]) + "…"
 	}
 	return string(runes)
 }
