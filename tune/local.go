@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -112,10 +111,8 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 	}
 	if p.ours {
 		var records []json.RawMessage
-		if json.Unmarshal(bytes.TrimSpace(object), &records) == nil {
-			spec.Records = len(records)
-		}
-		spec.ObjectBytes = len(object)
+		_ = json.Unmarshal(object, &records) // what is no array has none
+		spec.ObjectBytes, spec.Records = len(object), len(records)
 	}
 	return spec, p, nil
 }
@@ -123,10 +120,10 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 // keyOf is the key under which S3 holds a file: its path below the working
 // directory, else its name.
 func keyOf(file string) string {
-	if filepath.IsLocal(file) {
-		return filepath.ToSlash(filepath.Clean(file))
+	if !filepath.IsLocal(file) {
+		file = filepath.Base(file)
 	}
-	return filepath.Base(file)
+	return filepath.ToSlash(filepath.Clean(file))
 }
 
 // same reports whether two paths name one place.

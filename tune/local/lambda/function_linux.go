@@ -120,12 +120,18 @@ func (f *Function) freeze() {
 	}
 }
 
-// end kills the process, if there is one.
+// end kills the process and its group, stopped or not, if there is one, and
+// returns when they have gone.
 func (f *Function) end() {
 	if f.proc == nil {
 		return
 	}
-	f.proc.kill()
+	select {
+	case <-f.proc.gone:
+	default:
+		_ = unix.Kill(-f.proc.pid, unix.SIGKILL)
+		<-f.proc.gone
+	}
 	f.control += f.proc.control
 	f.mu.Lock()
 	f.proc = nil

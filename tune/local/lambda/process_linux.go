@@ -97,17 +97,6 @@ func (p *process) wait(cmd *exec.Cmd) {
 	close(p.throttle.gone)
 }
 
-// kill ends the process and its group, stopped or not, and returns when they
-// have gone.
-func (p *process) kill() {
-	select {
-	case <-p.gone:
-	default:
-		_ = unix.Kill(-p.pid, unix.SIGKILL)
-		<-p.gone
-	}
-}
-
 // usage is what a process has used so far; nothing once it has gone.
 type usage struct {
 	cpu      time.Duration
