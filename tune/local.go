@@ -78,14 +78,13 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 	if err != nil {
 		return spec, p, err
 	}
-	region := ""
+	spec.Region = "us-east-1"
 	if in := spec.TuningInput; in != nil {
 		if fields := in.Unsupported(); len(fields) > 0 {
 			return spec, p, fmt.Errorf("--input %s: a local run does not do %s: remove it, or compare on AWS (go run ./tune aws)", l.Input, strings.Join(fields, ", "))
 		}
-		region = stepfunctions.RegionOf(in.LambdaARN)
+		spec.Region = cmp.Or(stepfunctions.RegionOf(in.LambdaARN), spec.Region)
 	}
-	spec.Region = cmp.Or(region, "us-east-1")
 	spec.TuningInput = nil // what a local run does of it is in the spec
 	latency, err := s3.ParseLatency(l.Latency)
 	if err != nil {

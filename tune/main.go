@@ -57,10 +57,7 @@ func (e usageError) Unwrap() error { return e.err }
 type interrupted struct{ signal syscall.Signal }
 
 func (i interrupted) Error() string {
-	if i.signal == syscall.SIGTERM {
-		return "terminated"
-	}
-	return "interrupted"
+	return map[syscall.Signal]string{syscall.SIGINT: "interrupted", syscall.SIGTERM: "terminated"}[i.signal]
 }
 
 // interruptible returns a context that the first Ctrl-C or SIGTERM ends. The

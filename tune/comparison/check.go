@@ -44,10 +44,12 @@ func (c *Comparison) Validate() error {
 		}
 	}
 	for _, p := range c.Predictions {
-		if !slices.Contains(c.Run.PowerValues, p.Power) || len(c.Predictions) > maxSizes {
-			return fmt.Errorf("prediction of %d MB: there must be one at most of each of the run's power values", p.Power)
-		}
-		if err := cmp.Or(within("concurrency", p.Concurrency, 1, event.MaxConcurrency), within("cpu_ms_per_read", p.CPUPerRead, 0, maxMS)); err != nil {
+		if err := cmp.Or(
+			unless(slices.Contains(c.Run.PowerValues, p.Power) && len(c.Predictions) <= maxSizes,
+				"power", "must be one of the run's, and stand once"),
+			within("concurrency", p.Concurrency, 1, event.MaxConcurrency),
+			within("cpu_ms_per_read", p.CPUPerRead, 0, maxMS),
+		); err != nil {
 			return fmt.Errorf("prediction of %d MB: %w", p.Power, err)
 		}
 	}
@@ -61,7 +63,13 @@ func (c *Comparison) Validate() error {
 }
 
 func (c *Comparison) checkResult(r *Result) error {
-	if err := cmp.Or(within("length of the error", len(r.Error), 0, maxText), c.checkExecution(r.Execution)); err != nil {
+	// An execution's ARN ends up in commands for a shell.
+	name, ours := strings.CutPrefix(r.Execution, strings.Replace(c.Run.StateMachine, ":stateMachine:", ":execution:", 1)+":")
+	if err := cmp.Or(
+		within("length of the error", len(r.Error), 0, maxText),
+		unless(r.Execution == "" || ours && executionName.MatchString(name),
+			"execution", "%.200q is none of the state machine %s", r.Execution, c.Run.StateMachine),
+	); err != nil {
 		return err
 	}
 	last := 0
@@ -89,16 +97,6 @@ func (c *Comparison) checkResult(r *Result) error {
 // executionName is what Step Functions allows.
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
 var executionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
-
-// checkExecution refuses an execution of anything but the run's state machine:
-// its ARN ends up in commands for a shell.
-func (c *Comparison) checkExecution(arn string) error {
-	name, ours := strings.CutPrefix(arn, strings.Replace(c.Run.StateMachine, ":stateMachine:", ":execution:", 1)+":")
-	if arn != "" && !(ours && executionName.MatchString(name)) {
-		return fmt.Errorf("the execution %.200q is none of the state machine %s", arn, c.Run.StateMachine)
-	}
-	return nil
-}
 
 func (c *Cell) check() error {
 	if len(c.DurationsMS) != len(c.BilledMS) || len(c.DurationsMS) > MaxNum {

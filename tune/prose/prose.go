@@ -33,14 +33,10 @@ func OneLine(s string, most int) string {
 // Thousands writes a number with so many decimals and with commas: 1,769.
 func Thousands[N int | int64 | float64](n N, decimals int) string {
 	s := strconv.FormatFloat(float64(n), 'f', decimals, 64)
-	whole, fraction, _ := strings.Cut(s, ".")
-	for i := len(whole) - 3; i > 0; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
+	for i := strings.Index(s+".", ".") - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
 	}
-	if fraction != "" {
-		whole += "." + fraction
-	}
-	return whole
+	return s
 }
 
 // List joins names as a sentence does: "a, b and c".

@@ -77,9 +77,6 @@ func (f *Function) mark() string { return "AWS_LAMBDA_RUNTIME_API=" + f.api.addr
 // processes that have gone.
 func (f *Function) Control() time.Duration { return f.control }
 
-// account is the number that AWS's own examples use.
-const account = "123456789012"
-
 // environment returns Lambda's variables, and none of this process's own: a
 // function must not see the caller's account. Source: AWS Lambda Developer
 // Guide, "Defined runtime environment variables".

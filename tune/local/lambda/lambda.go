@@ -12,6 +12,7 @@ package lambda
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"lambda-parallel-io/tune/comparison"
@@ -102,10 +103,7 @@ type FunctionError struct {
 }
 
 func (e *FunctionError) Error() string {
-	if e.Type == "" {
-		return e.Message
-	}
-	return e.Type + ": " + e.Message
+	return strings.TrimPrefix(e.Type+": "+e.Message, ": ")
 }
 
 // exited says how a process ended before it answered.
