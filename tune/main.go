@@ -18,7 +18,6 @@ import (
 
 // The exit codes. A run that a signal ended exits with 128 + its number.
 const (
-	exitFine        = 0
 	exitFailed      = 1 // a cell failed, or the run did
 	exitUsage       = 2
 	exitCredentials = 4
@@ -85,7 +84,7 @@ func exitCode(err error, stderr io.Writer) int {
 	var sig interrupted
 	switch {
 	case err == nil:
-		return exitFine
+		return 0
 	case errors.Is(err, errCells):
 		return exitFailed
 	}

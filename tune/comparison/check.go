@@ -53,13 +53,10 @@ func (c *Comparison) Validate() error {
 			return fmt.Errorf("prediction of %d MB: %w", p.Power, err)
 		}
 	}
-	if c.Recommendation == nil {
-		return nil
-	}
-	if _, cell := c.Recommended(); cell == nil || cell.Error != "" {
+	if _, cell := c.Recommended(); c.Recommendation != nil && (cell == nil || cell.Error != "") {
 		return errors.New("the recommendation names no cell that was measured")
 	}
-	return within("length of the rule", len(c.Recommendation.Rule), 0, maxText)
+	return within("length of the rule", len(cmp.Or(c.Recommendation, &Recommendation{}).Rule), 0, maxText)
 }
 
 func (c *Comparison) checkResult(r *Result) error {

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log"
@@ -44,7 +45,7 @@ type Function struct {
 
 // New makes the environment. The process starts with the first invocation.
 func New(cfg Config) (*Function, error) {
-	f := &Function{cfg: cfg, tail: &tail{next: cfg.Log}}
+	f := &Function{cfg: cfg, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}
 	var err error
 	f.api, err = startRuntimeAPI(f.freeze, cfg.Errors)
 	return f, err

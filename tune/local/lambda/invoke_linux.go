@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,9 +117,7 @@ func (f *Function) call(ctx context.Context, p *poll, payload []byte, inv *Invoc
 		select {
 		case p.events <- e:
 			at := <-e.handed
-			if handed = true; inv.begin.IsZero() {
-				inv.begin = at
-			}
+			handed, inv.begin = true, cmp.Or(inv.begin, at)
 		case <-p.Done(): // the process has ended, or it asks anew
 			if p, err = f.wait(ctx, inv, f.deadline); err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -128,18 +129,16 @@ func (p *process) usage() usage {
 // or in its group.
 func (p *process) hasChildren() bool {
 	all, _ := procfs.AllProcs()
-	for _, other := range all {
-		if s, err := other.Stat(); err == nil && s.PID != p.pid && (s.PPID == p.pid || s.PGRP == p.pid) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(all, func(other procfs.Proc) bool {
+		s, err := other.Stat()
+		return err == nil && s.PID != p.pid && (s.PPID == p.pid || s.PGRP == p.pid)
+	})
 }
 
 // tail keeps the last 4 KB of what a process prints, which is what Lambda's
 // LogType=Tail returns, and passes all of it on.
 type tail struct {
-	next io.Writer // may be nil
+	next io.Writer
 
 	mu   sync.Mutex
 	last []byte
@@ -152,9 +151,7 @@ const tailSize = 4 << 10
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.next != nil {
-		_, _ = t.next.Write(p)
-	}
+	_, _ = t.next.Write(p)
 	t.last = append(t.last, p...)
 	t.last = t.last[max(0, len(t.last)-tailSize):]
 	return len(p), nil
