@@ -8,9 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/cli/browser"
-
 	"al.essio.dev/pkg/shellescape"
+	"github.com/cli/browser"
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/report"
