@@ -41,18 +41,18 @@ func TestAnAnswerFromPartOfTheCellsSaysSo(t *testing.T) {
 }
 
 func TestAnAnswerThatIsNotToBeTrustedSaysSo(t *testing.T) {
-	const doubt = "The machine was too busy to trust these figures (!): measure again."
+	const doubt = "The machine was busy: its duration may be up to 10 % too long (!)."
 	for _, test := range []struct {
-		starved float64
-		want    bool
+		effect float64
+		want   bool
 	}{{busy / 2, false}, {2 * busy, true}} {
 		c := local()
 		_, cell := c.Recommended()
-		cell.CPUShare.Starved = test.starved
+		cell.CPUShare.Effect = test.effect
 		for view, text := range forPeople(t, c) {
 			// Markdown has entities for signs.
 			if got := strings.Contains(strings.ReplaceAll(text, "&#33;", "!"), doubt); got != test.want {
-				t.Errorf("of a cell that waited for a processor for %g of its time %s says %q: %v, want %v", test.starved, view, doubt, got, test.want)
+				t.Errorf("of a cell that the machine may have held up for %g of its time %s says %q: %v, want %v", test.effect, view, doubt, got, test.want)
 			}
 		}
 	}
