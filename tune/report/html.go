@@ -197,8 +197,8 @@ func (p page) Facts() (facts []fact) {
 			short(r.OS), count(r.CPUs, "core"), megabytes(comparison.MemoryPerVCPU))
 		add("S3 latency", "%s, seed %d: the same draws for every variant and size", p.latency(), r.Seed)
 		add("Durations", "medians of %s after a warm-up, which took the cold start", p.perCell())
-		add("Comparisons", "Variants of a size are measured in rounds, each with latencies of its own, and compared by these pairs: the ratio is Hodges and Lehmann’s estimate, its interval that of Wilcoxon’s signed ranks, "+
-			"right in 95 %% of cases over all looks (%s). A variant is as good (=) where the interval lies within %s of the best, slower where it lies above that, and else open (~); sizes are measured one after the other, so what the machine did meanwhile is in no interval.",
+		add("Comparisons", "by pairs, the invocations of two cells with the same latencies: Hodges and Lehmann’s estimate of the ratio with Wilcoxon’s interval, of 95 %% over all looks (%s). "+
+			"Within %s of 1 it is as good (=), on one side of 1 it is decided, else it is open (~); sizes are measured one after the other, and what the machine did meanwhile is in no interval.",
 			p.looks(), percent(comparison.Zone))
 	}
 	var versions []string
