@@ -40,6 +40,8 @@ type racer struct {
 	took  time.Duration      // its last turn
 	last  *lambda.Invocation // of the round that runs; nil before its turn
 
+	lost time.Duration // of it, to the machine
+
 	total, cpu, delay, effect time.Duration
 }
 
@@ -142,11 +144,18 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	defer func() { v.took = time.Since(begin) }()
 	for _, latencies := range rounds {
 		r.s3.Begin(latencies)
+		waited, late := r.s3.Waited()
 		inv, err := v.f.Invoke(ctx, v.Payload)
 		if err != nil {
 			return err
 		}
 		v.last, v.ended = &inv, time.Now()
+		v.lost = inv.Lost
+		// A read that comes late holds up what waits for it, but nothing that waits
+		// for the quota.
+		if all, beyond := r.s3.Waited(); all > waited {
+			v.lost += time.Duration(float64(inv.Free) * float64(beyond-late) / float64(all-waited))
+		}
 		r.spent += inv.CPU
 		r.Verbose.Print(inv.Report(r.power))
 		v.cell.MaxMemoryMB = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB)
@@ -182,7 +191,7 @@ func (v *racer) count(k int) {
 	if v.cell.Response = inv.Response; len(inv.Response) > comparison.MaxResponse {
 		v.cell.Response = nil
 	}
-	v.total, v.cpu, v.delay = v.total+inv.Duration, v.cpu+inv.CPU, v.delay+inv.RunDelay
+	v.total, v.cpu, v.delay, v.effect = v.total+inv.Duration, v.cpu+inv.CPU, v.delay+inv.RunDelay, v.effect+min(v.lost, inv.Duration)
 }
 
 // settled reports whether a variant has been compared with the best one, after
@@ -241,7 +250,8 @@ func (r *race) leave(v *racer) error {
 	}
 	if n > 0 {
 		total := v.total.Seconds()
-		v.cell.CPUShare = &comparison.CPUShare{Target: lambda.VCPUs(r.power), Used: v.cpu.Seconds() / total, Starved: v.delay.Seconds() / total}
+		v.cell.CPUShare = &comparison.CPUShare{Target: lambda.VCPUs(r.power), Used: v.cpu.Seconds() / total, Starved: v.delay.Seconds() / total,
+			Effect: v.effect.Seconds() / total}
 	}
 	v.Cells = append(v.Cells, *v.cell)
 	slices.SortFunc(v.Cells, func(a, b comparison.Cell) int { return a.Power - b.Power })

@@ -161,6 +161,7 @@ func (f *Function) answered(inv *Invocation, a answer, before usage, begin time.
 	inv.MaxMemoryMB = f.proc.peakMB()
 	inv.CPU = max(0, after.cpu-before.cpu)
 	inv.RunDelay = max(0, after.runDelay-before.runDelay)
+	inv.Lost, inv.Free = f.proc.throttle.lost()
 	inv.Children = after.children != before.children || f.proc.hasChildren()
 }
 

@@ -42,6 +42,8 @@ type model struct {
 	retries    atomic.Uint64 // further attempts of the invocation
 	slowDowns  atomic.Int64  // since the start
 	served     atomic.Int64  // since the start
+	waited     atomic.Int64  // ns, since the start: from GETs to their answers
+	late       atomic.Int64  // ns, of that: beyond the drawn latencies
 
 	objects sync.Map // object by path: those that Put stored, and nobody has written since
 }
@@ -54,9 +56,15 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	m.served.Add(1)
 	throttled := !m.limit.Allow()
-	if !m.wait(r) {
+	arrived, latency := time.Now(), m.draw(r)
+	if !wait(r, latency) {
 		return
 	}
+	defer func() {
+		took := time.Since(arrived)
+		m.waited.Add(int64(took))
+		m.late.Add(int64(took - latency))
+	}()
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if throttled {
 		m.slowDowns.Add(1)
@@ -120,8 +128,8 @@ func asItIs(r *http.Request) bool {
 
 // wait lets the request's latency pass, counted from its arrival. It returns
 // false when the client has gone.
-func (m *model) wait(r *http.Request) bool {
-	timer := time.NewTimer(m.draw(r))
+func wait(r *http.Request, latency time.Duration) bool {
+	timer := time.NewTimer(latency)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

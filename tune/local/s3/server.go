@@ -114,6 +114,12 @@ func (s *Server) Counters() (reads, slowDowns int64) {
 	return s.model.served.Load(), s.model.slowDowns.Load()
 }
 
+// Waited returns the time from GETs to their answers since the start, over all
+// of them, and how much of that was not their latency but the machine's.
+func (s *Server) Waited() (all, late time.Duration) {
+	return time.Duration(s.model.waited.Load()), time.Duration(s.model.late.Load())
+}
+
 // Close ends the server and its connections.
 func (s *Server) Close() error {
 	err := s.http.Close()
