@@ -47,7 +47,7 @@ type racer struct {
 
 // closing is how long a process may be frozen and still have the connections
 // that it keeps: the handler's are given up after 10 s of silence.
-const closing = 5 * time.Second
+var closing = 5 * time.Second
 
 // leastRounds is how many rounds count in any race, whatever its time: after
 // them a variant that is much slower is known to be.

@@ -58,6 +58,36 @@ func TestAnAnswerThatIsNotToBeTrustedSaysSo(t *testing.T) {
 	}
 }
 
+// What the machine may have added does not change the answer, which says where
+// it might be another without that.
+func TestAMarkedRivalThatWouldOvertakeIsNamed(t *testing.T) {
+	for _, test := range []struct {
+		effect float64
+		want   bool
+	}{{0.02, false}, {0.2, true}} {
+		c := local()
+		c.Variants[1].Cell(1769).CPUShare.Effect = test.effect
+		for view, text := range forPeople(t, c) {
+			if !strings.Contains(text, "Use unbounded at 3,008 MB") {
+				t.Errorf("%s does not recommend unbounded at 3,008 MB any more", view)
+			}
+			named := strings.Contains(text, "unbounded at 1,769 MB may be up to 20 % too long") && strings.Contains(text, "without that it would be the best")
+			if named != test.want {
+				t.Errorf("of a rival to which the machine may have added %g %s says that it would be the best: %v, want %v", test.effect, view, named, test.want)
+			}
+		}
+	}
+}
+
+func TestTheAnswerSaysHowSureItIs(t *testing.T) {
+	for view, text := range forPeople(t, rounds()) {
+		text = strings.NewReplacer("&#91;", "[", "&#93;", "]").Replace(text)
+		if !strings.Contains(text, "By cost x duration the next is unbounded at 1,769 MB: 11 % more [10, 14].") {
+			t.Errorf("%s does not say how much better than the next the recommended cell is: %s", view, text)
+		}
+	}
+}
+
 func TestOutOfMemoryIsSaidOfWhatIsKnownToBeIt(t *testing.T) {
 	const killed = "RequestId: 5f0c1e2b Error: Runtime exited with error: signal: killed"
 	aws, local := onAWS(), local()

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/binary"
@@ -57,7 +58,7 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.served.Add(1)
 	throttled := !m.limit.Allow()
 	arrived, latency := time.Now(), m.draw(r)
-	if !wait(r, latency) {
+	if !wait(r.Context(), latency) { // the client has gone
 		return
 	}
 	defer func() {
@@ -71,13 +72,13 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
 		return
 	}
+	if o, ok := m.objects.Load(r.URL.Path); ok && asItIs(r) {
+		o.(object).send(w, uint64(m.served.Load()))
+		return
+	}
 	if _, err := m.backend.HeadObject(bucket, key); key != "" && err != nil {
 		// Without s3:ListBucket S3 does not tell that a key is missing.
 		fail(w, http.StatusForbidden, "AccessDenied", "Access Denied")
-		return
-	}
-	if o, ok := m.objects.Load(r.URL.Path); ok && asItIs(r) {
-		o.(object).send(w, uint64(m.served.Load()))
 		return
 	}
 	m.next.ServeHTTP(w, r)
@@ -126,15 +127,14 @@ func asItIs(r *http.Request) bool {
 	return r.URL.RawQuery == "" || r.URL.RawQuery == "x-id=GetObject"
 }
 
-// wait lets the request's latency pass, counted from its arrival. It returns
-// false when the client has gone.
-func wait(r *http.Request, latency time.Duration) bool {
-	timer := time.NewTimer(latency)
+// sleep lets d pass by Go's timers. It returns false when ctx ends before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-r.Context().Done():
+	case <-ctx.Done():
 		return false
 	}
 }
