@@ -24,11 +24,13 @@ import (
 type onThisMachine struct {
 	selection
 
-	Latency  string   `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, or a fixed duration such as 15ms (apg)."`
-	Seed     uint64   `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Of the latencies: the same seed, the same latencies (1)."`
-	Object   string   `group:"On this machine (Linux)" placeholder:"FILE" default:"sample.json" help:"What S3 holds (sample.json)."`
-	Function string   `group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"A Go package, or an executable that speaks the Lambda Runtime API: your own, whose answer may be any JSON (./handler)."`
-	Env      []string `group:"On this machine (Linux)" placeholder:"KEY=VALUE" sep:"none" help:"A variable for the function; may be given again."`
+	Latency  string         `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, or a fixed duration such as 15ms (apg)."`
+	Seed     uint64         `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Of the latencies: the same seed, the same latencies (1)."`
+	Object   string         `group:"On this machine (Linux)" placeholder:"FILE" default:"sample.json" help:"What S3 holds (sample.json)."`
+	Max      *int           `group:"On this machine (Linux)" placeholder:"N" xor:"max" help:"Invocations a cell, at most, while it is open which is faster (${max}); --num makes exactly so many."`
+	For      *time.Duration `group:"On this machine (Linux)" placeholder:"D" xor:"for" help:"Time for that, compiling apart (${for})."`
+	Function string         `group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"A Go package, or an executable that speaks the Lambda Runtime API: your own, whose answer may be any JSON (./handler)."`
+	Env      []string       `group:"On this machine (Linux)" placeholder:"KEY=VALUE" sep:"none" help:"A variable for the function; may be given again."`
 
 	presentation
 	DryRun  bool `group:"Output" help:"Say what would be run, and stop."`
@@ -88,6 +90,9 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 		}
 		spec.Region = cmp.Or(stepfunctions.RegionOf(in.LambdaARN), spec.Region)
 	}
+	if err := l.rounds(&spec); err != nil {
+		return spec, p, err
+	}
 	spec.TuningInput = nil // what a local run does of it is in the spec
 	latency, err := s3.ParseLatency(l.Latency)
 	if err != nil {
@@ -117,6 +122,26 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 		spec.ObjectBytes, spec.Records = len(object), len(records)
 	}
 	return spec, p, nil
+}
+
+// rounds says how long to measure: where no number of invocations was given,
+// until it is known which variant is the fastest.
+func (l *onThisMachine) rounds(spec *comparison.Spec) error {
+	given := l.Num != nil || spec.TuningInput != nil && spec.TuningInput.Num > 0
+	if given && l.Max == nil && l.For == nil {
+		return nil
+	}
+	spec.Num, spec.ForSec = defaultMax, defaultFor.Seconds()
+	if l.Max != nil {
+		spec.Num = *l.Max
+	}
+	if l.For != nil {
+		if *l.For <= 0 {
+			return fmt.Errorf("--for %s: it must be above 0s\nor give the number of invocations by --num", *l.For)
+		}
+		spec.ForSec = l.For.Seconds()
+	}
+	return nil
 }
 
 // keyOf is the key under which S3 holds a file: its path below the working

@@ -22,8 +22,8 @@ type selection struct {
 	Strategies  []string       `group:"What to compare" placeholder:"LIST" help:"${strategies} (all); or ${none}: send the payload as it is."`
 	Concurrency *concurrencies `group:"What to compare" placeholder:"LIST" help:"Of ${bounded}, 1 to ${max_concurrency} (${concurrency}); each of a list is a variant of its own. On this machine also auto: ${concurrency}, and what its figures predict."`
 	Power       numbers        `group:"What to compare" placeholder:"LIST" help:"Memory sizes, 128 to 10240 MB (128,512,1024,1769,3008)."`
-	Num         *int           `group:"What to compare" placeholder:"N" help:"Invocations a cell (6); below 6 nothing tells noise apart."`
-	Repeat      *int           `group:"What to compare" placeholder:"N" help:"Reads an invocation, 1 to 1000000 (50)."`
+	Num         *int           `group:"What to compare" placeholder:"N" xor:"max,for" help:"Invocations a cell, exactly (on AWS ${num}); below 6 nothing tells noise apart."`
+	Repeat      *int           `group:"What to compare" placeholder:"N" help:"Reads an invocation, 1 to 1000000 (${repeat})."`
 	Payload     string         `group:"What to compare" placeholder:"JSON" xor:"payload" help:"The payload, completed by the flags above."`
 	Input       string         `group:"What to compare" placeholder:"FILE" xor:"payload" help:"A Power Tuning execution input; flags given here win."`
 	Arch        string         `group:"What to compare" placeholder:"ARCH" help:"arm64 or x86_64: whose prices to take (arm64; on AWS the function's)."`
@@ -43,7 +43,9 @@ var defaultPowers = []int{128, 512, 1_024, 1_769, 3_008}
 
 const (
 	defaultNum     = 6
-	defaultRepeat  = 50
+	defaultRepeat  = 100 // with half of that pool (30) ends as soon as unbounded
+	defaultMax     = 30
+	defaultFor     = 45 * time.Second
 	defaultTimeout = 600 * time.Second
 )
 
@@ -255,8 +257,12 @@ func printPlan(w io.Writer, asJSON bool, c *comparison.Comparison) error {
 	if asJSON {
 		return c.Write(w)
 	}
-	fmt.Fprintf(w, "  %d variants x %d memory sizes, %d invocations a cell and a warm-up; nothing was run\n\n",
-		len(c.Variants), len(c.Run.PowerValues), c.Run.Num)
+	most := ""
+	if c.Run.ForSec > 0 {
+		most = "at most "
+	}
+	fmt.Fprintf(w, "  %d variants x %d memory sizes, %s%d invocations a cell and a warm-up; nothing was run\n\n",
+		len(c.Variants), len(c.Run.PowerValues), most, c.Run.Num)
 	for _, v := range c.Variants {
 		fmt.Fprintf(w, "  %-18s %s\n", v.Label(), v.Payload)
 	}

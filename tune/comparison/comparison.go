@@ -82,9 +82,10 @@ type WarmUp struct {
 // CPUShare is the processor time of a cell's invocations in processors: 1 is
 // one vCPU in full.
 type CPUShare struct {
-	Target  float64 `json:"target"`  // what the memory size buys
-	Used    float64 `json:"used"`    // CPU time over duration: less than the target when the function waits
-	Starved float64 `json:"starved"` // time runnable, not stopped and without a processor, summed over threads, over duration
+	Target  float64 `json:"target"`           // what the memory size buys
+	Used    float64 `json:"used"`             // CPU time over duration: less than the target when the function waits
+	Starved float64 `json:"starved"`          // time runnable, not stopped and without a processor, summed over threads, over duration
+	Effect  float64 `json:"effect,omitempty"` // the share of the duration that this and a late S3 added, at most; unknown of older files
 }
 
 // Recommendation names the cell to use, and by which rule.

@@ -28,7 +28,8 @@ const (
 	maxVariants    = 256
 	maxCells       = 4_096
 	maxInvocations = 1_000_000
-	maxTimeoutSec  = 900       // Lambda's
+	maxTimeoutSec  = 900 // Lambda's
+	maxForSec      = 7 * 86_400
 	maxPayload     = 6 << 20   // bytes: Lambda's limit of a synchronous invocation
 	maxInput       = 256 << 10 // bytes: Step Functions' limit of an execution's input, which holds the payload
 	maxPayloads    = 32 << 20  // bytes, of all variants together
@@ -43,9 +44,10 @@ type Spec struct {
 
 	Arch        string  `json:"arch"` // arm64 or x86_64: it picks prices
 	Region      string  `json:"region"`
-	PowerValues []int   `json:"power_values"` // MB, in ascending order
-	Num         int     `json:"num"`          // invocations a cell, the warm-up apart
-	Repeat      int     `json:"repeat"`       // GETs an invocation; 0 where the function is not ours
+	PowerValues []int   `json:"power_values"`      // MB, in ascending order
+	Num         int     `json:"num"`               // invocations a cell, the warm-up apart: exactly so many, or at most with ForSec
+	ForSec      float64 `json:"for_sec,omitempty"` // seconds in which what is open is measured again; 0: each cell Num times
+	Repeat      int     `json:"repeat"`            // GETs an invocation; 0 where the function is not ours
 	ObjectKey   string  `json:"object_key,omitempty"`
 	ObjectBytes int     `json:"object_bytes,omitempty"`
 	Records     int     `json:"records,omitempty"` // elements of the object's top-level array
@@ -103,9 +105,14 @@ func (s Spec) Validate() error {
 	if s.AWS() {
 		least = powertuning.MinNum // Power Tuning does not take less
 	}
+	num := "num"
+	if s.ForSec > 0 {
+		num = "max"
+	}
 	if err := cmp.Or(
 		s.checkSizes(),
-		within("num", s.Num, least, MaxNum),
+		within(num, s.Num, least, MaxNum),
+		within("for_sec", s.ForSec, 0, maxForSec),
 		within("repeat", s.Repeat, 0, event.MaxRepeat),
 		unless(s.TimeoutSec >= 1 && s.TimeoutSec <= maxTimeoutSec, "timeout", "%gs: it must be from 1s to %ds", s.TimeoutSec, maxTimeoutSec),
 		unless(s.Arch == powertuning.ARM64 || s.Arch == powertuning.X8664,
@@ -125,7 +132,7 @@ func (s Spec) Validate() error {
 	}
 	n := s.Num * len(s.PowerValues) * len(s.Variants)
 	return cmp.Or(s.checkVariants(), unless(n <= maxInvocations,
-		"num", "%d: with %d sizes and %d variants these are %d invocations, and there can be %d",
+		num, "%d: with %d sizes and %d variants these are %d invocations, and there can be %d",
 		s.Num, len(s.PowerValues), len(s.Variants), n, maxInvocations))
 }
 

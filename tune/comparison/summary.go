@@ -72,21 +72,33 @@ func (c *Comparison) GETCostPerMillion() float64 {
 // would let one slow variant move the choice between the others.
 func (c *Comparison) Recommend() {
 	c.Recommendation = nil
-	least := math.Inf(1)
-	for _, v := range c.Variants {
-		for _, cell := range v.Cells {
-			s, ok := c.Summarize(&cell)
-			if product := s.CostPerMillion * s.DurationMS; ok && !cell.Capped && product < least {
-				least = product
-				c.Recommendation = &Recommendation{
-					Strategy:    v.Strategy,
-					Concurrency: v.Concurrency,
-					Power:       cell.Power,
-					Rule:        "least (compute + request cost) x " + c.Statistic() + " duration",
-				}
+	var variants []*Result
+	var cells []*Cell
+	for i := range c.Variants {
+		v := &c.Variants[i]
+		for j := range v.Cells {
+			if !v.Cells[j].Capped {
+				variants, cells = append(variants, v), append(cells, &v.Cells[j])
 			}
 		}
 	}
+	if best := c.Least(cells, Product); best >= 0 {
+		c.Recommendation = &Recommendation{
+			Strategy:    variants[best].Strategy,
+			Concurrency: variants[best].Concurrency,
+			Power:       cells[best].Power,
+			Rule:        "least (compute + request cost) x " + c.Statistic() + " duration",
+		}
+	}
+}
+
+// Products are (compute + request cost) x duration of each invocation of a
+// cell, by which the recommended one is compared with others.
+func (c *Comparison) Products(cell *Cell) (products []float64) {
+	for k, ms := range cell.DurationsMS {
+		products = append(products, ms*c.CostPerMillion(cell.Power, float64(cell.BilledMS[k])))
+	}
+	return products
 }
 
 // Recommended returns the variant and the cell that Recommendation names, or

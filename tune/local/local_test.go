@@ -36,6 +36,10 @@ func TestMain(m *testing.M) {
 				time.Sleep(time.Millisecond)
 			}
 			return len(blocks), nil
+		case "take a while":
+			time.Sleep(300 * time.Millisecond)
+		case "print":
+			fmt.Println("once")
 		case "hang":
 			fmt.Println("hanging")
 			<-make(chan int)
@@ -76,6 +80,54 @@ func compare(t *testing.T, do string, o local.Options, edit func(*comparison.Com
 }
 
 func asItIs(*comparison.Comparison, *local.Tuner) {}
+
+func TestAfterALongPauseAnInvocationDoesNotCount(t *testing.T) {
+	t.Cleanup(local.SetClosing(200 * time.Millisecond))
+	for do, more := range map[string]bool{"take a while": true, "": false} {
+		var printed strings.Builder
+		c, err := compare(t, "print", local.Options{Output: &printed}, func(c *comparison.Comparison, _ *local.Tuner) {
+			c.Run.Num = 5
+			c.Add(comparison.Variant{Strategy: "other", Payload: []byte(`"` + do + `"`)})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		counted := len(c.Variants[0].Cells[0].DurationsMS)
+		if made := strings.Count(printed.String(), "once"); counted != 5 || (made > 6) != more {
+			t.Errorf("beside one that does %q: %d invocations were made and %d count, want a warm-up, 5, and more only where the pauses are long", do, made, counted)
+		}
+	}
+}
+
+func TestARaceGoesOnWhereItIsOpen(t *testing.T) {
+	c, err := compare(t, "", local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) {
+		c.Run.PowerValues = []int{1769}
+		c.Run.Num, c.Run.ForSec = 30, 60
+		c.Add(comparison.Variant{Strategy: "slow", Payload: []byte(`"take a while"`)})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	quick, slow := c.Variants[0].Cells[0], c.Variants[1].Cells[0]
+	if q, s := len(quick.DurationsMS), len(slow.DurationsMS); q != 8 || s != 2 && s != 3 {
+		t.Errorf("the quick one was measured %d times and the slow one %d times, want 8, for other sizes, and 2 or 3", q, s)
+	}
+}
+
+func TestATimeThatIsOverEndsARaceAfterItsLeastRounds(t *testing.T) {
+	c, err := compare(t, "take a while", local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) {
+		c.Run.Num, c.Run.ForSec = 30, 0.1
+		c.Add(comparison.Variant{Strategy: "same", Payload: []byte(`"take a while"`)})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range c.Variants {
+		if n := len(v.Cells[0].DurationsMS); n != 3 {
+			t.Errorf("%s was measured %d times after the time was over, want 3", v.Label(), n)
+		}
+	}
+}
 
 func TestACellSaysWhetherItWasOutOfMemory(t *testing.T) {
 	for do, want := range map[string]bool{"allocate": true, "die": false} {

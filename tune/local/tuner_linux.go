@@ -4,15 +4,17 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"sync/atomic"
+	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,14 +27,14 @@ import (
 	"lambda-parallel-io/tune/prose"
 )
 
-// Tuner measures a comparison's cells one after the other. Close it.
+// Tuner measures a comparison's cells, one memory size after the other. Close it.
 type Tuner struct {
 	Options
-	dir      string // a temporary folder for the function's executable and S3's authority
-	path     string // of the function's executable
-	s3       *s3.Server
-	env      []string
-	function atomic.Pointer[lambda.Function] // the last one
+	dir       string // a temporary folder for the function's executable and S3's authority
+	path      string // of the function's executable
+	s3        *s3.Server
+	env       []string
+	functions sync.Map // the *lambda.Function that there are now
 }
 
 // bucket is the name of the one that holds the object.
@@ -60,9 +62,10 @@ func (t *Tuner) Close() error {
 // Abandon kills the function's processes and removes the temporary folder, for
 // a program that leaves at once. Any goroutine may call it at any time.
 func (t *Tuner) Abandon() {
-	if f := t.function.Load(); f != nil {
-		f.Kill()
-	}
+	t.functions.Range(func(f, _ any) bool {
+		f.(*lambda.Function).Kill()
+		return true
+	})
 	_ = os.RemoveAll(t.dir) // there is nobody left to tell
 }
 
@@ -94,18 +97,19 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 		"BUCKET=" + bucket,
 		"AWS_ENDPOINT_URL_S3=" + t.s3.URL(),
 		"AWS_CA_BUNDLE=" + authority,
-		"AWS_ACCESS_KEY_ID=LOCAL" + rand.Text()[:15],
-		"AWS_SECRET_ACCESS_KEY=" + rand.Text(),
-		"AWS_SESSION_TOKEN=" + rand.Text(),
+		"AWS_ACCESS_KEY_ID=LOCAL" + cryptorand.Text()[:15],
+		"AWS_SECRET_ACCESS_KEY=" + cryptorand.Text(),
+		"AWS_SESSION_TOKEN=" + cryptorand.Text(),
 	}, t.Env...)
 	return nil
 }
 
-// Tune measures every cell that the variants of c lack, size by size, so that
-// the variants of one size are measured close to each other in time. A cell
-// that fails holds its cause. The first call builds the function; it notes in
-// c what that was built with. The error is the model's own, the cause of ctx or
-// what observe returned: then the cell that was being measured is missing.
+// Tune measures every cell that the variants of c lack, size by size, and at a
+// size the variants side by side. It begins with the largest: at small ones a
+// round takes longest and the processor, not the variant, says what it takes. A cell that fails holds its cause. The first
+// call builds the function; it notes in c what that was built with. The error
+// is the model's own, the cause of ctx or what observe returned: then the cells
+// that were being measured have the rounds that were whole.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	if t.s3 == nil {
 		if err := t.start(ctx, c.Run.Spec); err != nil {
@@ -115,107 +119,27 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	c.Run.Versions = versions(t.path)
 	p := comparison.Progress{Total: len(c.Variants) * len(c.Run.PowerValues)}
 	p.Done, _ = c.Measured()
-	for _, power := range c.Run.PowerValues {
-		for i := range c.Variants {
-			r := &c.Variants[i]
-			if r.Cell(power) != nil {
-				continue
-			}
-			p.Now, p.Finished, p.Changed = fmt.Sprintf("%s at %d MB", r.Label(), power), "", false
-			if err := observe(p); err != nil {
-				return err
-			}
-			cell, err := t.measure(ctx, &c.Run, r.Variant, power)
-			if err != nil {
-				return err
-			}
-			r.Cells = append(r.Cells, cell)
-			if r.Tuning, err = analyze(&c.Run, r); err != nil {
-				return err
-			}
-			p.Done++
-			p.Finished, p.Changed = p.Now+": "+cmp.Or(cell.Error, fmt.Sprintf("median %.1f ms", comparison.Median(cell.DurationsMS))), true
-			if err := observe(p); err != nil {
-				return err
-			}
+	tell := func(now string, done *racer) error {
+		p.Finished, p.Changed = "", done != nil
+		if done == nil {
+			p.Now = now
+			return observe(p)
+		}
+		p.Done++
+		cell := done.cell
+		p.Finished = fmt.Sprintf("%s at %d MB: %s", done.Label(), cell.Power,
+			cmp.Or(cell.Error, fmt.Sprintf("median %.1f ms of %d", comparison.Median(cell.DurationsMS), len(cell.DurationsMS))))
+		return observe(p)
+	}
+	order := rand.New(rand.NewPCG(c.Run.Seed, 0))
+	end := time.Now().Add(time.Duration(c.Run.ForSec * float64(time.Second)))
+	for i, power := range slices.Backward(c.Run.PowerValues) {
+		share := time.Until(end) / time.Duration(i+1)
+		if err := (&race{Tuner: t, Comparison: c, power: power, tell: tell, order: order, time: share}).run(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// measure runs a cell: in a process of its own a warm-up, which takes the cold
-// start, and then the invocations that count. It ends at the first failure.
-func (t *Tuner) measure(ctx context.Context, run *comparison.Run, v comparison.Variant, power int) (cell comparison.Cell, err error) {
-	f, err := lambda.New(lambda.Config{
-		Path:     t.path,
-		Env:      t.env,
-		MemoryMB: power,
-		Timeout:  run.Timeout(),
-		Name:     "parallel-io",
-		Region:   run.Region,
-		Log:      t.Output,
-		Errors:   t.Verbose,
-	})
-	if err != nil {
-		return cell, err
-	}
-	t.function.Store(f)
-	share := comparison.CPUShare{Target: lambda.VCPUs(power)}
-	cell = comparison.Cell{Power: power, Capped: share.Target > float64(run.CPUs)}
-	var total, cpu, delay, spent time.Duration
-	start, own := time.Now(), ownTime()
-	before, _ := t.s3.Counters()
-	defer func() {
-		err = errors.Join(err, f.Close())
-		reads, slowDowns := t.s3.Counters()
-		if reads -= before; reads > 0 {
-			a := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(reads) }
-			t.Verbose.Printf("%s at %d MB: CPU a read: function %.0f us, S3 %.0f us; throttle %.1f %% of a core; %d reads, %d SlowDown since the start",
-				v.Label(), power, a(spent), a(ownTime()-own-f.Control()), 100*f.Control().Seconds()/time.Since(start).Seconds(), reads, slowDowns)
-		}
-	}()
-	for k := range run.Num + 1 { // 0 is the warm-up
-		if k > 0 {
-			select {
-			case <-time.After(time.Duration(run.SleepBetweenRunsMS) * time.Millisecond):
-			case <-ctx.Done():
-				return cell, context.Cause(ctx)
-			}
-		}
-		t.s3.Begin(k)
-		inv, err := f.Invoke(ctx, v.Payload)
-		if err != nil {
-			return cell, err
-		}
-		spent += inv.CPU
-		t.Verbose.Print(inv.Report(power))
-		cell.MaxMemoryMB = max(cell.MaxMemoryMB, inv.MaxMemoryMB)
-		if failure := check(inv, run.Repeat); failure != "" {
-			return comparison.Cell{
-				Power:       power,
-				Capped:      cell.Capped,
-				MaxMemoryMB: inv.MaxMemoryMB,
-				OutOfMemory: inv.OutOfMemory,
-				Error:       fmt.Sprintf("invocation %d of %d: %s", k+1, run.Num+1, failure),
-			}, nil
-		}
-		ms := lambda.Milliseconds(inv.Duration)
-		if k == 0 {
-			cell.InitMS = lambda.Milliseconds(inv.Init)
-			cell.WarmUp = &comparison.WarmUp{DurationMS: ms, BilledMS: inv.BilledMS}
-			continue
-		}
-		cell.DurationsMS = append(cell.DurationsMS, ms)
-		cell.BilledMS = append(cell.BilledMS, inv.BilledMS)
-		if cell.Response = inv.Response; len(inv.Response) > comparison.MaxResponse {
-			cell.Response = nil
-		}
-		total, cpu, delay = total+inv.Duration, cpu+inv.CPU, delay+inv.RunDelay
-	}
-	share.Used = cpu.Seconds() / total.Seconds()
-	share.Starved = delay.Seconds() / total.Seconds()
-	cell.CPUShare = &share
-	return cell, nil
 }
 
 // maxMessage bounds what a cell's error tells of an invocation, in characters.

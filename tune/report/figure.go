@@ -126,7 +126,7 @@ func (r *Report) againstMemory(id, heading, unit string, variants []int, of meas
 	for _, c := range r.measured {
 		if e := of(c); slices.Contains(variants, c.Variant) {
 			values = append(values, e.value)
-			if e.Interval != "" {
+			if e.hi > 0 {
 				values = append(values, e.lo, e.hi)
 			}
 		}
@@ -145,8 +145,8 @@ func (r *Report) againstMemory(id, heading, unit string, variants []int, of meas
 	if x.covers(comparison.MemoryPerVCPU) {
 		f.Reference = &label{x.at(comparison.MemoryPerVCPU), f.Top, megabytes(comparison.MemoryPerVCPU) + " MB = 1 vCPU"}
 	}
-	if r.bounded {
-		f.Hint += "Whiskers: 95 % confidence intervals. "
+	if r.intervals > 0 && id == "time" {
+		f.Hint += "Whiskers: how sure the ratio to the best of the size is. "
 	}
 	f.Hint += "Variants stand side by side at each size."
 	if slices.ContainsFunc(r.measured, func(c *cell) bool { return c.Capped }) {
@@ -159,8 +159,8 @@ func (r *Report) againstMemory(id, heading, unit string, variants []int, of meas
 		l := f.addLine(r, v, func(c *cell) point {
 			e := of(c)
 			p := newPoint(c, x.at(float64(c.Power))+dodge, y.at(e.value), text(e))
-			if e.Interval != "" {
-				p.Title += " " + e.Interval
+			if e.hi > 0 {
+				p.Title += ", " + c.Compared()
 				p.whisker = whisker(p.X, y.at(e.lo), y.at(e.hi))
 			}
 			described = append(described, fmt.Sprintf("%s at %s MB", text(e), megabytes(c.Power)))

@@ -24,6 +24,7 @@ var fixtures = []fixture{
 	{"local", local},
 	{"aws", onAWS},
 	{"few", few},
+	{"rounds", rounds},
 	{"interrupted", interrupted},
 	{"failures", failures},
 	{"hostile", hostile},
@@ -148,6 +149,42 @@ func onAWS() *comparison.Comparison {
 
 func few() *comparison.Comparison { return compare(four, []int{512, 1769}, 3) }
 
+// rounds is a run that measured what was open: sequential is out after its first
+// pairs, unbounded is decided, semaphore as good as the best one, or open where
+// the time ended, and the recommended cell may be too long.
+func rounds() *comparison.Comparison {
+	c := compare(four, []int{128, 512, 1769, 3008}, 15)
+	c.Run.Num, c.Run.ForSec = 30, 45
+	for i := range c.Variants {
+		v := &c.Variants[i]
+		for j := range v.Cells {
+			cell, runs := &v.Cells[j], 8
+			switch {
+			case v.Strategy == "sequential":
+				runs = 2
+				if cell.Power == 128 {
+					runs = 3
+				}
+			case cell.Power == 128:
+				runs = 3
+			case v.Strategy == "semaphore" && cell.Power == 512:
+				for k := range 8 {
+					cell.DurationsMS[k] *= 1 + 0.4*float64(k%2)
+				}
+			case v.Strategy == "unbounded" && cell.Power == 3008:
+				cell.CPUShare.Effect = 0.08
+			case v.Strategy == "pool" && cell.Power == 1769:
+				runs = 15
+			}
+			cell.DurationsMS, cell.BilledMS = cell.DurationsMS[:runs], cell.BilledMS[:runs]
+		}
+		tune(c.Run, v)
+	}
+	c.Recommend()
+	c.Predict()
+	return c
+}
+
 // interrupted is a run that was stopped in the third variant.
 func interrupted() *comparison.Comparison {
 	c := local()
@@ -175,7 +212,7 @@ func failures() *comparison.Comparison {
 	for i := range c.Variants {
 		c.Variants[i].Cells[5].Capped = true
 		if i > 0 {
-			c.Variants[i].Cells[3].CPUShare.Starved = 0.08 + 0.02*float64(i)
+			c.Variants[i].Cells[3].CPUShare.Effect = 0.08 + 0.02*float64(i)
 		}
 	}
 	cell := c.Variants[1].Cell(3008)

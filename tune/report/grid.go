@@ -3,25 +3,16 @@ package report
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"regexp"
-	"slices"
 	"strings"
-
-	"golang.org/x/perf/benchmath"
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/prose"
 )
 
-// minRuns is the least number of runs whose median has a 95 % confidence
-// interval without a distribution being assumed, and about the least with
-// which two cells can be told apart.
-const minRuns = 6
-
-// busy is the share of its time for which a function may have waited for a
-// processor before its figures are doubted.
+// busy is the share of a duration that the machine may have added to it before
+// the figure is doubted.
 const busy = 0.05
 
 const (
@@ -30,7 +21,8 @@ const (
 	markCheapest = "▼"
 	markCapped   = "†"
 	markBusy     = "!"
-	markNoise    = "~"
+	markOpen     = "~"
+	markEqual    = "="
 )
 
 type row struct {
@@ -42,22 +34,21 @@ type cell struct {
 	*comparison.Cell // nil: not begun
 	Variant          int
 	Label            string
-	Power            int           // MB
-	OK               bool          // it has figures; otherwise it failed or was not begun
-	Answer           *event.Answer // of the last invocation; nil where it is not one of this project's function
-	Duration, Cost   estimate      // ms, and dollars a million
-	billed           float64       // ms
-	Best             bool          // the recommended one
+	Power            int              // MB
+	OK               bool             // it has figures; otherwise it failed or was not begun
+	Answer           *event.Answer    // of the last invocation; nil where it is not one of this project's function
+	Duration, Cost   estimate         // ms, and dollars a million
+	ratio            comparison.Ratio // of its durations to those of the best of its size; no pairs where it is that, or on AWS
+	billed           float64          // ms
+	Best             bool             // the recommended one
 }
 
-// estimate is a typical value with what is known of its certainty.
+// estimate is a typical value.
 type estimate struct {
-	value    float64
-	runs     *benchmath.Sample // nil where there are too few for a statistic
-	lo, hi   float64           // 95 % confidence interval, where Interval is not ""
-	Text     string            // 45, or why there is no figure
-	Interval string            // ±3%
-	Marks    string            // ★▲~
+	value  float64
+	lo, hi float64 // as far as its ratio to the best of its size is certain; 0 where that is not known
+	Text   string  // 45, or why there is no figure
+	Marks  string  // ★▲!
 }
 
 // measure is one of the two things that a cell is measured by.
@@ -77,32 +68,58 @@ func (r *Report) newCell(variant, power int) *cell {
 	c.Duration = estimate{value: s.DurationMS, Text: milliseconds(s.DurationMS)}
 	c.Cost = estimate{value: s.CostPerMillion, Text: prose.Thousands(s.CostPerMillion, 2)}
 	c.billed, c.Answer = s.BilledMS, r.answerOf(c.Cell)
-	if r.Mode == comparison.Local && len(c.DurationsMS) >= minRuns {
-		costs := make([]float64, len(c.BilledMS))
-		for i, ms := range c.BilledMS {
-			costs[i] = r.CostPerMillion(power, float64(ms))
-		}
-		c.Duration.bound(c.DurationsMS)
-		c.Cost.bound(costs)
-	}
 	return c
 }
 
-func (e *estimate) bound(runs []float64) {
-	e.runs = benchmath.NewSample(slices.Clone(runs), &benchmath.DefaultThresholds) // it sorts what it is given
-	s := benchmath.AssumeNothing.Summary(e.runs, 0.95)
-	if !math.IsInf(s.Lo, 0) && !math.IsInf(s.Hi, 0) {
-		e.lo, e.hi, e.Interval = s.Lo, s.Hi, "±"+s.PctRangeString()
+// compareWith tells a cell from the best of its size.
+func (r *Report) compareWith(best, c *cell) {
+	c.ratio = comparison.Compare(c.DurationsMS, best.DurationsMS, len(r.Run.Looks()))
+	if len(c.ratio.Pairs) > 0 {
+		r.verdicts[c.ratio.Verdict]++
+	}
+	if c.ratio.Low > 0 {
+		r.intervals++
+		c.Duration.lo, c.Duration.hi = c.Duration.value*c.ratio.Low/c.ratio.Value, c.Duration.value*c.ratio.High/c.ratio.Value
 	}
 }
 
-// alike reports whether the difference of two estimates may be chance.
-func (e *estimate) alike(other *estimate) bool {
-	if e.runs == nil || other.runs == nil {
-		return false
+// worth is a ratio's certainty, in short or in full: ±8%, [1.20, 1.42], = or ~.
+// Of a cell that is out the ratio alone says enough.
+func (c *cell) worth(full bool) string {
+	q := c.ratio
+	interval := fmt.Sprintf("[%s, %s]", decimals(q.Low), decimals(q.High))
+	switch {
+	case q.Verdict == comparison.Out && full:
+		return fmt.Sprintf("(%s to %s)", decimals(q.Low), decimals(q.High))
+	case q.Verdict == comparison.Out:
+		return ""
+	case !full && q.Verdict == comparison.Decided:
+		return fmt.Sprintf("±%.0f%%", 50*(q.High-q.Low)/q.Value)
+	case !(q.Low > 0):
+		interval = ""
 	}
-	d := benchmath.AssumeNothing.Compare(e.runs, other.runs)
-	return d.P > d.Alpha
+	sign := map[comparison.Verdict]string{comparison.Open: markOpen, comparison.Equal: markEqual}[q.Verdict]
+	if !full {
+		return sign
+	}
+	return strings.TrimSpace(interval + " " + sign)
+}
+
+// Compared is how many times as long as the best of its size it takes, and how
+// sure that is; "" of the best.
+func (c *cell) Compared() string {
+	if len(c.ratio.Pairs) == 0 {
+		return ""
+	}
+	return strings.TrimSpace(decimals(c.ratio.Value) + "x " + c.worth(true))
+}
+
+// decimals writes a ratio: 1.31, 27.
+func decimals(ratio float64) string {
+	if ratio < 9.995 {
+		return prose.Thousands(ratio, 2)
+	}
+	return prose.Thousands(ratio, 0)
 }
 
 // answerOf returns the answer of a cell's last invocation where it is that of
@@ -121,8 +138,9 @@ func (r *Report) answerOf(c *comparison.Cell) *event.Answer {
 	return &a
 }
 
-// choose finds the cells that the answer names, and marks every cell. A capped
-// cell is no candidate: on Lambda it would be faster.
+// choose finds the cells that the answer names, compares those of each size,
+// and marks every cell. A capped cell is no candidate: on Lambda it would be
+// faster.
 func (r *Report) choose() {
 	var candidates []*cell
 	_, recommended := r.Recommended()
@@ -134,29 +152,29 @@ func (r *Report) choose() {
 			}
 		}
 	}
-	r.fastest, r.cheapest = least(candidates, durationOf), least(candidates, costOf)
+	r.fastest, r.cheapest = r.least(candidates, comparison.Duration), r.least(candidates, comparison.Cost)
 	for _, row := range r.rows {
-		for _, of := range []measure{durationOf, costOf} {
-			best := least(row.Cells, of)
-			for _, c := range row.Cells {
-				e := of(c)
-				e.Marks = r.marks(c)
-				if c.OK && c != best && e.alike(of(best)) {
-					e.Marks += markNoise
-				}
+		best := r.least(row.Cells, comparison.Duration)
+		for _, c := range row.Cells {
+			if c.OK && c != best {
+				r.compareWith(best, c)
 			}
+			c.Duration.Marks = r.marks(c)
+			c.Cost.Marks = c.Duration.Marks
 		}
 	}
 }
 
 // least returns the cell with the least figure, the first of equals, or nil.
-func least(cells []*cell, of measure) (best *cell) {
-	for _, c := range cells {
-		if c.OK && (best == nil || of(c).value < of(best).value) {
-			best = c
-		}
+func (r *Report) least(cells []*cell, figure func(comparison.Summary) float64) *cell {
+	models := make([]*comparison.Cell, len(cells))
+	for i, c := range cells {
+		models[i] = c.Cell
 	}
-	return best
+	if i := r.Least(models, figure); i >= 0 {
+		return cells[i]
+	}
+	return nil
 }
 
 // marks are those that hold for a cell's duration and cost alike.
@@ -168,11 +186,18 @@ func (r *Report) marks(c *cell) string {
 		return ""
 	}
 	return mark(markBest, c.Best) + mark(markFastest, c == r.fastest) + mark(markCheapest, c == r.cheapest) +
-		mark(markCapped, c.Cell != nil && c.Capped) + mark(markBusy, c.starved())
+		mark(markCapped, c.Cell != nil && c.Capped) + mark(markBusy, c.busy())
 }
 
-// starved reports whether the machine was too busy to trust the cell's figures.
-func (c *cell) starved() bool { return c.OK && c.CPUShare != nil && c.CPUShare.Starved > busy }
+// effect is the share of a cell's duration that the machine may have added.
+func (c *cell) effect() float64 {
+	if !c.OK || c.CPUShare == nil {
+		return 0
+	}
+	return c.CPUShare.Effect
+}
+
+func (c *cell) busy() bool { return c.effect() > busy }
 
 // beside returns the cell of another variant at the same size.
 func (r *Report) beside(c *cell, variant int) *cell {

@@ -89,27 +89,40 @@ func (p page) Layout() string {
 
 func (p page) CellsHint() string {
 	hint := capital(p.Statistic()) + " duration in ms"
-	if p.bounded {
-		hint += " with its 95 % confidence interval"
+	if len(p.verdicts) > 0 {
+		hint += ", how many times as long that is as the best of the size takes, with its 95 % interval"
 	}
 	hint += ", and $ per million invocations."
 	if p.reach > 0 {
-		hint += fmt.Sprintf(" Each dot is a run: its distance from the median, at most ±%.0f %% at the ends.", 100*p.reach)
+		hint += fmt.Sprintf(" Each dot is a pair, two invocations with the same latencies: how far their ratio is from the typical one, at most ±%.0f %% at the ends.", 100*p.reach)
 	}
 	return hint
 }
 
-// reach is how far the strips of dots go from the median, as a share of it: as
-// far as any run did, but not so far that one outlier hides the others. It is
-// 0 where there are no single runs.
+// Detail is what a cell's duration is worth: beside the best of its size, and
+// by how many runs.
+func (p page) Detail(c *cell) string {
+	if p.Mode == comparison.AWS {
+		return ""
+	}
+	runs := count(len(c.DurationsMS), "run")
+	if ratio := c.Compared(); ratio != "" {
+		return ratio + ", " + runs
+	}
+	return runs
+}
+
+// reach is how far the strips of dots go from the typical ratio, as a share of
+// it: as far as any pair did, but not so far that one outlier hides the others.
+// It is 0 where there are no pairs.
 func (r *Report) reach() float64 {
 	most := 0.0
 	for _, c := range r.measured {
-		for _, ms := range c.DurationsMS {
-			most = max(most, math.Abs(ms/c.Duration.value-1))
+		for _, pair := range c.ratio.Pairs {
+			most = max(most, math.Abs(pair/c.ratio.Value-1))
 		}
 	}
-	if r.Mode == comparison.AWS || most == 0 {
+	if most == 0 {
 		return 0
 	}
 	for _, reach := range []float64{0.02, 0.05, 0.1, 0.2} {
@@ -120,14 +133,14 @@ func (r *Report) reach() float64 {
 	return 0.5
 }
 
-// Dots are the runs of a cell on its strip, in percent of its width, those at
-// the same place once: a thousand runs are drawn by fifty dots at most.
+// Dots are the pairs of a cell on its strip, in percent of its width, those at
+// the same place once: a hundred pairs are drawn by fifty dots at most.
 func (p page) Dots(c *cell) (at []int) {
 	if p.reach == 0 {
 		return nil
 	}
-	for _, ms := range c.DurationsMS {
-		off := min(max((ms/c.Duration.value-1)/p.reach, -1), 1)
+	for _, pair := range c.ratio.Pairs {
+		off := min(max((pair/c.ratio.Value-1)/p.reach, -1), 1)
 		at = append(at, 50+2*int(math.Round(25*off)))
 	}
 	slices.Sort(at)
@@ -183,8 +196,10 @@ func (p page) Facts() (facts []fact) {
 		add("Where", "this machine (%s, %s) as a model of Lambda (%s MB = 1 vCPU) and S3",
 			short(r.OS), count(r.CPUs, "core"), megabytes(comparison.MemoryPerVCPU))
 		add("S3 latency", "%s, seed %d: the same draws for every variant and size", p.latency(), r.Seed)
-		add("Durations", "medians of %s a cell after a warm-up, which took the cold start; intervals of 95 %% and comparisons (Mann-Whitney, α = 0.05) without an assumed distribution",
-			count(r.Num, "invocation"))
+		add("Durations", "medians of %s after a warm-up, which took the cold start", p.perCell())
+		add("Comparisons", "by pairs, the invocations of two cells with the same latencies: Hodges and Lehmann’s estimate of the ratio with Wilcoxon’s interval, of 95 %% over all looks (%s). "+
+			"Within %s of 1 it is as good (=), on one side of 1 it is decided, else it is open (~); sizes are measured one after the other, and what the machine did meanwhile is in no interval.",
+			p.looks(), percent(comparison.Zone))
 	}
 	var versions []string
 	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {

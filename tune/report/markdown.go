@@ -44,9 +44,12 @@ func (r *Report) markdownTable(b *strings.Builder, heading string, of measure) {
 		fmt.Fprintf(b, "| %s |", megabytes(row.Power))
 		for _, c := range row.Cells {
 			e := of(c)
-			text := strings.TrimSpace(e.Text + " " + e.Interval)
+			text := e.Text
 			if c.Best {
 				text = "**" + text + "**"
+			}
+			if e == &c.Duration && c.OK {
+				text = strings.TrimSpace(text + " " + escape(c.Compared()))
 			}
 			fmt.Fprintf(b, " %s |", strings.TrimSpace(text+" "+escape(e.Marks)))
 		}

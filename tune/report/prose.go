@@ -63,8 +63,26 @@ func (r *Report) what() string {
 		}
 		subject += " per invocation"
 	}
-	return fmt.Sprintf("%s, %s x %s, %s a cell", subject, kinds,
-		count(len(run.PowerValues), "size"), count(run.Num, "invocation"))
+	return fmt.Sprintf("%s, %s x %s, %s", subject, kinds,
+		count(len(run.PowerValues), "size"), r.perCell())
+}
+
+// perCell says how many invocations a cell has.
+func (r *Report) perCell() string {
+	s := count(r.Run.Num, "invocation")
+	if r.Run.ForSec > 0 {
+		s = "up to " + s
+	}
+	return s + " a cell"
+}
+
+// looks says after how many pairs variants are compared.
+func (r *Report) looks() string {
+	var after []string
+	for _, n := range r.Run.Looks() {
+		after = append(after, strconv.Itoa(n))
+	}
+	return "after " + prose.List(after)
 }
 
 // where says in a sentence by what the figures were measured.
@@ -103,14 +121,57 @@ func (r *Report) answer() string {
 			}
 		}
 	}
-	if rivals := r.rivals(); len(rivals) > 0 {
-		s += fmt.Sprintf(". At that size %s %s not differ from it significantly",
-			prose.List(rivals), plural(len(rivals), "does", "do"))
+	s += r.certainty()
+	if b.busy() {
+		s += fmt.Sprintf(". The machine was busy: its duration may be up to %s too long (%s)", percent(b.effect()), markBusy)
 	}
-	if b.starved() {
-		s += ". The machine was too busy to trust these figures (" + markBusy + "): measure again"
+	for _, c := range r.measured {
+		// Without that share both the duration and its cost would be less.
+		if share := 1 - c.effect(); c.busy() && !c.Capped && c != b && c.product()*share*share < b.product() {
+			s += fmt.Sprintf(". %s may be up to %s too long (%s), and without that it would be the best", c.name(), percent(c.effect()), markBusy)
+		}
 	}
 	return s + "."
+}
+
+func (c *cell) product() float64 { return c.Duration.value * c.Cost.value }
+
+// certainty says how much better the recommended cell is than the next one, of
+// any size, by that in which it is the best.
+func (r *Report) certainty() string {
+	var next *cell
+	var least comparison.Ratio
+	alike := 0
+	for _, c := range r.measured {
+		if c == r.best || c.Capped || len(c.DurationsMS) == 0 {
+			continue
+		}
+		q := comparison.Compare(r.Products(c.Cell), r.Products(r.best.Cell), len(r.Run.Looks()))
+		if next == nil || q.Value < least.Value {
+			next, least = c, q
+		}
+		if q.Verdict == comparison.Open || q.Verdict == comparison.Equal {
+			alike++
+		}
+	}
+	if next == nil {
+		return ""
+	}
+	share := func(ratio float64) string { return fmt.Sprintf("%.0f", 100*(ratio-1)) }
+	s := fmt.Sprintf(". By cost x duration the next is %s: %s %% more", next.name(), share(least.Value))
+	if least.Low > 0 {
+		s += fmt.Sprintf(" [%s, %s]", share(least.Low), share(least.High))
+	}
+	switch {
+	case least.Verdict == comparison.Open:
+		s += ", which leaves open which is better"
+	case least.Verdict == comparison.Equal:
+		s += ", which is as good"
+	}
+	if others := alike - 1; others > 0 {
+		s += fmt.Sprintf("; so %s %s", plural(others, "is", "are"), count(others, "other"))
+	}
+	return s
 }
 
 // basis is how the answer begins: with how much of the comparison there was to
@@ -158,17 +219,6 @@ func (r *Report) baseline() *cell {
 	return nil
 }
 
-// rivals names the variants that cannot be told from the recommended one at
-// its size.
-func (r *Report) rivals() (names []string) {
-	for i := range r.Variants {
-		if c := r.beside(r.best, i); c != r.best && c.Duration.alike(&r.best.Duration) {
-			names = append(names, c.Label)
-		}
-	}
-	return names
-}
-
 // compareLink is Power Tuning's page with sequential against the recommended
 // variant, or "" where there are no two.
 func (r *Report) compareLink() (link, title string) {
@@ -190,8 +240,22 @@ func (r *Report) legend() (lines []string) {
 		lines = append(lines, markBest+" best balance: least cost x duration   "+
 			markFastest+" fastest   "+markCheapest+" cheapest")
 	}
-	if r.bounded {
-		lines = append(lines, markNoise+" no significant difference from the best of the row")
+	if len(r.verdicts) > 0 {
+		line := "1.31x: so many times as long as the best of the row, by pairs"
+		for _, sign := range []struct {
+			occurs  int
+			meaning string
+		}{
+			{r.intervals, ", with its 95 % interval"},
+			{r.verdicts[comparison.Equal], "   " + markEqual + " within " + percent(comparison.Zone) + " of it"},
+			{r.verdicts[comparison.Open], "   " + markOpen + " open which is faster"},
+			{r.verdicts[comparison.Out], "   much slower ones were measured no further"},
+		} {
+			if sign.occurs > 0 {
+				line += sign.meaning
+			}
+		}
+		lines = append(lines, line)
 	}
 	return lines
 }
@@ -200,7 +264,7 @@ func (r *Report) legend() (lines []string) {
 // its remedy.
 func (r *Report) notes() (notes []string) {
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	var capped, starved, retried []string
+	var capped, doubtful, retried []string
 	few, worst, retries := false, 0.0, int64(0)
 	for _, row := range r.rows {
 		if slices.ContainsFunc(row.Cells, func(c *cell) bool { return c.Cell != nil && c.Capped }) {
@@ -208,24 +272,28 @@ func (r *Report) notes() (notes []string) {
 		}
 	}
 	for _, c := range r.measured {
-		few = few || r.Mode == comparison.Local && c.Duration.Interval == ""
-		if c.starved() {
-			starved, worst = append(starved, c.name()), max(worst, c.CPUShare.Starved)
+		few = few || len(c.ratio.Pairs) > 0 && c.ratio.Verdict == comparison.Open && !(c.ratio.Low > 0)
+		if c.busy() {
+			doubtful, worst = append(doubtful, c.name()), max(worst, c.effect())
 		}
 		if c.Answer != nil && c.Answer.Retries > 0 {
 			retried, retries = append(retried, c.name()), max(retries, c.Answer.Retries)
 		}
 	}
-	if few {
-		add("No interval and no %s where a cell has fewer than %d runs: --num %d or more.", markNoise, minRuns, minRuns)
+	switch open := r.verdicts[comparison.Open]; {
+	case few && r.Run.ForSec == 0:
+		add("%s without an interval: so few pairs tell nothing. --num 6 or more.", markOpen)
+	case open > 0 && r.Run.ForSec > 0:
+		add("%s %s open after %s and %s. Longer: --for %s --max %d.", markOpen, count(open, "comparison")+plural(open, " is", " are"),
+			time.Duration(r.Run.ForSec*float64(time.Second)), r.perCell(), time.Duration(2*r.Run.ForSec*float64(time.Second)), 2*r.Run.Num)
 	}
 	if len(capped) > 0 {
 		add("%s Lambda gives %s MB more CPUs than this machine had (%d): there it is faster than shown. Measure these sizes on a machine with more, or on AWS (go run ./tune aws).",
 			markCapped, prose.List(capped), r.Run.CPUs)
 	}
-	if len(starved) > 0 {
-		add("%s The machine was busy, with S3 on it too: threads of %s waited for a processor, together for up to %s of the duration. Measure again with other programs closed, or on a machine with more than %d cores.",
-			markBusy, firstOf(starved), percent(worst), r.Run.CPUs)
+	if len(doubtful) > 0 {
+		add("%s The machine was busy, with S3 on it too: the durations of %s may be too long, by up to %s. Measure again with other programs closed, or on a machine with more than %d cores.",
+			markBusy, firstOf(doubtful), percent(worst), r.Run.CPUs)
 	}
 	if len(retried) > 0 {
 		add("Reads were tried again, up to %s an invocation: %s. S3 gives about 5,500 GETs a second: lower the concurrency.",

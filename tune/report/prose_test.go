@@ -41,19 +41,49 @@ func TestAnAnswerFromPartOfTheCellsSaysSo(t *testing.T) {
 }
 
 func TestAnAnswerThatIsNotToBeTrustedSaysSo(t *testing.T) {
-	const doubt = "The machine was too busy to trust these figures (!): measure again."
+	const doubt = "The machine was busy: its duration may be up to 10 % too long (!)."
 	for _, test := range []struct {
-		starved float64
-		want    bool
+		effect float64
+		want   bool
 	}{{busy / 2, false}, {2 * busy, true}} {
 		c := local()
 		_, cell := c.Recommended()
-		cell.CPUShare.Starved = test.starved
+		cell.CPUShare.Effect = test.effect
 		for view, text := range forPeople(t, c) {
 			// Markdown has entities for signs.
 			if got := strings.Contains(strings.ReplaceAll(text, "&#33;", "!"), doubt); got != test.want {
-				t.Errorf("of a cell that waited for a processor for %g of its time %s says %q: %v, want %v", test.starved, view, doubt, got, test.want)
+				t.Errorf("of a cell that the machine may have held up for %g of its time %s says %q: %v, want %v", test.effect, view, doubt, got, test.want)
 			}
+		}
+	}
+}
+
+// What the machine may have added does not change the answer, which says where
+// it might be another without that.
+func TestAMarkedRivalThatWouldOvertakeIsNamed(t *testing.T) {
+	for _, test := range []struct {
+		effect float64
+		want   bool
+	}{{0.02, false}, {0.2, true}} {
+		c := local()
+		c.Variants[1].Cell(1769).CPUShare.Effect = test.effect
+		for view, text := range forPeople(t, c) {
+			if !strings.Contains(text, "Use unbounded at 3,008 MB") {
+				t.Errorf("%s does not recommend unbounded at 3,008 MB any more", view)
+			}
+			named := strings.Contains(text, "unbounded at 1,769 MB may be up to 20 % too long") && strings.Contains(text, "without that it would be the best")
+			if named != test.want {
+				t.Errorf("of a rival to which the machine may have added %g %s says that it would be the best: %v, want %v", test.effect, view, named, test.want)
+			}
+		}
+	}
+}
+
+func TestTheAnswerSaysHowSureItIs(t *testing.T) {
+	for view, text := range forPeople(t, rounds()) {
+		text = strings.NewReplacer("&#91;", "[", "&#93;", "]").Replace(text)
+		if !strings.Contains(text, "By cost x duration the next is unbounded at 1,769 MB: 11 % more [10, 14].") {
+			t.Errorf("%s does not say how much better than the next the recommended cell is: %s", view, text)
 		}
 	}
 }

@@ -36,14 +36,15 @@ type Report struct {
 	labels                  []string // of the columns
 	strategies              []string // each once
 	rows                    []row
-	measured                []*cell // those with figures
-	bounded                 bool    // a figure has an interval
-	fastest, cheapest, best *cell   // nil where no cell qualifies
+	measured                []*cell                    // those with figures
+	verdicts                map[comparison.Verdict]int // of the cells that are compared by pairs
+	intervals               int
+	fastest, cheapest, best *cell // nil where no cell qualifies
 }
 
 // New computes what the views of a comparison have in common.
 func New(c *comparison.Comparison) *Report {
-	r := &Report{Comparison: c}
+	r := &Report{Comparison: c, verdicts: map[comparison.Verdict]int{}}
 	for _, v := range c.Variants {
 		r.labels = append(r.labels, prose.OneLine(v.Label(), maxLabel))
 		if !slices.Contains(r.strategies, v.Strategy) {
@@ -57,7 +58,6 @@ func New(c *comparison.Comparison) *Report {
 			if cells[i].OK {
 				r.measured = append(r.measured, cells[i])
 			}
-			r.bounded = r.bounded || cells[i].Duration.Interval != ""
 		}
 		r.rows = append(r.rows, row{power, cells})
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/prose"
 )
 
@@ -26,11 +27,7 @@ const width = 80
 func (r *Report) Text(w io.Writer, page string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s%s\n", wrap(r.what()), wrap(r.where()))
-	heading := r.durationHeading()
-	if r.bounded {
-		heading += " with its 95 % confidence interval"
-	}
-	b.WriteString(r.matrix(heading, durationOf))
+	b.WriteString(r.matrix(r.durationHeading(), durationOf))
 	b.WriteString(r.matrix(r.costHeading(), costOf))
 	for _, paragraph := range [][]string{r.legend(), r.notes(), r.failures(), r.advice()} {
 		for _, line := range paragraph {
@@ -67,11 +64,19 @@ func (r *Report) matrix(heading string, of measure) string {
 	for _, row := range r.rows {
 		names = append(names, megabytes(row.Power))
 	}
-	columns := make([]column, len(r.labels))
-	for i := range columns {
-		columns[i] = r.column(i, of)
-	}
 	const memory = 9
+	var columns []column
+	for _, certain := range []bool{true, false} { // where all does not fit, = and ~ tell what is not certain
+		used := memory
+		columns = columns[:0]
+		for i := range r.labels {
+			columns = append(columns, r.column(i, of, certain))
+			used += columns[i].total()
+		}
+		if used <= width {
+			break
+		}
+	}
 	var b strings.Builder
 	b.WriteString(wrap(heading))
 	for first := 0; first < len(columns); {
@@ -97,7 +102,7 @@ func (r *Report) matrix(heading string, of measure) string {
 // with marks behind them.
 type column struct {
 	figures, marks []string
-	width, marked  int // in characters: of the figures with their intervals, and of the marks
+	width, marked  int // in characters: of the figures with their ratios, and of the marks
 }
 
 const gap = 2
@@ -113,23 +118,31 @@ func (c *column) add(figure, marks string) {
 	c.marked = max(c.marked, utf8.RuneCountInString(marks))
 }
 
-func (r *Report) column(variant int, of measure) column {
-	interval := 0 // the room that the intervals take, so that figures stand above each other
-	for _, row := range r.rows {
-		if text := of(row.Cells[variant]).Interval; text != "" {
-			interval = max(interval, 1+utf8.RuneCountInString(text))
+// column lays out a variant's figures, and behind a duration its ratio to the
+// best of its row: with what that is worth or, where it is decided, without.
+func (r *Report) column(variant int, of measure, certain bool) column {
+	ratios := make([]string, len(r.rows))
+	room := 0 // that these take, so that figures stand above each other
+	for i, row := range r.rows {
+		c := row.Cells[variant]
+		if len(c.ratio.Pairs) == 0 || of(c) != &c.Duration {
+			continue
 		}
+		ratios[i] = "  " + decimals(c.ratio.Value) + "x"
+		if worth := c.worth(false); worth != "" && (certain || c.ratio.Verdict != comparison.Decided) {
+			ratios[i] += " " + worth
+		}
+		room = max(room, utf8.RuneCountInString(ratios[i]))
 	}
 	var col column
 	col.add(r.labels[variant], "")
-	for _, row := range r.rows {
+	for i, row := range r.rows {
 		c := row.Cells[variant]
-		e := of(c)
-		text := e.Text
+		text := of(c).Text
 		if c.OK {
-			text += fmt.Sprintf("%*s", interval, e.Interval)
+			text += fmt.Sprintf("%-*s", room, ratios[i])
 		}
-		col.add(text, e.Marks)
+		col.add(text, of(c).Marks)
 	}
 	return col
 }

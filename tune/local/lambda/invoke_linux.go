@@ -145,6 +145,7 @@ func (f *Function) call(ctx context.Context, p *poll, payload []byte, inv *Invoc
 	inv.MaxMemoryMB = after.peakMB
 	inv.CPU = max(0, after.cpu-before.cpu)
 	inv.RunDelay = max(0, after.runDelay-before.runDelay)
+	inv.Lost, inv.Free = f.proc.throttle.lost()
 	inv.Children = after.children != before.children || f.proc.hasChildren()
 	return nil
 }

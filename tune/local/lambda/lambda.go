@@ -36,7 +36,7 @@ const (
 
 // period is the time in which a function may use its quota of processor time,
 // as pwrdrvr/lambda-throttling has measured it from outside.
-const period = 20 * time.Millisecond
+var period = 20 * time.Millisecond
 
 // VCPUs returns the processors that a memory size buys: 1 is one vCPU in full.
 func VCPUs(memoryMB int) float64 { return float64(memoryMB) / comparison.MemoryPerVCPU }
@@ -68,6 +68,8 @@ type Invocation struct {
 
 	CPU      time.Duration // processor time used during Duration
 	RunDelay time.Duration // time its threads were ready to run and had no processor, summed
+	Lost     time.Duration // of Duration, because the machine had no processor for it: an estimate
+	Free     time.Duration // of Duration, in periods whose quota was not used up
 	Children bool          // the function has started processes of its own, which nothing here holds back
 
 	Log []byte // the last 4 KB of what the process has printed

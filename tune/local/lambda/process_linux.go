@@ -69,6 +69,7 @@ func (p *process) run(cmd *exec.Cmd, memoryMB int, started chan<- error) {
 	started <- nil
 	go p.wait(cmd)
 	p.control = p.throttle.run()
+	p.throttle.effect.close()
 	close(p.gone)
 }
 

@@ -31,6 +31,8 @@ type throttle struct {
 	begin   time.Time     // of the period
 	used    time.Duration // the clock at begin
 	debt    time.Duration // used beyond the quota before begin
+	usedUp  bool          // the process was stopped in this period
+	effect  effect        // of the machine
 	outgrew bool          // its memory size, and was killed for it
 	peak    int           // the highest resident memory seen, in MB
 
@@ -58,6 +60,7 @@ func newThrottle(pid, memoryMB int, statm *os.File) *throttle {
 		quota:    time.Duration(VCPUs(memoryMB) * float64(period)),
 		memoryMB: memoryMB,
 		begin:    time.Now(),
+		effect:   effect{pid: pid, threads: map[string]*thread{}},
 		thaw:     make(chan struct{}, 1),
 		gone:     make(chan struct{}),
 	}
@@ -68,6 +71,13 @@ func newThrottle(pid, memoryMB int, statm *os.File) *throttle {
 func (t *throttle) set(m mode) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	switch {
+	case m == throttled:
+		t.effect.start()
+	case t.mode == throttled:
+		t.effect.look(t.usedUp)
+	}
+	t.usedUp = false
 	t.mode = m
 	t.begin, t.used, t.debt = time.Now(), t.clock.now(), 0
 	t.signal(m == frozen)
@@ -137,6 +147,10 @@ func (t *throttle) look() (time.Time, bool) {
 		t.debt = max(0, t.debt+used-t.used-n*bound)
 		t.begin, t.used = t.begin.Add(n*period), used
 		t.watchMemory()
+		if t.mode == throttled {
+			t.effect.look(t.usedUp)
+		}
+		t.usedUp = false
 	}
 	end := t.begin.Add(period)
 	if bound == 0 { // until an invocation begins, which must not wait for this period's end
@@ -145,6 +159,7 @@ func (t *throttle) look() (time.Time, bool) {
 	left := bound - t.debt - (used - t.used)
 	t.signal(left <= 0)
 	if left <= 0 {
+		t.usedUp = true
 		return end, true
 	}
 	soonest := now.Add(max(left/time.Duration(runtime.NumCPU()), step))
@@ -174,6 +189,17 @@ func (t *throttle) memory() (peak int, outgrew bool) {
 		return t.memoryMB, true
 	}
 	return t.peak, false
+}
+
+// lost returns how much of the invocation the machine took, and how much of it
+// passed in periods whose quota was not used up.
+func (t *throttle) lost() (lost, free time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mode == throttled {
+		t.effect.look(t.usedUp)
+	}
+	return t.effect.lost, t.effect.free
 }
 
 // sleepUntil sleeps on this very thread: Go's own timers round to 1 ms.

@@ -67,6 +67,8 @@ func Start(latency Latency, seed uint64, logs *log.Logger) (*Server, error) {
 				Certificates: []tls.Certificate{cert},
 				MinVersion:   tls.VersionTLS12,
 				NextProtos:   []string{"http/1.1"}, // S3 speaks no HTTP/2
+				// An object of 9 KB is one record, not eight.
+				DynamicRecordSizingDisabled: true,
 			},
 			TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 		},
@@ -86,17 +88,17 @@ func (s *Server) CA() []byte { return s.ca }
 
 // Put stores an object, in a bucket that it makes where there is none.
 func (s *Server) Put(bucket, key string, body []byte) error {
+	const contentType = "application/json"
+	modified := time.Now().UTC().Format(http.TimeFormat)
 	err := s.model.backend.CreateBucket(bucket)
 	if err == nil || gofakes3.HasErrorCode(err, gofakes3.ErrBucketAlreadyExists) {
-		_, err = s.model.backend.PutObject(bucket, key, map[string]string{
-			"Content-Type":  "application/json",
-			"Last-Modified": time.Now().UTC().Format(http.TimeFormat),
-		}, bytes.NewReader(body), int64(len(body)), nil)
+		_, err = s.model.backend.PutObject(bucket, key, map[string]string{"Content-Type": contentType, "Last-Modified": modified},
+			bytes.NewReader(body), int64(len(body)), nil)
 	}
 	if err != nil {
 		return fmt.Errorf("storing %s in the local S3: %w", key, err)
 	}
-	s.model.checksums.Store("/"+bucket+"/"+key, crc32Of(body))
+	s.model.objects.Store("/"+bucket+"/"+key, newObject(body, modified, contentType))
 	return nil
 }
 
@@ -112,6 +114,12 @@ func (s *Server) Begin(k int) {
 // were answered SlowDown.
 func (s *Server) Counters() (reads, slowDowns int64) {
 	return s.model.served.Load(), s.model.slowDowns.Load()
+}
+
+// Waited returns the time from GETs to their answers since the start, over all
+// of them, and how much of that was not their latency but the machine's.
+func (s *Server) Waited() (all, late time.Duration) {
+	return time.Duration(s.model.waited.Load()), time.Duration(s.model.late.Load())
 }
 
 // Close ends the server and its connections.

@@ -1,0 +1,150 @@
+package comparison
+
+import (
+	"math"
+	"slices"
+)
+
+const (
+	// Alpha is the chance that an interval does not hold the truth, over all
+	// looks at a pair of variants together.
+	Alpha = 0.05
+
+	// Zone is the difference that nobody need care about: variants within it of
+	// each other count as equal.
+	Zone = 0.10
+
+	// Between two variants that differ so much in each of their first pairs the
+	// question is settled: so much slower in two pairs, or in three.
+	outAfterTwo, outAfterThree = 4.0, 2.0
+)
+
+// Looks are the numbers of pairs after which variants are compared. A variant
+// that is looked at after every round is found different by chance sooner or
+// later; so there are three looks at most, from about the least number of pairs
+// that can tell anything up to Num, and each has a third of Alpha for its error.
+// Together that is Alpha at most, however the looks depend on each other. Where
+// the number of invocations is fixed there is one.
+func (s Spec) Looks() (looks []int) {
+	const first, most = 8, 3
+	if s.ForSec == 0 || s.Num <= first {
+		return []int{s.Num}
+	}
+	growth := math.Pow(float64(s.Num)/first, 1.0/(most-1))
+	for n := float64(first); len(looks) < most; n *= growth {
+		looks = append(looks, int(math.Round(n)))
+	}
+	return slices.Compact(looks)
+}
+
+// Verdict is what is known of two variants.
+type Verdict int
+
+const (
+	Open    Verdict = iota // not which is faster
+	Equal                  // they are within Zone of each other
+	Decided                // one is faster
+	Out                    // one is so much slower that no more was measured
+)
+
+// Ratio is how long one cell takes beside another, by pairs: the invocations
+// of both whose reads had the same latencies.
+type Ratio struct {
+	Value     float64   // typically: the Hodges-Lehmann estimate
+	Low, High float64   // the interval of 95 %, of an Out the range; NaN where the pairs are too few for one
+	Pairs     []float64 // the single ratios, in the order of the rounds
+	Verdict   Verdict
+}
+
+// Compare compares what was measured in the same rounds, at one of so many
+// looks. The logarithms of the ratios are taken for symmetric and for nothing
+// else: their pseudomedian and its interval are those of Wilcoxon's signed
+// ranks, exact for any number of pairs.
+func Compare(values, base []float64, looks int) Ratio {
+	r := Ratio{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
+	var means []float64 // of each two logarithms, and of each with itself: the Walsh averages
+	for k := range min(len(values), len(base), maxPairs) {
+		r.Pairs = append(r.Pairs, values[k]/base[k])
+		for _, other := range r.Pairs {
+			means = append(means, math.Log(r.Pairs[k]*other)/2)
+		}
+	}
+	n := len(r.Pairs)
+	if n == 0 {
+		return r
+	}
+	slices.Sort(means)
+	r.Value = math.Exp(Median(means))
+	least, most := slices.Min(r.Pairs), slices.Max(r.Pairs)
+	if drop := signedRankTail(n, Alpha/float64(looks)/2); drop > 0 {
+		r.Low, r.High = math.Exp(means[drop-1]), math.Exp(means[len(means)-drop])
+	} else if n >= 2 && least > outAfterTwo || n >= 3 && least > outAfterThree {
+		r.Low, r.High, r.Verdict = least, most, Out
+	}
+	switch {
+	case r.Verdict == Out:
+	case r.Low >= 1/(1+Zone) && r.High <= 1+Zone:
+		r.Verdict = Equal
+	case r.Low > 1 || r.High < 1:
+		r.Verdict = Decided
+	}
+	return r
+}
+
+// maxPairs bounds what a comparison takes, which grows with the square of the
+// pairs: of a hundred the interval is far narrower than Zone.
+const maxPairs = 100
+
+// signedRankTail returns how many of the least and of the greatest Walsh
+// averages of n pairs lie outside the interval whose error is alpha on each
+// side: the largest c with P(W < c) <= alpha, where W is Wilcoxon's signed rank
+// sum. It is 0 where n is too small for an interval.
+func signedRankTail(n int, alpha float64) int {
+	chance := make([]float64, n*(n+1)/2+1) // that the ranks up to n add up to each sum
+	chance[0] = 1
+	for rank := 1; rank <= n; rank++ {
+		for sum := len(chance) - 1; sum >= 0; sum-- {
+			if chance[sum] /= 2; sum >= rank {
+				chance[sum] += chance[sum-rank] / 2
+			}
+		}
+	}
+	below := 0.0
+	for c, p := range chance {
+		if below += p; below > alpha {
+			return c
+		}
+	}
+	return 0
+}
+
+// Least returns which of the cells has the least figure, the first of equals,
+// or -1 where none has any. Two cells are compared by the rounds that both
+// have: others had other latencies.
+func (c *Comparison) Least(cells []*Cell, figure func(Summary) float64) int {
+	best := -1
+	of := func(cell *Cell, rounds int) float64 {
+		common := *cell
+		common.DurationsMS, common.BilledMS = cell.DurationsMS[:rounds], cell.BilledMS[:rounds]
+		s, _ := c.Summarize(&common)
+		return figure(s)
+	}
+	for i, cell := range cells {
+		if _, ok := c.Summarize(cell); !ok {
+			continue
+		}
+		if best >= 0 {
+			rounds := min(len(cell.DurationsMS), len(cells[best].DurationsMS))
+			if of(cell, rounds) >= of(cells[best], rounds) {
+				continue
+			}
+		}
+		best = i
+	}
+	return best
+}
+
+// The figures of a summary by which cells are compared.
+func Duration(s Summary) float64 { return s.DurationMS }
+func Cost(s Summary) float64     { return s.CostPerMillion }
+func Product(s Summary) float64  { return s.DurationMS * s.CostPerMillion }

@@ -1,0 +1,272 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/local/lambda"
+)
+
+// A race measures the cells of one memory size side by side: round k invokes
+// every variant with the latencies of k, one after the other, in an order that
+// changes, so that whatever else the machine does meets all of them alike.
+// Between their turns their processes are frozen.
+type race struct {
+	*Tuner
+	*comparison.Comparison
+	power  int
+	racers []*racer // one a variant
+	tell   func(now string, done *racer) error
+	order  *rand.Rand
+	begin  time.Time
+	time   time.Duration // that it may take, where its number of rounds is not fixed
+
+	reads               int64         // S3's, before the race
+	spent, own, control time.Duration // processor time: of the functions; of this process, before the race; of the throttles
+}
+
+// racer is a variant in a race.
+type racer struct {
+	*comparison.Result
+	cell  *comparison.Cell
+	f     *lambda.Function   // nil unless it is in the race
+	ended time.Time          // its last invocation
+	took  time.Duration      // its last turn
+	last  *lambda.Invocation // of the round that runs; nil before its turn
+
+	lost time.Duration // of it, to the machine
+
+	total, cpu, delay, effect time.Duration
+}
+
+// closing is how long a process may be frozen and still have the connections
+// that it keeps: the handler's are given up after 10 s of silence.
+var closing = 5 * time.Second
+
+// leastRounds is how many rounds count in any race, whatever its time: after
+// them a variant that is much slower is known to be.
+const leastRounds = 3
+
+// run makes the rounds. A cell is in its Result once it is whole; those of a
+// race that was cut off have the rounds that were whole.
+func (r *race) run(ctx context.Context) (err error) {
+	r.begin, r.own = time.Now(), ownTime()
+	r.reads, _ = r.s3.Counters()
+	defer func() {
+		for _, v := range r.racers {
+			if v.f != nil {
+				err = errors.Join(err, r.leave(v))
+			}
+		}
+		r.explain()
+	}()
+	for i := range r.Variants {
+		v := &racer{Result: &r.Variants[i]}
+		r.racers = append(r.racers, v)
+		if v.cell = v.Cell(r.power); v.cell != nil {
+			continue
+		}
+		if err := r.enter(v); err != nil {
+			return err
+		}
+	}
+	for k := 0; ; k++ { // 0 is the warm-up
+		running := slices.DeleteFunc(slices.Clone(r.racers), func(v *racer) bool { return v.f == nil })
+		if len(running) == 0 {
+			return nil
+		}
+		r.order.Shuffle(len(running), func(i, j int) { running[i], running[j] = running[j], running[i] })
+		for _, v := range running {
+			if err := r.turn(ctx, v, k); err != nil {
+				return err
+			}
+		}
+		for _, v := range running {
+			v.count(k)
+		}
+		for _, v := range running {
+			if v.cell.Error != "" || r.settled(v, k) {
+				if err := r.leave(v); err != nil {
+					return err
+				}
+			}
+		}
+		if r.over(k) {
+			return nil
+		}
+	}
+}
+
+// enter gives a variant an environment of its own.
+func (r *race) enter(v *racer) (err error) {
+	v.f, err = lambda.New(lambda.Config{
+		Path:     r.path,
+		Env:      r.env,
+		MemoryMB: r.power,
+		Timeout:  r.Run.Timeout(),
+		Name:     "parallel-io",
+		Region:   r.Run.Region,
+		Log:      r.Output,
+		Errors:   r.Verbose,
+	})
+	if err != nil {
+		return err
+	}
+	r.functions.Store(v.f, nil)
+	v.cell = &comparison.Cell{Power: r.power, Capped: lambda.VCPUs(r.power) > float64(r.Run.CPUs)}
+	return nil
+}
+
+// turn invokes a variant with the latencies of round k: after a pause that
+// its connections may not have outlived twice, and the first does not count.
+func (r *race) turn(ctx context.Context, v *racer, k int) error {
+	if err := r.tell(fmt.Sprintf("%s at %d MB", v.Label(), r.power), nil); err != nil {
+		return err
+	}
+	rounds := []int{k}
+	if k > 0 {
+		select {
+		case <-time.After(time.Duration(r.Run.SleepBetweenRunsMS) * time.Millisecond):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if time.Since(v.ended) > closing {
+			rounds = []int{0, k}
+		}
+	}
+	begin := time.Now()
+	defer func() { v.took = time.Since(begin) }()
+	for _, latencies := range rounds {
+		r.s3.Begin(latencies)
+		waited, late := r.s3.Waited()
+		inv, err := v.f.Invoke(ctx, v.Payload)
+		if err != nil {
+			return err
+		}
+		v.last, v.ended = &inv, time.Now()
+		v.lost = inv.Lost
+		// A read that comes late holds up what waits for it, but nothing that waits
+		// for the quota.
+		if all, beyond := r.s3.Waited(); all > waited {
+			v.lost += time.Duration(float64(inv.Free) * float64(beyond-late) / float64(all-waited))
+		}
+		r.spent += inv.CPU
+		r.Verbose.Print(inv.Report(r.power))
+		v.cell.MaxMemoryMB = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB)
+		if failure := check(inv, r.Run.Repeat); failure != "" {
+			*v.cell = comparison.Cell{
+				Power:       r.power,
+				Capped:      v.cell.Capped,
+				MaxMemoryMB: inv.MaxMemoryMB,
+				OutOfMemory: inv.OutOfMemory,
+				Error:       fmt.Sprintf("invocation %d of %d: %s", k+1, r.Run.Num+1, failure),
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// count adds a variant's last invocation to its cell, once the round is whole.
+func (v *racer) count(k int) {
+	inv := v.last
+	v.last = nil
+	if v.cell.Error != "" {
+		return
+	}
+	ms := lambda.Milliseconds(inv.Duration)
+	if k == 0 {
+		v.cell.InitMS = lambda.Milliseconds(inv.Init)
+		v.cell.WarmUp = &comparison.WarmUp{DurationMS: ms, BilledMS: inv.BilledMS}
+		return
+	}
+	v.cell.DurationsMS = append(v.cell.DurationsMS, ms)
+	v.cell.BilledMS = append(v.cell.BilledMS, inv.BilledMS)
+	if v.cell.Response = inv.Response; len(inv.Response) > comparison.MaxResponse {
+		v.cell.Response = nil
+	}
+	v.total, v.cpu, v.delay, v.effect = v.total+inv.Duration, v.cpu+inv.CPU, v.delay+inv.RunDelay, v.effect+min(v.lost, inv.Duration)
+}
+
+// settled reports whether a variant has been compared with the best one, after
+// round k.
+func (r *race) settled(v *racer, k int) bool {
+	if r.Run.ForSec == 0 {
+		return false
+	}
+	cells := make([]*comparison.Cell, len(r.racers))
+	for i, v := range r.racers {
+		cells[i] = v.cell
+	}
+	i := r.Least(cells, comparison.Duration)
+	if i < 0 || r.racers[i] == v {
+		return false
+	}
+	best, looks := r.racers[i], r.Run.Looks()
+	of := comparison.Compare(v.cell.DurationsMS, best.cell.DurationsMS, len(looks))
+	return of.Verdict == comparison.Out || of.Verdict != comparison.Open && slices.Contains(looks, k) ||
+		best.f == nil && k >= len(best.cell.DurationsMS) // it was measured earlier: there will be no more pairs
+}
+
+// over reports whether there is no further round after round k: with no rival
+// left the best one goes on to the first look, to be compared with the other
+// sizes, and rounds that come too late for another look tell nothing.
+func (r *race) over(k int) bool {
+	if r.Run.ForSec == 0 || k == 0 {
+		return k >= r.Run.Num
+	}
+	looks, running, round := r.Run.Looks(), 0, time.Duration(0)
+	for _, v := range r.racers {
+		if v.f != nil {
+			running, round = running+1, round+v.took
+		}
+	}
+	if k >= r.Run.Num || running <= 1 && k >= looks[0] {
+		return true
+	}
+	next := looks[slices.IndexFunc(looks, func(n int) bool { return n > k })]
+	limit := r.time
+	if k < looks[0] {
+		limit += limit / 2 // a size of which nothing is known costs the later ones more than it takes from them
+	}
+	return k >= leastRounds && time.Since(r.begin)+time.Duration(next-k)*round > limit
+}
+
+// leave ends a variant's environment, and puts its cell into the comparison.
+func (r *race) leave(v *racer) error {
+	err := v.f.Close()
+	r.functions.Delete(v.f)
+	r.control += v.f.Control()
+	v.f = nil
+	n := len(v.cell.DurationsMS)
+	if n == 0 && v.cell.Error == "" {
+		return err // cut off in its warm-up
+	}
+	if n > 0 {
+		total := v.total.Seconds()
+		v.cell.CPUShare = &comparison.CPUShare{Target: lambda.VCPUs(r.power), Used: v.cpu.Seconds() / total, Starved: v.delay.Seconds() / total,
+			Effect: v.effect.Seconds() / total}
+	}
+	v.Cells = append(v.Cells, *v.cell)
+	slices.SortFunc(v.Cells, func(a, b comparison.Cell) int { return a.Power - b.Power })
+	var errTuning error
+	v.Tuning, errTuning = analyze(&r.Run, v.Result)
+	return cmp.Or(err, errTuning, r.tell("", v))
+}
+
+// explain says what the model itself has cost.
+func (r *race) explain() {
+	reads, slowDowns := r.s3.Counters()
+	if reads -= r.reads; reads == 0 {
+		return
+	}
+	a := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(reads) }
+	r.Verbose.Printf("%d MB: CPU a read: function %.0f us, S3 %.0f us; throttle %.1f %% of a core; %d reads, %d SlowDown since the start",
+		r.power, a(r.spent), a(ownTime()-r.own-r.control), 100*r.control.Seconds()/time.Since(r.begin).Seconds(), reads, slowDowns)
+}
