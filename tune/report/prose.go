@@ -157,8 +157,11 @@ func (r *Report) certainty() string {
 	if next == nil {
 		return ""
 	}
-	share := func(ratio float64) string { return fmt.Sprintf("%.0f", 100*(ratio-1)) }
-	s := fmt.Sprintf(". By cost x duration the next is %s: %s %% more", next.name(), share(least.Value))
+	share, unit := func(ratio float64) string { return fmt.Sprintf("%.0f", 100*(ratio-1)) }, " % more"
+	if least.Value >= 2 {
+		share, unit = decimals, " times as much"
+	}
+	s := fmt.Sprintf(". By cost x duration the next is %s: %s%s", next.name(), share(least.Value), unit)
 	if least.Low > 0 {
 		s += fmt.Sprintf(" [%s, %s]", share(least.Low), share(least.High))
 	}
