@@ -60,6 +60,7 @@ func TestReadRefusesWhatNoRunWrote(t *testing.T) {
 		{"function", func(c *comparison.Comparison) { c.Run.Function = large }, "run: length of the names 16416: it must be a whole number from 0 to"},
 		{"payload", func(c *comparison.Comparison) { c.Variants[0].Payload = []byte(`"` + strings.Repeat("x", 6<<20) + `"`) }, "payload of sequential has 6291458 bytes: Lambda takes 6291456 at most"},
 		{"starved", func(c *comparison.Comparison) { c.Variants[0].Cells[0].CPUShare.Starved = -1 }, "cpu_share starved -1: it must be from 0 to"},
+		{"effect", func(c *comparison.Comparison) { c.Variants[0].Cells[0].CPUShare.Effect = 2 }, "cpu_share effect 2: it must be from 0 to 1"},
 		{"recommendation", func(c *comparison.Comparison) { c.Recommendation.Power = 513 }, "the recommendation names no cell that was measured"},
 		{"recommendation of a failure", func(c *comparison.Comparison) { _, cell := c.Recommended(); cell.Error = "x" }, "the recommendation names no cell that was measured"},
 	} {

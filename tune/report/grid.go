@@ -189,6 +189,32 @@ func (r *Report) marks(c *cell) string {
 		mark(markCapped, c.Cell != nil && c.Capped) + mark(markBusy, c.busy())
 }
 
+// legend explains the marks that occur.
+func (r *Report) legend() (lines []string) {
+	if r.best != nil {
+		lines = append(lines, markBest+" best balance: least cost x duration   "+
+			markFastest+" fastest   "+markCheapest+" cheapest")
+	}
+	if len(r.verdicts) > 0 {
+		line := "1.31x: so many times as long as the best of the row, by pairs"
+		for _, sign := range []struct {
+			occurs  int
+			meaning string
+		}{
+			{r.intervals, ", with its 95 % interval"},
+			{r.verdicts[comparison.Equal], "   " + markEqual + " within " + percent(comparison.Zone) + " of it"},
+			{r.verdicts[comparison.Open], "   " + markOpen + " open which is faster"},
+			{r.verdicts[comparison.Out], "   much slower ones were measured no further"},
+		} {
+			if sign.occurs > 0 {
+				line += sign.meaning
+			}
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
 // effect is the share of a cell's duration that the machine may have added.
 func (c *cell) effect() float64 {
 	if !c.OK || c.CPUShare == nil {

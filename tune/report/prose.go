@@ -125,53 +125,17 @@ func (r *Report) answer() string {
 	if b.busy() {
 		s += fmt.Sprintf(". The machine was busy: its duration may be up to %s too long (%s)", percent(b.effect()), markBusy)
 	}
+	var better []string
 	for _, c := range r.measured {
 		// Without that share both the duration and its cost would be less.
 		if share := 1 - c.effect(); c.busy() && !c.Capped && c != b && c.product()*share*share < b.product() {
-			s += fmt.Sprintf(". %s may be up to %s too long (%s), and without that it would be the best", c.name(), percent(c.effect()), markBusy)
+			better = append(better, c.name())
 		}
+	}
+	if len(better) > 0 {
+		s += fmt.Sprintf(". Without what the machine may have added to it (%s), %s would be better", markBusy, firstOf(better))
 	}
 	return s + "."
-}
-
-func (c *cell) product() float64 { return c.Duration.value * c.Cost.value }
-
-// certainty says how much better the recommended cell is than the next one, of
-// any size, by that in which it is the best.
-func (r *Report) certainty() string {
-	var next *cell
-	var least comparison.Ratio
-	alike := 0
-	for _, c := range r.measured {
-		if c == r.best || c.Capped || len(c.DurationsMS) == 0 {
-			continue
-		}
-		q := comparison.Compare(r.Products(c.Cell), r.Products(r.best.Cell), len(r.Run.Looks()))
-		if next == nil || q.Value < least.Value {
-			next, least = c, q
-		}
-		if q.Verdict == comparison.Open || q.Verdict == comparison.Equal {
-			alike++
-		}
-	}
-	if next == nil {
-		return ""
-	}
-	share := func(ratio float64) string { return fmt.Sprintf("%.0f", 100*(ratio-1)) }
-	s := fmt.Sprintf(". By cost x duration the next is %s: %s %% more", next.name(), share(least.Value))
-	if least.Low > 0 {
-		s += fmt.Sprintf(" [%s, %s]", share(least.Low), share(least.High))
-	}
-	switch {
-	case least.Verdict == comparison.Open:
-		s += ", which leaves open which is better"
-	case least.Verdict == comparison.Equal:
-		s += ", which is as good"
-	}
-	if others := alike - 1; others > 0 {
-		s += fmt.Sprintf("; so %s %s", plural(others, "is", "are"), count(others, "other"))
-	}
-	return s
 }
 
 // basis is how the answer begins: with how much of the comparison there was to
@@ -232,32 +196,6 @@ func (r *Report) compareLink() (link, title string) {
 		}
 	}
 	return "", ""
-}
-
-// legend explains the marks that occur.
-func (r *Report) legend() (lines []string) {
-	if r.best != nil {
-		lines = append(lines, markBest+" best balance: least cost x duration   "+
-			markFastest+" fastest   "+markCheapest+" cheapest")
-	}
-	if len(r.verdicts) > 0 {
-		line := "1.31x: so many times as long as the best of the row, by pairs"
-		for _, sign := range []struct {
-			occurs  int
-			meaning string
-		}{
-			{r.intervals, ", with its 95 % interval"},
-			{r.verdicts[comparison.Equal], "   " + markEqual + " within " + percent(comparison.Zone) + " of it"},
-			{r.verdicts[comparison.Open], "   " + markOpen + " open which is faster"},
-			{r.verdicts[comparison.Out], "   much slower ones were measured no further"},
-		} {
-			if sign.occurs > 0 {
-				line += sign.meaning
-			}
-		}
-		lines = append(lines, line)
-	}
-	return lines
 }
 
 // notes are the footnotes: what makes figures doubtful or absent, each with

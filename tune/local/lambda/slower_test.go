@@ -25,7 +25,7 @@ import (
 // is left between the two is what the machine has added. Where the estimate is
 // below 5 % they must agree within 7 %. It is told in percent.
 func BenchmarkSlowerClock(b *testing.B) {
-	const slower, rounds = 4, 9
+	const slower, rounds = 4, 6
 	dir := b.TempDir()
 	handler := filepath.Join(dir, "bootstrap")
 	if err := build.Function(b.Context(), "../../..", "./handler", runtime.GOARCH, handler); err != nil {
