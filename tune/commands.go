@@ -43,7 +43,8 @@ func run(ctx context.Context, args []string, s *session) error {
 		kong.Name("go run ./tune"), kong.Writers(s.stdout, s.stderr), kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 80, NoExpandSubcommands: true}), kong.Help(help),
 		kong.Vars{"strategies": strings.Join(strategies.Names(), ", "), "bounded": prose.List(bounded()), "none": comparison.None,
-			"max_concurrency": strconv.Itoa(event.MaxConcurrency), "concurrency": strconv.Itoa(event.DefaultConcurrency)},
+			"max_concurrency": strconv.Itoa(event.MaxConcurrency), "concurrency": strconv.Itoa(event.DefaultConcurrency),
+			"min_factor": fmt.Sprint(comparison.MinFactor), "max_factor": fmt.Sprint(comparison.MaxFactor)},
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),
 	)
 	if err != nil {

@@ -25,6 +25,7 @@ type onThisMachine struct {
 	selection
 
 	Latency  string   `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, or a fixed duration such as 15ms (apg)."`
+	CPU      *float64 `name:"cpu" group:"On this machine (Linux)" placeholder:"FACTOR" help:"How many of Lambda's vCPUs a core of this machine is, ${min_factor} to ${max_factor} (measured, for --arch)."`
 	Seed     uint64   `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Of the latencies: the same seed, the same latencies (1)."`
 	Object   string   `group:"On this machine (Linux)" placeholder:"FILE" default:"sample.json" help:"What S3 holds (sample.json)."`
 	Function string   `group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"A Go package, or an executable that speaks the Lambda Runtime API: your own, whose answer may be any JSON (./handler)."`
@@ -51,6 +52,9 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) (err error) {
 	c := comparison.New(spec, time.Now())
 	c.Run.OS = runtime.GOOS + "/" + runtime.GOARCH
 	c.Run.CPUs = min(runtime.NumCPU(), runtime.GOMAXPROCS(0)) // by affinity, and by a container's limit
+	if l.CPU != nil {
+		c.Run.CPU = &comparison.CPU{Factor: *l.CPU, Source: "--cpu"}
+	}
 	if l.DryRun {
 		return printPlan(s.stdout, l.JSON, c)
 	}
@@ -98,6 +102,9 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 	}
 	spec.Seed, spec.Latency, spec.LatencyMeanMS = l.Seed, latency.String(), float64(latency.Mean().Microseconds())/1e3
 	spec.Function = l.Function
+	if f := l.CPU; f != nil && !(*f >= comparison.MinFactor && *f <= comparison.MaxFactor) {
+		return spec, p, fmt.Errorf("--cpu %g: it must be from %g to %g", *f, comparison.MinFactor, comparison.MaxFactor)
+	}
 	for _, e := range l.Env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
 			return spec, p, fmt.Errorf("--env %s: it must be KEY=VALUE", e)

@@ -24,7 +24,7 @@ func (c *Comparison) Predict() {
 			continue
 		}
 		perRead := cell.CPUShare.Used * Median(cell.DurationsMS) / float64(c.Run.Repeat)
-		share := min(cell.CPUShare.Target, float64(c.Run.CPUs))
+		share := min(cell.CPUShare.Target, c.Run.VCPUs(float64(c.Run.CPUs)))
 		if !(perRead > 0) {
 			continue // there is no figure of CPU
 		}

@@ -112,6 +112,13 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 			return err
 		}
 	}
+	if c.Run.CPU == nil {
+		factor, err := lambda.Speed(c.Run.Arch)
+		if err != nil {
+			return err
+		}
+		c.Run.CPU = &comparison.CPU{Factor: factor, Source: "measured"}
+	}
 	c.Run.Versions = versions(t.path)
 	p := comparison.Progress{Total: len(c.Variants) * len(c.Run.PowerValues)}
 	p.Done, _ = c.Measured()
@@ -150,6 +157,8 @@ func (t *Tuner) measure(ctx context.Context, run *comparison.Run, v comparison.V
 		Path:     t.path,
 		Env:      t.env,
 		MemoryMB: power,
+		Arch:     run.Arch,
+		Speed:    run.VCPUs(1),
 		Timeout:  run.Timeout(),
 		Name:     "parallel-io",
 		Region:   run.Region,
@@ -161,7 +170,7 @@ func (t *Tuner) measure(ctx context.Context, run *comparison.Run, v comparison.V
 	}
 	t.function.Store(f)
 	share := comparison.CPUShare{Target: lambda.VCPUs(power)}
-	cell = comparison.Cell{Power: power, Capped: share.Target > float64(run.CPUs)}
+	cell = comparison.Cell{Power: power}
 	var total, cpu, delay, spent time.Duration
 	start, own := time.Now(), ownTime()
 	before, _ := t.s3.Counters()
@@ -193,7 +202,6 @@ func (t *Tuner) measure(ctx context.Context, run *comparison.Run, v comparison.V
 		if failure := check(inv, run.Repeat); failure != "" {
 			return comparison.Cell{
 				Power:       power,
-				Capped:      cell.Capped,
 				MaxMemoryMB: inv.MaxMemoryMB,
 				OutOfMemory: inv.OutOfMemory,
 				Error:       fmt.Sprintf("invocation %d of %d: %s", k+1, run.Num+1, failure),
@@ -212,11 +220,18 @@ func (t *Tuner) measure(ctx context.Context, run *comparison.Run, v comparison.V
 		}
 		total, cpu, delay = total+inv.Duration, cpu+inv.CPU, delay+inv.RunDelay
 	}
-	share.Used = cpu.Seconds() / total.Seconds()
+	cores := cpu.Seconds() / total.Seconds()
+	share.Used = run.VCPUs(cores)
 	share.Starved = delay.Seconds() / total.Seconds()
+	cell.Capped = share.Target > run.VCPUs(float64(run.CPUs)) && cores+share.Starved > mostCores*float64(run.CPUs)
 	cell.CPUShare = &share
 	return cell, nil
 }
+
+// mostCores is the share of this machine's cores above which they are what held
+// a function up: what it used and what its threads waited for. The local S3 uses
+// the rest.
+const mostCores = 0.75
 
 // maxMessage bounds what a cell's error tells of an invocation, in characters.
 const maxMessage = 400

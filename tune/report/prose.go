@@ -74,8 +74,8 @@ func (r *Report) where() string {
 		return fmt.Sprintf("on AWS by Lambda Power Tuning: %s, %s, means of the runs without the outer %s",
 			prose.OneLine(run.Region, maxName), prose.OneLine(run.Arch, maxName), percent(2*run.DiscardTopBottom))
 	}
-	return fmt.Sprintf("local model: %s MB = 1 vCPU, S3 latency %s, seed %d, %s %s, %s", megabytes(comparison.MemoryPerVCPU),
-		r.latency(), run.Seed, prose.OneLine(run.Versions["go"], maxName), prose.OneLine(run.OS, maxName), count(run.CPUs, "core"))
+	return fmt.Sprintf("local model: %s MB = 1 vCPU, 1 core = %.1f Lambda vCPUs, S3 latency %s, seed %d, %s %s, %s", megabytes(comparison.MemoryPerVCPU),
+		run.VCPUs(1), r.latency(), run.Seed, prose.OneLine(run.Versions["go"], maxName), prose.OneLine(run.OS, maxName), count(run.CPUs, "core"))
 }
 
 // latency names the profile, with its median for those who read apg for the
@@ -220,8 +220,8 @@ func (r *Report) notes() (notes []string) {
 		add("No interval and no %s where a cell has fewer than %d runs: --num %d or more.", markNoise, minRuns, minRuns)
 	}
 	if len(capped) > 0 {
-		add("%s Lambda gives %s MB more CPUs than this machine had (%d): there it is faster than shown. Measure these sizes on a machine with more, or on AWS (go run ./tune aws).",
-			markCapped, prose.List(capped), r.Run.CPUs)
+		add("%s Lambda gives %s MB more processor time than the %s of this machine, and the function would have used it: there it is faster than shown. Measure these sizes on a machine with more, or on AWS (go run ./tune aws).",
+			markCapped, prose.List(capped), count(r.Run.CPUs, "core"))
 	}
 	if len(starved) > 0 {
 		add("%s The machine was busy, with S3 on it too: threads of %s waited for a processor, together for up to %s of the duration. Measure again with other programs closed, or on a machine with more than %d cores.",

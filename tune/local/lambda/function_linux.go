@@ -19,6 +19,8 @@ type Config struct {
 	Path     string        // an executable that speaks the Runtime API
 	Env      []string      // KEY=VALUE, beyond Lambda's own variables, which they override
 	MemoryMB int           // 128 to 10,240
+	Arch     string        // arm64 or x86_64: what a single thread gets at most
+	Speed    float64       // how many vCPUs a core of this machine is
 	Timeout  time.Duration // up to 900 s
 	Name     string        // of the function
 	Region   string
@@ -128,13 +130,13 @@ func (f *Function) freeze() {
 	}
 }
 
-// start starts a process in the last one's place, unthrottled for its INIT.
+// start starts a process in the last one's place, with the processors of INIT.
 func (f *Function) start() error {
 	f.end()
 	f.api.forget()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p, err := startProcess(f.cfg.Path, f.environment(), f.cfg.MemoryMB, f.tail)
+	p, err := startProcess(f.cfg, f.environment(), f.tail)
 	f.proc = p
 	f.began = true
 	return err
