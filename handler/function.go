@@ -60,5 +60,7 @@ func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(m.answer(s, p.Concurrency))
+	a := m.answer(s, p.Concurrency)
+	a.MemoryMB = f.memoryMB
+	return json.Marshal(a)
 }

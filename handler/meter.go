@@ -81,6 +81,7 @@ func (m *meter) answer(s strategies.Strategy, concurrency int) event.Answer {
 		Connections:   m.used.connections,
 		CPUSec:        m.used.cpu.Seconds(),
 		Latency:       latency(m.latencies),
+		Architecture:  architecture(),
 	}
 	if s.Sequential {
 		concurrency = 1

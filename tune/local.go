@@ -25,7 +25,8 @@ type onThisMachine struct {
 	selection
 
 	Latency  string   `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, or a fixed duration such as 15ms (apg)."`
-	CPU      *float64 `name:"cpu" group:"On this machine (Linux)" placeholder:"FACTOR" help:"How many of Lambda's vCPUs a core of this machine is, ${min_factor} to ${max_factor} (measured, for --arch)."`
+	Like     string   `xor:"speed" group:"On this machine (Linux)" placeholder:"FILE" help:"Answers of this function on your Lambda, as aws lambda invoke wrote them: the model gets that Lambda's speed and S3's latency."`
+	CPU      *float64 `name:"cpu" xor:"speed" group:"On this machine (Linux)" placeholder:"FACTOR" help:"How many of Lambda's vCPUs a core of this machine is, ${min_factor} to ${max_factor} (measured, for --arch)."`
 	Seed     uint64   `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Of the latencies: the same seed, the same latencies (1)."`
 	Object   string   `group:"On this machine (Linux)" placeholder:"FILE" default:"sample.json" help:"What S3 holds (sample.json)."`
 	Function string   `group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"A Go package, or an executable that speaks the Lambda Runtime API: your own, whose answer may be any JSON (./handler)."`
@@ -65,18 +66,35 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) (err error) {
 	if l.Verbose {
 		o.Verbose, o.Output = log.New(s.stderr, "", 0), s.stderr
 	}
-	t, err := local.New(o)
+	if l.Like != "" {
+		like, err := readLikeness(l.Like, spec)
+		if err != nil {
+			return usageError{err: err}
+		}
+		if err := like.liken(ctx, s, o, c, l.Like); err != nil {
+			return err
+		}
+	}
+	t, err := newTuner(s, o)
 	if err != nil {
 		return err
 	}
-	abandon := t.Abandon
-	s.abandon.Store(&abandon)
 	defer func() { err = errors.Join(err, t.Close()) }()
 	tune := t.Tune
 	if l.Concurrency != nil && l.Concurrency.auto {
 		tune = withPrediction(t.Tune, l.Strategies, p)
 	}
 	return l.compare(ctx, s, c, tune)
+}
+
+// newTuner makes a tuner that is abandoned when the program leaves at once.
+func newTuner(s *session, o local.Options) (*local.Tuner, error) {
+	t, err := local.New(o)
+	if err == nil {
+		abandon := t.Abandon
+		s.abandon.Store(&abandon)
+	}
+	return t, err
 }
 
 // describe says what is compared.
@@ -111,6 +129,9 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 		}
 	}
 	p.key, p.ours = keyOf(l.Object), same(l.Function, "./handler")
+	if l.Like != "" && !p.ours {
+		return spec, p, errors.New("--like needs the answers of this project's function: say --cpu for another one")
+	}
 	if l.Concurrency != nil && l.Concurrency.auto && !p.ours {
 		return spec, p, errors.New("--concurrency auto needs the reads of this project's function: give numbers for another one")
 	}

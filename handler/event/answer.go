@@ -18,6 +18,9 @@ type Answer struct {
 	Connections  int64   `json:"connections"`    // opened during the call
 	CPUSec       float64 `json:"cpu_sec"`        // user and system time of the process during the call
 	Latency      Latency `json:"latency_ms"`
+
+	MemoryMB     int    `json:"memory_mb,omitzero"`    // the function's power value; left out where Lambda does not say it
+	Architecture string `json:"architecture,omitzero"` // arm64 or x86_64, as AWS spells it
 }
 
 // Latency is how long single reads took, in ms, from a read's start to its

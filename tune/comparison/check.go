@@ -27,6 +27,9 @@ func (c *Comparison) Validate() error {
 		return fmt.Errorf("mode must be %s, or %s with a state machine, got %.40q", Local, AWS, c.Mode)
 	}
 	text := len(c.Run.OS)
+	for _, l := range c.Run.Like {
+		text += len(l)
+	}
 	if c.Run.CPU != nil {
 		text += len(c.Run.CPU.Source)
 	}
@@ -39,7 +42,7 @@ func (c *Comparison) Validate() error {
 		within("time's year", year, 1, 9999),
 		within("cpus", c.Run.CPUs, 0, 1<<16),
 		within("cpu factor", c.Run.VCPUs(1), MinFactor, MaxFactor),
-		within("length of the versions", text, 0, maxText),
+		within("length of the versions and sources", text, 0, maxText),
 	); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}

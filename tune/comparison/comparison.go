@@ -38,6 +38,7 @@ type Run struct {
 	OS       string            `json:"os"`       // linux/amd64
 	CPUs     int               `json:"cpus"`     // that the tuner may use
 	CPU      *CPU              `json:"cpu,omitempty"`
+	Like     []string          `json:"like,omitempty"` // what was taken from answers of the function on Lambda
 
 	Spec
 

@@ -186,6 +186,9 @@ func (p page) Facts() (facts []fact) {
 	} else {
 		add("Where", "this machine (%s, %s) as a model of Lambda (%s MB = 1 vCPU; 1 core = %.2f of %s’s vCPUs%s) and S3",
 			short(r.OS), count(r.CPUs, "core"), megabytes(comparison.MemoryPerVCPU), r.VCPUs(1), short(r.Arch), source)
+		for _, l := range r.Like {
+			add("Like Lambda", "%s", long(l))
+		}
 		add("S3 latency", "%s, seed %d: the same draws for every variant and size", p.latency(), r.Seed)
 		add("Durations", "medians of %s a cell after a warm-up, which took the cold start; intervals of 95 %% and comparisons (Mann-Whitney, α = 0.05) without an assumed distribution",
 			count(r.Num, "invocation"))

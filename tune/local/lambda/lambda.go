@@ -33,9 +33,7 @@ const (
 	maxInit = 10 * time.Second
 )
 
-// period is the time in which a function may use its quota of processor time,
-// as pwrdrvr/lambda-throttling has measured it from outside.
-const period = 20 * time.Millisecond
+const period = comparison.Period
 
 // VCPUs returns the processors that a memory size buys: 1 is one vCPU in full.
 func VCPUs(memoryMB int) float64 { return float64(memoryMB) / comparison.MemoryPerVCPU }
