@@ -23,13 +23,14 @@ import (
 type likeness struct {
 	speed   *event.Answer // held up by the processor
 	latency *event.Answer // held up by S3, with few reads at once
+	silent  error         // why the others tell nothing
 }
 
 // What an answer must be to tell something.
 const (
 	minLikeReads = 500 // the median of fewer lognormal latencies is more than 7 % off too often
 	busyShare    = 0.8 // of the processor time that the size buys: held up by it
-	idleShare    = 0.5 // at most, for a latency that is S3's
+	idleShare    = 0.6 // at most, for a latency that is S3's
 	fewAtOnce    = 2
 )
 
@@ -46,7 +47,6 @@ func readLikeness(file string, spec comparison.Spec) (l likeness, err error) {
 		return l, err
 	}
 	defer f.Close()
-	var why error
 	for dec, n := json.NewDecoder(f), 1; ; n++ {
 		var raw json.RawMessage
 		if err := dec.Decode(&raw); errors.Is(err, io.EOF) {
@@ -59,11 +59,11 @@ func readLikeness(file string, spec comparison.Spec) (l likeness, err error) {
 			return l, fmt.Errorf("answer %d is not one of this project's function, or of an older build that does not say memory_mb: %.80s", n, raw)
 		}
 		if problem := l.take(a, spec); problem != nil {
-			why = cmp.Or(why, fmt.Errorf("answer %d %w", n, problem))
+			l.silent = errors.Join(l.silent, fmt.Errorf("answer %d %w", n, problem))
 		}
 	}
 	if l.speed == nil && l.latency == nil {
-		return l, cmp.Or(why, errors.New("there is no answer in it"))
+		return l, cmp.Or(l.silent, errors.New("there is no answer in it"))
 	}
 	return l, nil
 }
@@ -138,28 +138,34 @@ func (l likeness) liken(ctx context.Context, s *session, o local.Options, c *com
 		c.Run.Like = append(c.Run.Like, fmt.Sprintf(format, args...))
 		fmt.Fprintf(s.stderr, "--like %s: %s\n", file, c.Run.Like[len(c.Run.Like)-1])
 	}
+	if l.silent != nil {
+		fmt.Fprintf(s.stderr, "--like %s: nothing was taken of the others: %v\n", file, l.silent)
+	}
 	if a := l.latency; a != nil {
-		// What a read takes here beyond a fixed latency is not S3's there either.
-		fixed := time.Duration(a.Latency.P50 * float64(time.Millisecond))
-		_, here, err := again(ctx, s, o, c, a, fixed.String(), 1)
-		if err != nil {
-			return err
+		// What a read takes here beyond the model's latency is not S3's there
+		// either: first beside a fixed latency, then beside what that gave.
+		latency, own := s3.Lognormal(time.Duration(a.Latency.P50*float64(time.Millisecond)), 0), 0.0
+		for range 2 {
+			_, here, err := again(ctx, s, o, c, a, latency.String(), 1)
+			if err != nil {
+				return err
+			}
+			own = here.Latency.P50 - latency.Median().Seconds()*1e3
+			median := a.Latency.P50 - own
+			// 1.645 and 2.326: the 95th and the 99th percentile of a normal distribution.
+			sigma := (math.Log((a.Latency.P95-own)/median)/1.645 + math.Log((a.Latency.P99-own)/median)/2.326) / 2
+			if !(median > 0 && sigma >= 0 && sigma <= s3.MaxSigma) {
+				return fmt.Errorf("--like %s: a read takes %.1f ms there, and %.1f ms beside S3 here: this machine is too busy to tell S3's latency", file, a.Latency.P50, own)
+			}
+			latency = s3.Lognormal(time.Duration(median*float64(time.Millisecond)), sigma)
 		}
-		own := here.Latency.P50 - a.Latency.P50
-		median := a.Latency.P50 - own
-		if !(median > 0) {
-			return fmt.Errorf("--like %s: a read of %.1f ms there takes %.1f ms without S3 here: the machine is too busy to tell", file, a.Latency.P50, own)
-		}
-		// The 95th and the 99th percentile of a normal distribution.
-		sigma := (math.Log((a.Latency.P95-own)/median)/1.645 + math.Log((a.Latency.P99-own)/median)/2.326) / 2
-		latency := s3.Lognormal(time.Duration(median*float64(time.Millisecond)), sigma)
 		c.Run.Latency, c.Run.LatencyMeanMS = latency.String(), float64(latency.Mean().Microseconds())/1e3
 		told("S3's latency is %s, from %s at %d MB: p50 %.1f ms, p95 %.1f, p99 %.1f, of which %.1f ms are the read's own", latency, a.Strategy, a.MemoryMB, a.Latency.P50, a.Latency.P95, a.Latency.P99, own)
 	}
 	if a := l.speed; a != nil {
 		var measured, ms float64
-		for range 4 { // a call that waits for S3 too follows the speed less than in proportion
-			cell, _, err := again(ctx, s, o, c, a, c.Run.Latency, 3)
+		for range 3 { // a call that waits for S3 too follows the speed less than in proportion
+			cell, _, err := again(ctx, s, o, c, a, c.Run.Latency, 2)
 			if err != nil {
 				return err
 			}

@@ -5,9 +5,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -36,46 +38,58 @@ func lastLines(s string) string {
 	return strings.Join(lines[max(0, len(lines)-3):], "\n")
 }
 
-// The model itself, with a speed and a latency of its own, plays the Lambda.
+// The model itself, with a speed and a latency of its own, plays the Lambda. The
+// speed of this machine changes with what else it does, so there are three tries.
 func TestTheModelBecomesLikeTheLambdaOfTheAnswers(t *testing.T) {
 	t.Chdir("..")
-	for _, tt := range []struct{ factor, latency string }{{"1.4", "public"}, {"3", "express"}} {
+	for _, tt := range []struct{ factor, latency, atOnce string }{{"1.4", "public", "2"}, {"3", "express", "1"}} {
 		t.Run(tt.factor+" "+tt.latency, func(t *testing.T) {
-			model := []string{"--arch", "x86_64", "--strategies", "pool", "--num", "1"}
-			there := append(model, "--cpu", tt.factor, "--latency", tt.latency)
-			calls := []*comparison.Comparison{
-				compared(t, append(there, "--power", "512", "--concurrency", "64", "--repeat", "2000")...),
-				compared(t, append(there, "--power", "1769", "--concurrency", "2", "--repeat", "600")...),
-			}
-			var answers bytes.Buffer
-			for _, c := range calls {
-				var a event.Answer
-				if err := json.Unmarshal(c.Variants[0].Cells[0].Response, &a); err != nil {
-					t.Fatal(err)
+			var err error
+			for range 3 {
+				if err = liken(t, tt.factor, tt.latency, tt.atOnce); err == nil {
+					return
 				}
-				a.CPUSec = c.Run.VCPUs(a.CPUSec) // as Lambda's slower processor counts it
-				if err := json.NewEncoder(&answers).Encode(a); err != nil {
-					t.Fatal(err)
-				}
+				t.Log(err)
 			}
-			file := filepath.Join(t.TempDir(), "answers.json")
-			if err := os.WriteFile(file, answers.Bytes(), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			c := compared(t, append(model, "--like", file, "--power", "512", "--repeat", "10")...)
-			if ratio := c.Run.VCPUs(1) / calls[0].Run.VCPUs(1); math.Abs(ratio-1) > 0.07 {
-				t.Errorf("the speed is %.2f, want %s within 7 %%: %v", c.Run.VCPUs(1), tt.factor, c.Run.Like)
-			}
-			got, err := s3.ParseLatency(c.Run.Latency)
-			want, _ := s3.ParseLatency(tt.latency)
-			if ratio := float64(got.Median()) / float64(want.Median()); err != nil || math.Abs(ratio-1) > 0.1 {
-				t.Errorf("the latency is %s, want a median of %s within 10 %%: %v", c.Run.Latency, want.Median(), c.Run.Like)
-			}
-			if len(c.Run.Like) != 2 {
-				t.Errorf("like = %q, want a line on the speed and one on the latency", c.Run.Like)
-			}
+			t.Error(err)
 		})
 	}
+}
+
+// liken asks a Lambda of that factor and latency for answers, and says in what
+// the model of these answers differs from it.
+func liken(t *testing.T, factor, latency, atOnce string) error {
+	model := []string{"--arch", "x86_64", "--strategies", "pool", "--num", "1"}
+	there := append(model, "--cpu", factor, "--latency", latency)
+	var answers bytes.Buffer
+	for _, call := range [][]string{{"512", "64", "1000"}, {"3008", atOnce, "500"}} {
+		c := compared(t, append(there, "--power", call[0], "--concurrency", call[1], "--repeat", call[2])...)
+		var a event.Answer
+		if err := json.Unmarshal(c.Variants[0].Cells[0].Response, &a); err != nil {
+			t.Fatal(err)
+		}
+		a.CPUSec = c.Run.VCPUs(a.CPUSec) // as Lambda's slower processor counts it
+		if err := json.NewEncoder(&answers).Encode(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "answers.json")
+	if err := os.WriteFile(file, answers.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := compared(t, append(model, "--like", file, "--power", "512", "--repeat", "10")...)
+	if len(c.Run.Like) != 2 || c.Run.CPU.Source != "--like "+file {
+		return fmt.Errorf("like = %q, source %q; want a line on the speed and one on the latency", c.Run.Like, c.Run.CPU.Source)
+	}
+	if want, _ := strconv.ParseFloat(factor, 64); math.Abs(c.Run.VCPUs(1)/want-1) > 0.07 {
+		return fmt.Errorf("the speed is %.2f, want %s within 7 %%: %v", c.Run.VCPUs(1), factor, c.Run.Like)
+	}
+	got, err := s3.ParseLatency(c.Run.Latency)
+	want, _ := s3.ParseLatency(latency)
+	if ratio := float64(got.Median()) / float64(want.Median()); err != nil || math.Abs(ratio-1) > 0.1 {
+		return fmt.Errorf("the latency is %s, want a median of %s within 10 %%: %v", c.Run.Latency, want.Median(), c.Run.Like)
+	}
+	return nil
 }
 
 func TestAnswersThatCannotTellAreRefused(t *testing.T) {

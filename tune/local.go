@@ -24,7 +24,7 @@ import (
 type onThisMachine struct {
 	selection
 
-	Latency  string   `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, or a fixed duration such as 15ms (apg)."`
+	Latency  string   `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, a fixed duration such as 15ms, or a median and a sigma such as 13ms~0.62 (apg)."`
 	Like     string   `xor:"speed" group:"On this machine (Linux)" placeholder:"FILE" help:"Answers of this function on your Lambda, as aws lambda invoke wrote them: the model gets that Lambda's speed and S3's latency."`
 	CPU      *float64 `name:"cpu" xor:"speed" group:"On this machine (Linux)" placeholder:"FACTOR" help:"How many of Lambda's vCPUs a core of this machine is, ${min_factor} to ${max_factor} (measured, for --arch)."`
 	Seed     uint64   `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Of the latencies: the same seed, the same latencies (1)."`

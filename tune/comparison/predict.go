@@ -20,12 +20,13 @@ type Prediction struct {
 }
 
 // Predict sets Predictions, one for each memory size at which a bounded
-// variant was measured: 2 x (latency + wait) x CPU share / CPU per read, of the
+// variant was measured: 3 x (latency + wait) x CPU share / CPU per read, of the
 // fastest one. As many reads can wait while one computes as its latency is
-// longer than its computation; the factor of 2 keeps some at hand where
-// latencies have a long tail. A read that comes back when the quota is used up
-// waits for the next period. A run on AWS has no CPU figures, and so no
-// predictions.
+// longer than its computation, and a read that comes back while the quota is
+// used up waits for the next period. The factor of 3 is measured: it keeps some
+// at hand where latencies have a long tail, and the CPU per read falls by a third
+// once enough of them come back together. Too many cost little, too few a lot.
+// A run on AWS has no CPU figures, and so no predictions.
 func (c *Comparison) Predict() {
 	c.Predictions = nil
 	for _, power := range c.Run.PowerValues {
@@ -37,11 +38,11 @@ func (c *Comparison) Predict() {
 		all := c.Run.VCPUs(float64(c.Run.CPUs))
 		share := min(cell.CPUShare.Target, all)
 		stopped := 1 - share/all // of a period, where all cores have used up the quota at its beginning
-		wait := stopped * stopped * Period.Seconds() * 1e3 / 2
+		wait := stopped * Period.Seconds() * 1e3 / 2
 		if !(perRead > 0) {
 			continue // there is no figure of CPU
 		}
-		n := 2 * (c.Run.LatencyMeanMS + wait) * share / perRead
+		n := 3 * (c.Run.LatencyMeanMS + wait) * share / perRead
 		c.Predictions = append(c.Predictions, Prediction{power, int(max(1, min(n, event.MaxConcurrency))), perRead})
 	}
 }

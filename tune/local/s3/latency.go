@@ -45,8 +45,9 @@ func Lognormal(median time.Duration, sigma float64) Latency {
 	return Latency{name: fmt.Sprintf("%s~%g", median, sigma), median: median, sigma: sigma}
 }
 
-// maxSigma makes the 99th percentile a hundred times the median.
-const maxSigma = 2
+// MaxSigma, of the logarithm, makes the 99th percentile a hundred times the
+// median.
+const MaxSigma = 2
 
 // ParseLatency reads the name of a profile (apg, public, express, none), a
 // fixed duration such as 15ms, from 0 to 1 minute, or the median and the sigma
@@ -62,9 +63,9 @@ func ParseLatency(s string) (Latency, error) {
 	median, spread, lognormal := strings.Cut(s, "~")
 	d, err := time.ParseDuration(median)
 	sigma, errSigma := strconv.ParseFloat(cmp.Or(spread, "0"), 64)
-	if err != nil || d < 0 || d > maxFixed || errSigma != nil || !(sigma >= 0 && sigma <= maxSigma) {
+	if err != nil || d < 0 || d > maxFixed || errSigma != nil || !(sigma >= 0 && sigma <= MaxSigma) {
 		return Latency{}, fmt.Errorf("latency %q: it must be %s, a duration from 0s to %s such as 15ms, or a median and a sigma up to %d such as 13ms~0.62",
-			s, strings.Join(names, ", "), "1m", maxSigma)
+			s, strings.Join(names, ", "), "1m", MaxSigma)
 	}
 	if lognormal {
 		return Lognormal(d, sigma), nil
