@@ -24,9 +24,9 @@ import (
 type onThisMachine struct {
 	selection
 
-	Latency  string   `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, a fixed duration such as 15ms, or a median and a sigma such as 13ms~0.62 (apg)."`
-	Like     string   `xor:"speed" group:"On this machine (Linux)" placeholder:"FILE" help:"Answers of this function on your Lambda, as aws lambda invoke wrote them: the model gets that Lambda's speed and S3's latency."`
-	CPU      *float64 `name:"cpu" xor:"speed" group:"On this machine (Linux)" placeholder:"FACTOR" help:"How many of Lambda's vCPUs a core of this machine is, ${min_factor} to ${max_factor} (measured, for --arch)."`
+	Latency  string   `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, a duration (15ms), or a median and a sigma (13ms~0.62)."`
+	Like     string   `xor:"speed" group:"On this machine (Linux)" placeholder:"FILE" help:"Answers of this function on your Lambda, whose speed and S3 latency the model then has: docs/trust.md."`
+	CPU      *float64 `name:"cpu" xor:"speed" group:"On this machine (Linux)" placeholder:"FACTOR" help:"How many vCPUs a core is, ${min_factor} to ${max_factor} (measured)."`
 	Seed     uint64   `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Of the latencies: the same seed, the same latencies (1)."`
 	Object   string   `group:"On this machine (Linux)" placeholder:"FILE" default:"sample.json" help:"What S3 holds (sample.json)."`
 	Function string   `group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"A Go package, or an executable that speaks the Lambda Runtime API: your own, whose answer may be any JSON (./handler)."`
@@ -41,6 +41,7 @@ func (l *onThisMachine) Help() string {
 	return `Examples
 
   go run ./tune --concurrency 10,30,64,128 --strategies pool --power 512,1024
+  go run ./tune --like answers.json
   go run ./tune --function ./mine --payload '{"n": 5}' --strategies none`
 }
 
