@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/tune/local/s3"
 )
 
 // Period is the time in which a function may use its quota of processor time,
@@ -21,7 +22,7 @@ type Prediction struct {
 
 // Predict sets Predictions, one for each memory size at which a bounded
 // variant was measured: 3 x (latency + wait) x CPU share / CPU per read, of the
-// fastest one. As many reads can wait while one computes as its latency is
+// fastest one, where S3 grants so many reads. As many reads can wait while one computes as its latency is
 // longer than its computation, and a read that comes back while the quota is
 // used up waits for the next period. The factor of 3 is measured: it keeps some
 // at hand where latencies have a long tail, and the CPU per read falls by a third
@@ -42,7 +43,8 @@ func (c *Comparison) Predict() {
 		if !(perRead > 0) {
 			continue // there is no figure of CPU
 		}
-		n := 3 * (c.Run.LatencyMeanMS + wait) * share / perRead
+		perMS := min(share/perRead, s3.GetsPerSecond/1e3) // reads
+		n := 3 * (c.Run.LatencyMeanMS + wait) * perMS
 		c.Predictions = append(c.Predictions, Prediction{power, int(max(1, min(n, event.MaxConcurrency))), perRead})
 	}
 }

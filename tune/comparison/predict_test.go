@@ -25,7 +25,7 @@ func TestTheConcurrencyIsPredictedFromTheFastestBoundedCell(t *testing.T) {
 	want := []Prediction{
 		{128, 8, 0.63},      // 3 x (15 ms + 9.8) x 0.07 / 0.63 ms: it is stopped for 98 % of a period
 		{1769, 225, 0.3},    // 3 x (15 ms + 7.5) x 1 / 0.3 ms: for 75 %
-		{10240, 900, 0.001}, // 4 vCPUs of 5.8, and no more connections than that
+		{10240, 247, 0.001}, // 3 x 15 ms x 5.5: more S3 does not grant
 	}
 	near := func(a, b Prediction) bool {
 		return a.Power == b.Power && a.Concurrency == b.Concurrency && a.CPUPerRead/b.CPUPerRead > 0.99 && a.CPUPerRead/b.CPUPerRead < 1.01

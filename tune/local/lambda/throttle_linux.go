@@ -153,7 +153,7 @@ func (t *throttle) look() (time.Time, bool) {
 	if t.mode == frozen {
 		return time.Time{}, false
 	}
-	now, used := time.Now(), t.clock.now()
+	used, now := t.clock.now(), time.Now() // in this order: a pause between them is not taken for work
 	t.work(now, used)
 	bound := t.quota
 	if t.mode == starting {
@@ -184,9 +184,11 @@ func (t *throttle) look() (time.Time, bool) {
 // work counts how long the process has been at work since the last look: what it
 // has used, but one thread cannot use more than has passed.
 func (t *throttle) work(now time.Time, used time.Duration) {
-	if !t.stopped {
-		t.room = min(t.room+now.Sub(t.looked), tick)
+	since := now.Sub(t.looked)
+	if t.stopped {
+		since = step // it has run on for a moment
 	}
+	t.room = min(t.room+since, tick)
 	alone := min(used-t.seen, t.room)
 	t.busy += alone
 	t.room -= alone
