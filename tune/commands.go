@@ -45,7 +45,8 @@ func run(ctx context.Context, args []string, s *session) error {
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 80, NoExpandSubcommands: true}), kong.Help(help),
 		kong.Vars{"strategies": strings.Join(strategies.Names(), ", "), "bounded": prose.List(bounded()), "none": comparison.None,
 			"max_concurrency": strconv.Itoa(event.MaxConcurrency), "concurrency": strconv.Itoa(event.DefaultConcurrency),
-			"num": strconv.Itoa(defaultNum), "repeat": strconv.Itoa(defaultRepeat), "max": strconv.Itoa(defaultMax), "for": defaultFor.String()},
+			"num": strconv.Itoa(defaultNum), "repeat": strconv.Itoa(defaultRepeat), "max": strconv.Itoa(defaultMax), "for": defaultFor.String(),
+			"min_factor": fmt.Sprint(comparison.MinFactor), "max_factor": fmt.Sprint(comparison.MaxFactor)},
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),
 	)
 	if err != nil {

@@ -24,7 +24,9 @@ import (
 type onThisMachine struct {
 	selection
 
-	Latency  string         `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, or a fixed duration such as 15ms (apg)."`
+	Latency  string         `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, a duration (15ms), or a median and a sigma (13ms~0.62)."`
+	Like     string         `xor:"speed" group:"On this machine (Linux)" placeholder:"FILE" help:"Answers of this function on your Lambda, whose speed and S3 latency the model then has: docs/trust.md."`
+	CPU      *float64       `name:"cpu" xor:"speed" group:"On this machine (Linux)" placeholder:"FACTOR" help:"How many vCPUs a core is, ${min_factor} to ${max_factor} (measured)."`
 	Seed     uint64         `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Of the latencies: the same seed, the same latencies (1)."`
 	Object   string         `group:"On this machine (Linux)" placeholder:"FILE" default:"sample.json" help:"What S3 holds (sample.json)."`
 	Max      *int           `group:"On this machine (Linux)" placeholder:"N" xor:"max" help:"Invocations a cell, at most, while it is open which is faster (${max}); --num makes exactly so many."`
@@ -41,6 +43,7 @@ func (l *onThisMachine) Help() string {
 	return `Examples
 
   go run ./tune --concurrency 10,30,64,128 --strategies pool --power 512,1024
+  go run ./tune --like answers.json
   go run ./tune --function ./mine --payload '{"n": 5}' --strategies none`
 }
 
@@ -53,6 +56,9 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) (err error) {
 	c := comparison.New(spec, time.Now())
 	c.Run.OS = runtime.GOOS + "/" + runtime.GOARCH
 	c.Run.CPUs = min(runtime.NumCPU(), runtime.GOMAXPROCS(0)) // by affinity, and by a container's limit
+	if l.CPU != nil {
+		c.Run.CPU = &comparison.CPU{Factor: *l.CPU, Source: "--cpu"}
+	}
 	if l.DryRun {
 		return printPlan(s.stdout, l.JSON, c)
 	}
@@ -63,18 +69,35 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) (err error) {
 	if l.Verbose {
 		o.Verbose, o.Output = log.New(s.stderr, "", 0), s.stderr
 	}
-	t, err := local.New(o)
+	if l.Like != "" {
+		like, err := readLikeness(l.Like, spec)
+		if err != nil {
+			return usageError{err: err}
+		}
+		if err := like.liken(ctx, s, o, c, l.Like); err != nil {
+			return err
+		}
+	}
+	t, err := newTuner(s, o)
 	if err != nil {
 		return err
 	}
-	abandon := t.Abandon
-	s.abandon.Store(&abandon)
 	defer func() { err = errors.Join(err, t.Close()) }()
 	tune := t.Tune
 	if l.Concurrency != nil && l.Concurrency.auto {
 		tune = withPrediction(t.Tune, l.Strategies, p)
 	}
 	return l.compare(ctx, s, c, tune)
+}
+
+// newTuner makes a tuner that is abandoned when the program leaves at once.
+func newTuner(s *session, o local.Options) (*local.Tuner, error) {
+	t, err := local.New(o)
+	if err == nil {
+		abandon := t.Abandon
+		s.abandon.Store(&abandon)
+	}
+	return t, err
 }
 
 // describe says what is compared.
@@ -100,12 +123,18 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 	}
 	spec.Seed, spec.Latency, spec.LatencyMeanMS = l.Seed, latency.String(), float64(latency.Mean().Microseconds())/1e3
 	spec.Function = l.Function
+	if f := l.CPU; f != nil && !(*f >= comparison.MinFactor && *f <= comparison.MaxFactor) {
+		return spec, p, fmt.Errorf("--cpu %g: it must be from %g to %g", *f, comparison.MinFactor, comparison.MaxFactor)
+	}
 	for _, e := range l.Env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
 			return spec, p, fmt.Errorf("--env %s: it must be KEY=VALUE", e)
 		}
 	}
 	p.key, p.ours = keyOf(l.Object), same(l.Function, "./handler")
+	if l.Like != "" && !p.ours {
+		return spec, p, errors.New("--like needs the answers of this project's function: say --cpu for another one")
+	}
 	if l.Concurrency != nil && l.Concurrency.auto && !p.ours {
 		return spec, p, errors.New("--concurrency auto needs the reads of this project's function: give numbers for another one")
 	}

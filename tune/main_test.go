@@ -95,7 +95,6 @@ func TestScripts(t *testing.T) {
 			"code":    code,
 			"nothing": nothing,
 			"shape":   shape,
-			"capped":  capped,
 			"limits":  limits,
 			"sfn":     sfn,
 		},

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -55,25 +54,6 @@ func checkCell(ts *testscript.TestScript, c *comparison.Comparison, v *compariso
 	trimmed := powertuning.TrimmedMean(cell.DurationsMS, c.Run.DiscardTopBottom)
 	if math.Abs(cell.AverageMS-trimmed) > 1e-9 || cell.AverageCost < powertuning.Price(base, cell.Power, trimmed)*0.9 {
 		ts.Fatalf("%s at %d MB: average %v ms for %v, cost %v", v.Label(), cell.Power, cell.AverageMS, cell.DurationsMS, cell.AverageCost)
-	}
-}
-
-// capped FILE MB checks that the cells of that size are marked as capped
-// exactly where the machine has fewer processors than Lambda gives them, and
-// that a comparison recommends none of these.
-func capped(ts *testscript.TestScript, neg bool, args []string) {
-	var c comparison.Comparison
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &c))
-	power, err := strconv.Atoi(args[1])
-	ts.Check(err)
-	want := float64(power)/1769 > float64(c.Run.CPUs)
-	for _, v := range c.Variants {
-		if got := v.Cell(power).Capped; got != want {
-			ts.Fatalf("%s at %d MB on %d CPUs: capped is %t", v.Label(), power, c.Run.CPUs, got)
-		}
-	}
-	if recommended := c.Recommendation != nil && c.Recommendation.Power == power; recommended && want {
-		ts.Fatalf("a capped size is recommended")
 	}
 }
 

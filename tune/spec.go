@@ -26,7 +26,7 @@ type selection struct {
 	Repeat      *int           `group:"What to compare" placeholder:"N" help:"Reads an invocation, 1 to 1000000 (${repeat})."`
 	Payload     string         `group:"What to compare" placeholder:"JSON" xor:"payload" help:"The payload, completed by the flags above."`
 	Input       string         `group:"What to compare" placeholder:"FILE" xor:"payload" help:"A Power Tuning execution input; flags given here win."`
-	Arch        string         `group:"What to compare" placeholder:"ARCH" help:"arm64 or x86_64: whose prices to take (arm64; on AWS the function's)."`
+	Arch        string         `group:"What to compare" placeholder:"ARCH" help:"arm64 or x86_64: its prices and, on this machine, its speed (arm64; on AWS the function's)."`
 	Timeout     time.Duration  `group:"What to compare" placeholder:"D" help:"Of an invocation, 1s to 900s (600s; on AWS the function's)."`
 }
 

@@ -17,6 +17,8 @@ const (
 	maxMS      = 3_600_000 // Lambda's timeout is at most 900 s
 	maxDollars = 1_000.0   // of one invocation
 	maxAnswer  = 6 << 20   // bytes of a response: older files have them whole
+
+	MinFactor, MaxFactor = 0.1, 20.0 // of a CPU
 )
 
 // Validate reports the first thing in a comparison that no run could have
@@ -26,6 +28,12 @@ func (c *Comparison) Validate() error {
 		return fmt.Errorf("mode must be %s, or %s with a state machine, got %.40q", Local, AWS, c.Mode)
 	}
 	text := len(c.Run.OS)
+	for _, l := range c.Run.Like {
+		text += len(l)
+	}
+	if c.Run.CPU != nil {
+		text += len(c.Run.CPU.Source)
+	}
 	for k, v := range c.Run.Versions {
 		text += len(k) + len(v)
 	}
@@ -34,7 +42,8 @@ func (c *Comparison) Validate() error {
 		c.Run.Spec.Validate(),
 		within("time's year", year, 1, 9999),
 		within("cpus", c.Run.CPUs, 0, 1<<16),
-		within("length of the versions", text, 0, maxText),
+		within("cpu factor", c.Run.VCPUs(1), MinFactor, MaxFactor),
+		within("length of the versions and sources", text, 0, maxText),
 	); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}

@@ -37,10 +37,27 @@ type Run struct {
 	Versions map[string]string `json:"versions"` // go, and the modules that the figures depend on
 	OS       string            `json:"os"`       // linux/amd64
 	CPUs     int               `json:"cpus"`     // that the tuner may use
+	CPU      *CPU              `json:"cpu,omitempty"`
+	Like     []string          `json:"like,omitempty"` // what was taken from answers of the function on Lambda
 
 	Spec
 
 	Interrupted bool `json:"interrupted,omitempty"` // cells are missing because someone stopped it
+}
+
+// CPU says how fast this machine is beside Lambda. A local run has it, unless it
+// is older than the field: then a core was taken for a vCPU.
+type CPU struct {
+	Factor float64 `json:"factor"` // how many vCPUs of 1,769 MB a core of this machine is
+	Source string  `json:"source"` // how that is known
+}
+
+// VCPUs returns how many vCPUs n cores of this machine are.
+func (r Run) VCPUs(n float64) float64 {
+	if r.CPU == nil {
+		return n
+	}
+	return n * r.CPU.Factor
 }
 
 // Result is a variant with what was measured of it.
@@ -53,7 +70,7 @@ type Result struct {
 }
 
 // Cell is one variant at one memory size. Of a cell that failed only Power,
-// Capped, MaxMemoryMB, Error and OutOfMemory have a meaning.
+// MaxMemoryMB, Error and OutOfMemory have a meaning.
 type Cell struct {
 	Power       int             `json:"power"`                  // MB
 	DurationsMS []float64       `json:"durations_ms,omitempty"` // in the order they were measured; local alone
@@ -65,7 +82,7 @@ type Cell struct {
 	MaxMemoryMB int             `json:"max_memory_mb,omitempty"`
 	Response    json.RawMessage `json:"response,omitempty"` // the last invocation's, unless it is longer than MaxResponse
 	CPUShare    *CPUShare       `json:"cpu_share,omitempty"`
-	Capped      bool            `json:"capped"` // Lambda gives this size more CPUs than the tuner had
+	Capped      bool            `json:"capped"` // it used all that the tuner had, and Lambda gives this size more
 	Error       string          `json:"error,omitempty"`
 	OutOfMemory bool            `json:"out_of_memory,omitempty"` // why Error happened
 }
@@ -79,8 +96,7 @@ type WarmUp struct {
 	BilledMS   int     `json:"billed_ms"` // INIT included, as Lambda bills it
 }
 
-// CPUShare is the processor time of a cell's invocations in processors: 1 is
-// one vCPU in full.
+// CPUShare is the processor time of a cell's invocations in vCPUs.
 type CPUShare struct {
 	Target  float64 `json:"target"`           // what the memory size buys
 	Used    float64 `json:"used"`             // CPU time over duration: less than the target when the function waits

@@ -1,6 +1,15 @@
 package comparison
 
-import "lambda-parallel-io/handler/event"
+import (
+	"time"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/tune/local/s3"
+)
+
+// Period is the time in which a function may use its quota of processor time,
+// as pwrdrvr/lambda-throttling has measured it from outside.
+const Period = 20 * time.Millisecond
 
 // Prediction is a concurrency that would keep the processor of a memory size
 // busy while reads wait for S3. It is reckoned from measured figures, not
@@ -12,10 +21,13 @@ type Prediction struct {
 }
 
 // Predict sets Predictions, one for each memory size at which a bounded
-// variant was measured: 2 x latency x CPU share / CPU per read, of the fastest
-// one. As many reads can wait while one computes as its latency is longer than
-// its computation; the factor of 2 keeps some at hand where latencies have a
-// long tail. A run on AWS has no CPU figures, and so no predictions.
+// variant was measured: 3 x (latency + wait) x CPU share / CPU per read, of the
+// fastest one, where S3 grants so many reads. As many reads can wait while one computes as its latency is
+// longer than its computation, and a read that comes back while the quota is
+// used up waits for the next period. The factor of 3 is measured: it keeps some
+// at hand where latencies have a long tail, and the CPU per read falls by a third
+// once enough of them come back together. Too many cost little, too few a lot.
+// A run on AWS has no CPU figures, and so no predictions.
 func (c *Comparison) Predict() {
 	c.Predictions = nil
 	for _, power := range c.Run.PowerValues {
@@ -24,11 +36,15 @@ func (c *Comparison) Predict() {
 			continue
 		}
 		perRead := cell.CPUShare.Used * Median(cell.DurationsMS) / float64(c.Run.Repeat)
-		share := min(cell.CPUShare.Target, float64(c.Run.CPUs))
+		all := c.Run.VCPUs(float64(c.Run.CPUs))
+		share := min(cell.CPUShare.Target, all)
+		stopped := 1 - share/all // of a period, where all cores have used up the quota at its beginning
+		wait := stopped * Period.Seconds() * 1e3 / 2
 		if !(perRead > 0) {
 			continue // there is no figure of CPU
 		}
-		n := 2 * c.Run.LatencyMeanMS * share / perRead
+		perMS := min(share/perRead, s3.GetsPerSecond/1e3) // reads
+		n := 3 * (c.Run.LatencyMeanMS + wait) * perMS
 		c.Predictions = append(c.Predictions, Prediction{power, int(max(1, min(n, event.MaxConcurrency))), perRead})
 	}
 }

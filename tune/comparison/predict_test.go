@@ -14,7 +14,7 @@ func TestTheConcurrencyIsPredictedFromTheFastestBoundedCell(t *testing.T) {
 	}
 	c := &Comparison{
 		Mode: Local,
-		Run:  Run{CPUs: 4, Spec: Spec{PowerValues: []int{128, 1769, 3538, 10240}, Repeat: 100, LatencyMeanMS: 15}},
+		Run:  Run{CPUs: 2, CPU: &CPU{Factor: 2}, Spec: Spec{PowerValues: []int{128, 1769, 3538, 10240}, Repeat: 100, LatencyMeanMS: 15}},
 		Variants: []Result{
 			{Variant: Variant{Strategy: "sequential", Concurrency: &one}, Cells: []Cell{cell(128, 1, 0.07, 0.05), cell(3538, 1, 2, 1)}},
 			{Variant: Variant{Strategy: "pool", Concurrency: &few}, Cells: []Cell{cell(128, 900, 0.07, 0.07), cell(1769, 400, 1, 0.5)}},
@@ -23,9 +23,9 @@ func TestTheConcurrencyIsPredictedFromTheFastestBoundedCell(t *testing.T) {
 	}
 	c.Predict()
 	want := []Prediction{
-		{128, 3, 0.63},      // 2 x 15 ms x 0.07 / 0.63 ms
-		{1769, 100, 0.3},    // 2 x 15 ms x 1 / 0.3 ms
-		{10240, 900, 0.001}, // 4 processors of 5.8, and no more connections than that
+		{128, 8, 0.63},      // 3 x (15 ms + 9.8) x 0.07 / 0.63 ms: it is stopped for 98 % of a period
+		{1769, 225, 0.3},    // 3 x (15 ms + 7.5) x 1 / 0.3 ms: for 75 %
+		{10240, 247, 0.001}, // 3 x 15 ms x 5.5: more S3 does not grant
 	}
 	near := func(a, b Prediction) bool {
 		return a.Power == b.Power && a.Concurrency == b.Concurrency && a.CPUPerRead/b.CPUPerRead > 0.99 && a.CPUPerRead/b.CPUPerRead < 1.01

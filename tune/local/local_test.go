@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,6 +41,16 @@ func TestMain(m *testing.M) {
 			time.Sleep(300 * time.Millisecond)
 		case "print":
 			fmt.Println("once")
+		case "compute", "wait":
+			end := time.Now().Add(300 * time.Millisecond)
+			for range runtime.GOMAXPROCS(0) {
+				go func() {
+					for do == "compute" && time.Now().Before(end) {
+					}
+				}()
+			}
+			time.Sleep(time.Until(end))
+			return do, nil
 		case "hang":
 			fmt.Println("hanging")
 			<-make(chan int)
@@ -138,6 +149,32 @@ func TestACellSaysWhetherItWasOutOfMemory(t *testing.T) {
 		cell := c.Variants[0].Cells[0]
 		if cell.OutOfMemory != want || strings.Contains(cell.Error, "out of memory") != want || !strings.Contains(cell.Error, "signal: killed") {
 			t.Errorf("%s: OutOfMemory = %t, %q; want %t", do, cell.OutOfMemory, cell.Error, want)
+		}
+	}
+}
+
+// 10,240 MB buy 5.8 vCPUs.
+func TestASizeIsCappedWhereMoreCoresWouldHaveBeenUsed(t *testing.T) {
+	for _, tt := range []struct {
+		do     string
+		cpus   int
+		factor float64
+		want   bool
+	}{
+		{"compute", 1, 2, true},
+		{"compute", 1, 6, false}, // this machine's core is as much
+		{"compute", 6, 1, false},
+		{"wait", 1, 2, false},
+	} {
+		c, err := compare(t, tt.do, local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) {
+			c.Run.PowerValues = []int{10_240}
+			c.Run.CPUs, c.Run.CPU = tt.cpus, &comparison.CPU{Factor: tt.factor, Source: "--cpu"}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cell := c.Variants[0].Cells[0]; cell.Error != "" || cell.Capped != tt.want {
+			t.Errorf("%+v: capped is %t, %+v, %q", tt, cell.Capped, cell.CPUShare, cell.Error)
 		}
 	}
 }

@@ -53,6 +53,11 @@ var closing = 5 * time.Second
 // them a variant that is much slower is known to be.
 const leastRounds = 3
 
+// mostCores is the share of this machine's cores above which they are what held
+// a function up: what it used and what its threads waited for. The local S3 uses
+// the rest.
+const mostCores = 0.75
+
 // run makes the rounds. A cell is in its Result once it is whole; those of a
 // race that was cut off have the rounds that were whole.
 func (r *race) run(ctx context.Context) (err error) {
@@ -109,6 +114,8 @@ func (r *race) enter(v *racer) (err error) {
 		Path:     r.path,
 		Env:      r.env,
 		MemoryMB: r.power,
+		Arch:     r.Run.Arch,
+		Speed:    r.Run.VCPUs(1),
 		Timeout:  r.Run.Timeout(),
 		Name:     "parallel-io",
 		Region:   r.Run.Region,
@@ -119,7 +126,7 @@ func (r *race) enter(v *racer) (err error) {
 		return err
 	}
 	r.functions.Store(v.f, nil)
-	v.cell = &comparison.Cell{Power: r.power, Capped: lambda.VCPUs(r.power) > float64(r.Run.CPUs)}
+	v.cell = &comparison.Cell{Power: r.power}
 	return nil
 }
 
@@ -162,7 +169,6 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 		if failure := check(inv, r.Run.Repeat); failure != "" {
 			*v.cell = comparison.Cell{
 				Power:       r.power,
-				Capped:      v.cell.Capped,
 				MaxMemoryMB: inv.MaxMemoryMB,
 				OutOfMemory: inv.OutOfMemory,
 				Error:       fmt.Sprintf("invocation %d of %d: %s", k+1, r.Run.Num+1, failure),
@@ -249,9 +255,10 @@ func (r *race) leave(v *racer) error {
 		return err // cut off in its warm-up
 	}
 	if n > 0 {
-		total := v.total.Seconds()
-		v.cell.CPUShare = &comparison.CPUShare{Target: lambda.VCPUs(r.power), Used: v.cpu.Seconds() / total, Starved: v.delay.Seconds() / total,
-			Effect: v.effect.Seconds() / total}
+		total, cpus := v.total.Seconds(), float64(r.Run.CPUs)
+		cores, starved := v.cpu.Seconds()/total, v.delay.Seconds()/total
+		v.cell.CPUShare = &comparison.CPUShare{Target: lambda.VCPUs(r.power), Used: r.Run.VCPUs(cores), Starved: starved, Effect: v.effect.Seconds() / total}
+		v.cell.Capped = lambda.VCPUs(r.power) > r.Run.VCPUs(cpus) && cores+starved > mostCores*cpus
 	}
 	v.Cells = append(v.Cells, *v.cell)
 	slices.SortFunc(v.Cells, func(a, b comparison.Cell) int { return a.Power - b.Power })

@@ -116,6 +116,13 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 			return err
 		}
 	}
+	if c.Run.CPU == nil {
+		factor, err := lambda.Speed(c.Run.Arch)
+		if err != nil {
+			return err
+		}
+		c.Run.CPU = &comparison.CPU{Factor: factor, Source: "measured"}
+	}
 	c.Run.Versions = versions(t.path)
 	p := comparison.Progress{Total: len(c.Variants) * len(c.Run.PowerValues)}
 	p.Done, _ = c.Measured()

@@ -53,7 +53,7 @@ func compare(variants []variant, sizes []int, num int) *comparison.Comparison {
 		Run: comparison.Run{
 			Time:     time.Date(2026, 11, 22, 21, 4, 5, 0, time.UTC),
 			Versions: map[string]string{"go": "go1.26", "github.com/aws/aws-sdk-go-v2/service/s3": "v1.114.8"},
-			OS:       "linux/amd64", CPUs: 6,
+			OS:       "linux/amd64", CPUs: 6, CPU: &comparison.CPU{Factor: 2.04, Source: "measured"},
 			Spec: comparison.Spec{
 				Arch: powertuning.ARM64, Region: "us-east-1",
 				PowerValues: sizes, Num: num, Repeat: repeat,
@@ -130,7 +130,7 @@ func onAWS() *comparison.Comparison {
 	c := local()
 	c.Mode = comparison.AWS
 	c.Predictions, c.Run.LatencyMeanMS = nil, 0
-	c.Run.Seed, c.Run.Latency, c.Run.CPUs, c.Run.OS = 0, "", 0, ""
+	c.Run.Seed, c.Run.Latency, c.Run.CPUs, c.Run.CPU, c.Run.OS = 0, "", 0, nil, ""
 	c.Run.Function = "arn:aws:lambda:us-east-1:123456789012:function:parallel-io"
 	c.Run.StateMachine = "arn:aws:states:us-east-1:123456789012:stateMachine:powerTuning"
 	for i := range c.Variants {

@@ -187,14 +187,21 @@ func (p page) Facts() (facts []fact) {
 	add("When", "%s", r.Time.UTC().Format(time.DateOnly+" 15:04 UTC"))
 	add("What", "%s", p.what())
 	add("Function", "%s", long(r.Function))
+	source := ""
+	if r.CPU != nil {
+		source = ", " + short(r.CPU.Source)
+	}
 	if p.Mode == comparison.AWS {
 		add("Where", "AWS, %s, %s: each variant is an execution of Lambda Power Tuning", short(r.Region), short(r.Arch))
 		add("State machine", "%s", long(r.StateMachine))
 		add("Durations", "means of %s a cell without the outer %s; single runs are not returned, so there is no interval",
 			count(r.Num, "invocation"), percent(2*r.DiscardTopBottom))
 	} else {
-		add("Where", "this machine (%s, %s) as a model of Lambda (%s MB = 1 vCPU) and S3",
-			short(r.OS), count(r.CPUs, "core"), megabytes(comparison.MemoryPerVCPU))
+		add("Where", "this machine (%s, %s) as a model of Lambda (%s MB = 1 vCPU; 1 core = %.2f of %s’s vCPUs%s) and S3",
+			short(r.OS), count(r.CPUs, "core"), megabytes(comparison.MemoryPerVCPU), r.VCPUs(1), short(r.Arch), source)
+		for _, l := range r.Like {
+			add("Like Lambda", "%s", long(l))
+		}
 		add("S3 latency", "%s, seed %d: the same draws for every variant and size", p.latency(), r.Seed)
 		add("Durations", "medians of %s after a warm-up, which took the cold start", p.perCell())
 		add("Comparisons", "by pairs, the invocations of two cells with the same latencies: Hodges and Lehmann’s estimate of the ratio with Wilcoxon’s interval, of 95 %% over all looks (%s). "+
@@ -246,7 +253,7 @@ func (p page) Omitted() []string {
 	}
 	return []string{
 		"Network bandwidth, which on Lambda grows with memory: reads of large objects would gain more from it than here.",
-		"arm64’s own speed: the architecture picks prices alone, and the CPU is this machine’s.",
+		"How the processor differs from this machine’s beyond its mean speed: the CPU is this machine’s, held to a quota, so a burst within a period runs as fast as here.",
 		"DNS, and the distance to S3 beyond the drawn latency.",
 		"Connections that S3 closes after a number of requests, and with them the handshakes of new ones.",
 		"What other functions and accounts do to the same S3 prefix, and cold starts beyond the one of each cell.",

@@ -92,8 +92,8 @@ func (r *Report) where() string {
 		return fmt.Sprintf("on AWS by Lambda Power Tuning: %s, %s, means of the runs without the outer %s",
 			prose.OneLine(run.Region, maxName), prose.OneLine(run.Arch, maxName), percent(2*run.DiscardTopBottom))
 	}
-	return fmt.Sprintf("local model: %s MB = 1 vCPU, S3 latency %s, seed %d, %s %s, %s", megabytes(comparison.MemoryPerVCPU),
-		r.latency(), run.Seed, prose.OneLine(run.Versions["go"], maxName), prose.OneLine(run.OS, maxName), count(run.CPUs, "core"))
+	return fmt.Sprintf("local model: %s MB = 1 vCPU, 1 core = %.1f Lambda vCPUs, S3 latency %s, seed %d, %s %s, %s", megabytes(comparison.MemoryPerVCPU),
+		run.VCPUs(1), r.latency(), run.Seed, prose.OneLine(run.Versions["go"], maxName), prose.OneLine(run.OS, maxName), count(run.CPUs, "core"))
 }
 
 // latency names the profile, with its median for those who read apg for the
@@ -226,8 +226,8 @@ func (r *Report) notes() (notes []string) {
 			time.Duration(r.Run.ForSec*float64(time.Second)), r.perCell(), time.Duration(2*r.Run.ForSec*float64(time.Second)), 2*r.Run.Num)
 	}
 	if len(capped) > 0 {
-		add("%s Lambda gives %s MB more CPUs than this machine had (%d): there it is faster than shown. Measure these sizes on a machine with more, or on AWS (go run ./tune aws).",
-			markCapped, prose.List(capped), r.Run.CPUs)
+		add("%s Lambda gives %s MB more processor time than the %s of this machine, and the function would have used it: there it is faster than shown. Measure these sizes on a machine with more, or on AWS (go run ./tune aws).",
+			markCapped, prose.List(capped), count(r.Run.CPUs, "core"))
 	}
 	if len(doubtful) > 0 {
 		add("%s The machine was busy, with S3 on it too: the durations of %s may be too long, by up to %s. Measure again with other programs closed, or on a machine with more than %d cores.",

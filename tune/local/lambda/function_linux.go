@@ -20,6 +20,8 @@ type Config struct {
 	Path     string        // an executable that speaks the Runtime API
 	Env      []string      // KEY=VALUE, beyond Lambda's own variables, which they override
 	MemoryMB int           // 128 to 10,240
+	Arch     string        // arm64 or x86_64: what a single thread gets at most
+	Speed    float64       // how many vCPUs a core of this machine is
 	Timeout  time.Duration // up to 900 s
 	Name     string        // of the function
 	Region   string

@@ -63,7 +63,7 @@ func (f *Function) init(ctx context.Context, inv *Invocation, deadline time.Time
 	f.end()
 	f.api.forget()
 	f.mu.Lock()
-	p, err := startProcess(f.cfg.Path, f.environment(), f.cfg.MemoryMB, f.tail)
+	p, err := startProcess(f.cfg, f.environment(), f.tail)
 	f.proc, f.began = p, true
 	f.mu.Unlock()
 	if err != nil {

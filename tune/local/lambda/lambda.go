@@ -3,10 +3,10 @@
 // the errors and the billing of its memory size.
 //
 // It needs Linux and no privilege. What it leaves out: network bandwidth by
-// memory size, arm64's own speed, and the limit of 1,024 processes and
-// threads. Processes that the function itself starts are not held back; an
-// invocation tells of them. They end with the function, but where this program
-// is killed by SIGKILL the function's own process alone does.
+// memory size, and the limit of 1,024 processes and threads. Processes that the
+// function itself starts are not held back; an invocation tells of them. They
+// end with the function, but where this program is killed by SIGKILL the
+// function's own process alone does.
 package lambda
 
 import (
@@ -34,12 +34,19 @@ const (
 	maxInit = 10 * time.Second
 )
 
-// period is the time in which a function may use its quota of processor time,
-// as pwrdrvr/lambda-throttling has measured it from outside.
-var period = 20 * time.Millisecond
+// period is comparison.Period; a variable for a test that stretches it.
+var period = comparison.Period
 
 // VCPUs returns the processors that a memory size buys: 1 is one vCPU in full.
 func VCPUs(memoryMB int) float64 { return float64(memoryMB) / comparison.MemoryPerVCPU }
+
+// initVCPUs is what INIT runs on, whatever the memory size.
+const initVCPUs = 2
+
+// threadVCPUs is what one thread gets at most: on x86_64 it gains nothing above
+// 1,769 MB, on arm64 nothing above 2,424, since a core of Graviton is more than
+// a vCPU. Source: cebert/aws-lambda-performance-benchmarks, December 2025.
+var threadVCPUs = map[string]float64{"arm64": 1.37, "x86_64": 1}
 
 // VisibleCores returns how many cores a function of that memory size sees. Go
 // sets GOMAXPROCS to it: Lambda's quota is applied outside of the function's

@@ -58,9 +58,12 @@ func handle(ctx context.Context, r request) (any, error) {
 	switch r.Do {
 	case "answer":
 		return os.Getpid(), nil
-	case "spin": // on every core that it sees
+	case "spin", "spin on one thread": // else on every core that it sees
 		end := time.Now().Add(time.Duration(r.MS) * time.Millisecond)
 		for range runtime.GOMAXPROCS(0) - 1 {
+			if r.Do != "spin" {
+				break
+			}
 			go func() {
 				for time.Now().Before(end) {
 				}
@@ -133,15 +136,19 @@ func answerTwice() (any, error) {
 // function starts an environment of the test function.
 func function(t *testing.T, memoryMB int, timeout time.Duration, env ...string) *lambda.Function {
 	t.Helper()
+	return start(t, lambda.Config{MemoryMB: memoryMB, Arch: "x86_64", Speed: 1, Timeout: timeout, Env: env})
+}
+
+// start starts an environment of the test function, with what cfg lacks.
+func start(t *testing.T, cfg lambda.Config) *lambda.Function {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	mode := asFunction + "=yes"
-	f, err := lambda.New(lambda.Config{
-		Path: self, Env: append([]string{mode}, env...), MemoryMB: memoryMB, Timeout: timeout,
-		Name: "parallel", Region: "eu-west-1", Log: testLog{t},
-	})
+	cfg.Path, cfg.Name, cfg.Region, cfg.Log = self, "parallel", "eu-west-1", testLog{t}
+	cfg.Env = append([]string{asFunction + "=yes"}, cfg.Env...)
+	f, err := lambda.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

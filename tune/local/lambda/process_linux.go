@@ -28,10 +28,10 @@ type process struct {
 	control time.Duration // processor time of its control; valid after gone
 }
 
-// startProcess starts the executable at path. out takes what it prints.
-func startProcess(path string, env []string, memoryMB int, out io.Writer) (*process, error) {
-	cmd := exec.Command(path)
-	cmd.Dir = filepath.Dir(path) // LAMBDA_TASK_ROOT, as /var/task on Lambda
+// startProcess starts the function's executable. out takes what it prints.
+func startProcess(cfg Config, env []string, out io.Writer) (*process, error) {
+	cmd := exec.Command(cfg.Path)
+	cmd.Dir = filepath.Dir(cfg.Path) // LAMBDA_TASK_ROOT, as /var/task on Lambda
 	cmd.Env = env
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.WaitDelay = time.Second // where something that it has left behind holds its output open
@@ -41,7 +41,7 @@ func startProcess(path string, env []string, memoryMB int, out io.Writer) (*proc
 	}
 	p := &process{gone: make(chan struct{})}
 	started := make(chan error)
-	go p.run(cmd, memoryMB, started)
+	go p.run(cmd, cfg, started)
 	if err := <-started; err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func startProcess(path string, env []string, memoryMB int, out io.Writer) (*proc
 // run starts the process and controls it to its end. The parent-death signal
 // comes when the thread that started the process ends: so this goroutine keeps
 // its thread to the end.
-func (p *process) run(cmd *exec.Cmd, memoryMB int, started chan<- error) {
+func (p *process) run(cmd *exec.Cmd, cfg Config, started chan<- error) {
 	runtime.LockOSThread()
 	if err := cmd.Start(); err != nil {
 		started <- fmt.Errorf("starting the function %s: %w", cmd.Path, err)
@@ -65,7 +65,7 @@ func (p *process) run(cmd *exec.Cmd, memoryMB int, started chan<- error) {
 		return
 	}
 	defer statm.Close()
-	p.throttle = newThrottle(p.pid, memoryMB, statm)
+	p.throttle = newThrottle(p.pid, cfg, statm)
 	started <- nil
 	go p.wait(cmd)
 	p.control = p.throttle.run()

@@ -12,18 +12,22 @@ import (
 )
 
 // throttle holds a process to its memory size from outside: it stops the
-// process group when the process has used the quota of a period, and lets it
-// go on in the next. What a process uses beyond the quota of one period is
-// taken from the next ones. It also watches the memory, once a period.
+// process group when the process has used the quota of a period, or has been at
+// work for as long as one thread may be, and lets it go on in the next. What is
+// used beyond that in one period is taken from the next ones. It also watches
+// the memory, once a period.
 //
 // It does what the kernel's CFS bandwidth control does to a function on
 // Lambda, without the privilege that a control group needs.
 type throttle struct {
 	pid      int
 	clock    cpuClock
-	statm    *os.File      // /proc/PID/statm
-	quota    time.Duration // a period's, over all threads
+	statm    *os.File // /proc/PID/statm
 	memoryMB int
+
+	// What may be used in a period, in this machine's processor time.
+	quota, initQuota time.Duration // over all threads
+	perThread        time.Duration // by one thread
 
 	mu      sync.Mutex
 	mode    mode
@@ -33,6 +37,11 @@ type throttle struct {
 	debt    time.Duration // used beyond the quota before begin
 	usedUp  bool          // the process was stopped in this period
 	effect  effect        // of the machine
+	busy    time.Duration // at work since begin, with one thread or with several at once
+	lead    time.Duration // at work beyond perThread before begin
+	looked  time.Time     // last, at the clock
+	seen    time.Duration // there
+	room    time.Duration // for work of one thread up to then that the clock has yet to tell of
 	outgrew bool          // its memory size, and was killed for it
 	peak    int           // the highest resident memory seen, in MB
 
@@ -43,7 +52,7 @@ type throttle struct {
 type mode int
 
 const (
-	free      mode = iota // INIT: no bound
+	starting  mode = iota // INIT
 	throttled             // an invocation runs
 	frozen                // between invocations nothing runs
 )
@@ -52,17 +61,32 @@ const (
 // processor a process can outrun its quota by this much, until the next period.
 const step = 100 * time.Microsecond
 
-func newThrottle(pid, memoryMB int, statm *os.File) *throttle {
+// window is how long the sleep may be where one thread by itself could use more
+// than Lambda gives one. What a process has used in a window, up to the window's
+// length, is how long it was at work there: threads that take turns count as
+// one, as on a core of Lambda, and threads that run at the same time count once.
+// (A stranger can neither stop single threads nor read their clocks without
+// privilege, and their schedstat is up to 4 ms late; besides, Go moves a
+// goroutine from thread to thread.)
+const window = 500 * time.Microsecond
+
+// tick is how late the clock of a process that runs can be.
+const tick = 4 * time.Millisecond
+
+func newThrottle(pid int, cfg Config, statm *os.File) *throttle {
+	of := func(vCPUs float64) time.Duration { return time.Duration(vCPUs / cfg.Speed * float64(period)) }
 	return &throttle{
-		pid:      pid,
-		clock:    clockOf(pid),
-		statm:    statm,
-		quota:    time.Duration(VCPUs(memoryMB) * float64(period)),
-		memoryMB: memoryMB,
-		begin:    time.Now(),
-		effect:   effect{pid: pid, threads: map[string]*thread{}},
-		thaw:     make(chan struct{}, 1),
-		gone:     make(chan struct{}),
+		pid:       pid,
+		clock:     clockOf(pid),
+		statm:     statm,
+		memoryMB:  cfg.MemoryMB,
+		quota:     of(VCPUs(cfg.MemoryMB)),
+		initQuota: of(initVCPUs),
+		perThread: of(threadVCPUs[cfg.Arch]),
+		begin:     time.Now(),
+		effect:    effect{pid: pid, threads: map[string]*thread{}},
+		thaw:      make(chan struct{}, 1),
+		gone:      make(chan struct{}),
 	}
 }
 
@@ -79,7 +103,8 @@ func (t *throttle) set(m mode) {
 	}
 	t.usedUp = false
 	t.mode = m
-	t.begin, t.used, t.debt = time.Now(), t.clock.now(), 0
+	t.begin, t.used, t.debt, t.busy, t.lead = time.Now(), t.clock.now(), 0, 0, 0
+	t.looked, t.seen, t.room = t.begin, t.used, 0
 	t.signal(m == frozen)
 	if m != frozen {
 		select {
@@ -138,35 +163,54 @@ func (t *throttle) look() (time.Time, bool) {
 	if t.mode == frozen {
 		return time.Time{}, false
 	}
+	used, now := t.clock.now(), time.Now() // in this order: a pause between them is not taken for work
+	t.work(now, used)
 	bound := t.quota
-	if t.mode == free {
-		bound = 0
+	if t.mode == starting {
+		bound = t.initQuota
 	}
-	now, used := time.Now(), t.clock.now()
 	if n := now.Sub(t.begin) / period; n > 0 { // more than one when the machine was busy
 		t.debt = max(0, t.debt+used-t.used-n*bound)
-		t.begin, t.used = t.begin.Add(n*period), used
+		t.lead = max(0, t.lead+t.busy-n*t.perThread)
+		t.begin, t.used, t.busy = t.begin.Add(n*period), used, 0
 		t.watchMemory()
 		if t.mode == throttled {
 			t.effect.look(t.usedUp)
 		}
 		t.usedUp = false
 	}
-	end := t.begin.Add(period)
-	if bound == 0 { // until an invocation begins, which must not wait for this period's end
-		return now.Add(time.Millisecond), true
-	}
 	left := bound - t.debt - (used - t.used)
-	t.signal(left <= 0)
-	if left <= 0 {
-		t.usedUp = true
-		return end, true
+	ofThread := t.perThread - t.lead - t.busy
+	t.signal(min(left, ofThread) <= 0)
+	t.usedUp = t.usedUp || t.stopped
+	pause := t.begin.Add(period).Sub(now)
+	if !t.stopped {
+		pause = min(pause, max(step, min(left/time.Duration(runtime.NumCPU()), ofThread)))
+		if t.perThread < min(bound, period) {
+			pause = min(pause, window)
+		}
 	}
-	soonest := now.Add(max(left/time.Duration(runtime.NumCPU()), step))
-	if soonest.Before(end) {
-		return soonest, true
+	if t.mode == starting { // an invocation that begins must not wait for this period's end
+		pause = min(pause, time.Millisecond)
 	}
-	return end, true
+	return now.Add(pause), true
+}
+
+// work counts how long the process has been at work since the last look: what it
+// has used, but one thread cannot use more than has passed.
+func (t *throttle) work(now time.Time, used time.Duration) {
+	since := now.Sub(t.looked)
+	if t.stopped {
+		since = step // it has run on for a moment
+	}
+	t.room = min(t.room+since, tick)
+	alone := min(used-t.seen, t.room)
+	t.busy += alone
+	t.room -= alone
+	if t.stopped {
+		t.room = 0 // and the clock has told all
+	}
+	t.looked, t.seen = now, used
 }
 
 // watchMemory kills a process that has outgrown its memory size, as Lambda

@@ -6,29 +6,50 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"lambda-parallel-io/tune/local/lambda"
 )
 
-// A process that never waits gets the processor time that its memory size
-// buys: never above it by more than 5 %, and below it by more than 5 % only as
-// far as it stood in the machine's own queue.
+// A process that never waits gets the processor time that its memory size buys,
+// in vCPUs of which a core of this machine is speed, and no thread more than
+// Lambda gives one: never above it by more than 5 %, and below it by more than
+// 5 % only as far as it stood in the machine's own queue.
 func TestProcessorTimeIsInProportionToMemory(t *testing.T) {
-	for _, memoryMB := range []int{128, 512, 1_024, 1_769} {
-		t.Run(fmt.Sprintf("%d MB", memoryMB), func(t *testing.T) {
-			f := function(t, memoryMB, time.Minute)
+	for _, tt := range []struct {
+		memoryMB int
+		arch     string
+		speed    float64
+		do       string
+		want     float64 // cores of this machine
+	}{
+		{128, "arm64", 1, "spin", 128 / 1_769.},
+		{512, "arm64", 1, "spin", 512 / 1_769.},
+		{1_024, "arm64", 1, "spin", 1_024 / 1_769.},
+		{1_769, "arm64", 1, "spin", 1},
+		{512, "arm64", 2, "spin", 512 / 1_769. / 2},
+		{3_008, "x86_64", 2, "spin", 3_008 / 1_769. / 2},
+		{1_024, "x86_64", 2, "spin on one thread", 1_024 / 1_769. / 2},
+		{2_048, "x86_64", 2, "spin on one thread", 1. / 2},
+		{3_008, "x86_64", 2, "spin on one thread", 1. / 2},
+		{2_048, "arm64", 2, "spin on one thread", 2_048 / 1_769. / 2},
+		{3_008, "arm64", 2, "spin on one thread", 1.37 / 2},
+		{10_240, "x86_64", 3, "spin on one thread", 1. / 3},
+	} {
+		t.Run(fmt.Sprintf("%s at %d MB on %s at %g", tt.do, tt.memoryMB, tt.arch, tt.speed), func(t *testing.T) {
+			f := start(t, lambda.Config{MemoryMB: tt.memoryMB, Arch: tt.arch, Speed: tt.speed, Timeout: time.Minute})
 			invoke(t, f, request{Do: "answer"})
-			inv := invoke(t, f, request{Do: "spin", MS: 2_500})
+			inv := invoke(t, f, request{Do: tt.do, MS: 1_500})
 			if inv.Err != nil {
-				t.Fatalf("spin: %v", inv.Err)
+				t.Fatalf("%s: %v", tt.do, inv.Err)
 			}
-			target := float64(memoryMB) / 1_769
 			got := inv.CPU.Seconds() / inv.Duration.Seconds()
 			starved := inv.RunDelay.Seconds() / inv.Duration.Seconds()
-			t.Logf("target %.4f, got %.4f (%+.1f %%), starved %.4f", target, got, 100*(got/target-1), starved)
-			if got > 1.05*target {
-				t.Errorf("%d MB got %.4f processors, above its %.4f", memoryMB, got, target)
+			t.Logf("want %.4f, got %.4f (%+.1f %%), starved %.4f", tt.want, got, 100*(got/tt.want-1), starved)
+			if got > 1.05*tt.want {
+				t.Errorf("it got %.4f processors, above its %.4f", got, tt.want)
 			}
-			if got < 0.95*target && got+starved < 0.95*target {
-				t.Errorf("%d MB got %.4f processors, below its %.4f, and waited for the machine only %.4f", memoryMB, got, target, starved)
+			if got < 0.95*tt.want && got+starved < 0.95*tt.want {
+				t.Errorf("it got %.4f processors, below its %.4f, and waited for the machine only %.4f", got, tt.want, starved)
 			}
 		})
 	}

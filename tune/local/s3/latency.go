@@ -1,9 +1,11 @@
 package s3
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -35,8 +37,21 @@ var profiles = []Latency{
 // maxFixed keeps a fixed latency below what any client would wait for.
 const maxFixed = time.Minute
 
-// ParseLatency reads the name of a profile (apg, public, express, none) or a
-// fixed duration such as 15ms, from 0 to 1 minute.
+// Lognormal returns latencies of that median and that sigma of the logarithm.
+// Its name is one that ParseLatency reads.
+func Lognormal(median time.Duration, sigma float64) Latency {
+	median = median.Round(time.Microsecond)
+	sigma = math.Round(100*sigma) / 100
+	return Latency{name: fmt.Sprintf("%s~%g", median, sigma), median: median, sigma: sigma}
+}
+
+// MaxSigma, of the logarithm, makes the 99th percentile a hundred times the
+// median.
+const MaxSigma = 2
+
+// ParseLatency reads the name of a profile (apg, public, express, none), a
+// fixed duration such as 15ms, from 0 to 1 minute, or the median and the sigma
+// of lognormal ones, such as 13ms~0.62.
 func ParseLatency(s string) (Latency, error) {
 	var names []string
 	for _, p := range profiles {
@@ -45,10 +60,15 @@ func ParseLatency(s string) (Latency, error) {
 		}
 		names = append(names, p.name)
 	}
-	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 || d > maxFixed {
-		return Latency{}, fmt.Errorf("latency %q: it must be %s, or a duration from 0s to %s such as 15ms",
-			s, strings.Join(names, ", "), "1m")
+	median, spread, lognormal := strings.Cut(s, "~")
+	d, err := time.ParseDuration(median)
+	sigma, errSigma := strconv.ParseFloat(cmp.Or(spread, "0"), 64)
+	if err != nil || d < 0 || d > maxFixed || errSigma != nil || !(sigma >= 0 && sigma <= MaxSigma) {
+		return Latency{}, fmt.Errorf("latency %q: it must be %s, a duration from 0s to %s such as 15ms, or a median and a sigma up to %d such as 13ms~0.62",
+			s, strings.Join(names, ", "), "1m", MaxSigma)
+	}
+	if lognormal {
+		return Lognormal(d, sigma), nil
 	}
 	return Latency{name: d.String(), median: d}, nil
 }

@@ -264,9 +264,17 @@ func TestReadsTakeTheirDrawnLatency(t *testing.T) {
 	}
 }
 
+func TestALognormalLatencyIsReadByItsName(t *testing.T) {
+	const name = "27.5ms~0.62"
+	l, err := s3.ParseLatency(name)
+	if err != nil || l != s3.Lognormal(27500*time.Microsecond, 0.62) || l.String() != name || l.Draw(1, 1, 1) == l.Draw(1, 1, 2) {
+		t.Errorf("ParseLatency(%q) = %+v, %v", name, l, err)
+	}
+}
+
 func TestParseLatencySaysWhatIsAllowed(t *testing.T) {
-	for _, in := range []string{"", "fast", "15", "-1ms", "2m"} {
-		if _, err := s3.ParseLatency(in); err == nil || !strings.Contains(err.Error(), "apg, public, express, none, or a duration from 0s to 1m") {
+	for _, in := range []string{"", "fast", "15", "-1ms", "2m", "13ms~3", "13ms~-1", "13ms~wide"} {
+		if _, err := s3.ParseLatency(in); err == nil || !strings.Contains(err.Error(), "apg, public, express, none, a duration from 0s to 1m") {
 			t.Errorf("ParseLatency(%q) = %v, want an error that says what is allowed", in, err)
 		}
 	}
