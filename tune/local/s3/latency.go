@@ -21,8 +21,10 @@ type Latency struct {
 // The profiles of a small GET inside a region. They are lognormal, as latency
 // with a long tail is:
 //
-//   - apg: fitted to the 18.8 ms a GET that aws-samples/aws-lambda-parallel-download
-//     published for sequential reads (December 2024);
+//   - apg: fitted so that the 2,500 sequential reads of
+//     aws-samples/aws-lambda-parallel-download, 47 s as published (December 2024,
+//     2,304 MB), take as long in the model: of the 18.8 ms a GET some 3 are the
+//     original's own, at this machine's speed;
 //   - public: fitted to published percentiles, p50 27, p90 60, p99 114 ms
 //     (December 2025);
 //   - express: S3 Express One Zone's single-digit milliseconds; its median is
