@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
 )
 
@@ -38,7 +39,8 @@ var contenders = []struct {
 	name string
 	read func() (func(context.Context) error, error) // makes the client
 }{
-	{"function", readAsFunction},
+	{"function", readAsFunction(event.Payload{ObjectKey: "sample.json", Repeat: benchReads})},
+	{"distinct", readAsFunction(event.Payload{Keys: distinct(), OnFailure: event.Report})},
 	{"net-http", readRaw},
 	{"sdk-defaults", readByDefaults},
 }
@@ -48,6 +50,9 @@ type cost map[string]float64
 
 func BenchmarkRead(b *testing.B) {
 	server := newS3(b) // this process is its, and not the clients'
+	for _, key := range distinct() {
+		server.put(b, key, sample(b))
+	}
 	costs := map[string][]cost{}
 	for range benchRounds {
 		for _, c := range contenders {
@@ -64,6 +69,7 @@ func BenchmarkRead(b *testing.B) {
 				b.ReportMetric(medianOf(costs[c.name], unit), unit)
 			}
 			b.ReportMetric(medianOf(costs[c.name], cpuUnit)/medianOf(costs["net-http"], cpuUnit), "x-net-http")
+			b.ReportMetric(medianOf(costs[c.name], cpuUnit)/medianOf(costs["function"], cpuUnit), "x-function")
 		})
 	}
 }
@@ -132,14 +138,32 @@ func contend(makeClient func() (func(context.Context) error, error)) error {
 	})
 }
 
-// readAsFunction is the function's own path.
-func readAsFunction() (func(context.Context) error, error) {
-	tuneMemory(os.Getenv)
-	b, err := openBucket(context.Background(), bucketName, stallTime)
-	return func(ctx context.Context) error {
-		_, err := b.read(ctx, "sample.json")
-		return err
-	}, err
+// distinct are the keys of as many objects as there are reads.
+func distinct() []string {
+	keys := make([]string, benchReads)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("orders/2026/%06d.json", i)
+	}
+	return keys
+}
+
+// readAsFunction is the function's own path, with one object or with many.
+func readAsFunction(p event.Payload) func() (func(context.Context) error, error) {
+	return func() (func(context.Context) error, error) {
+		tuneMemory(os.Getenv)
+		b, err := openBucket(context.Background(), bucketName, stallTime)
+		if err != nil {
+			return nil, err
+		}
+		w, err := (&function{bucket: b}).find(context.Background(), p)
+		return func(ctx context.Context) error {
+			_, whole, err := w.read(ctx)
+			if err == nil && !whole {
+				err = fmt.Errorf("an object was not read: %+v", w.failures)
+			}
+			return err
+		}, err
+	}
 }
 
 // readRaw is the floor: net/http with the function's transport, memory

@@ -36,11 +36,14 @@ func readInAttempt(stack *middleware.Stack) error {
 func readBody(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
 	middleware.DeserializeOutput, middleware.Metadata, error,
 ) {
+	if attempts, ok := ctx.Value(attemptsKey{}).(*int); ok {
+		*attempts++
+	}
 	out, metadata, err := next.HandleDeserialize(ctx, in)
-	if err != nil {
+	result, object := out.Result.(*s3.GetObjectOutput) // and not a page of a listing
+	if err != nil || !object {
 		return out, metadata, err
 	}
-	result := out.Result.(*s3.GetObjectOutput)
 	whole := bodies.Get().(*body)
 	// To its end, and not just to its length: the SDK compares checksums at
 	// io.EOF, and only a body that was read to there leaves its connection for
@@ -55,6 +58,9 @@ func readBody(ctx context.Context, in middleware.DeserializeInput, next middlewa
 	result.Body = whole
 	return out, metadata, nil
 }
+
+// attemptsKey is the context's key of the number of attempts, an *int.
+type attemptsKey struct{}
 
 // bodyError is a body that did not arrive whole.
 type bodyError struct {

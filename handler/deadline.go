@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
 )
 
@@ -41,13 +40,12 @@ func margin(left, unwind time.Duration, memoryMB int) time.Duration {
 // unwinding is the processor time that ending a call takes, by its reads at a
 // time: about 3 µs for one that waits for its turn, and 500 µs for one in
 // flight, whose connection is closed (900 in flight among 20,000 took 370 ms).
-func unwinding(p event.Payload, s strategies.Strategy) time.Duration {
-	reads := p.Repeat
+func unwinding(reads, concurrency int, s strategies.Strategy) time.Duration {
 	switch {
 	case s.Sequential:
 		reads = 1
 	case s.Bounded:
-		reads = min(p.Concurrency, p.Repeat)
+		reads = min(concurrency, reads)
 	}
 	inFlight := min(reads, maxConnections)
 	return 10*time.Millisecond + time.Duration(reads)*3*time.Microsecond + time.Duration(inFlight)*500*time.Microsecond
@@ -56,8 +54,5 @@ func unwinding(p event.Payload, s strategies.Strategy) time.Duration {
 // deadlineError says how far the invocation came, and what held it up.
 func (m *meter) deadlineError() error {
 	err := fmt.Errorf("deadline: %d of %d reads were done in %.1f s", m.reads.Load(), len(m.latencies), m.took.Seconds())
-	if n := m.used.retries; n > 0 {
-		err = fmt.Errorf("%w; %d attempts failed and were made again, the last of them: %w", err, n, m.bucket.retryer.lastFailure())
-	}
-	return fmt.Errorf("%w\nraise the function's timeout or memory, or lower repeat", err)
+	return fmt.Errorf("%w%s\nraise the function's timeout or memory, or let it read fewer objects", err, m.bucket.retryer.heldUp(m.used.retries))
 }

@@ -33,8 +33,9 @@ func newFunction(ctx context.Context, getenv func(string) string) (*function, er
 }
 
 // Invoke serves one invocation: every read ends whole, or the invocation
-// fails. It takes the payload as it was sent, because the runtime's own
-// decoder overlooks what follows a payload's first value.
+// fails, or its answer reports what became of each object. It takes the
+// payload as it was sent, because the runtime's own decoder overlooks what
+// follows a payload's first value.
 func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	p, err := event.Decode(payload, f.workers)
 	if err != nil {
@@ -44,21 +45,30 @@ func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := withDeadline(ctx, unwinding(p, s), f.memoryMB)
-	defer cancel()
-	m := newMeter(p.Repeat, f.bucket)
-	err = s.Run(ctx, p.Repeat, p.Concurrency, func(ctx context.Context, i int) error {
-		started := m.begin()
-		o, err := f.bucket.read(ctx, p.ObjectKey)
-		m.end(i, started, o, err)
-		return err
-	})
-	m.stop()
-	if errors.Is(err, errDeadline) {
-		return nil, m.deadlineError()
-	}
+	w, err := f.find(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(m.answer(s, p.Concurrency))
+	ctx, cancel := withDeadline(ctx, unwinding(w.n, p.Concurrency, s)+w.reporting(), f.memoryMB)
+	defer cancel()
+	m := newMeter(w.n, f.bucket)
+	err = s.Run(ctx, w.n, p.Concurrency, func(ctx context.Context, i int) error {
+		started := m.begin()
+		o, whole, err := w.read(ctx)
+		m.end(i, started, o, whole)
+		return err
+	})
+	m.stop()
+	late := errors.Is(err, errDeadline) || errors.Is(err, context.DeadlineExceeded)
+	if late {
+		err = m.deadlineError()
+	}
+	// A report stands for what was done before the call had to stop.
+	if err != nil && !(w.report && (late || m.reads.Load() > 0)) {
+		return nil, err
+	}
+	a := m.answer(s, p.Concurrency)
+	a.MemoryMB = f.memoryMB
+	w.complete(&a, err)
+	return json.Marshal(a)
 }

@@ -45,8 +45,8 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// process is the function under a Runtime API.
-type process struct {
+// child is the function under a Runtime API.
+type child struct {
 	cmd     *exec.Cmd
 	api     *httptest.Server
 	events  chan invocation
@@ -55,6 +55,8 @@ type process struct {
 	first   sync.Once
 	exited  chan struct{} // closed when the process has ended
 	log     logBuffer
+	size    int           // bytes of the last answer
+	left    time.Duration // from the last answer to its deadline
 }
 
 type invocation struct {
@@ -69,7 +71,7 @@ type outcome struct {
 
 // start runs the function with these settings and ends it with the test. Of
 // the caller's environment it sees nothing.
-func start(t testing.TB, settings ...string) *process {
+func start(t testing.TB, settings ...string) *child {
 	t.Helper()
 	p := startBinary(t, bootstrap, settings...)
 	t.Cleanup(func() {
@@ -81,9 +83,9 @@ func start(t testing.TB, settings ...string) *process {
 	return p
 }
 
-func startBinary(t testing.TB, binary string, settings ...string) *process {
+func startBinary(t testing.TB, binary string, settings ...string) *child {
 	t.Helper()
-	p := &process{
+	p := &child{
 		events:  make(chan invocation),
 		answers: make(chan outcome),
 		polled:  make(chan struct{}),
@@ -103,7 +105,7 @@ func startBinary(t testing.TB, binary string, settings ...string) *process {
 	return p
 }
 
-func (p *process) end() {
+func (p *child) end() {
 	_ = p.cmd.Process.Kill() // it may have ended by itself
 	<-p.exited
 	p.api.CloseClientConnections()
@@ -112,7 +114,7 @@ func (p *process) end() {
 
 // ServeHTTP is Lambda's Runtime API
 // (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
-func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *child) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch _, verb, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/2018-06-01/runtime/invocation/"), "/"); verb {
 	case "response", "error":
 		body, err := io.ReadAll(r.Body)
@@ -135,10 +137,11 @@ func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // invoke runs one invocation that Lambda would end after timeout. Its error
 // is the function's errorMessage, or says how the process ended.
-func (p *process) invoke(payload string, timeout time.Duration) (a event.Answer, err error) {
+func (p *child) invoke(payload string, timeout time.Duration) (a event.Answer, err error) {
 	late := time.After(timeout + 30*time.Second) // only so that a hang fails here
+	deadline := time.Now().Add(timeout)
 	select {
-	case p.events <- invocation{payload, time.Now().Add(timeout)}:
+	case p.events <- invocation{payload, deadline}:
 	case <-p.exited:
 		return a, fmt.Errorf("the process has ended: %v", p.cmd.ProcessState)
 	case <-late:
@@ -146,6 +149,7 @@ func (p *process) invoke(payload string, timeout time.Duration) (a event.Answer,
 	}
 	select {
 	case o := <-p.answers:
+		p.size, p.left = len(o.body), time.Until(deadline)
 		if !o.failed {
 			return a, json.Unmarshal(o.body, &a)
 		}
@@ -162,7 +166,7 @@ func (p *process) invoke(payload string, timeout time.Duration) (a event.Answer,
 }
 
 // must is invoke where the function has to succeed, with every read counted.
-func (p *process) must(t testing.TB, payload string, timeout time.Duration) event.Answer {
+func (p *child) must(t testing.TB, payload string, timeout time.Duration) event.Answer {
 	t.Helper()
 	a, err := p.invoke(payload, timeout)
 	if err != nil {
@@ -175,14 +179,29 @@ func (p *process) must(t testing.TB, payload string, timeout time.Duration) even
 	return a
 }
 
+// report is invoke with a payload that Go writes, where the function has to
+// give an answer.
+func (p *child) report(t testing.TB, payload any, timeout time.Duration) event.Answer {
+	t.Helper()
+	raw, err := json.Marshal(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := p.invoke(string(raw), timeout)
+	if err != nil {
+		t.Fatalf("invoke(%.200s) = %.500v, want an answer", raw, err)
+	}
+	return a
+}
+
 // rss is the process's resident memory in MB, now and at its peak.
-func (p *process) rss(t testing.TB) (now, peak int) {
+func (p *child) rss(t testing.TB) (now, peak int) {
 	t.Helper()
 	return p.status(t, "VmRSS:") / 1024, p.status(t, "VmHWM:") / 1024
 }
 
 // status reads a number from the process's /proc/PID/status.
-func (p *process) status(t testing.TB, name string) int {
+func (p *child) status(t testing.TB, name string) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
@@ -201,7 +220,7 @@ func (p *process) status(t testing.TB, name string) int {
 	return 0
 }
 
-func (p *process) descriptors(t testing.TB) int {
+func (p *child) descriptors(t testing.TB) int {
 	t.Helper()
 	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
 	if err != nil {

@@ -47,7 +47,7 @@ func TestTheDeadlineIsKeptAndSaysWhatWasDone(t *testing.T) {
 
 // throttle gives p, by turns of 20 ms, about the share of one CPU that Lambda
 // gives memory, until release is called.
-func throttle(t *testing.T, p *process, memoryMB int) (release func()) {
+func throttle(t *testing.T, p *child, memoryMB int) (release func()) {
 	t.Helper()
 	const period = 20 * time.Millisecond
 	run := period * time.Duration(memoryMB) / vCPU
@@ -103,7 +103,7 @@ func TestTheMarginGrowsWithTheReadsAndWhereCPUIsScarce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := margin(c.left, unwinding(p, s), c.memoryMB); got != c.want {
+		if got := margin(c.left, unwinding(p.Repeat, p.Concurrency, s), c.memoryMB); got != c.want {
 			t.Errorf("%s with %v left at %d MB: margin %v, want %v", c.payload, c.left, c.memoryMB, got, c.want)
 		}
 	}

@@ -106,7 +106,7 @@ func TestWhatNoAttemptMendsFailsTheCallAtOnce(t *testing.T) {
 		f         fault
 		want      []string
 	}{
-		{"missing", "missing.json", nil, []string{"404", "NoSuchKey", "check that the object exists"}},
+		{"missing", "missing.json", nil, []string{"404", "NoSuchKey", "check the key: there is no such object"}},
 		{"denied", "sample.json", refuse(403, "AccessDenied", "Access Denied"), []string{"403", "AccessDenied", "check that the object exists"}},
 		{"another region", "sample.json", refuse(301, "PermanentRedirect", "The bucket must be addressed elsewhere.", "X-Amz-Bucket-Region", "us-west-2"), []string{"301", "the bucket is in us-west-2"}},
 		{"wrong region", "sample.json", refuse(400, "AuthorizationHeaderMalformed", "the region is wrong", "X-Amz-Bucket-Region", "us-west-2"), []string{"400", "the bucket is in us-west-2"}},
@@ -142,9 +142,11 @@ func TestAServerThatCannotProveItselfFailsTheCallAtOnce(t *testing.T) {
 		"no TLS":                              "AWS_ENDPOINT_URL_S3=https://" + plainServer(t),
 	} {
 		p := start(t, s3.settings(setting)...)
-		_, err := p.invoke(`{"repeat": 10, "objectKey": "sample.json"}`, time.Minute)
-		if err == nil || strings.Contains(err.Error(), "deadline") || !strings.Contains(err.Error(), bucketName) {
-			t.Errorf("%s: %v, want the cause, at once", name, err)
+		for _, payload := range []string{`{"repeat": 10, "objectKey": "sample.json"}`, `{"keys": ["sample.json"], "onFailure": "report"}`, `{"prefix": "sample"}`} {
+			_, err := p.invoke(payload, time.Minute)
+			if err == nil || strings.Contains(err.Error(), "deadline") || !strings.Contains(err.Error(), bucketName) {
+				t.Errorf("%s, %s: %v, want the cause, at once", name, payload, err)
+			}
 		}
 	}
 	if got := s3.gets.Load(); got != 1 { // the sample's PUT

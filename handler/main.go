@@ -1,6 +1,6 @@
 // Command handler is the AWS Lambda function that is compared: each
-// invocation reads one S3 object as many times as its payload says, by the
-// concurrency strategy that the payload names.
+// invocation reads the S3 objects that its payload names, or one of them as
+// many times as it says, by the concurrency strategy that it names.
 //
 // Settings come from the environment alone: BUCKET is required, MAX_WORKERS
 // is the concurrency of a payload that names none (30), and the variables of

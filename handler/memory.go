@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"runtime/debug"
 	"strconv"
 )
@@ -37,6 +38,14 @@ func tuneMemory(getenv func(string) string) {
 // memoryLimit is what the runtime may use of a memory size in MB: the rest is
 // for the binary's pages and for what the collector is late.
 func memoryLimit(mb int) int64 { return int64(mb) << 20 * 3 / 4 }
+
+// architecture is the processor's, as AWS spells it.
+func architecture() string {
+	if runtime.GOARCH == "amd64" {
+		return "x86_64"
+	}
+	return runtime.GOARCH // arm64
+}
 
 // memorySize is the function's power value in MB, or 0 outside Lambda.
 func memorySize(getenv func(string) string) int {

@@ -31,10 +31,10 @@ type counters struct {
 	retries, connections int64
 }
 
-func newMeter(repeat int, b *bucket) *meter {
+func newMeter(reads int, b *bucket) *meter {
 	return &meter{
 		bucket:    b,
-		latencies: make([]time.Duration, repeat),
+		latencies: make([]time.Duration, reads),
 		before:    b.counters(),
 		started:   time.Now(),
 	}
@@ -48,10 +48,10 @@ func (m *meter) begin() time.Time {
 	return time.Now()
 }
 
-// end counts read i as over, and as done unless it failed.
-func (m *meter) end(i int, began time.Time, o object, err error) {
+// end counts read i as over, and as done if the object was read whole.
+func (m *meter) end(i int, began time.Time, o object, whole bool) {
 	m.inFlight.Add(-1)
-	if err != nil {
+	if !whole {
 		return
 	}
 	m.latencies[i] = time.Since(began)
@@ -81,6 +81,7 @@ func (m *meter) answer(s strategies.Strategy, concurrency int) event.Answer {
 		Connections:   m.used.connections,
 		CPUSec:        m.used.cpu.Seconds(),
 		Latency:       latency(m.latencies),
+		Architecture:  architecture(),
 	}
 	if s.Sequential {
 		concurrency = 1
@@ -91,8 +92,12 @@ func (m *meter) answer(s strategies.Strategy, concurrency int) event.Answer {
 	return a
 }
 
-// latency sorts all, which must not be empty.
+// latency sorts all, in which 0 stands for a read that was not done.
 func latency(all []time.Duration) event.Latency {
+	all = slices.DeleteFunc(all, func(d time.Duration) bool { return d == 0 })
+	if len(all) == 0 {
+		return event.Latency{}
+	}
 	slices.Sort(all)
 	rank := func(share float64) float64 {
 		i := int(math.Ceil(share*float64(len(all)))) - 1

@@ -4,30 +4,41 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
 )
 
 // object is what one read found.
 type object struct{ bytes, records int64 }
 
-// read gets the object of that key once, whole, and counts its records. It
-// waits for its turn at one of maxConnections before anything of the SDK is
-// built, so that a read that waits costs little more than its goroutine:
-// 10,000 reads at once take 180 MB, and 625 MB where they wait inside
-// GetObject. The strategy unbounded thus bounds goroutines by nothing, and
-// connections by maxConnections.
-func (b *bucket) read(ctx context.Context, key string) (object, error) {
+// turn waits for one of maxConnections, before anything of the SDK is built,
+// so that a read that waits costs little more than its goroutine: 10,000 reads
+// at once take 180 MB, and 625 MB where they wait inside GetObject. The
+// strategy unbounded thus bounds goroutines by nothing, and connections by
+// maxConnections. Who has had its turn calls release.
+func (b *bucket) turn(ctx context.Context) error {
 	select {
 	case b.turns <- struct{}{}:
-		defer func() { <-b.turns }()
+		return nil
 	case <-ctx.Done():
-		return object{}, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	o, err := b.get(ctx, key)
+}
+
+func (b *bucket) release() { <-b.turns }
+
+// read gets the object of that key, whole, and processes it. Its error is a
+// *readError.
+func (b *bucket) read(ctx context.Context, key string) (object, error) {
+	var attempts int
+	o, err := b.get(context.WithValue(ctx, attemptsKey{}, &attempts), key)
 	if err != nil {
-		return object{}, fmt.Errorf("read object %q of bucket %q: %w%s", key, b.name, err, remedy(err))
+		return object{}, &readError{bucket: b.name, key: key, attempts: attempts, cause: err}
 	}
 	return o, nil
 }
@@ -36,14 +47,25 @@ func (b *bucket) get(ctx context.Context, key string) (object, error) {
 	// An input of its own: the SDK writes to it.
 	out, err := b.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key})
 	if err != nil {
-		return object{}, err
+		return object{}, fmt.Errorf("%w%s", err, remedy(err))
 	}
 	whole := out.Body.(*body)
 	defer whole.free()
-	n := int64(whole.Len())
-	records, err := countRecords(&whole.Buffer)
-	return object{bytes: n, records: records}, err
+	records, err := process(key, whole.Bytes())
+	return object{bytes: int64(whole.Len()), records: records}, err
 }
+
+// readError is an object that could not be read, or whose content was refused.
+type readError struct {
+	bucket, key string
+	attempts    int
+	cause       error
+}
+
+func (e *readError) Error() string {
+	return fmt.Sprintf("read object %q of bucket %q: %v", e.key, e.bucket, e.cause)
+}
+func (e *readError) Unwrap() error { return e.cause }
 
 // remedy is a line of its own that says what to look at, or nothing.
 func remedy(err error) string {
@@ -51,13 +73,55 @@ func remedy(err error) string {
 	if !errors.As(err, &r) {
 		return ""
 	}
-	switch r.HTTPStatusCode() {
-	case 403, 404:
+	var operation *smithy.OperationError
+	listing := errors.As(err, &operation) && operation.Operation() == "ListObjectsV2"
+	code, message := apiError(err)
+	switch status := r.HTTPStatusCode(); {
+	case elsewhere(r) != "":
+		return fmt.Sprintf("\nthe bucket is in %s: run the function there, or set AWS_REGION", elsewhere(r))
+	case strings.HasPrefix(code, "KMS.") || status == 403 && strings.Contains(message, "kms:"):
+		return "\nthe object is encrypted by a KMS key: the function's role needs kms:Decrypt on that key, and the key must be enabled"
+	case code == "InvalidObjectState":
+		return "\nthe object is archived: restore it before it is read"
+	case code == "NoSuchBucket":
+		return "\ncheck BUCKET: there is no bucket of that name"
+	case listing && status == 403:
+		return "\ncheck that the function may list the bucket below this prefix: its role needs s3:ListBucket"
+	case status == 404:
+		return "\ncheck the key: there is no such object, or no longer"
+	case status == 403:
 		return "\ncheck that the object exists and that the function may read it: S3 answers 403 for an object that does not exist to one that may not list the bucket"
-	case 301, 307, 400:
-		if region := r.Response.Header.Get("X-Amz-Bucket-Region"); region != "" {
-			return fmt.Sprintf("\nthe bucket is in %s: run the function there, or set AWS_REGION", region)
-		}
 	}
 	return ""
+}
+
+// elsewhere is the bucket's region, where S3 answers that it is another one.
+func elsewhere(r *awshttp.ResponseError) string {
+	switch r.HTTPStatusCode() {
+	case 301, 307, 400:
+		return r.Response.Header.Get("X-Amz-Bucket-Region")
+	}
+	return ""
+}
+
+func apiError(err error) (code, message string) {
+	var e smithy.APIError
+	if !errors.As(err, &e) {
+		return "", ""
+	}
+	return e.ErrorCode(), e.ErrorMessage()
+}
+
+// ofAll tells whether the error is not one object's: the others would fail by
+// it too.
+func ofAll(err error) bool {
+	if hopeless(err) == aws.FalseTernary {
+		return true
+	}
+	var r *awshttp.ResponseError
+	if errors.As(err, &r) && elsewhere(r) != "" {
+		return true
+	}
+	code, _ := apiError(err)
+	return slices.Contains([]string{"NoSuchBucket", "ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"}, code)
 }

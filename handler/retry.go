@@ -3,6 +3,8 @@ package main
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
@@ -34,7 +36,7 @@ type retryer struct {
 func newRetryer() *retryer {
 	return &retryer{Standard: retry.NewStandard(func(o *retry.StandardOptions) {
 		o.RateLimiter = ratelimit.None
-		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(hopeless)}, o.Retryables...)
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(hopeless), retry.IsErrorRetryableFunc(cutShort)}, o.Retryables...)
 	})}
 }
 
@@ -52,8 +54,22 @@ func (r *retryer) RetryDelay(attempt int, failure error) (time.Duration, error) 
 	return rand.N(most), nil
 }
 
-// lastFailure is the error of the attempt that was last made again.
-func (r *retryer) lastFailure() error { return *r.last.Load() }
+// heldUp says what so many retries, the latest ones, were made for.
+func (r *retryer) heldUp(retries int64) string {
+	if retries == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d attempts failed and were made again, the last of them: %v", retries, *r.last.Load())
+}
+
+// cutShort finds a listing whose page did not arrive whole, which the SDK
+// takes for an answer that it does not understand.
+func cutShort(err error) aws.Ternary {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return aws.TrueTernary
+	}
+	return aws.UnknownTernary
+}
 
 // hopeless tells apart the failures to connect that no attempt will mend; to
 // the SDK every one of them is worth another.

@@ -35,13 +35,14 @@ const bucketName = "objects"
 type fakeS3 struct {
 	*httptest.Server
 	store       http.Handler
-	gets        atomic.Int64
-	connections atomic.Int64 // accepted so far
-	plan        atomic.Pointer[plan]
+	gets, lists atomic.Int64
+	connections atomic.Int64         // accepted so far
+	plan        atomic.Pointer[plan] // of GETs
+	listPlan    atomic.Pointer[plan] // of the pages of listings
 	caFile      string
 }
 
-// plan says what befalls the n-th GET, counted from 0 since the plan was
+// plan says what befalls the n-th request, counted from 0 since the plan was
 // made; nil is nothing.
 type plan func(n int64) fault
 
@@ -109,8 +110,18 @@ func (s *fakeS3) injure(p plan) {
 	s.plan.Store(&p)
 }
 
+// injureLists makes p the plan for the pages of listings from now on.
+func (s *fakeS3) injureLists(p plan) {
+	s.lists.Store(0)
+	s.listPlan.Store(&p)
+}
+
 func (s *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	n := s.gets.Add(1) - 1
+	count, current := &s.gets, &s.plan
+	if r.URL.Query().Has("list-type") {
+		count, current = &s.lists, &s.listPlan
+	}
+	n := count.Add(1) - 1
 	whole := httptest.NewRecorder()
 	s.store.ServeHTTP(whole, r)
 	if whole.Code == http.StatusOK {
@@ -118,7 +129,7 @@ func (s *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		whole.Header().Set("X-Amz-Checksum-Crc32", base64.StdEncoding.EncodeToString(sum))
 		whole.Header().Set("X-Amz-Checksum-Type", "FULL_OBJECT")
 	}
-	if p := s.plan.Load(); p != nil && *p != nil {
+	if p := current.Load(); p != nil && *p != nil {
 		if f := (*p)(n); f != nil {
 			f(w, r, whole)
 			return

@@ -1,8 +1,10 @@
 package event
 
-// Answer is what an invocation returns once every read has ended whole:
-// ObjectsRead is the payload's repeat. The first five fields are those of the
-// Python original (aws-samples/aws-lambda-parallel-download).
+import "strings"
+
+// Answer is what an invocation returns. Without onFailure "report" it stands
+// for a call in which every read has ended whole. The first five fields are
+// those of the Python original (aws-samples/aws-lambda-parallel-download).
 type Answer struct {
 	ObjectsRead   int     `json:"objects_read"`
 	BytesRead     int64   `json:"bytes_read"`
@@ -17,8 +19,34 @@ type Answer struct {
 	Retries      int64   `json:"retries"`        // attempts beyond each read's first
 	Connections  int64   `json:"connections"`    // opened during the call
 	CPUSec       float64 `json:"cpu_sec"`        // user and system time of the process during the call
-	Latency      Latency `json:"latency_ms"`
+	Latency      Latency `json:"latency_ms"`     // of the objects read
+
+	MemoryMB     int    `json:"memory_mb,omitzero"`    // the function's power value; left out where Lambda does not say it
+	Architecture string `json:"architecture,omitzero"` // arm64 or x86_64, as AWS spells it
+
+	ListSec float64 `json:"list_sec,omitzero"` // the listing of a prefix, before the first read; in none of the figures above
+	Skipped
+
+	// What a call with onFailure "report" owes its caller. Each object is in
+	// exactly one of ObjectsRead, Failed and Unread.
+	Failed     int       `json:"failed,omitzero"`
+	Failures   []Failure `json:"failures,omitempty"`
+	Unread     int       `json:"unread,omitzero"`
+	UnreadKeys []string  `json:"unread_keys,omitempty"`
+	Stopped    string    `json:"stopped,omitzero"` // why objects were left unread
+	// Truncated says that UnreadKeys leaves out those after StartAfter: the
+	// same payload with startAfter set to it goes on there.
+	Truncated  bool   `json:"truncated,omitzero"`
+	StartAfter string `json:"startAfter,omitzero"`
 }
+
+// MaxAnswer and MaxBatchAnswer are the most bytes that an answer may have. Lambda's
+// own limit is 6 MB; Step Functions takes 256 KiB, its own words about a child
+// included.
+const (
+	MaxAnswer      = 6_000_000
+	MaxBatchAnswer = 240_000
+)
 
 // Latency is how long single reads took, in ms, from a read's start to its
 // decoded end, waits and retries included. A percentile is the nearest rank:
@@ -28,4 +56,38 @@ type Latency struct {
 	P95 float64 `json:"p95"`
 	P99 float64 `json:"p99"`
 	Max float64 `json:"max"`
+}
+
+// Failure is an object that could not be read, or whose content was refused.
+type Failure struct {
+	Key      string `json:"key"`
+	Error    string `json:"error"`
+	Attempts int    `json:"attempts"` // requests for the object, the last one included
+}
+
+// OneLine is the error's text as an answer holds it: its lines as one, of at
+// most 1,000 characters.
+func OneLine(err error) string { return printable(strings.ReplaceAll(err.Error(), "\n", "; "), 1_000) }
+
+// Skipped counts what a listing names and is no object to read. The first
+// call over a listing counts them, and one with startAfter none.
+type Skipped struct {
+	FolderMarkers int `json:"folder_markers,omitzero"` // keys that end in /, of size 0
+	Archived      int `json:"archived,omitzero"`       // storage classes GLACIER and DEEP_ARCHIVE
+}
+
+// Skip counts an object of a listing that is not to be read, and reports
+// whether it is one. S3 refuses to read GLACIER (Glacier Flexible Retrieval)
+// and DEEP_ARCHIVE until the object is restored; GLACIER_IR (Instant
+// Retrieval) it reads like any other.
+func (s *Skipped) Skip(key string, size int64, storageClass string) bool {
+	switch {
+	case size == 0 && strings.HasSuffix(key, "/"):
+		s.FolderMarkers++
+	case storageClass == "GLACIER" || storageClass == "DEEP_ARCHIVE":
+		s.Archived++
+	default:
+		return false
+	}
+	return true
 }

@@ -5,19 +5,11 @@
 package event
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"math"
+	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-
-	"github.com/go-json-experiment/json/jsontext"
-
-	"lambda-parallel-io/strategies"
 )
 
 // The defaults and limits of a payload.
@@ -25,126 +17,127 @@ const (
 	DefaultStrategy    = "pool"
 	DefaultConcurrency = 30 // where the environment has no MAX_WORKERS
 	DefaultRepeat      = 10_000
+	DefaultMaxObjects  = 100_000
 
 	MaxConcurrency = 900 // connections: Lambda grants 1,024 file descriptors
 	MaxRepeat      = 1_000_000
-	MaxKeyBytes    = 1_024 // S3's limit for an object key, in UTF-8
+	MaxObjects     = 1_000_000 // at S3's 5,500 GETs a second more than three minutes
+	MaxKeyBytes    = 1_024     // S3's limit for an object key, in UTF-8
 )
 
-// Payload is what one invocation is asked to do: to read the object of that
-// key Repeat times by the strategy of that name.
+// Values of OnFailure. The empty one means Fail.
+const (
+	Fail   = "fail"   // the first object that fails ends the call with its error
+	Report = "report" // the rest goes on, and the answer names what failed
+)
+
+// Payload is what one invocation is asked to do: to read objects by the
+// strategy of that name. It names them in one of four ways: by ObjectKey, by
+// Keys, by Prefix, or as a child of Step Functions' Distributed Map, whose
+// Items become Keys.
 type Payload struct {
 	Strategy    string `json:"strategy"`
 	Concurrency int    `json:"concurrency,omitzero"` // of the strategies that it bounds; left out, the function's MAX_WORKERS holds
-	Repeat      int    `json:"repeat"`
-	ObjectKey   string `json:"objectKey"`
+
+	Repeat    int    `json:"repeat,omitzero"` // how often the object is read
+	ObjectKey string `json:"objectKey,omitzero"`
+
+	Keys []string `json:"keys,omitzero"` // these objects, in this order
+
+	Prefix     *string `json:"prefix,omitzero"`     // what S3 lists below it; "" is the whole bucket
+	Suffix     string  `json:"suffix,omitzero"`     // and whose keys end like this
+	MaxObjects int     `json:"maxObjects,omitzero"` // more are an error
+
+	// StartAfter is the last key that an earlier call has dealt with: of Keys,
+	// or in S3's order of those below Prefix.
+	StartAfter string `json:"startAfter,omitzero"`
+
+	OnFailure string `json:"onFailure,omitzero"` // Fail or Report, which does not go with ObjectKey
+
+	Batch   bool    `json:"-"` // whether a Distributed Map sent the payload
+	Skipped Skipped `json:"-"` // those of its Items that are not in Keys
 }
 
-// Decode reads a payload, a JSON object in which only objectKey is required.
-// workers is the concurrency of a payload that names none, as [Workers]
-// returns it. An error names the field, its value and what is allowed.
-func Decode(raw []byte, workers int) (Payload, error) {
-	p := Payload{Strategy: DefaultStrategy, Concurrency: workers, Repeat: DefaultRepeat}
-	fields, err := object(raw)
-	if err != nil {
-		return Payload{}, fmt.Errorf("payload: %w", err)
-	}
-	for _, f := range fields {
-		if err := p.set(f.name, f.value); err != nil {
-			return Payload{}, fmt.Errorf("payload: %w", err)
-		}
-	}
-	if p.ObjectKey == "" {
-		return Payload{}, errors.New(`payload: objectKey is missing: it must be the key of the object to read, as in {"objectKey": "sample.json"}`)
-	}
-	return p, nil
+// ways are the fields that name the objects, each with the fields that go
+// with it alone.
+var ways = []struct {
+	name string
+	with []string
+}{
+	{"objectKey", []string{"strategy", "concurrency", "onFailure", "repeat"}},
+	{"keys", []string{"strategy", "concurrency", "onFailure", "startAfter"}},
+	{"prefix", []string{"strategy", "concurrency", "onFailure", "suffix", "maxObjects", "startAfter"}},
+	{"Items", []string{"BatchInput"}},
 }
 
-func (p *Payload) set(name string, value jsontext.Value) (err error) {
-	switch name {
-	case "strategy":
-		if p.Strategy, err = text(name, value); err == nil {
-			_, err = strategies.ByName(p.Strategy)
+// batchInput are the fields of a Distributed Map's BatchInput.
+var batchInput = []string{"strategy", "concurrency", "onFailure", "startAfter"}
+
+// complete checks that the fields of these names go together, and sets the
+// defaults that depend on them.
+func (p *Payload) complete(given []string) error {
+	var named []string
+	var with []string
+	for _, way := range ways {
+		if slices.Contains(given, way.name) {
+			named, with = append(named, way.name), way.with
 		}
-		if err != nil {
-			err = fmt.Errorf("strategy %s must be one of %s", shorten(string(value)), strings.Join(strategies.Names(), ", "))
+	}
+	switch len(named) {
+	case 0:
+		return errors.New(`objectKey is missing: it must be the key of the object to read, as in {"objectKey": "sample.json"}; keys, prefix or Items name several objects`)
+	case 1:
+	default:
+		return fmt.Errorf("%s stand together: exactly one of objectKey, keys, prefix and Items must name the objects", strings.Join(named, " and "))
+	}
+	for _, name := range given {
+		if name != named[0] && !slices.Contains(with, name) {
+			return fmt.Errorf("%s does not go with %s: beside it may stand %s", name, named[0], strings.Join(with, ", "))
 		}
-	case "concurrency":
-		p.Concurrency, err = whole(name, value, MaxConcurrency)
-	case "repeat":
-		p.Repeat, err = whole(name, value, MaxRepeat)
+	}
+	switch named[0] {
 	case "objectKey":
-		p.ObjectKey, err = text(name, value)
-		if n := len(p.ObjectKey); err == nil && (n == 0 || n > MaxKeyBytes) {
-			err = fmt.Errorf("objectKey must be 1 to %d bytes long, got %d", MaxKeyBytes, n)
+		if p.OnFailure == Report {
+			return errors.New(`onFailure "report" does not go with objectKey: it names objects that failed, and here is one`)
+		}
+		if p.Repeat == 0 {
+			p.Repeat = DefaultRepeat
+		}
+	case "prefix":
+		if p.MaxObjects == 0 {
+			p.MaxObjects = DefaultMaxObjects
 		}
 	default:
-		err = fmt.Errorf("unknown field %s: the fields are strategy, concurrency, repeat, objectKey", quote(name))
-	}
-	return err
-}
-
-type field struct {
-	name  string
-	value jsontext.Value
-}
-
-// object splits a JSON object into its fields. Unlike encoding/json it takes
-// names by their exact letters, and refuses a name that stands twice.
-func object(raw []byte) ([]field, error) {
-	if len(bytes.TrimSpace(raw)) == 0 {
-		return nil, errors.New("it is empty: it must be a JSON object")
-	}
-	dec := jsontext.NewDecoder(bytes.NewReader(raw))
-	if kind := dec.PeekKind(); kind != '{' {
-		if v, err := dec.ReadValue(); err == nil {
-			return nil, fmt.Errorf("it must be a JSON object, got %s", shorten(string(v)))
+		if err := p.unique(); err != nil {
+			return err
 		}
-		return nil, fmt.Errorf("it must be a JSON object, got %s, which is not JSON", quote(string(raw)))
-	}
-	var fields []field
-	_, err := dec.ReadToken()
-	for err == nil && dec.PeekKind() != '}' {
-		var name jsontext.Token
-		if name, err = dec.ReadToken(); err != nil {
-			break
-		}
-		f := field{name: name.String()}
-		if f.value, err = dec.ReadValue(); err == nil {
-			f.value = f.value.Clone()
-			fields = append(fields, f)
+		if p.StartAfter != "" && len(p.Rest()) == 0 {
+			return fmt.Errorf("startAfter %s must be one of the keys, and not the last", quote(p.StartAfter))
 		}
 	}
-	if err == nil {
-		_, err = dec.ReadToken()
+	return nil
+}
+
+// Rest returns those of Keys that come after StartAfter.
+func (p *Payload) Rest() []string {
+	if p.StartAfter == "" {
+		return p.Keys
 	}
-	if err == nil {
-		if _, err = dec.ReadToken(); err == io.EOF {
-			return fields, nil
+	if i := slices.Index(p.Keys, p.StartAfter); i >= 0 {
+		return p.Keys[i+1:]
+	}
+	return nil
+}
+
+func (p *Payload) unique() error {
+	seen := make(map[string]struct{}, len(p.Keys))
+	for _, key := range p.Keys {
+		if _, twice := seen[key]; twice {
+			return fmt.Errorf("the key %s stands twice: each object is read once", quote(key))
 		}
-		err = errors.New("something follows the object")
+		seen[key] = struct{}{}
 	}
-	// The decoder's error repeats the input's own words, of any length.
-	return nil, fmt.Errorf("it is not valid JSON: %s", printable(err.Error(), 200))
-}
-
-func text(name string, v jsontext.Value) (string, error) {
-	var s string
-	if v.Kind() != '"' {
-		return "", fmt.Errorf("%s must be a string, got %s", name, shorten(string(v)))
-	}
-	err := json.Unmarshal(v, &s)
-	return s, err
-}
-
-// whole reads a whole number from 1 to most. JSON has one kind of number: 30,
-// 30.0 and 3e1 are the same, and some clients send the latter.
-func whole(name string, v jsontext.Value, most int) (int, error) {
-	f, err := strconv.ParseFloat(string(v), 64)
-	if v.Kind() != '0' || err != nil || f != math.Trunc(f) || f < 1 || f > float64(most) {
-		return 0, fmt.Errorf("%s must be a whole number from 1 to %d, got %s", name, most, shorten(string(v)))
-	}
-	return int(f), nil
+	return nil
 }
 
 // Workers reads the environment's MAX_WORKERS: the concurrency of a payload
@@ -158,23 +151,4 @@ func Workers(value string) (int, error) {
 		return 0, fmt.Errorf("MAX_WORKERS must be a whole number from 1 to %d, got %s", MaxConcurrency, quote(value))
 	}
 	return n, nil
-}
-
-func quote(s string) string { return strconv.Quote(shorten(s)) }
-
-func shorten(s string) string { return printable(s, 60) }
-
-// printable keeps an error on one readable line, and a log small, whatever
-// the input was: at most so many runes, and no control characters.
-func printable(s string, most int) string {
-	r := []rune(strings.ToValidUTF8(s, "\uFFFD"))
-	if len(r) > most {
-		r = append(r[:most], '…')
-	}
-	for i := range r {
-		if !unicode.IsPrint(r[i]) {
-			r[i] = ' '
-		}
-	}
-	return string(r)
 }
