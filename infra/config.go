@@ -13,6 +13,7 @@ import (
 	pulumiconfig "github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/powertuning"
 )
 
@@ -31,6 +32,9 @@ type config struct {
 	prefix        string // of the keys that may be read in bucket
 	monthlyBudget int    // dollars; 0 for none
 	budgetEmail   string
+
+	batch           execution // of the state machine, where its input leaves something out
+	batchResultDays int       // how long its results are kept
 }
 
 // architecture is a processor as Lambda and as Go call it.
@@ -60,6 +64,15 @@ func readConfig(ctx *pulumi.Context) (config, error) {
 		powerValues:           r.powers("powerValues"),
 	}
 	cfg.bucket, cfg.prefix = r.bucket("bucket", "prefix")
+	cfg.batch = execution{
+		Prefix:      cfg.prefix,
+		Strategy:    r.strategy("batchStrategy"),
+		Concurrency: r.between("batchConcurrency", 1, event.MaxConcurrency, "reads at a time"),
+		Batch:       r.between("batchSize", 1, maxBatch, "objects"),
+		Children:    r.between("batchChildren", 1, maxChildren, "calls at a time"),
+		Tolerated:   r.between("batchToleratedFailurePercentage", 0, 100, "percent"),
+	}
+	cfg.batchResultDays = r.between("batchResultDays", 1, 3_650, "days")
 	cfg.monthlyBudget, cfg.budgetEmail = r.budget("monthlyBudget", "budgetEmail")
 	return cfg, errors.Join(r.errs...)
 }
@@ -107,6 +120,14 @@ func (r *reader) architecture(key string) architecture {
 		r.wrong(key, value, "arm64 or x86_64", meant.name)
 	}
 	return meant
+}
+
+func (r *reader) strategy(key string) string {
+	value, ok := r.text(key)
+	if ok && !slices.Contains(strategies.Names(), value) {
+		r.wrong(key, value, "one of "+strings.Join(strategies.Names(), ", "), event.DefaultStrategy)
+	}
+	return value
 }
 
 func (r *reader) retention(key string) int {
