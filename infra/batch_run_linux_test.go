@@ -46,6 +46,8 @@ type job struct {
 	peak   atomic.Int64
 	fault  func(call int64, keys []string) error // befalls a call before it reaches the function; may be nil
 
+	silent string // the key of an object that S3 never sends
+
 	mu   sync.Mutex
 	gets map[string]int // of objects of the bucket that is read
 	puts []string       // bucket/key, of what the state machine has written
@@ -53,7 +55,7 @@ type job struct {
 
 const environments = 3
 
-func deployed(t *testing.T, set map[string]string) *job {
+func deployed(t *testing.T, set map[string]string, timeout time.Duration) *job {
 	t.Helper()
 	c, outs := mustDeploy(t, set)
 	j := &job{
@@ -68,6 +70,10 @@ func deployed(t *testing.T, set map[string]string) *job {
 			j.mu.Lock()
 			j.gets[key]++
 			j.mu.Unlock()
+			if key == j.silent {
+				<-r.Context().Done()
+				return
+			}
 		}
 		j.store.ServeHTTP(w, r)
 	}))
@@ -84,7 +90,7 @@ func deployed(t *testing.T, set map[string]string) *job {
 	}
 	for range environments {
 		f, err := lambda.New(lambda.Config{
-			Path: binary, MemoryMB: 1_769, Timeout: 2 * time.Minute, Name: "f", Region: "eu-west-1",
+			Path: binary, MemoryMB: 1_769, Timeout: timeout, Name: "f", Region: "eu-west-1",
 			Env: []string{
 				"BUCKET=" + j.bucket, "AWS_ENDPOINT_URL_S3=" + server.URL, "AWS_CA_BUNDLE=" + ca, "AWS_REGION=eu-west-1",
 				"AWS_ACCESS_KEY_ID=AKIDTEST", "AWS_SECRET_ACCESS_KEY=made for this test",
@@ -226,7 +232,7 @@ func (j *job) read(t *testing.T, execution, status string) (sum event.Answer, fa
 // results name those that failed, and a second execution over exactly these,
 // mended, ends the job.
 func TestEachOfTenThousandObjectsIsCountedOnceAndTheBrokenOnesAgain(t *testing.T) {
-	j := deployed(t, map[string]string{"bucket": "my-documents", "prefix": "orders/"})
+	j := deployed(t, map[string]string{"bucket": "my-documents", "prefix": "orders/"}, time.Minute)
 	keys, broken := j.fill("orders/", 10_000, func(i int) bool { return i%100 == 42 })
 	j.fill("orders-2/", 3, func(int) bool { return true })
 	j.serve(http.MethodPut, j.bucket, "orders/", nil) // a folder marker
@@ -284,7 +290,7 @@ func TestEachOfTenThousandObjectsIsCountedOnceAndTheBrokenOnesAgain(t *testing.T
 // A batch whose call fails is one failure: more of them than are tolerated end
 // the execution, and a redrive runs these again and no other.
 func TestABatchWhoseCallFailsIsToleratedOrRunAgain(t *testing.T) {
-	j := deployed(t, map[string]string{"bucket": "my-documents"})
+	j := deployed(t, map[string]string{"bucket": "my-documents"}, time.Minute)
 	keys, _ := j.fill("orders/", 100, func(int) bool { return false })
 	crash := func(_ int64, keys []string) error {
 		if slices.Contains(keys, "orders/000035.json") {
@@ -327,10 +333,32 @@ func TestABatchWhoseCallFailsIsToleratedOrRunAgain(t *testing.T) {
 	}
 }
 
+// A call that runs out of time answers what it has, and what it has not read is
+// in the results, too.
+func TestKeysThatWereLeftUnreadAreForASecondExecution(t *testing.T) {
+	j := deployed(t, map[string]string{"bucket": "my-documents"}, 4*time.Second)
+	j.fill("orders/", 100, func(i int) bool { return i == 3 })
+	j.silent = "orders/000077.json"
+	if _, err := j.run(t.Context(), "first", `{"prefix": "orders/", "batch": 50}`); err != nil {
+		t.Fatal(err)
+	}
+	sum, failed, file := j.read(t, "first", "SUCCEEDED")
+	if want := []string{"orders/000003.json", j.silent}; sum.ObjectsRead != 98 || sum.Failed != 1 || sum.Unread != 1 || !slices.Equal(failed, want) {
+		t.Errorf("the results say %d read, %d failed, %d unread, and name %v; want 98, 1, 1, %v", sum.ObjectsRead, sum.Failed, sum.Unread, failed, want)
+	}
+	j.silent = ""
+	if _, err := j.run(t.Context(), "second", fmt.Sprintf(`{"keysFrom": %q}`, file)); err != nil {
+		t.Fatal(err)
+	}
+	if sum, failed, _ := j.read(t, "second", "SUCCEEDED"); sum.ObjectsRead != 1 || !slices.Equal(failed, []string{"orders/000003.json"}) {
+		t.Errorf("the second execution read %d and names %v; want 1 and the object that is still broken", sum.ObjectsRead, failed)
+	}
+}
+
 // An answer has 240 KB: where so much failed that it cannot name all the rest,
 // nothing is lost without a word.
 func TestABatchThatFailsAtTooGreatLengthIsAFailedBatch(t *testing.T) {
-	j := deployed(t, map[string]string{"bucket": "my-documents"})
+	j := deployed(t, map[string]string{"bucket": "my-documents"}, time.Minute)
 	j.fill("orders/"+strings.Repeat("x", 150), 1_000, func(int) bool { return true })
 	_, err := j.run(t.Context(), "long", `{"prefix": "orders/"}`)
 	if _, failed, _ := j.read(t, "long", "FAILED"); err == nil || len(failed) < 500 {
@@ -345,7 +373,7 @@ func TestABatchThatFailsAtTooGreatLengthIsAFailedBatch(t *testing.T) {
 }
 
 func TestAnInputThatIsNotMeantIsRefusedBeforeAnythingIsRead(t *testing.T) {
-	j := deployed(t, map[string]string{"bucket": "my-documents"})
+	j := deployed(t, map[string]string{"bucket": "my-documents"}, time.Minute)
 	j.fill("orders/", 1, func(int) bool { return false })
 	for _, input := range []string{`{"prefx": "orders/"}`, `{"children": 0}`, `{"children": 10001}`, `{"batch": 0}`, `{"batch": 1.5}`} {
 		_, err := j.run(t.Context(), input, input)
