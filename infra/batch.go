@@ -47,7 +47,7 @@ func newBatch(ctx *pulumi.Context, cfg config, from source, fn *function) (*batc
 	permitted, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
 		Role: role.ID(),
 		Policy: pulumi.All(from.arn, results.Arn, fn.arn).ApplyT(func(arns []any) (string, error) {
-			allowed, err := runBatches(machineName, arns[0].(string), from.prefix, arns[1].(string), arns[2].(string))
+			allowed, err := runBatches(machineName, arns[0].(string), from.prefix, arns[1].(string), arns[2].(string), cfg.inventory)
 			if err != nil {
 				return "", err
 			}
@@ -62,7 +62,7 @@ func newBatch(ctx *pulumi.Context, cfg config, from source, fn *function) (*batc
 		RoleArn: role.Arn,
 		Type:    pulumi.String("STANDARD"), // the only type with a Distributed Map
 		Definition: pulumi.All(from.bucket, results.ID(), fn.arn).ApplyT(func(known []any) (string, error) {
-			return definition(known[0].(string), fmt.Sprint(known[1]), known[2].(string), cfg.batch).text()
+			return definition(known[0].(string), fmt.Sprint(known[1]), cfg.inventory.bucket, known[2].(string), cfg.batch).text()
 		}).(pulumi.StringOutput),
 	}, child, pulumi.DependsOn(append(closed, permitted))) // an execution without permissions fails
 	if err != nil {
@@ -109,10 +109,10 @@ func machineName(project, stack string) string {
 }
 
 // runBatches is all that the state machine may do: list the keys that begin
-// with prefix, call the function, run and stop its own children, and write and
-// read its results. Source: AWS Step Functions Developer Guide, "IAM policies
+// with prefix, call the function, run and stop its own children, write and read
+// its results, and read the inventories, if there are any. Source: AWS Step Functions Developer Guide, "IAM policies
 // for using Distributed Map states".
-func runBatches(machineName, bucketARN, prefix, resultsARN, functionARN string) (policy, error) {
+func runBatches(machineName, bucketARN, prefix, resultsARN, functionARN string, from inventory) (policy, error) {
 	of, err := arn.Parse(functionARN)
 	if err != nil {
 		return nil, fmt.Errorf("taking region and account from the function's ARN %q: %w", functionARN, err)
@@ -122,14 +122,19 @@ func runBatches(machineName, bucketARN, prefix, resultsARN, functionARN string) 
 		of.Resource = kind + ":" + name
 		return []string{of.String()}
 	}
-	return policy{
+	p := policy{
 		listBelow(bucketARN, prefix),
 		{Sid: "Call", Effect: "Allow", Action: []string{"lambda:InvokeFunction"}, Resource: []string{functionARN}},
 		{Sid: "Start", Effect: "Allow", Action: []string{"states:StartExecution"}, Resource: named("stateMachine", machineName)},
 		{Sid: "Children", Effect: "Allow", Action: []string{"states:DescribeExecution", "states:StopExecution"}, Resource: named("execution", machineName+":*")},
 		{Sid: "Results", Effect: "Allow", Action: []string{"s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"},
 			Resource: []string{resultsARN + "/*"}},
-	}, nil
+	}
+	if from.bucket != "" {
+		p = append(p, statement{Sid: "Inventory", Effect: "Allow", Action: []string{"s3:GetObject"},
+			Resource: []string{"arn:aws:s3:::" + from.bucket + "/" + below(from.prefix)}})
+	}
+	return p, nil
 }
 
 // execution is the input of an execution. One may leave out any of it.

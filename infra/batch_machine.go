@@ -37,15 +37,19 @@ const (
 // inputType is the format of a file of items.
 type inputType string
 
-const jsonLines inputType = "JSONL"
+const (
+	jsonLines inputType = "JSONL"
+	manifest  inputType = "MANIFEST" // of an S3 Inventory in CSV
+)
 
 // The states of the machine and of its children.
 const (
-	defaults = "Defaults"
-	choose   = "Choose"
-	refuse   = "Refuse"
-	ofPrefix = "Prefix"
-	ofList   = "List"
+	defaults    = "Defaults"
+	choose      = "Choose"
+	refuse      = "Refuse"
+	ofPrefix    = "Prefix"
+	ofList      = "List"
+	ofInventory = "Inventory"
 
 	anyKeys  = "AnyKeys"
 	noKeys   = "NoKeys"
@@ -56,14 +60,15 @@ const (
 )
 
 // definition is the state machine: a Distributed Map over the keys below a
-// prefix, or over those of a list in the results, whose children call the
-// function with a batch of them each.
+// prefix of bucket, over those of a list in results or, unless inventory is
+// empty, over those of an S3 Inventory in that bucket. Its children call the
+// function with a batch of keys each.
 //
 // A child gives an array: the answer without its lists, and then, for each key
 // that failed or was left unread, an object with it as Key. FLATTEN writes them
 // as a line each, so a file of results is a list of keys for another execution,
 // whose children leave out what has no Key.
-func definition(bucket, results, functionARN string, by execution) machine {
+func definition(bucket, results, inventory, functionARN string, by execution) machine {
 	over := func(label string, r itemReader, s any) distributedMap {
 		return distributedMap{
 			Type:         "Map",
@@ -92,31 +97,39 @@ func definition(bucket, results, functionARN string, by execution) machine {
 	for _, field := range []string{"Key", "Size", "StorageClass"} {
 		selected[field] = expression("$states.context.Map.Item.Value." + field)
 	}
-	below := over(ofPrefix, itemReader{Resource: listing, Arguments: location{Bucket: bucket, Prefix: input("prefix")}}, selected)
-	listed := over(ofList, itemReader{Resource: file, Arguments: location{Bucket: results, Key: input("keysFrom")}, ReaderConfig: &readerConfig{jsonLines}}, nil)
+	fields := []string{"prefix", "keysFrom", "strategy", "concurrency", "batch", "children", "toleratedFailurePercentage"}
+	choices := []rule{{Condition: "$exists($states.input.keysFrom)", Next: ofList}}
+	all := map[string]any{
+		defaults: pass{Type: "Pass", Output: "$merge([" + by.literal() + ", $states.input])", Next: choose},
+		ofPrefix: over(ofPrefix, itemReader{Resource: listing, Arguments: location{Bucket: bucket, Prefix: input("prefix")}}, selected),
+		ofList: over(ofList, itemReader{Resource: file, Arguments: location{Bucket: results, Key: input("keysFrom")},
+			ReaderConfig: &readerConfig{jsonLines}}, nil),
+	}
+	if inventory != "" {
+		fields = append(fields, "inventory")
+		choices = append(choices, rule{Condition: "$exists($states.input.inventory)", Next: ofInventory})
+		all[ofInventory] = over(ofInventory, itemReader{Resource: file, Arguments: location{Bucket: inventory, Key: input("inventory")},
+			ReaderConfig: &readerConfig{manifest}}, map[string]expression{
+			// All of it is text. Keys are encoded as in a URL (Amazon S3 User Guide,
+			// "Amazon S3 Inventory list"), and which fields there are was somebody's choice.
+			"Key":          "$decodeUrlComponent($replace($states.context.Map.Item.Value.Key, '+', ' '))",
+			"Size":         "$exists($states.context.Map.Item.Value.Size) ? $number($states.context.Map.Item.Value.Size) : -1",
+			"StorageClass": "$exists($states.context.Map.Item.Value.StorageClass) ? $states.context.Map.Item.Value.StorageClass : 'STANDARD'",
+		})
+	}
+	all[choose] = choice{Type: "Choice", Choices: append([]rule{{Condition: unusable(fields), Next: refuse}}, choices...), Default: ofPrefix}
+	all[refuse] = fail{Type: "Fail", Error: "Input", Cause: "the fields are " + strings.Join(fields, ", ") +
+		fmt.Sprintf("; batch and children are whole numbers from 1 to %d", maxChildren)}
 	return machine{
 		Comment:       "Reads many objects, a batch of them in each call of the function",
 		QueryLanguage: "JSONata",
-		states: states{StartAt: defaults, States: map[string]any{
-			defaults: pass{Type: "Pass", Output: "$merge([" + by.literal() + ", $states.input])", Next: choose},
-			choose: choice{Type: "Choice", Choices: []rule{
-				{Condition: unusable(), Next: refuse},
-				{Condition: "$exists($states.input.keysFrom)", Next: ofList},
-			}, Default: ofPrefix},
-			refuse: fail{Type: "Fail", Error: "Input", Cause: "the fields are " + strings.Join(fields, ", ") +
-				fmt.Sprintf("; batch and children are whole numbers from 1 to %d", maxChildren)},
-			ofPrefix: below,
-			ofList:   listed,
-		}},
+		states:        states{StartAt: defaults, States: all},
 	}
 }
 
-// fields are those of an execution's input.
-var fields = []string{"prefix", "keysFrom", "strategy", "concurrency", "batch", "children", "toleratedFailurePercentage"}
-
-// unusable says that a field is misspelt, so that its default would hold
+// unusable says that a field is none of these, so that its default would hold
 // without a word, or that a number means no limit: 0 children are 10,000.
-func unusable() expression {
+func unusable(fields []string) expression {
 	known, err := json.Marshal(fields)
 	if err != nil {
 		panic(err) // strings have no error

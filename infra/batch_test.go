@@ -25,7 +25,7 @@ func batchDefinition(t *testing.T, set map[string]string) (text string, m aslMac
 
 func TestTheDefinitionIsValid(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "definition.json")
-	text, _ := batchDefinition(t, nil)
+	text, _ := batchDefinition(t, map[string]string{"batchInventory": "s3://my-inventories/all/"})
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestTheDefinitionIsValid(t *testing.T) {
 
 // What asl-validator overlooks.
 func TestTheMapsAreAsStepFunctionsTakesThem(t *testing.T) {
-	_, m := batchDefinition(t, map[string]string{"bucket": "my-documents"})
+	_, m := batchDefinition(t, map[string]string{"bucket": "my-documents", "batchInventory": "s3://my-inventories/all/"})
 	var labels, names []string
 	readers := map[string]string{}
 	for name, s := range m.States {
@@ -89,10 +89,14 @@ func TestTheMapsAreAsStepFunctionsTakesThem(t *testing.T) {
 		t.Errorf("states %v: no name may stand twice in a machine", names)
 	}
 	slices.Sort(labels)
-	if len(labels) != 2 || labels[0] == labels[1] {
-		t.Errorf("labels %v, want two that differ", labels)
+	if len(labels) != 3 || len(slices.Compact(slices.Clone(labels))) != 3 {
+		t.Errorf("labels %v, want three that differ", labels)
 	}
-	want := map[string]string{"arn:aws:states:::s3:listObjectsV2 ": "my-documents", "arn:aws:states:::s3:getObject JSONL": project + "-results-1a2b3c4"}
+	want := map[string]string{
+		"arn:aws:states:::s3:listObjectsV2 ":     "my-documents",
+		"arn:aws:states:::s3:getObject JSONL":    project + "-results-1a2b3c4",
+		"arn:aws:states:::s3:getObject MANIFEST": "my-inventories",
+	}
 	if diff := cmp.Diff(want, readers); diff != "" {
 		t.Errorf("what the maps read, by reader (-want +got):\n%s", diff)
 	}
@@ -100,13 +104,15 @@ func TestTheMapsAreAsStepFunctionsTakesThem(t *testing.T) {
 
 func TestTheStateMachineMayDoWhatItsMapsNeedAndNothingElse(t *testing.T) {
 	for _, test := range []struct {
-		prefix    string
-		condition map[string]map[string]string
+		prefix, inventory string
+		condition         map[string]map[string]string
+		more              policy
 	}{
-		{"", nil},
-		{"a*b/", map[string]map[string]string{"StringLike": {"s3:prefix": "a${*}b/*"}}},
+		{"", "", nil, nil},
+		{"a*b/", "s3://my-inventories/all*/", map[string]map[string]string{"StringLike": {"s3:prefix": "a${*}b/*"}},
+			policy{{Sid: "Inventory", Effect: "Allow", Action: []string{"s3:GetObject"}, Resource: []string{"arn:aws:s3:::my-inventories/all${*}/*"}}}},
 	} {
-		c, _ := mustDeploy(t, map[string]string{"bucket": "my-documents", "prefix": test.prefix})
+		c, _ := mustDeploy(t, map[string]string{"bucket": "my-documents", "prefix": test.prefix, "batchInventory": test.inventory})
 		machine, permit := c.ofBatch(t, machineType), c.ofBatch(t, permitType)
 		const states = "arn:aws:states:eu-west-1:123456789012:"
 		want := policy{
@@ -117,6 +123,7 @@ func TestTheStateMachineMayDoWhatItsMapsNeedAndNothingElse(t *testing.T) {
 			{Sid: "Results", Effect: "Allow", Action: []string{"s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"},
 				Resource: []string{c.ofBatch(t, bucketType).state["arn"].StringValue() + "/*"}},
 		}
+		want = append(want, test.more...)
 		if diff := cmp.Diff(want, policyOf(t, permit, "policy")); diff != "" {
 			t.Errorf("prefix %q: what the role may do (-want +got):\n%s", test.prefix, diff)
 		}

@@ -34,8 +34,13 @@ type config struct {
 	budgetEmail   string
 
 	batch           execution // of the state machine, where its input leaves something out
+	inventory       inventory // that its input may name
 	batchResultDays int       // how long its results are kept
 }
+
+// inventory is where S3 Inventories are delivered; its bucket is empty for
+// nowhere.
+type inventory struct{ bucket, prefix string }
 
 // architecture is a processor as Lambda and as Go call it.
 type architecture struct{ name, goarch string }
@@ -72,6 +77,7 @@ func readConfig(ctx *pulumi.Context) (config, error) {
 		Children:    r.between("batchChildren", 1, maxChildren, "calls at a time"),
 		Tolerated:   r.between("batchToleratedFailurePercentage", 0, 100, "percent"),
 	}
+	cfg.inventory = r.inventory("batchInventory")
 	cfg.batchResultDays = r.between("batchResultDays", 1, 3_650, "days")
 	cfg.monthlyBudget, cfg.budgetEmail = r.budget("monthlyBudget", "budgetEmail")
 	return cfg, errors.Join(r.errs...)
@@ -180,6 +186,20 @@ func (r *reader) bucket(key, prefixKey string) (name, prefix string) {
 		r.wrong(prefixKey, prefix, fmt.Sprintf("at most %d bytes long, as a key is", event.MaxKeyBytes), strings.ToValidUTF8(prefix[:event.MaxKeyBytes], ""))
 	}
 	return name, prefix
+}
+
+// inventory reads a URI, s3://BUCKET/PREFIX.
+func (r *reader) inventory(key string) inventory {
+	value, ok := r.text(key)
+	if !ok || value == "" {
+		return inventory{}
+	}
+	rest, isURI := strings.CutPrefix(value, "s3://")
+	bucket, prefix, _ := strings.Cut(rest, "/")
+	if !isURI || !bucketName.MatchString(bucket) || prefix == "" {
+		r.wrong(key, value, "empty, or where an S3 Inventory is delivered, as s3://BUCKET/PREFIX", "s3://my-inventories/my-bucket/all/")
+	}
+	return inventory{bucket, prefix}
 }
 
 // budget reads a pair of keys that stand together or not at all.

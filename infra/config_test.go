@@ -33,6 +33,8 @@ func TestEachBadValueIsToldWithTheCommandThatMendsIt(t *testing.T) {
 		{"batchSize", "10001", "a whole number of objects from 1 to 10000", "10000"},
 		{"batchChildren", "0", "a whole number of calls at a time from 1 to 10000", "1"},
 		{"batchToleratedFailurePercentage", "101", "a whole number of percent from 0 to 100", "100"},
+		{"batchInventory", "my-inventories", "empty, or where an S3 Inventory is delivered, as s3://BUCKET/PREFIX", "s3://my-inventories/my-bucket/all/"},
+		{"batchInventory", "s3://my-inventories/", "empty, or where an S3 Inventory is delivered, as s3://BUCKET/PREFIX", "s3://my-inventories/my-bucket/all/"},
 		{"batchResultDays", "0", "a whole number of days from 1 to 3650", "1"},
 		{"powerValues", "", powers, "128,10240"},
 		{"powerValues", "512,", powers, "512"},
@@ -114,7 +116,7 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 		"memorySize": "1", "timeout": "0", "architecture": "mips", "maxWorkers": "0",
 		"logRetentionDays": "2", "totalExecutionTimeout": "0", "powerValues": "1",
 		"bucket": "B", "monthlyBudget": "0", "budgetEmail": "me",
-		"batchStrategy": "s", "batchConcurrency": "0", "batchSize": "0", "batchChildren": "0", "batchToleratedFailurePercentage": "-1", "batchResultDays": "0",
+		"batchStrategy": "s", "batchConcurrency": "0", "batchSize": "0", "batchChildren": "0", "batchToleratedFailurePercentage": "-1", "batchResultDays": "0", "batchInventory": "i",
 	}
 	_, err := deployment(t, &cloud{}, set)
 	for key := range set {
@@ -144,7 +146,7 @@ func TestPulumiYAMLDeclaresTheKeysThatTheProgramRequires(t *testing.T) {
 		}
 	}
 	required := []string{
-		"architecture", "batchChildren", "batchConcurrency", "batchResultDays", "batchSize", "batchStrategy",
+		"architecture", "batchChildren", "batchConcurrency", "batchInventory", "batchResultDays", "batchSize", "batchStrategy",
 		"batchToleratedFailurePercentage", "bucket", "budgetEmail", "logRetentionDays", "maxWorkers", "memorySize", "monthlyBudget",
 		"powerValues", "prefix", "timeout", "totalExecutionTimeout",
 	}

@@ -46,6 +46,18 @@ type childRun struct {
 	err    error
 }
 
+func (c *childRun) items() int { return len(c.input.(map[string]any)["Items"].([]any)) }
+
+// intolerable reports whether more than the tolerated share of the items is in
+// children that failed.
+func (r *mapRun) intolerable(failed int) bool {
+	all := 0
+	for _, c := range r.children {
+		all += c.items()
+	}
+	return float64(failed*100) > r.tolerated*float64(all)
+}
+
 const maxState = 262_144 // bytes that a state's input, result and output may have
 
 func newStepFunctions(t *testing.T, definition string) *stepFunctions {
@@ -212,63 +224,10 @@ func (s *stepFunctions) distributed(ctx context.Context, state aslState, executi
 		}
 		s.maps[execution] = run
 	}
-	if n := v["children"].(float64); n > 0 {
-		err = s.runChildren(ctx, state.ItemProcessor.aslStates, execution, run, int(n))
-	} else {
-		err = s.runChildren(ctx, state.ItemProcessor.aslStates, execution, run, maxChildren)
-	}
-	if err != nil {
+	if err := s.runChildren(ctx, state.ItemProcessor.aslStates, execution, run, int(v["children"].(float64))); err != nil {
 		return nil, err
 	}
 	return s.results(state, execution, v["to"].(map[string]any), run)
-}
-
-// items reads those of the map, and selects of each what the child gets.
-func (s *stepFunctions) items(state aslState, from, vars map[string]any) (items []any, err error) {
-	bucket, _ := from["Bucket"].(string)
-	switch r := state.ItemReader; r.Resource + " " + r.ReaderConfig.InputType {
-	case "arn:aws:states:::s3:listObjectsV2 ":
-		items, err = s.list(bucket, from["Prefix"].(string))
-	case "arn:aws:states:::s3:getObject JSONL":
-		var content []byte
-		content, err = s.get(bucket, from["Key"].(string))
-		for line := range bytes.Lines(content) {
-			var item any
-			if err := json.Unmarshal(line, &item); err != nil {
-				return nil, &failure{"States.ItemReaderFailed", err.Error()}
-			}
-			items = append(items, item)
-		}
-	default:
-		err = fmt.Errorf("an item reader %+v", r)
-	}
-	if err != nil || state.ItemSelector == nil {
-		return items, err
-	}
-	for i, item := range items {
-		vars := map[string]any{"input": vars["input"], "context": map[string]any{"Map": map[string]any{"Item": map[string]any{"Index": i, "Value": item}}}}
-		if items[i], err = s.jsonata.evaluate(state.ItemSelector, vars); err != nil {
-			return nil, err
-		}
-	}
-	return items, nil
-}
-
-// batches cuts items into lists of at most so many, and of so many bytes.
-func batches(items []any, most, mostBytes int) (all [][]any) {
-	size := 0
-	for _, item := range items {
-		b, err := json.Marshal(item)
-		if err != nil {
-			panic(err) // it is of JSON
-		}
-		if n := len(all); n == 0 || len(all[n-1]) == most || size+len(b)+1 > mostBytes {
-			all, size = append(all, nil), 2
-		}
-		all[len(all)-1] = append(all[len(all)-1], item)
-		size += len(b) + 1
-	}
-	return all
 }
 
 // runChildren runs those that have not succeeded yet, until more have failed
@@ -281,13 +240,16 @@ func (s *stepFunctions) runChildren(ctx context.Context, of aslStates, execution
 			todo = append(todo, c)
 		}
 	}
+	if atOnce == 0 {
+		atOnce = 10_000
+	}
 	var g errgroup.Group
 	g.SetLimit(atOnce)
 	failed := 0
 	for _, c := range todo {
 		g.Go(func() error {
 			s.mu.Lock()
-			over := float64(failed*100) > run.tolerated*float64(len(run.children))
+			over := run.intolerable(failed)
 			s.mu.Unlock()
 			if over {
 				return nil
@@ -299,7 +261,7 @@ func (s *stepFunctions) runChildren(ctx context.Context, of aslStates, execution
 			if c.err != nil {
 				c.status = "FAILED"
 				s.mu.Lock()
-				failed++
+				failed += c.items()
 				s.mu.Unlock()
 			}
 			var known *failure
@@ -357,11 +319,11 @@ func (s *stepFunctions) results(state aslState, execution string, to map[string]
 	failed := 0
 	for _, c := range run.children {
 		if c.status == "FAILED" {
-			failed++
+			failed += c.items()
 		}
 	}
-	if float64(failed*100) > run.tolerated*float64(len(run.children)) {
-		return nil, &failure{"States.ExceedToleratedFailureThreshold", fmt.Sprintf("%d of %d children failed", failed, len(run.children))}
+	if run.intolerable(failed) {
+		return nil, &failure{"States.ExceedToleratedFailureThreshold", fmt.Sprintf("%d items failed", failed)}
 	}
 	name := strings.TrimSuffix(folder, "/5c3e")
 	return map[string]any{"MapRunArn": name, "ResultWriterDetails": map[string]any{"Bucket": bucket, "Key": folder + "/manifest.json"}}, nil
