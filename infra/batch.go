@@ -61,8 +61,8 @@ func newBatch(ctx *pulumi.Context, cfg config, from source, fn *function) (*batc
 		Name:    pulumi.String(machineName),
 		RoleArn: role.Arn,
 		Type:    pulumi.String("STANDARD"), // the only type with a Distributed Map
-		Definition: pulumi.All(from.bucket, results.ID(), fn.arn).ApplyT(func(known []any) (string, error) {
-			return definition(known[0].(string), fmt.Sprint(known[1]), cfg.inventory.bucket, known[2].(string), cfg.batch).text()
+		Definition: pulumi.All(from.bucket, results.ID().ToStringOutput(), fn.arn).ApplyT(func(known []any) (string, error) {
+			return definition(known[0].(string), known[1].(string), cfg.inventory.bucket, known[2].(string), cfg.batch).text()
 		}).(pulumi.StringOutput),
 	}, child, pulumi.DependsOn(append(closed, permitted))) // an execution without permissions fails
 	if err != nil {

@@ -110,8 +110,9 @@ func definition(bucket, results, inventory, functionARN string, by execution) ma
 		choices = append(choices, rule{Condition: "$exists($states.input.inventory)", Next: ofInventory})
 		all[ofInventory] = over(ofInventory, itemReader{Resource: file, Arguments: location{Bucket: inventory, Key: input("inventory")},
 			ReaderConfig: &readerConfig{manifest}}, map[string]expression{
-			// All of it is text. Keys are encoded as in a URL (Amazon S3 User Guide,
-			// "Amazon S3 Inventory list"), and which fields there are was somebody's choice.
+			// All of it is text, which fields there are was somebody's choice, and keys are
+			// encoded as in a URL (Amazon S3 User Guide, "Amazon S3 Inventory list"); that
+			// Step Functions decodes them is said nowhere.
 			"Key":          "$decodeUrlComponent($replace($states.context.Map.Item.Value.Key, '+', ' '))",
 			"Size":         "$exists($states.context.Map.Item.Value.Size) ? $number($states.context.Map.Item.Value.Size) : -1",
 			"StorageClass": "$exists($states.context.Map.Item.Value.StorageClass) ? $states.context.Map.Item.Value.StorageClass : 'STANDARD'",
