@@ -59,11 +59,27 @@ func newSampleBucket(ctx *pulumi.Context) (*sampleBucket, error) {
 	}
 	child := pulumi.Parent(b)
 
-	bucket, err := s3.NewBucketV2(ctx, name, &s3.BucketV2Args{
-		ForceDestroy: pulumi.Bool(true), // the sample is in the repository, and destroy is one command
-	}, child)
+	bucket, closed, err := newPrivateBucket(ctx, name, child)
 	if err != nil {
 		return nil, err
+	}
+	object, err := newSampleObject(ctx, name, bucket, child, pulumi.DependsOn(closed))
+	if err != nil {
+		return nil, err
+	}
+
+	b.name, b.arn, b.key = bucket.ID().ToStringOutput(), bucket.Arn, object.Key
+	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"bucketName": b.name, "bucketArn": b.arn, "objectKey": b.key})
+}
+
+// newPrivateBucket makes an encrypted bucket that nobody reaches from outside
+// of the account or without TLS. What is put into it waits for closed.
+func newPrivateBucket(ctx *pulumi.Context, name string, child pulumi.ResourceOption) (bucket *s3.BucketV2, closed []pulumi.Resource, err error) {
+	bucket, err = s3.NewBucketV2(ctx, name, &s3.BucketV2Args{
+		ForceDestroy: pulumi.Bool(true), // what is in it can be made again, and destroy is one command
+	}, child)
+	if err != nil {
+		return nil, nil, err
 	}
 	private, err := s3.NewBucketPublicAccessBlock(ctx, name, &s3.BucketPublicAccessBlockArgs{
 		Bucket:                bucket.ID(),
@@ -73,7 +89,7 @@ func newSampleBucket(ctx *pulumi.Context) (*sampleBucket, error) {
 		RestrictPublicBuckets: pulumi.Bool(true),
 	}, child)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	encrypted, err := s3.NewBucketServerSideEncryptionConfigurationV2(ctx, name, &s3.BucketServerSideEncryptionConfigurationV2Args{
 		Bucket: bucket.ID(),
@@ -86,7 +102,7 @@ func newSampleBucket(ctx *pulumi.Context) (*sampleBucket, error) {
 		},
 	}, child)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// S3 answers 409 to a policy and an access block that change at once, so
 	// the one waits for the other.
@@ -94,16 +110,7 @@ func newSampleBucket(ctx *pulumi.Context) (*sampleBucket, error) {
 		Bucket: bucket.ID(),
 		Policy: bucket.Arn.ApplyT(func(arn string) (string, error) { return onlyTLS(arn).document() }).(pulumi.StringOutput),
 	}, child, pulumi.DependsOn([]pulumi.Resource{private}))
-	if err != nil {
-		return nil, err
-	}
-	object, err := newSampleObject(ctx, name, bucket, child, pulumi.DependsOn([]pulumi.Resource{private, encrypted, tls}))
-	if err != nil {
-		return nil, err
-	}
-
-	b.name, b.arn, b.key = bucket.ID().ToStringOutput(), bucket.Arn, object.Key
-	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"bucketName": b.name, "bucketArn": b.arn, "objectKey": b.key})
+	return bucket, []pulumi.Resource{private, encrypted, tls}, err
 }
 
 // newSampleObject uploads the file with a CRC32: the checksum that a reader

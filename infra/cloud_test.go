@@ -33,8 +33,11 @@ const (
 	functionType  = "aws:lambda/function:Function"
 	tuningType    = "aws:serverlessrepository/cloudFormationStack:CloudFormationStack"
 	budgetType    = "aws:budgets/budget:Budget"
+	expireType    = "aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2"
+	machineType   = "aws:sfn/stateMachine:StateMachine"
 	bucketParts   = "lambda-parallel-io:infra:SampleBucket"
 	functionParts = "lambda-parallel-io:infra:Function"
+	batchParts    = "lambda-parallel-io:infra:Batch"
 
 	stateMachine = "arn:aws:states:eu-west-1:123456789012:stateMachine:powerTuning"
 )
@@ -74,6 +77,9 @@ func (c *cloud) create(kind, name, parentURN string, dependencies []string, inpu
 		state["arn"] = resource.NewStringProperty("arn:aws:iam::123456789012:role/" + r.id)
 	case functionType:
 		state["arn"] = resource.NewStringProperty("arn:aws:lambda:eu-west-1:123456789012:function:" + r.id)
+	case machineType:
+		r.id = "arn:aws:states:eu-west-1:123456789012:stateMachine:" + inputs["name"].StringValue()
+		state["arn"] = resource.NewStringProperty(r.id)
 	case tuningType:
 		state["parameters"] = withoutDefaults(inputs["parameters"])
 		outputs := resource.PropertyMap{"Something": resource.NewStringProperty("else")}
@@ -111,7 +117,11 @@ func (c *cloud) planned(t *testing.T, next *cloud) (changes []string) {
 		t.Errorf("%d resources after %d", len(next.resources), len(c.resources))
 	}
 	for _, r := range c.resources {
-		for key, value := range next.one(t, r.kind).inputs {
+		i := slices.IndexFunc(next.resources, func(n registered) bool { return n.urn == r.urn })
+		if i < 0 {
+			t.Fatalf("%s is not registered again", r.urn)
+		}
+		for key, value := range next.resources[i].inputs {
 			if read, ok := r.state[key]; !ok || !read.DeepEquals(value) {
 				changes = append(changes, r.kind+": "+string(key))
 			}
@@ -138,12 +148,23 @@ func (c *cloud) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	panic("the program asked the provider for " + args.Token + ": it should need nothing but what it registers")
 }
 
-// one returns the only resource of a type.
+// one returns the only resource of a type, those of the state machine apart.
 func (c *cloud) one(t *testing.T, kind string) registered {
 	t.Helper()
-	all := c.all(kind)
+	return c.only(t, kind, false)
+}
+
+// ofBatch returns the state machine's only resource of a type.
+func (c *cloud) ofBatch(t *testing.T, kind string) registered {
+	t.Helper()
+	return c.only(t, kind, true)
+}
+
+func (c *cloud) only(t *testing.T, kind string, ofBatch bool) registered {
+	t.Helper()
+	all := slices.DeleteFunc(c.all(kind), func(r registered) bool { return (r.parent == batchParts) != ofBatch })
 	if len(all) != 1 {
-		t.Fatalf("%d resources of type %s, want 1", len(all), kind)
+		t.Fatalf("%d resources of type %s (of the state machine: %v), want 1", len(all), kind, ofBatch)
 	}
 	return all[0]
 }

@@ -13,6 +13,7 @@ import (
 	pulumiconfig "github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/powertuning"
 )
 
@@ -31,7 +32,15 @@ type config struct {
 	prefix        string // of the keys that may be read in bucket
 	monthlyBudget int    // dollars; 0 for none
 	budgetEmail   string
+
+	batch           execution // of the state machine, where its input leaves something out
+	inventory       inventory // that its input may name
+	batchResultDays int       // how long its results are kept
 }
+
+// inventory is where S3 Inventories are delivered; its bucket is empty for
+// nowhere.
+type inventory struct{ bucket, prefix string }
 
 // architecture is a processor as Lambda and as Go call it.
 type architecture struct{ name, goarch string }
@@ -60,6 +69,16 @@ func readConfig(ctx *pulumi.Context) (config, error) {
 		powerValues:           r.powers("powerValues"),
 	}
 	cfg.bucket, cfg.prefix = r.bucket("bucket", "prefix")
+	cfg.batch = execution{
+		Prefix:      cfg.prefix,
+		Strategy:    r.strategy("batchStrategy"),
+		Concurrency: r.between("batchConcurrency", 1, event.MaxConcurrency, "reads at a time"),
+		Batch:       r.between("batchSize", 1, maxBatch, "objects"),
+		Children:    r.between("batchChildren", 1, maxChildren, "calls at a time"),
+		Tolerated:   r.between("batchToleratedFailurePercentage", 0, 100, "percent"),
+	}
+	cfg.inventory = r.inventory("batchInventory")
+	cfg.batchResultDays = r.between("batchResultDays", 1, 3_650, "days")
 	cfg.monthlyBudget, cfg.budgetEmail = r.budget("monthlyBudget", "budgetEmail")
 	return cfg, errors.Join(r.errs...)
 }
@@ -107,6 +126,14 @@ func (r *reader) architecture(key string) architecture {
 		r.wrong(key, value, "arm64 or x86_64", meant.name)
 	}
 	return meant
+}
+
+func (r *reader) strategy(key string) string {
+	value, ok := r.text(key)
+	if ok && !slices.Contains(strategies.Names(), value) {
+		r.wrong(key, value, "one of "+strings.Join(strategies.Names(), ", "), event.DefaultStrategy)
+	}
+	return value
 }
 
 func (r *reader) retention(key string) int {
@@ -159,6 +186,20 @@ func (r *reader) bucket(key, prefixKey string) (name, prefix string) {
 		r.wrong(prefixKey, prefix, fmt.Sprintf("at most %d bytes long, as a key is", event.MaxKeyBytes), strings.ToValidUTF8(prefix[:event.MaxKeyBytes], ""))
 	}
 	return name, prefix
+}
+
+// inventory reads a URI, s3://BUCKET/PREFIX.
+func (r *reader) inventory(key string) inventory {
+	value, ok := r.text(key)
+	if !ok || value == "" {
+		return inventory{}
+	}
+	rest, isURI := strings.CutPrefix(value, "s3://")
+	bucket, prefix, _ := strings.Cut(rest, "/")
+	if !isURI || !bucketName.MatchString(bucket) || prefix == "" {
+		r.wrong(key, value, "empty, or where an S3 Inventory is delivered, as s3://BUCKET/PREFIX", "s3://my-inventories/my-bucket/all/")
+	}
+	return inventory{bucket, prefix}
 }
 
 // budget reads a pair of keys that stand together or not at all.

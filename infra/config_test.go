@@ -28,6 +28,14 @@ func TestEachBadValueIsToldWithTheCommandThatMendsIt(t *testing.T) {
 		{"logRetentionDays", "0", days, "1"},
 		{"logRetentionDays", "2", days, "3"},
 		{"logRetentionDays", "4000", days, "3653"},
+		{"batchStrategy", "threads", "one of sequential, unbounded, pool, semaphore", "pool"},
+		{"batchConcurrency", "0", "a whole number of reads at a time from 1 to 900", "1"},
+		{"batchSize", "10001", "a whole number of objects from 1 to 10000", "10000"},
+		{"batchChildren", "0", "a whole number of calls at a time from 1 to 10000", "1"},
+		{"batchToleratedFailurePercentage", "101", "a whole number of percent from 0 to 100", "100"},
+		{"batchInventory", "my-inventories", "empty, or where an S3 Inventory is delivered, as s3://BUCKET/PREFIX", "s3://my-inventories/my-bucket/all/"},
+		{"batchInventory", "s3://my-inventories/", "empty, or where an S3 Inventory is delivered, as s3://BUCKET/PREFIX", "s3://my-inventories/my-bucket/all/"},
+		{"batchResultDays", "0", "a whole number of days from 1 to 3650", "1"},
 		{"powerValues", "", powers, "128,10240"},
 		{"powerValues", "512,", powers, "512"},
 		{"powerValues", "512,1024,512", powers, "512,1024"},
@@ -108,6 +116,7 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 		"memorySize": "1", "timeout": "0", "architecture": "mips", "maxWorkers": "0",
 		"logRetentionDays": "2", "totalExecutionTimeout": "0", "powerValues": "1",
 		"bucket": "B", "monthlyBudget": "0", "budgetEmail": "me",
+		"batchStrategy": "s", "batchConcurrency": "0", "batchSize": "0", "batchChildren": "0", "batchToleratedFailurePercentage": "-1", "batchResultDays": "0", "batchInventory": "i",
 	}
 	_, err := deployment(t, &cloud{}, set)
 	for key := range set {
@@ -137,7 +146,8 @@ func TestPulumiYAMLDeclaresTheKeysThatTheProgramRequires(t *testing.T) {
 		}
 	}
 	required := []string{
-		"architecture", "bucket", "budgetEmail", "logRetentionDays", "maxWorkers", "memorySize", "monthlyBudget",
+		"architecture", "batchChildren", "batchConcurrency", "batchInventory", "batchResultDays", "batchSize", "batchStrategy",
+		"batchToleratedFailurePercentage", "bucket", "budgetEmail", "logRetentionDays", "maxWorkers", "memorySize", "monthlyBudget",
 		"powerValues", "prefix", "timeout", "totalExecutionTimeout",
 	}
 	if got := slices.Sorted(maps.Keys(proj.Config)); !slices.Equal(got, required) {

@@ -2,12 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"lambda-parallel-io/handler/event"
@@ -47,8 +47,8 @@ func TestNoPolicyNamesEveryActionOrEveryResource(t *testing.T) {
 			}
 		}
 	}
-	if policies != 3 {
-		t.Errorf("%d policies were looked at, want 3: the role's trust and permissions, and the bucket's", policies)
+	if policies != 6 {
+		t.Errorf("%d policies were looked at, want 6: each role's trust and permissions, and each bucket's", policies)
 	}
 }
 
@@ -83,45 +83,49 @@ func TestRoleMayReadTheBucketAndWriteItsOwnLogAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestBucketIsPrivateEncryptedAndOnlyTLS(t *testing.T) {
+func TestBucketsArePrivateEncryptedAndOnlyTLS(t *testing.T) {
 	c, _ := mustDeploy(t, nil)
-	bucket := c.one(t, bucketType)
-	access, encryption, tls := c.one(t, accessType), c.one(t, encryptType), c.one(t, tlsType)
-	for _, r := range []registered{access, encryption, tls, c.one(t, objectType)} {
-		if got := r.inputs["bucket"].StringValue(); got != bucket.id {
-			t.Errorf("%s is of bucket %q, want %q", r.kind, got, bucket.id)
+	for _, of := range []func(*testing.T, string) registered{c.one, c.ofBatch} {
+		bucket, access, encryption, tls := of(t, bucketType), of(t, accessType), of(t, encryptType), of(t, tlsType)
+		for _, r := range []registered{access, encryption, tls} {
+			if got := r.inputs["bucket"].StringValue(); got != bucket.id {
+				t.Errorf("%s is of bucket %q, want %q", r.kind, got, bucket.id)
+			}
 		}
-	}
-	for _, block := range []resource.PropertyKey{"blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"} {
-		if v := access.inputs[block]; !v.IsBool() || !v.BoolValue() {
-			t.Errorf("%s is %v, want true: the bucket is private by every means", block, v)
+		for _, block := range []resource.PropertyKey{"blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"} {
+			if v := access.inputs[block]; !v.IsBool() || !v.BoolValue() {
+				t.Errorf("%s of %s is %v, want true: the bucket is private by every means", block, bucket.id, v)
+			}
 		}
-	}
-	rules := encryption.inputs["rules"].Mappable()
-	want := []any{map[string]any{"applyServerSideEncryptionByDefault": map[string]any{"sseAlgorithm": "AES256"}}}
-	if diff := cmp.Diff(want, rules); diff != "" {
-		t.Errorf("encryption (-want +got):\n%s", diff)
-	}
-	arn := "arn:aws:s3:::" + bucket.id
-	refused := policy{{
-		Sid: "OnlyTLS", Effect: "Deny", Principal: &principal{AWS: "*"}, Action: []string{"s3:*"},
-		Resource:  []string{arn, arn + "/*"}, // bucket and objects
-		Condition: map[string]map[string]string{"Bool": {"aws:SecureTransport": "false"}},
-	}}
-	if diff := cmp.Diff(refused, policyOf(t, tls, "policy")); diff != "" {
-		t.Errorf("who is refused (-want +got):\n%s", diff)
-	}
-	if !slices.Contains(tls.after, accessType) {
-		t.Error("the bucket's policy does not wait for its access block: S3 refuses both at once")
-	}
-	if v := bucket.inputs["forceDestroy"]; !v.IsBool() || !v.BoolValue() {
-		t.Errorf("forceDestroy is %v, want true: destroy would fail on the full bucket", v)
+		rules := encryption.inputs["rules"].Mappable()
+		want := []any{map[string]any{"applyServerSideEncryptionByDefault": map[string]any{"sseAlgorithm": "AES256"}}}
+		if diff := cmp.Diff(want, rules); diff != "" {
+			t.Errorf("encryption of %s (-want +got):\n%s", bucket.id, diff)
+		}
+		arn := "arn:aws:s3:::" + bucket.id
+		refused := policy{{
+			Sid: "OnlyTLS", Effect: "Deny", Principal: &principal{AWS: "*"}, Action: []string{"s3:*"},
+			Resource:  []string{arn, arn + "/*"}, // bucket and objects
+			Condition: map[string]map[string]string{"Bool": {"aws:SecureTransport": "false"}},
+		}}
+		if diff := cmp.Diff(refused, policyOf(t, tls, "policy")); diff != "" {
+			t.Errorf("who is refused at %s (-want +got):\n%s", bucket.id, diff)
+		}
+		if !slices.Contains(tls.after, accessType) {
+			t.Errorf("the policy of %s does not wait for its access block: S3 refuses both at once", bucket.id)
+		}
+		if v := bucket.inputs["forceDestroy"]; !v.IsBool() || !v.BoolValue() {
+			t.Errorf("forceDestroy of %s is %v, want true: destroy would fail on the full bucket", bucket.id, v)
+		}
 	}
 }
 
 func TestObjectIsUploadedIntoAClosedBucket(t *testing.T) {
 	c, _ := mustDeploy(t, nil)
 	object := c.one(t, objectType)
+	if got, want := object.inputs["bucket"].StringValue(), c.one(t, bucketType).id; got != want {
+		t.Errorf("the object is in bucket %q, want %q", got, want)
+	}
 	for key, want := range map[resource.PropertyKey]string{"key": "sample.json", "contentType": "application/json", "checksumAlgorithm": "CRC32"} {
 		if got := object.inputs[key].StringValue(); got != want {
 			t.Errorf("object's %s is %q, want %q", key, got, want)
@@ -193,17 +197,18 @@ func TestFunctionIsWhatTheConfigurationSays(t *testing.T) {
 
 func TestEveryChildHasItsComponentAsParent(t *testing.T) {
 	c, _ := mustDeploy(t, nil)
-	want := map[string]string{
-		bucketParts: "", functionParts: "", tuningType: "",
-		bucketType: bucketParts, accessType: bucketParts, encryptType: bucketParts, tlsType: bucketParts, objectType: bucketParts,
-		logGroupType: functionParts, roleType: functionParts, permitType: functionParts, functionType: functionParts,
+	want := map[string][]string{
+		"":            {bucketParts, functionParts, batchParts, tuningType},
+		bucketParts:   {bucketType, accessType, encryptType, tlsType, objectType},
+		functionParts: {logGroupType, roleType, permitType, functionType},
+		batchParts:    {bucketType, accessType, encryptType, tlsType, expireType, roleType, permitType, machineType},
 	}
-	got := map[string]string{}
+	got := map[string][]string{}
 	for _, r := range c.resources {
-		got[r.kind] = r.parent
+		got[r.parent] = append(got[r.parent], r.kind)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the parent of each type, empty for the stack (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, got, cmpopts.SortSlices(func(a, b string) bool { return a < b })); diff != "" {
+		t.Errorf("the types below each parent, empty for the stack (-want +got):\n%s", diff)
 	}
 }
 
@@ -250,6 +255,11 @@ func TestOutputsNameWhatWasDeployed(t *testing.T) {
 		"totalExecutionTimeout": 300,
 		"powerValues":           []int{1024, 128},
 		"region":                "eu-west-1",
+		"batchStateMachineArn":  c.ofBatch(t, machineType).id,
+		"resultsPrefix":         "s3://" + c.ofBatch(t, bucketType).id + "/runs/",
+		"batchInput": map[string]any{
+			"prefix": "", "strategy": "pool", "concurrency": 30.0, "batch": 1_000.0, "children": 3.0, "toleratedFailurePercentage": 0.0,
+		},
 	}
 	if _, ok := outs["tuningInputs"]; !ok {
 		t.Error("there is no output tuningInputs")
@@ -279,7 +289,7 @@ func TestTuningInputsAreReadyForEveryStrategy(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: the function refuses the payload %s: %v", name, input.Payload, err)
 		}
-		if want := (event.Payload{Strategy: name, Concurrency: 77, Repeat: 2_000, ObjectKey: "sample.json"}); !reflect.DeepEqual(got, want) {
+		if want := (event.Payload{Strategy: name, Concurrency: 77, Repeat: 2_000, ObjectKey: "sample.json"}); !cmp.Equal(got, want) {
 			t.Errorf("%s: the function reads the payload as %+v, want %+v with its own MAX_WORKERS", name, got, want)
 		}
 		input.Payload = nil

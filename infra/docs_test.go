@@ -33,3 +33,18 @@ func TestThePageNamesEveryKeyWithItsDefaultAndEveryOutput(t *testing.T) {
 		}
 	}
 }
+
+// What docs/batch.md says an execution may name is what the state machine takes.
+func TestThePageOnManyObjectsNamesEveryFieldOfAnInput(t *testing.T) {
+	page, err := os.ReadFile("../docs/batch.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, m := batchDefinition(t, map[string]string{"batchInventory": "s3://my-inventories/all/"})
+	told, _, _ := strings.Cut(strings.TrimPrefix(m.States["Refuse"].Cause, "the fields are "), ";")
+	for _, field := range strings.Split(told, ", ") {
+		if !strings.Contains(string(page), "`"+field+"`") {
+			t.Errorf("docs/batch.md does not name the field %s", field)
+		}
+	}
+}

@@ -48,7 +48,7 @@ func TestProgramRunsOnTheEnginesProtocol(t *testing.T) {
 			t.Errorf("output tuningInputs has %v for %s, want an input with that payload", input, name)
 		}
 	}
-	for _, component := range []string{bucketParts, functionParts} {
+	for _, component := range []string{bucketParts, functionParts, batchParts} {
 		if len(up.outputs[component]) == 0 {
 			t.Errorf("component %s registered no outputs", component)
 		}
@@ -207,7 +207,11 @@ func (e *engine) inputs(t *testing.T) map[string]string {
 		if err != nil {
 			t.Fatalf("inputs of %s: %v", r.kind, err)
 		}
-		all[r.kind] = string(b)
+		kind := r.kind
+		if r.parent == batchParts {
+			kind = batchParts + ": " + kind
+		}
+		all[kind] = string(b)
 	}
 	return all
 }

@@ -35,7 +35,7 @@ func newFunction(ctx *pulumi.Context, cfg config, code string, from source) (*fu
 	if err != nil {
 		return nil, err
 	}
-	trust, err := assumedByLambda().document()
+	trust, err := assumedBy("lambda").document()
 	if err != nil {
 		return nil, err
 	}

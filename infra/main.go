@@ -1,7 +1,8 @@
 // Command infra is the Pulumi program of the deployment: the bucket with the
-// sample object, the function that reads it, and Power Tuning, which measures
-// the function; by configuration a bucket that exists already, and a budget. Pulumi.yaml, at the root, points here and declares the
-// configuration with its defaults.
+// sample object, the function that reads it, Power Tuning, which measures the
+// function, and a state machine that shares many objects out among calls of it;
+// by configuration a bucket that exists already, and a budget. Pulumi.yaml, at
+// the root, points here and declares the configuration with its defaults.
 package main
 
 import (
@@ -46,8 +47,12 @@ func deploy(ctx *pulumi.Context, build builder) (pulumi.Map, error) {
 	if err != nil {
 		return nil, err
 	}
+	many, err := newBatch(ctx, cfg, from, function)
+	if err != nil {
+		return nil, err
+	}
 	if err := newBudget(ctx, cfg); err != nil {
 		return nil, err
 	}
-	return outputs(cfg, from, function, tuning), nil
+	return outputs(cfg, from, function, tuning, many), nil
 }

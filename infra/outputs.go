@@ -23,7 +23,7 @@ const (
 // outputs is what `pulumi stack output` shows, with timeouts in seconds and
 // sizes in MB: objectKey of the sample bucket, or prefix of a bucket that the
 // configuration names.
-func outputs(cfg config, from source, fn *function, tuning powerTuning) pulumi.Map {
+func outputs(cfg config, from source, fn *function, tuning powerTuning, many *batch) pulumi.Map {
 	shown := pulumi.Map{
 		"bucketName":            from.bucket,
 		"functionName":          fn.name,
@@ -34,6 +34,9 @@ func outputs(cfg config, from source, fn *function, tuning powerTuning) pulumi.M
 		"powerTuningStackId":    tuning.stackID,
 		"totalExecutionTimeout": pulumi.Int(cfg.totalExecutionTimeout),
 		"powerValues":           pulumi.ToIntArray(cfg.powerValues),
+		"batchStateMachineArn":  many.machine,
+		"batchInput":            many.input,
+		"resultsPrefix":         many.results,
 		"region":                fn.arn.ApplyT(region).(pulumi.StringOutput),
 		"tuningInputs": pulumi.All(fn.arn, from.sample).ApplyT(func(known []any) (any, error) {
 			return tuningInputs(known[0].(string), known[1].(string), from.prefix, cfg.powerValues)

@@ -31,11 +31,11 @@ func (p policy) document() (string, error) {
 	return string(b), err
 }
 
-// assumedByLambda lets the Lambda service take the role.
-func assumedByLambda() policy {
+// assumedBy lets a service of AWS take the role.
+func assumedBy(service string) policy {
 	return policy{{
 		Effect:    "Allow",
-		Principal: &principal{Service: "lambda.amazonaws.com"},
+		Principal: &principal{Service: service + ".amazonaws.com"},
 		Action:    []string{"sts:AssumeRole"},
 	}}
 }
@@ -43,17 +43,23 @@ func assumedByLambda() policy {
 // readAndLog is all that the function may do: read and list the keys that
 // begin with prefix, of which an empty one is all, and write its log.
 func readAndLog(bucketARN, prefix, logGroupARN string) policy {
-	below := literal.Replace(prefix) + "*"
-	list := statement{Sid: "List", Effect: "Allow", Action: []string{"s3:ListBucket"}, Resource: []string{bucketARN}}
-	if prefix != "" {
-		list.Condition = map[string]map[string]string{"StringLike": {"s3:prefix": below}}
-	}
 	return policy{
-		{Sid: "Read", Effect: "Allow", Action: []string{"s3:GetObject"}, Resource: []string{bucketARN + "/" + below}},
-		list,
+		{Sid: "Read", Effect: "Allow", Action: []string{"s3:GetObject"}, Resource: []string{bucketARN + "/" + below(prefix)}},
+		listBelow(bucketARN, prefix),
 		{Sid: "Log", Effect: "Allow", Action: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, Resource: []string{logGroupARN + ":*"}},
 	}
 }
+
+// listBelow allows to list the keys that begin with prefix.
+func listBelow(bucketARN, prefix string) statement {
+	s := statement{Sid: "List", Effect: "Allow", Action: []string{"s3:ListBucket"}, Resource: []string{bucketARN}}
+	if prefix != "" {
+		s.Condition = map[string]map[string]string{"StringLike": {"s3:prefix": below(prefix)}}
+	}
+	return s
+}
+
+func below(prefix string) string { return literal.Replace(prefix) + "*" }
 
 // literal writes what IAM would take for a wildcard or a variable as itself.
 var literal = strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}")

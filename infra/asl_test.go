@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// validator is where npm has put asl-validator, and JSONata beside it, which is
+// what it reads expressions by.
+func validator(t *testing.T) (path string) {
+	t.Helper()
+	path, err := exec.LookPath("asl-validator")
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("no asl-validator on PATH: in CI the state machine must be read and run: npm install asl-validator@4.0.0 (%v)", err)
+		}
+		t.Skip("no asl-validator on PATH: the state machine is not run")
+	}
+	return path
+}
+
+// jsonata is JSONata's own implementation, in a process of Node.js.
+type jsonata struct {
+	mu      sync.Mutex
+	in      io.Writer
+	answers *bufio.Reader
+}
+
+const evaluator = `
+const jsonata = require(require.resolve('jsonata', {paths: [process.argv[1]]})), known = new Map()
+require('readline').createInterface({input: process.stdin}).on('line', async line => {
+	let answer
+	try {
+		const {expression, states} = JSON.parse(line)
+		if (!known.has(expression)) known.set(expression, jsonata(expression))
+		answer = {value: await known.get(expression).evaluate(undefined, {states})}
+	} catch (e) {
+		answer = {error: String(e.message)}
+	}
+	console.log(JSON.stringify(answer))
+})`
+
+func startJSONata(t *testing.T) *jsonata {
+	t.Helper()
+	cmd := exec.Command("node", "-e", evaluator, filepath.Dir(validator(t)))
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(in.Close(), cmd.Wait()); err != nil {
+			t.Errorf("node: %v", err)
+		}
+	})
+	return &jsonata{in: in, answers: bufio.NewReader(out)}
+}
+
+// evaluate replaces the expressions in v, which is of JSON, by their values.
+// One without a value is an error, as it is to Step Functions.
+func (j *jsonata) evaluate(v any, states map[string]any) (any, error) {
+	switch v := v.(type) {
+	case string:
+		inner, ok := strings.CutPrefix(v, "{%")
+		if !ok {
+			return v, nil
+		}
+		expression, ok := strings.CutSuffix(inner, "%}")
+		if !ok {
+			return nil, fmt.Errorf("States.QueryEvaluationError: %s has no end", v)
+		}
+		return j.expression(expression, states)
+	case map[string]any:
+		out := map[string]any{}
+		for key, inner := range v {
+			value, err := j.evaluate(inner, states)
+			if err != nil {
+				return nil, err
+			}
+			out[key] = value
+		}
+		return out, nil
+	default:
+		return v, nil
+	}
+}
+
+func (j *jsonata) expression(expression string, states map[string]any) (any, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := json.NewEncoder(j.in).Encode(map[string]any{"expression": expression, "states": states}); err != nil {
+		return nil, err
+	}
+	line, err := j.answers.ReadBytes('\n')
+	if err != nil {
+		return nil, err
+	}
+	var answer map[string]any
+	if err := json.Unmarshal(line, &answer); err != nil {
+		return nil, err
+	}
+	value, ok := answer["value"]
+	if !ok {
+		return nil, &failure{"States.QueryEvaluationError", fmt.Sprintf("%s has no value: %v", expression, answer["error"])}
+	}
+	return value, nil
+}
+
+// failure is an error by the name that Step Functions gives it.
+type failure struct{ name, cause string }
+
+func (f *failure) Error() string { return f.name + ": " + f.cause }
+
+// The definition as Step Functions reads it. These names are the States
+// Language's, typed a second time: what the program misspells is unknown here.
+type aslStates struct {
+	StartAt string
+	States  map[string]aslState
+}
+
+type aslMachine struct {
+	Comment       string
+	QueryLanguage string
+	aslStates
+}
+
+type aslState struct {
+	Type     string
+	Next     string
+	End      bool
+	Default  string
+	Error    string
+	Cause    string
+	Resource string
+	Label    string
+
+	Output    any
+	Arguments any
+
+	Choices []struct {
+		Condition string
+		Next      string
+	}
+	Retry []struct {
+		ErrorEquals     []string
+		IntervalSeconds float64
+		BackoffRate     float64
+		MaxDelaySeconds float64
+		MaxAttempts     int
+		JitterStrategy  string
+	}
+	ItemReader struct {
+		Resource     string
+		Arguments    map[string]any
+		ReaderConfig struct{ InputType string }
+	}
+	ItemSelector any
+	ItemBatcher  struct {
+		MaxItemsPerBatch      any
+		MaxInputBytesPerBatch int
+		BatchInput            any
+	}
+	MaxConcurrency             any
+	ToleratedFailurePercentage any
+	ItemProcessor              struct {
+		ProcessorConfig struct{ Mode, ExecutionType string }
+		aslStates
+	}
+	ResultWriter struct {
+		Resource     string
+		Arguments    map[string]any
+		WriterConfig struct{ Transformation, OutputType string }
+	}
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sfn"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// batch is the state machine for more objects than one call reads, with its
+// role and the bucket of its results.
+type batch struct {
+	pulumi.ResourceState
+
+	machine pulumi.StringOutput // its ARN
+	input   pulumi.Output       // of an execution that reads everything below the prefix
+	results pulumi.StringOutput // where the executions leave theirs, as s3://BUCKET/PREFIX/
+}
+
+// newBatch deploys the state machine, which calls fn with what from holds.
+func newBatch(ctx *pulumi.Context, cfg config, from source, fn *function) (*batch, error) {
+	b := &batch{}
+	name := ctx.Project() + "-batch"
+	if err := ctx.RegisterComponentResource("lambda-parallel-io:infra:Batch", name, b); err != nil {
+		return nil, err
+	}
+	child := pulumi.Parent(b)
+
+	results, closed, err := newResults(ctx, cfg, child)
+	if err != nil {
+		return nil, err
+	}
+	trust, err := assumedBy("states").document()
+	if err != nil {
+		return nil, err
+	}
+	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{AssumeRolePolicy: pulumi.String(trust)}, child)
+	if err != nil {
+		return nil, err
+	}
+	machineName := machineName(ctx.Project(), ctx.Stack())
+	permitted, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
+		Role: role.ID(),
+		Policy: pulumi.All(from.arn, results.Arn, fn.arn).ApplyT(func(arns []any) (string, error) {
+			allowed, err := runBatches(machineName, arns[0].(string), from.prefix, arns[1].(string), arns[2].(string), cfg.inventory)
+			if err != nil {
+				return "", err
+			}
+			return allowed.document()
+		}).(pulumi.StringOutput),
+	}, child)
+	if err != nil {
+		return nil, err
+	}
+	machine, err := sfn.NewStateMachine(ctx, name, &sfn.StateMachineArgs{
+		Name:    pulumi.String(machineName),
+		RoleArn: role.Arn,
+		Type:    pulumi.String("STANDARD"), // the only type with a Distributed Map
+		Definition: pulumi.All(from.bucket, results.ID().ToStringOutput(), fn.arn).ApplyT(func(known []any) (string, error) {
+			return definition(known[0].(string), known[1].(string), cfg.inventory.bucket, known[2].(string), cfg.batch).text()
+		}).(pulumi.StringOutput),
+	}, child, pulumi.DependsOn(append(closed, permitted))) // an execution without permissions fails
+	if err != nil {
+		return nil, err
+	}
+
+	input, err := plain(cfg.batch)
+	if err != nil {
+		return nil, err
+	}
+	b.machine, b.input = machine.Arn, pulumi.ToOutput(input)
+	b.results = pulumi.Sprintf("s3://%s/%s/", results.ID(), resultsPrefix)
+	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"stateMachineArn": b.machine, "resultsPrefix": b.results})
+}
+
+// newResults makes the bucket for what the executions leave behind. It is never
+// the one that they read: a listing would find its own results.
+func newResults(ctx *pulumi.Context, cfg config, child pulumi.ResourceOption) (*s3.BucketV2, []pulumi.Resource, error) {
+	name := ctx.Project() + "-results"
+	bucket, closed, err := newPrivateBucket(ctx, name, child)
+	if err != nil {
+		return nil, nil, err
+	}
+	expiring, err := s3.NewBucketLifecycleConfigurationV2(ctx, name, &s3.BucketLifecycleConfigurationV2Args{
+		Bucket: bucket.ID(),
+		Rules: s3.BucketLifecycleConfigurationV2RuleArray{s3.BucketLifecycleConfigurationV2RuleArgs{
+			Id:         pulumi.String("expire"),
+			Status:     pulumi.String("Enabled"),
+			Filter:     s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")},
+			Expiration: s3.BucketLifecycleConfigurationV2RuleExpirationArgs{Days: pulumi.Int(cfg.batchResultDays)},
+			AbortIncompleteMultipartUpload: s3.BucketLifecycleConfigurationV2RuleAbortIncompleteMultipartUploadArgs{
+				DaysAfterInitiation: pulumi.Int(1),
+			},
+		}},
+	}, child)
+	return bucket, append(closed, expiring), err
+}
+
+// machineName is the state machine's name, which its role's policy has to know
+// before there is a machine. The provider takes no dot, which a stack's name
+// may have.
+func machineName(project, stack string) string {
+	return project + "-batch-" + strings.ReplaceAll(stack, ".", "-")
+}
+
+// runBatches is all that the state machine may do: list the keys that begin
+// with prefix, call the function, run and stop its own children, write and read
+// its results, and read the inventories, if there are any. Source: AWS Step Functions Developer Guide, "IAM policies
+// for using Distributed Map states".
+func runBatches(machineName, bucketARN, prefix, resultsARN, functionARN string, from inventory) (policy, error) {
+	of, err := arn.Parse(functionARN)
+	if err != nil {
+		return nil, fmt.Errorf("taking region and account from the function's ARN %q: %w", functionARN, err)
+	}
+	of.Service = "states"
+	named := func(kind, name string) []string {
+		of.Resource = kind + ":" + name
+		return []string{of.String()}
+	}
+	p := policy{
+		listBelow(bucketARN, prefix),
+		{Sid: "Call", Effect: "Allow", Action: []string{"lambda:InvokeFunction"}, Resource: []string{functionARN}},
+		{Sid: "Start", Effect: "Allow", Action: []string{"states:StartExecution"}, Resource: named("stateMachine", machineName)},
+		{Sid: "Children", Effect: "Allow", Action: []string{"states:DescribeExecution", "states:StopExecution"}, Resource: named("execution", machineName+":*")},
+		{Sid: "Results", Effect: "Allow", Action: []string{"s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"},
+			Resource: []string{resultsARN + "/*"}},
+	}
+	if from.bucket != "" {
+		p = append(p, statement{Sid: "Inventory", Effect: "Allow", Action: []string{"s3:GetObject"},
+			Resource: []string{"arn:aws:s3:::" + from.bucket + "/" + below(from.prefix)}})
+	}
+	return p, nil
+}
+
+// execution is the input of an execution. One may leave out any of it.
+type execution struct {
+	Prefix      string `json:"prefix"` // of the keys to read, below the configured one
+	Strategy    string `json:"strategy"`
+	Concurrency int    `json:"concurrency"` // of a child's reads
+	Batch       int    `json:"batch"`       // objects that a child reads, at most
+	Children    int    `json:"children"`    // at a time
+	Tolerated   int    `json:"toleratedFailurePercentage"`
+}
+
+// literal is the execution as JSONata writes it, which is as JSON does. In a
+// definition %} ends an expression.
+func (e execution) literal() expression {
+	b, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // strings and numbers have no error
+	}
+	return expression(strings.ReplaceAll(string(b), "%", `\u0025`))
+}
