@@ -17,10 +17,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"lambda-parallel-io/tune/local/s3"
 )
 
-func latency(t *testing.T, name string) s3.Latency {
+func latency(t testing.TB, name string) s3.Latency {
 	t.Helper()
 	l, err := s3.ParseLatency(name)
 	if err != nil {
@@ -30,7 +32,7 @@ func latency(t *testing.T, name string) s3.Latency {
 }
 
 // server starts an S3 that holds b/key, and a client that trusts it.
-func server(t *testing.T, latencyName string, body string) (*s3.Server, *http.Client) {
+func server(t testing.TB, latencyName string, body string) (*s3.Server, *http.Client) {
 	t.Helper()
 	s, err := s3.Start(latency(t, latencyName), 1, log.New(io.Discard, "", 0))
 	if err != nil {
@@ -89,6 +91,53 @@ func TestAnObjectComesWithTheChecksumThatS3WouldSend(t *testing.T) {
 	status, part, header := get(t, client, s.URL()+keyPath, "Range", "bytes=0-3")
 	if status != 206 || part != body[:4] || header.Get("x-amz-checksum-crc32") != "" {
 		t.Errorf("a range = %d %q with checksum %q, want a part without one", status, part, header.Get("x-amz-checksum-crc32"))
+	}
+}
+
+// What is sent from memory is what a whole S3 server would send of the object:
+// a condition that holds makes it answer.
+func TestAnObjectHasTheHeadersOfAnS3Server(t *testing.T) {
+	s, client := server(t, "none", `[{"id": 1}]`)
+	_, _, fast := get(t, client, s.URL()+keyPath)
+	_, _, whole := get(t, client, s.URL()+keyPath, "If-Modified-Since", "Thu, 01 Jan 2015 00:00:00 GMT")
+	for _, h := range []http.Header{fast, whole} {
+		for _, name := range []string{"X-Amz-Request-Id", "X-Amz-Id-2"} { // others each time
+			if h.Get(name) == "" {
+				t.Errorf("no %s in %v", name, h)
+			}
+			h.Del(name)
+		}
+		h.Del("Date")
+		h.Del("Access-Control-Allow-Origin") // S3 sends it of a bucket that allows other origins
+		h.Del("X-Amz-Checksum-Crc32")
+		h.Del("X-Amz-Checksum-Type")
+	}
+	if diff := cmp.Diff(whole, fast); diff != "" {
+		t.Errorf("the headers differ (-server +memory):\n%s", diff)
+	}
+	if status, body, _ := get(t, client, s.URL()+keyPath, "If-None-Match", fast.Get("Etag")); status != 304 || body != "" {
+		t.Errorf("GET of a known ETag = %d %q, want 304", status, body)
+	}
+	if resp, err := client.Head(s.URL() + keyPath); err != nil || resp.ContentLength != 11 || resp.Header.Get("Etag") != fast.Get("Etag") {
+		t.Errorf("HEAD = %+v, %v", resp, err)
+	}
+}
+
+func TestAnObjectThatWasWrittenAnewIsReadAnew(t *testing.T) {
+	s, client := server(t, "none", "old")
+	for method, want := range map[string]int{http.MethodPut: 200, http.MethodDelete: 403} {
+		r, err := http.NewRequest(method, s.URL()+keyPath, strings.NewReader("new"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if status, body, _ := get(t, client, s.URL()+keyPath); status != want || status == 200 && body != "new" {
+			t.Errorf("GET after %s = %d %q, want %d", method, status, body, want)
+		}
 	}
 }
 

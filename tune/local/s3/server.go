@@ -86,17 +86,17 @@ func (s *Server) CA() []byte { return s.ca }
 
 // Put stores an object, in a bucket that it makes where there is none.
 func (s *Server) Put(bucket, key string, body []byte) error {
+	const contentType = "application/json"
+	modified := time.Now().UTC().Format(http.TimeFormat)
 	err := s.model.backend.CreateBucket(bucket)
 	if err == nil || gofakes3.HasErrorCode(err, gofakes3.ErrBucketAlreadyExists) {
-		_, err = s.model.backend.PutObject(bucket, key, map[string]string{
-			"Content-Type":  "application/json",
-			"Last-Modified": time.Now().UTC().Format(http.TimeFormat),
-		}, bytes.NewReader(body), int64(len(body)), nil)
+		_, err = s.model.backend.PutObject(bucket, key, map[string]string{"Content-Type": contentType, "Last-Modified": modified},
+			bytes.NewReader(body), int64(len(body)), nil)
 	}
 	if err != nil {
 		return fmt.Errorf("storing %s in the local S3: %w", key, err)
 	}
-	s.model.checksums.Store("/"+bucket+"/"+key, crc32Of(body))
+	s.model.objects.Store("/"+bucket+"/"+key, newObject(body, modified, contentType))
 	return nil
 }
 
