@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/binary"
@@ -28,8 +29,9 @@ const (
 	Burst         = GetsPerSecond / 10
 )
 
-// model is an S3 server's handler with what gofakes3 lacks: latency, SlowDown,
-// checksums, 403 for a key that is not there, counters.
+// model is an S3 server's handler with what gofakes3 lacks: latency, bandwidth,
+// SlowDown, checksums, 403 for a key that is not there, listings whose keys are
+// encoded, counters.
 type model struct {
 	next    http.Handler
 	backend gofakes3.Backend
@@ -37,13 +39,20 @@ type model struct {
 	seed    uint64
 	limit   *rate.Limiter
 
-	invocation atomic.Uint64
-	gets       atomic.Uint64 // first attempts of the invocation
-	retries    atomic.Uint64 // further attempts of the invocation
-	slowDowns  atomic.Int64  // since the start
-	served     atomic.Int64  // since the start
+	now       atomic.Pointer[invocation]
+	slowDowns atomic.Int64 // since the start
+	served    atomic.Int64 // since the start
 
-	objects sync.Map // object by path: those that Put stored, and nobody has written since
+	objects sync.Map      // object by path: those that Put stored, and nobody has written since
+	stored  atomic.Uint64 // how many Put has stored
+}
+
+// invocation is what the requests of one have in common.
+type invocation struct {
+	k             uint64
+	reads         sync.Map // *atomic.Uint64 by path: first attempts
+	lists, others atomic.Uint64
+	network       network
 }
 
 func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +63,8 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	m.served.Add(1)
 	throttled := !m.limit.Allow()
-	if !m.wait(r) {
+	now := m.now.Load()
+	if !wait(r.Context(), m.draw(r, now)) {
 		return
 	}
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
@@ -63,11 +73,17 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
 		return
 	}
-	if _, err := m.backend.HeadObject(bucket, key); key != "" && err != nil {
-		// Without s3:ListBucket S3 does not tell that a key is missing.
+	if key == "" && isList(r) {
+		m.list(w, r.URL.Query(), bucket)
+		return
+	}
+	if _, err := m.backend.HeadObject(bucket, key); key != "" && err != nil && m.stored.Load() == 1 {
+		// A function that reads one object is deployed without s3:ListBucket, and
+		// then S3 does not tell that a key is missing.
 		fail(w, http.StatusForbidden, "AccessDenied", "Access Denied")
 		return
 	}
+	w = &paced{ResponseWriter: w, ctx: r.Context(), network: now.network, begin: time.Now()}
 	if o, ok := m.objects.Load(r.URL.Path); ok && asItIs(r) {
 		o.(object).send(w, uint64(m.served.Load()))
 		return
@@ -78,13 +94,14 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // object is one that is read as a whole, again and again: it is sent without
 // gofakes3's work.
 type object struct {
+	place  uint64 // from 1: in the order in which Put stored them
 	header http.Header
 	body   []byte
 }
 
-func newObject(body []byte, modified, contentType string) object {
+func newObject(place uint64, body []byte, modified, contentType string) object {
 	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body))
-	return object{body: body, header: http.Header{
+	return object{place: place, body: body, header: http.Header{
 		"Accept-Ranges":  {"bytes"},
 		"Content-Length": {strconv.Itoa(len(body))},
 		"Content-Type":   {contentType},
@@ -118,29 +135,38 @@ func asItIs(r *http.Request) bool {
 	return r.URL.RawQuery == "" || r.URL.RawQuery == "x-id=GetObject"
 }
 
-// wait lets the request's latency pass, counted from its arrival. It returns
-// false when the client has gone.
-func (m *model) wait(r *http.Request) bool {
-	timer := time.NewTimer(m.draw(r))
+// wait lets d pass. It returns false when the client has gone.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-r.Context().Done():
+	case <-ctx.Done():
 		return false
 	}
 }
 
-// draw gives the i-th GET of an invocation the latency of (seed, invocation,
-// i), whichever strategy sends it. The SDK numbers its attempts: those beyond
-// the first draw from a series of their own, so that they shift no other.
-func (m *model) draw(r *http.Request) time.Duration {
-	k := m.invocation.Load()
+// draw gives the first GET of the i-th of n objects in an invocation the
+// latency of (seed, invocation, i), its second one that of i + n and so on,
+// whichever strategy sends them and in whatever order. The SDK numbers its
+// attempts: those beyond the first, listings and what else there is draw from
+// series of their own, so that they shift no GET's.
+func (m *model) draw(r *http.Request, now *invocation) time.Duration {
 	attempt := r.Header.Get("amz-sdk-request")
-	if attempt != "" && !strings.HasPrefix(attempt, "attempt=1;") && attempt != "attempt=1" {
-		return m.latency.Draw(m.seed, k, 1<<63|m.retries.Add(1))
+	again := attempt != "" && !strings.HasPrefix(attempt, "attempt=1;") && attempt != "attempt=1"
+	o, known := m.objects.Load(r.URL.Path)
+	var i uint64
+	switch {
+	case known && !again:
+		n, _ := now.reads.LoadOrStore(r.URL.Path, new(atomic.Uint64))
+		i = o.(object).place + (n.(*atomic.Uint64).Add(1)-1)*m.stored.Load()
+	case isList(r) && !again:
+		i = 1<<62 | now.lists.Add(1)
+	default:
+		i = 1<<63 | now.others.Add(1)
 	}
-	return m.latency.Draw(m.seed, k, m.gets.Add(1))
+	return m.latency.Draw(m.seed, now.k, i)
 }
 
 // fail answers as S3 does: the error's code and message as XML.
