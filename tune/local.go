@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,7 +27,9 @@ type onThisMachine struct {
 
 	Latency  string   `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, or a fixed duration such as 15ms (apg)."`
 	Seed     uint64   `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Of the latencies: the same seed, the same latencies (1)."`
-	Object   string   `group:"On this machine (Linux)" placeholder:"FILE" default:"sample.json" help:"What S3 holds (sample.json)."`
+	Object   string   `group:"On this machine (Linux)" placeholder:"FILE" xor:"objects" help:"What S3 holds (sample.json)."`
+	Objects  string   `group:"On this machine (Linux)" placeholder:"DIR" xor:"objects" help:"In its place the files of a folder, each read once; or so many that are made: 2000x9KB, 2000x4KB-1MB."`
+	Prefix   *string  `group:"On this machine (Linux)" placeholder:"P" help:"Those objects alone whose keys begin so."`
 	Function string   `group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"A Go package, or an executable that speaks the Lambda Runtime API: your own, whose answer may be any JSON (./handler)."`
 	Env      []string `group:"On this machine (Linux)" placeholder:"KEY=VALUE" sep:"none" help:"A variable for the function; may be given again."`
 
@@ -60,7 +63,10 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) (err error) {
 	if err := writable(l.Dir); err != nil {
 		return err // before the time that it takes to build the function
 	}
-	o := local.Options{Object: l.Object, Env: l.Env}
+	if all, most, slowest := lasts(spec); all > 2*time.Minute {
+		fmt.Fprintf(s.stderr, "  This takes about %.0f min, %.0f of them for %s: less by --strategies, --power or --num.\n", all.Minutes(), most.Minutes(), slowest)
+	}
+	o := local.Options{Objects: p.objects, Env: l.Env}
 	if l.Verbose {
 		o.Verbose, o.Output = log.New(s.stderr, "", 0), s.stderr
 	}
@@ -106,14 +112,20 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 			return spec, p, fmt.Errorf("--env %s: it must be KEY=VALUE", e)
 		}
 	}
-	p.key, p.ours = keyOf(l.Object), same(l.Function, "./handler")
+	p.ours = same(l.Function, "./handler")
+	if err = l.hold(&p); err != nil {
+		return spec, p, err
+	}
 	if l.Concurrency != nil && l.Concurrency.auto && !p.ours {
 		return spec, p, errors.New("--concurrency auto needs the reads of this project's function: give numbers for another one")
 	}
 	if spec, err = l.complete(spec, p); err != nil {
 		return spec, p, err
 	}
-	object, err := os.ReadFile(l.Object)
+	if l.Objects != "" {
+		return spec, p, nil
+	}
+	object, err := p.objects[0].Body()
 	if err != nil {
 		return spec, p, fmt.Errorf("--object: %w", err)
 	}
@@ -125,6 +137,55 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 		spec.ObjectBytes = len(object)
 	}
 	return spec, p, nil
+}
+
+// hold notes what S3 is to hold.
+func (l *onThisMachine) hold(p *payload) (err error) {
+	switch {
+	case l.Objects != "":
+		p.below, p.flagged = new(string), l.Prefix != nil
+		if p.flagged {
+			p.below = l.Prefix
+		}
+		p.objects, err = local.ParseObjects(l.Objects, *p.below, l.Seed)
+		p.most = len(p.objects)
+	case l.Prefix != nil:
+		err = errors.New("--prefix says which of --objects: name a folder, or objects to make")
+	default:
+		file := cmp.Or(l.Object, "sample.json")
+		p.key = keyOf(file)
+		p.objects = []local.Object{{Key: p.key, Body: func() ([]byte, error) { return os.ReadFile(file) }}}
+	}
+	return err
+}
+
+// What a read is taken to cost in processor time at one vCPU, by measurements
+// of this project's function: CPUPerRead and CPUPerByte.
+const (
+	cpuPerRead = 250 * time.Microsecond
+	cpuPerByte = 5 * time.Nanosecond
+)
+
+// lasts estimates how long a comparison takes, and which variant takes most of
+// it: its reads wait for S3, for the processor or for the network. All is 0
+// where they are not known.
+func lasts(spec comparison.Spec) (all, most time.Duration, slowest string) {
+	reads, size := float64(spec.Repeat), float64(spec.Repeat*spec.ObjectBytes)
+	if spec.Objects != nil {
+		size = float64(spec.Objects.Bytes)
+	}
+	for _, v := range spec.Variants {
+		var d time.Duration
+		for _, power := range spec.PowerValues {
+			waits := reads * spec.LatencyMeanMS / 1e3 / float64(stepfunctions.InFlight(spec, v))
+			computes := (reads*cpuPerRead.Seconds() + size*cpuPerByte.Seconds()) * comparison.MemoryPerVCPU / float64(power)
+			d += time.Duration(float64(spec.Num+1) * max(waits, computes, (size-s3.BurstBudget)/s3.Bandwidth) * float64(time.Second))
+		}
+		if all += d; d > most {
+			most, slowest = d, v.Label()
+		}
+	}
+	return all, most, slowest
 }
 
 // keyOf is the key under which S3 holds a file: its path below the working

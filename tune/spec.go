@@ -14,6 +14,7 @@ import (
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/local"
 	"lambda-parallel-io/tune/powertuning"
 )
 
@@ -162,6 +163,11 @@ type payload struct {
 	repeat *int            // of the flag
 	key    string          // of the object, where the payload names none
 	ours   bool            // whether this project's function reads it; on AWS it is taken for that
+
+	below   *string        // a prefix: the objects below it in place of one; nil for that
+	flagged bool           // whether a flag names it, and so wins over what the payload names
+	most    int            // maxObjects, where the payload names none
+	objects []local.Object // what S3 holds, where that is known
 }
 
 // whole reports whether the payload is to hold every field of this project's:
@@ -222,11 +228,41 @@ func (p payload) of(s strategies.Strategy, concurrency *int) (json.RawMessage, e
 	if p.repeat != nil {
 		set("repeat", *p.repeat, true)
 	}
-	if p.whole() {
+	switch {
+	case !p.whole() || fields["keys"] != nil || fields["Items"] != nil:
+	case p.below != nil && (p.flagged || fields["objectKey"] == nil):
+		set("prefix", p.below, p.flagged)
+		set("maxObjects", p.most, false)
+	case fields["prefix"] != nil:
+	default:
 		set("repeat", defaultRepeat, false)
 		set("objectKey", p.key, false)
 	}
 	return json.Marshal(fields)
+}
+
+// reads returns how many reads a payload asks for, and of which objects where
+// these are many.
+func (p payload) reads(e event.Payload) (int, *comparison.Objects, error) {
+	o := &comparison.Objects{Prefix: e.Prefix}
+	switch {
+	case e.ObjectKey != "":
+		return e.Repeat, nil, nil
+	case e.Prefix == nil:
+		return len(e.Rest()), o, nil
+	case p.objects == nil:
+		return e.MaxObjects, o, nil
+	}
+	n := 0
+	for _, object := range p.objects {
+		if strings.HasPrefix(object.Key, *e.Prefix) && strings.HasSuffix(object.Key, e.Suffix) && object.Key > e.StartAfter {
+			n, o.Bytes = n+1, o.Bytes+object.Size
+		}
+	}
+	if n == 0 {
+		return 0, nil, fmt.Errorf("prefix %q, suffix %q: none of the %d objects is there", *e.Prefix, e.Suffix, len(p.objects))
+	}
+	return n, o, nil
 }
 
 // decode checks the payloads of this project's function by its own decoder,
@@ -245,7 +281,9 @@ func (p payload) decode(spec *comparison.Spec) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", v.Label(), err)
 		}
-		spec.Repeat = decoded.Repeat
+		if spec.Repeat, spec.Objects, err = p.reads(decoded); err != nil {
+			return err
+		}
 	}
 	return nil
 }

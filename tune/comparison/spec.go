@@ -41,16 +41,17 @@ const (
 type Spec struct {
 	Variants []Variant `json:"-"` // results.json has each beside its figures
 
-	Arch        string  `json:"arch"` // arm64 or x86_64: it picks prices
-	Region      string  `json:"region"`
-	PowerValues []int   `json:"power_values"` // MB, in ascending order
-	Num         int     `json:"num"`          // invocations a cell, the warm-up apart
-	Repeat      int     `json:"repeat"`       // GETs an invocation; 0 where the function is not ours
-	ObjectKey   string  `json:"object_key,omitempty"`
-	ObjectBytes int     `json:"object_bytes,omitempty"`
-	Records     int     `json:"records,omitempty"` // elements of the object's top-level array
-	Function    string  `json:"function"`          // a package, an executable or an ARN
-	TimeoutSec  float64 `json:"timeout_sec,omitempty"`
+	Arch        string   `json:"arch"` // arm64 or x86_64: it picks prices
+	Region      string   `json:"region"`
+	PowerValues []int    `json:"power_values"`      // MB, in ascending order
+	Num         int      `json:"num"`               // invocations a cell, the warm-up apart
+	Repeat      int      `json:"repeat"`            // GETs an invocation; 0 where the function is not ours
+	Objects     *Objects `json:"objects,omitempty"` // that an invocation reads, once each; null: the object of ObjectKey
+	ObjectKey   string   `json:"object_key,omitempty"`
+	ObjectBytes int      `json:"object_bytes,omitempty"`
+	Records     int      `json:"records,omitempty"` // elements of the object's top-level array
+	Function    string   `json:"function"`          // a package, an executable or an ARN
+	TimeoutSec  float64  `json:"timeout_sec,omitempty"`
 
 	// What Power Tuning was told, or would have been.
 	TuningStrategy     string  `json:"tuning_strategy"` // cost, speed or balanced
@@ -69,6 +70,22 @@ type Spec struct {
 
 	// The execution input that was given, for the fields that are not above.
 	TuningInput *powertuning.Input `json:"tuning_input,omitempty"`
+}
+
+// Objects are many that an invocation reads: Repeat of them, or on AWS, where
+// nobody has counted, at most so many.
+type Objects struct {
+	Prefix *string `json:"prefix"`          // below which S3 lists them; null: the payload has their keys
+	Bytes  int     `json:"bytes,omitempty"` // of all; 0 where it is not known
+}
+
+// Lists returns how many LIST requests an invocation needs at least: one for
+// each 1,000 keys.
+func (s Spec) Lists() int {
+	if s.Objects == nil || s.Objects.Prefix == nil {
+		return 0
+	}
+	return (s.Repeat + 999) / 1_000
 }
 
 // Variant is one way to call the function: a strategy and its concurrency.
@@ -109,6 +126,7 @@ func (s Spec) Validate() error {
 		within("num", s.Num, least, MaxNum),
 		within("repeat", s.Repeat, 0, event.MaxRepeat),
 		s.checkTimeout(),
+		s.checkObjects(),
 		within("object_bytes", s.ObjectBytes, 0, 1<<40),
 		within("records", s.Records, 0, 1<<40),
 		within("latency_mean_ms", s.LatencyMeanMS, 0, maxMS),
@@ -130,6 +148,18 @@ func (s Spec) Validate() error {
 			s.Num, len(s.PowerValues), len(s.Variants), n, maxInvocations)}
 	}
 	return s.checkVariants()
+}
+
+func (s Spec) checkObjects() error {
+	o := s.Objects
+	if o == nil {
+		return nil
+	}
+	var prefix string
+	if o.Prefix != nil {
+		prefix = *o.Prefix
+	}
+	return cmp.Or(within("length of the prefix", len(prefix), 0, event.MaxKeyBytes), within("bytes of the objects", o.Bytes, 0, 1<<40))
 }
 
 func (s Spec) checkTimeout() error {

@@ -196,7 +196,7 @@ func (p page) Facts() (facts []fact) {
 	add("Prices", "AWS's list of %s for %s in %s, by the %s billed duration: compute and $%.2f per million requests",
 		powertuning.PricesDate, short(r.Arch), powertuning.PricesRegion, p.Statistic(), powertuning.PricePerMillionRequests)
 	if gets := p.GETCostPerMillion(); gets > 0 {
-		add("S3 GETs", "$%s per million invocations more in every cell, and so in no figure here", prose.Thousands(gets, 2))
+		add(p.requests(), "$%s per million invocations more in every cell, and so in no figure here", prose.Thousands(gets, 2))
 	}
 	if p.Recommendation != nil {
 		add("Best balance", "%s; cells that failed or were capped are out", long(p.Recommendation.Rule))
@@ -230,7 +230,7 @@ func (p page) Omitted() []string {
 		return nil
 	}
 	return []string{
-		"Network bandwidth, which on Lambda grows with memory: reads of large objects would gain more from it than here.",
+		"The half of Lambda’s network burst that an environment has once, and the bandwidth of a VPC.",
 		"arm64’s own speed: the architecture picks prices alone, and the CPU is this machine’s.",
 		"DNS, and the distance to S3 beyond the drawn latency.",
 		"Connections that S3 closes after a number of requests, and with them the handshakes of new ones.",

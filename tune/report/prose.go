@@ -55,16 +55,43 @@ func (r *Report) what() string {
 	}
 	subject := prose.OneLine(run.Function, maxName)
 	if run.Repeat > 0 {
-		subject = fmt.Sprintf("%s of %s", count(run.Repeat, "read"), prose.OneLine(run.ObjectKey, maxName))
-		if n := run.ObjectBytes; n >= 1000 {
-			subject += fmt.Sprintf(" (%.1f KB)", float64(n)/1000)
-		} else if n > 0 {
-			subject += fmt.Sprintf(" (%d B)", n)
-		}
-		subject += " per invocation"
+		subject = r.reads() + " per invocation"
 	}
 	return fmt.Sprintf("%s, %s x %s, %s a cell", subject, kinds,
 		count(len(run.PowerValues), "size"), count(run.Num, "invocation"))
+}
+
+// reads says which an invocation does.
+func (r *Report) reads() string {
+	run := r.Run
+	s, bytes := "", run.ObjectBytes
+	if o := run.Objects; o != nil {
+		if s, bytes = count(run.Repeat, "object"), o.Bytes; o.Prefix != nil && r.Mode == comparison.AWS {
+			s = "up to " + s
+		}
+		if o.Prefix != nil && *o.Prefix != "" {
+			s += " below " + prose.OneLine(*o.Prefix, maxName)
+		}
+	} else {
+		s = fmt.Sprintf("%s of %s", count(run.Repeat, "read"), prose.OneLine(run.ObjectKey, maxName))
+	}
+	switch {
+	case bytes >= 1e6:
+		s += fmt.Sprintf(" (%s MB)", prose.Thousands(float64(bytes)/1e6, 1))
+	case bytes >= 1e3:
+		s += fmt.Sprintf(" (%.1f KB)", float64(bytes)/1e3)
+	case bytes > 0:
+		s += fmt.Sprintf(" (%d B)", bytes)
+	}
+	return s
+}
+
+// requests are those to S3 that have a price.
+func (r *Report) requests() string {
+	if r.Run.Lists() > 0 {
+		return "S3 GETs and LISTs"
+	}
+	return "S3 GETs"
 }
 
 // where says in a sentence by what the figures were measured.
@@ -103,6 +130,9 @@ func (r *Report) answer() string {
 			}
 		}
 	}
+	if a := b.Answer; a != nil && a.ObjectsRead > 0 && a.BytesRead/int64(a.ObjectsRead) > leastForThroughput {
+		s += fmt.Sprintf(". It reads %s MB/s", prose.Thousands(float64(a.BytesRead)/1e3/b.Duration.value, 1))
+	}
 	if rivals := r.rivals(); len(rivals) > 0 {
 		s += fmt.Sprintf(". At that size %s %s not differ from it significantly",
 			prose.List(rivals), plural(len(rivals), "does", "do"))
@@ -112,6 +142,10 @@ func (r *Report) answer() string {
 	}
 	return s + "."
 }
+
+// leastForThroughput is the mean size of objects, in bytes, above which their
+// bytes matter beside their number. It is chosen.
+const leastForThroughput = 100_000
 
 // basis is how the answer begins: with how much of the comparison there was to
 // choose from, where it is cut short. Of a variant that has failed as a whole
@@ -201,7 +235,8 @@ func (r *Report) legend() (lines []string) {
 func (r *Report) notes() (notes []string) {
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	var capped, starved, retried []string
-	few, worst, retries := false, 0.0, int64(0)
+	var failed []string
+	few, worst, retries, most := false, 0.0, int64(0), 0
 	for _, row := range r.rows {
 		if slices.ContainsFunc(row.Cells, func(c *cell) bool { return c.Cell != nil && c.Capped }) {
 			capped = append(capped, megabytes(row.Power))
@@ -211,6 +246,9 @@ func (r *Report) notes() (notes []string) {
 		few = few || r.Mode == comparison.Local && c.Duration.Interval == ""
 		if c.starved() {
 			starved, worst = append(starved, c.name()), max(worst, c.CPUShare.Starved)
+		}
+		if c.Answer != nil && c.Answer.Failed > 0 {
+			failed, most = append(failed, c.name()), max(most, c.Answer.Failed)
 		}
 		if c.Answer != nil && c.Answer.Retries > 0 {
 			retried, retries = append(retried, c.name()), max(retries, c.Answer.Retries)
@@ -226,6 +264,10 @@ func (r *Report) notes() (notes []string) {
 	if len(starved) > 0 {
 		add("%s The machine was busy, with S3 on it too: threads of %s waited for a processor, together for up to %s of the duration. Measure again with other programs closed, or on a machine with more than %d cores.",
 			markBusy, firstOf(starved), percent(worst), r.Run.CPUs)
+	}
+	if len(failed) > 0 {
+		add("Not every object was read, up to %s failed an invocation: %s. The response of a cell in results.json names them.",
+			prose.Thousands(most, 0), firstOf(failed))
 	}
 	if len(retried) > 0 {
 		add("Reads were tried again, up to %s an invocation: %s. S3 gives about 5,500 GETs a second: lower the concurrency.",
