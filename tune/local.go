@@ -147,7 +147,9 @@ func (l *onThisMachine) hold(p *payload) (err error) {
 		if p.flagged {
 			p.below = l.Prefix
 		}
-		p.objects, err = local.ParseObjects(l.Objects, *p.below, l.Seed)
+		if p.objects, err = local.ParseObjects(l.Objects, *p.below, l.Seed); err != nil {
+			err = fmt.Errorf("--objects %s: %w", l.Objects, err)
+		}
 		p.most = len(p.objects)
 	case l.Prefix != nil:
 		err = errors.New("--prefix says which of --objects: name a folder, or objects to make")
@@ -159,11 +161,11 @@ func (l *onThisMachine) hold(p *payload) (err error) {
 	return err
 }
 
-// What a read is taken to cost in processor time at one vCPU, by measurements
-// of this project's function: CPUPerRead and CPUPerByte.
+// What a read and its bytes are taken to cost in processor time, as measured
+// with this project's function: 0.29 ms for 9 KB, 4 ms for 1 MB.
 const (
 	cpuPerRead = 250 * time.Microsecond
-	cpuPerByte = 5 * time.Nanosecond
+	cpuPerByte = 4 * time.Nanosecond
 )
 
 // lasts estimates how long a comparison takes, and which variant takes most of

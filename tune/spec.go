@@ -260,7 +260,7 @@ func (p payload) reads(e event.Payload) (int, *comparison.Objects, error) {
 		}
 	}
 	if n == 0 {
-		return 0, nil, fmt.Errorf("prefix %q, suffix %q: none of the %d objects is there", *e.Prefix, e.Suffix, len(p.objects))
+		return 0, nil, fmt.Errorf("prefix %q, suffix %q: none of the %d objects that S3 holds matches", *e.Prefix, e.Suffix, len(p.objects))
 	}
 	return n, o, nil
 }

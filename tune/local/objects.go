@@ -30,7 +30,7 @@ const maxBytes = 1_000_000_000
 // ParseObjects reads what --objects names, in the order of a listing: the files
 // of a folder below prefix, by their paths in it (links to folders are not
 // followed), or so many objects made for this run, 2000x9KB or, with sizes that
-// are lognormal between two, 2000x4KB-1MB.
+// are lognormal between two, 2000x4KB-1MB. Units are 1 B, 1,000 B, 1,000,000 B.
 func ParseObjects(s, prefix string, seed uint64) (objects []Object, err error) {
 	if form.MatchString(s) {
 		objects, err = made(form.FindStringSubmatch(s), prefix, seed)
@@ -41,17 +41,17 @@ func ParseObjects(s, prefix string, seed uint64) (objects []Object, err error) {
 	for _, o := range objects {
 		total += o.Size
 	}
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("objects %s: %w", s, err)
-	case len(objects) > event.MaxObjects || total > maxBytes:
-		return nil, fmt.Errorf("objects %s: %d objects of %.1f MB together: there can be %d and %d MB\nnarrow it by --prefix",
-			s, len(objects), float64(total)/1e6, event.MaxObjects, int(maxBytes/1e6))
+	if err == nil && (len(objects) > event.MaxObjects || total > maxBytes) {
+		err = fmt.Errorf("these are %d objects of %.1f MB together: there can be %d of %d MB, so narrow them by --prefix",
+			len(objects), float64(total)/1e6, event.MaxObjects, int(maxBytes/1e6))
 	}
-	return objects, nil
+	return objects, err
 }
 
 func folder(dir, prefix string) (objects []Object, err error) {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil, errors.New("it is no folder: name one, or objects to make, such as 2000x9KB")
+	}
 	files := os.DirFS(dir)
 	err = fs.WalkDir(files, ".", func(key string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasPrefix(key, prefix) {
