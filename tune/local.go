@@ -54,6 +54,9 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) (err error) {
 	c := comparison.New(spec, time.Now())
 	c.Run.OS = runtime.GOOS + "/" + runtime.GOARCH
 	c.Run.CPUs = min(runtime.NumCPU(), runtime.GOMAXPROCS(0)) // by affinity, and by a container's limit
+	if all, most, slowest := lasts(spec); all > 2*time.Minute {
+		fmt.Fprintf(s.stderr, "  This takes about %.0f min, %.0f of them for %s: less by --strategies, --power or --num.\n", all.Minutes(), most.Minutes(), slowest)
+	}
 	if l.DryRun {
 		return printPlan(s.stdout, l.JSON, c)
 	}
@@ -62,9 +65,6 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) (err error) {
 	}
 	if err := writable(l.Dir); err != nil {
 		return err // before the time that it takes to build the function
-	}
-	if all, most, slowest := lasts(spec); all > 2*time.Minute {
-		fmt.Fprintf(s.stderr, "  This takes about %.0f min, %.0f of them for %s: less by --strategies, --power or --num.\n", all.Minutes(), most.Minutes(), slowest)
 	}
 	o := local.Options{Objects: p.objects, Env: l.Env}
 	if l.Verbose {

@@ -57,12 +57,12 @@ func folder(dir, prefix string) (objects []Object, err error) {
 		if err != nil || d.IsDir() || !strings.HasPrefix(key, prefix) {
 			return err
 		}
+		if len(key) > event.MaxKeyBytes || !utf8.ValidString(key) {
+			return fmt.Errorf("%q is no key of S3: it must be UTF-8 of at most %d bytes", key, event.MaxKeyBytes)
+		}
 		info, err := fs.Stat(files, key)
 		if err != nil || !info.Mode().IsRegular() {
 			return err
-		}
-		if len(key) > event.MaxKeyBytes || !utf8.ValidString(key) {
-			return fmt.Errorf("%q is no key of S3: it must be UTF-8 of at most %d bytes", key, event.MaxKeyBytes)
 		}
 		objects = append(objects, Object{key, int(info.Size()), func() ([]byte, error) { return fs.ReadFile(files, key) }})
 		return nil
