@@ -196,7 +196,7 @@ func (p page) Facts() (facts []fact) {
 	add("Prices", "AWS's list of %s for %s in %s, by the %s billed duration: compute and $%.2f per million requests",
 		powertuning.PricesDate, short(r.Arch), powertuning.PricesRegion, p.Statistic(), powertuning.PricePerMillionRequests)
 	if gets := p.GETCostPerMillion(); gets > 0 {
-		add(p.requests(), "$%s per million invocations more in every cell, and so in no figure here", prose.Thousands(gets, 2))
+		add("S3", "$%s per million invocations more in every cell, and so in no figure here", prose.Thousands(gets, 2))
 	}
 	if p.Recommendation != nil {
 		add("Best balance", "%s; cells that failed or were capped are out", long(p.Recommendation.Rule))

@@ -86,14 +86,6 @@ func (r *Report) reads() string {
 	return s
 }
 
-// requests are those to S3 that have a price.
-func (r *Report) requests() string {
-	if r.Run.Lists() > 0 {
-		return "S3 GETs and LISTs"
-	}
-	return "S3 GETs"
-}
-
 // where says in a sentence by what the figures were measured.
 func (r *Report) where() string {
 	run := r.Run

@@ -277,7 +277,7 @@ func (p Plan) WriteText(w io.Writer) error {
 		{"Lambda, compute and requests", p.Lambda},
 		{"Lambda, Power Tuning's own functions", p.Executors},
 		{"Step Functions", p.StepFunctions},
-		{"S3 requests", p.S3},
+		{"S3", p.S3},
 		{"together", p.Dollars()},
 	} {
 		fmt.Fprintf(&b, "    %-38s $%.4f\n", line.what, line.dollars)

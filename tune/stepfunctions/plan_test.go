@@ -237,7 +237,7 @@ func TestThePlanInText(t *testing.T) {
     Lambda, compute and requests           $0.0024
     Lambda, Power Tuning's own functions   $0.0004
     Step Functions                         $0.0011
-    S3 requests                            $0.0090
+    S3                                     $0.0090
     together                               $0.0129
 
   Estimated from above, at list prices: a read takes 18.8 ms, and 1 ms of CPU at

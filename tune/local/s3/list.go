@@ -24,14 +24,14 @@ type page struct {
 	NextContinuationToken string `xml:",omitempty"`
 	KeyCount, MaxKeys     int
 	Contents              []*gofakes3.Content
-	CommonPrefixes        []gofakes3.CommonPrefix
 }
 
 func isList(r *http.Request) bool { return r.URL.Query().Get("list-type") == "2" }
 
 // list answers ListObjectsV2: keys in the order of their bytes, a page at a
-// time. gofakes3 lists, but would leave out encoding-type, without which XML
-// cannot hold every key. A token is the page's last key.
+// time. gofakes3's own answer, which serves where a delimiter makes folders,
+// leaves out encoding-type, without which XML cannot hold every key. A token is
+// the page's last key.
 func (m *model) list(w http.ResponseWriter, q url.Values, bucket string) {
 	after, err := url.QueryUnescape(q.Get("continuation-token"))
 	if err != nil {
@@ -42,24 +42,18 @@ func (m *model) list(w http.ResponseWriter, q url.Values, bucket string) {
 	if n, err := strconv.Atoi(q.Get("max-keys")); err == nil && n > 0 {
 		p.MaxKeys = min(n, pageSize)
 	}
-	delimiter := q.Get("delimiter")
-	keys, err := m.backend.ListBucket(bucket,
-		&gofakes3.Prefix{HasPrefix: p.Prefix != "", Prefix: p.Prefix, HasDelimiter: delimiter != "", Delimiter: delimiter},
+	keys, err := m.backend.ListBucket(bucket, &gofakes3.Prefix{HasPrefix: p.Prefix != "", Prefix: p.Prefix},
 		gofakes3.ListBucketPage{Marker: cmp.Or(after, q.Get("start-after")), MaxKeys: int64(p.MaxKeys)})
 	if err != nil {
 		fail(w, http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist")
 		return
 	}
-	p.Contents, p.CommonPrefixes = keys.Contents, keys.CommonPrefixes
-	p.KeyCount = len(p.Contents) + len(p.CommonPrefixes)
+	p.Contents, p.KeyCount = keys.Contents, len(keys.Contents)
 	if p.IsTruncated = keys.IsTruncated; p.IsTruncated {
 		p.NextContinuationToken = url.QueryEscape(keys.NextMarker)
 	}
 	if p.EncodingType == "url" {
 		p.Prefix = encoded(p.Prefix)
-		for i := range p.CommonPrefixes {
-			p.CommonPrefixes[i].Prefix = encoded(p.CommonPrefixes[i].Prefix)
-		}
 		for _, c := range p.Contents {
 			c.Key = encoded(c.Key)
 		}

@@ -73,7 +73,7 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
 		return
 	}
-	if key == "" && isList(r) {
+	if key == "" && isList(r) && !r.URL.Query().Has("delimiter") {
 		m.list(w, r.URL.Query(), bucket)
 		return
 	}
