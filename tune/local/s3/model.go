@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/base64"
@@ -42,6 +43,10 @@ type model struct {
 	now       atomic.Pointer[invocation]
 	slowDowns atomic.Int64 // since the start
 	served    atomic.Int64 // since the start
+	waited    atomic.Int64 // ns, since the start: from requests to the first piece of their answers
+	late      atomic.Int64 // ns, of that: beyond the drawn latencies
+
+	wait func(context.Context, time.Duration) bool // false when the context ends before
 
 	objects sync.Map      // object by path: those that Put stored, and nobody has written since
 	stored  atomic.Uint64 // how many Put has stored
@@ -64,13 +69,27 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.served.Add(1)
 	throttled := !m.limit.Allow()
 	now := m.now.Load()
-	if !wait(r.Context(), m.draw(r, now)) {
+	arrived, latency := time.Now(), m.draw(r, now)
+	if !m.wait(r.Context(), latency) { // the client has gone
 		return
+	}
+	answer := &paced{ResponseWriter: w, ctx: r.Context(), wait: m.wait, network: now.network, begin: arrived.Add(latency)}
+	defer func() {
+		at := cmp.Or(answer.first, time.Now())
+		m.waited.Add(int64(at.Sub(arrived)))
+		m.late.Add(int64(at.Sub(answer.begin)))
+	}()
+	if r.Method == http.MethodGet {
+		w = answer
 	}
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if throttled {
 		m.slowDowns.Add(1)
 		fail(w, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
+		return
+	}
+	if o, ok := m.objects.Load(r.URL.Path); ok && asItIs(r) {
+		o.(object).send(w, uint64(m.served.Load()))
 		return
 	}
 	if key == "" && isList(r) && !r.URL.Query().Has("delimiter") {
@@ -81,11 +100,6 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// A function that reads one object is deployed without s3:ListBucket, and
 		// then S3 does not tell that a key is missing.
 		fail(w, http.StatusForbidden, "AccessDenied", "Access Denied")
-		return
-	}
-	w = &paced{ResponseWriter: w, ctx: r.Context(), network: now.network, begin: time.Now()}
-	if o, ok := m.objects.Load(r.URL.Path); ok && asItIs(r) {
-		o.(object).send(w, uint64(m.served.Load()))
 		return
 	}
 	m.next.ServeHTTP(w, r)
@@ -135,8 +149,8 @@ func asItIs(r *http.Request) bool {
 	return r.URL.RawQuery == "" || r.URL.RawQuery == "x-id=GetObject"
 }
 
-// wait lets d pass. It returns false when the client has gone.
-func wait(ctx context.Context, d time.Duration) bool {
+// sleep lets d pass by Go's timers. It returns false when ctx ends before.
+func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -151,7 +165,8 @@ func wait(ctx context.Context, d time.Duration) bool {
 // latency of (seed, invocation, i), its second one that of i + n and so on,
 // whichever strategy sends them and in whatever order. The SDK numbers its
 // attempts: those beyond the first, listings and what else there is draw from
-// series of their own, so that they shift no GET's.
+// series of their own, so that they shift no GET's. A listing's distribution is
+// that of a GET: nobody has published another.
 func (m *model) draw(r *http.Request, now *invocation) time.Duration {
 	attempt := r.Header.Get("amz-sdk-request")
 	again := attempt != "" && !strings.HasPrefix(attempt, "attempt=1;") && attempt != "attempt=1"

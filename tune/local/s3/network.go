@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -48,8 +49,10 @@ func newNetwork() network {
 type paced struct {
 	http.ResponseWriter
 	ctx     context.Context
+	wait    func(context.Context, time.Duration) bool
 	network network
 	begin   time.Time // of the body
+	first   time.Time // when the first piece had been sent
 	sent    int
 }
 
@@ -59,6 +62,7 @@ func (p *paced) Write(body []byte) (n int, err error) {
 			return n, err
 		}
 		sent, err := p.ResponseWriter.Write(b)
+		p.first = cmp.Or(p.first, time.Now())
 		if n += sent; err != nil {
 			return n, err
 		}
@@ -68,8 +72,7 @@ func (p *paced) Write(body []byte) (n int, err error) {
 
 // turn waits until so many bytes more have arrived.
 func (p *paced) turn(n int) error {
-	now := time.Now()
-	until := now
+	now, until := time.Now(), p.begin
 	if p.sent += n; p.sent > piece {
 		until = p.begin.Add(time.Duration(p.sent) * time.Second / ConnectionBandwidth)
 	}
@@ -78,7 +81,7 @@ func (p *paced) turn(n int) error {
 			until = at
 		}
 	}
-	if d := until.Sub(now); d > 0 && !wait(p.ctx, d) {
+	if d := until.Sub(now); d > 0 && !p.wait(p.ctx, d) {
 		return p.ctx.Err()
 	}
 	return nil

@@ -55,6 +55,7 @@ func Start(latency Latency, seed uint64, logs *log.Logger) (*Server, error) {
 		next:    gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server(),
 		backend: backend,
 		latency: latency,
+		wait:    wait,
 		seed:    seed,
 		limit:   rate.NewLimiter(GetsPerSecond, Burst),
 	}
@@ -69,6 +70,8 @@ func Start(latency Latency, seed uint64, logs *log.Logger) (*Server, error) {
 				Certificates: []tls.Certificate{cert},
 				MinVersion:   tls.VersionTLS12,
 				NextProtos:   []string{"http/1.1"}, // S3 speaks no HTTP/2
+				// An object of 9 KB is one record, not eight.
+				DynamicRecordSizingDisabled: true,
 			},
 			TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 		},
@@ -115,6 +118,13 @@ func (s *Server) Begin(k int) {
 // were answered SlowDown.
 func (s *Server) Counters() (reads, slowDowns int64) {
 	return s.model.served.Load(), s.model.slowDowns.Load()
+}
+
+// Waited returns the time from requests to their answers since the start, over
+// all of them, and how much of that was not their latency but the machine's. Of
+// a body it is that of the first 64 KB.
+func (s *Server) Waited() (all, late time.Duration) {
+	return time.Duration(s.model.waited.Load()), time.Duration(s.model.late.Load())
 }
 
 // Close ends the server and its connections.
