@@ -159,15 +159,14 @@ func (s *selection) concurrencies(p payload) (out []*int) {
 
 // payload is what the payloads of all variants have in common.
 type payload struct {
-	given  json.RawMessage // empty: this project's own
-	repeat *int            // of the flag
-	key    string          // of the object, where the payload names none
-	ours   bool            // whether this project's function reads it; on AWS it is taken for that
-
-	below   *string        // a prefix: the objects below it in place of one; nil for that
-	flagged bool           // whether a flag names it, and so wins over what the payload names
-	most    int            // maxObjects, where the payload names none
-	objects []local.Object // what S3 holds, where that is known
+	given   json.RawMessage // empty: this project's own
+	repeat  *int            // of the flag
+	key     string          // of the object, where the payload names none
+	ours    bool            // whether this project's function reads it; on AWS it is taken for that
+	below   *string         // a prefix: the objects below it in place of one; nil for that
+	flagged bool            // whether a flag names it, and so wins over what the payload names
+	most    int             // maxObjects, where the payload names none
+	objects []local.Object  // what S3 holds, where that is known
 }
 
 // whole reports whether the payload is to hold every field of this project's:
@@ -243,26 +242,23 @@ func (p payload) of(s strategies.Strategy, concurrency *int) (json.RawMessage, e
 
 // reads returns how many reads a payload asks for, and of which objects where
 // these are many.
-func (p payload) reads(e event.Payload) (int, *comparison.Objects, error) {
-	o := &comparison.Objects{Prefix: e.Prefix}
-	switch {
-	case e.ObjectKey != "":
+func (p payload) reads(e event.Payload) (n int, o *comparison.Objects, err error) {
+	if e.ObjectKey != "" {
 		return e.Repeat, nil, nil
-	case e.Prefix == nil:
-		return len(e.Rest()), o, nil
-	case p.objects == nil:
-		return e.MaxObjects, o, nil
 	}
-	n := 0
+	o = &comparison.Objects{Prefix: e.Prefix}
+	if e.Prefix == nil || p.objects == nil {
+		return cmp.Or(len(e.Rest()), e.MaxObjects), o, nil
+	}
 	for _, object := range p.objects {
 		if strings.HasPrefix(object.Key, *e.Prefix) && strings.HasSuffix(object.Key, e.Suffix) && object.Key > e.StartAfter {
 			n, o.Bytes = n+1, o.Bytes+object.Size
 		}
 	}
 	if n == 0 {
-		return 0, nil, fmt.Errorf("prefix %q, suffix %q: none of the %d objects that S3 holds matches", *e.Prefix, e.Suffix, len(p.objects))
+		err = fmt.Errorf("prefix %q, suffix %q: none of the %d objects that S3 holds matches", *e.Prefix, e.Suffix, len(p.objects))
 	}
-	return n, o, nil
+	return n, o, err
 }
 
 // decode checks the payloads of this project's function by its own decoder,

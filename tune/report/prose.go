@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -64,24 +65,18 @@ func (r *Report) what() string {
 // reads says which an invocation does.
 func (r *Report) reads() string {
 	run := r.Run
-	s, bytes := "", run.ObjectBytes
+	s, bytes := fmt.Sprintf("%s of %s", count(run.Repeat, "read"), prose.OneLine(run.ObjectKey, maxName)), run.ObjectBytes
 	if o := run.Objects; o != nil {
-		if s, bytes = count(run.Repeat, "object"), o.Bytes; o.Prefix != nil && r.Mode == comparison.AWS {
+		s, bytes = count(run.Repeat, "object"), o.Bytes
+		if prefix := cmp.Or(o.Prefix, new(string)); *prefix != "" {
+			s += " below " + prose.OneLine(*prefix, maxName)
+		}
+		if o.Prefix != nil && r.Mode == comparison.AWS {
 			s = "up to " + s
 		}
-		if o.Prefix != nil && *o.Prefix != "" {
-			s += " below " + prose.OneLine(*o.Prefix, maxName)
-		}
-	} else {
-		s = fmt.Sprintf("%s of %s", count(run.Repeat, "read"), prose.OneLine(run.ObjectKey, maxName))
 	}
-	switch {
-	case bytes >= 1e6:
-		s += fmt.Sprintf(" (%s MB)", prose.Thousands(float64(bytes)/1e6, 1))
-	case bytes >= 1e3:
-		s += fmt.Sprintf(" (%.1f KB)", float64(bytes)/1e3)
-	case bytes > 0:
-		s += fmt.Sprintf(" (%d B)", bytes)
+	if bytes > 0 {
+		s += " (" + prose.Bytes(bytes) + ")"
 	}
 	return s
 }
@@ -122,7 +117,7 @@ func (r *Report) answer() string {
 			}
 		}
 	}
-	if a := b.Answer; a != nil && a.ObjectsRead > 0 && a.BytesRead/int64(a.ObjectsRead) > leastForThroughput {
+	if a := b.Answer; a != nil && a.ObjectsRead > 0 && a.BytesRead/int64(a.ObjectsRead) > 100_000 { // chosen: bytes matter beside objects
 		s += fmt.Sprintf(". It reads %s MB/s", prose.Thousands(float64(a.BytesRead)/1e3/b.Duration.value, 1))
 	}
 	if rivals := r.rivals(); len(rivals) > 0 {
@@ -134,10 +129,6 @@ func (r *Report) answer() string {
 	}
 	return s + "."
 }
-
-// leastForThroughput is the mean size of objects, in bytes, above which their
-// bytes matter beside their number. It is chosen.
-const leastForThroughput = 100_000
 
 // basis is how the answer begins: with how much of the comparison there was to
 // choose from, where it is cut short. Of a variant that has failed as a whole
