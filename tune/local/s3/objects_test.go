@@ -23,6 +23,7 @@ import (
 func stored(t *testing.T, latencyName string, n int, body string) *s3.Server {
 	t.Helper()
 	s, _ := server(t, latencyName, body)
+	s.ByGoTimers()
 	for i := range n {
 		if err := s.Put("b", fmt.Sprintf("key%03d", i), []byte(body)); err != nil {
 			t.Fatal(err)
