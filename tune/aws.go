@@ -30,6 +30,7 @@ type onAWS struct {
 	FunctionARN      string        `group:"On AWS" placeholder:"ARN" help:"In place of the stack's."`
 	Profile          string        `group:"On AWS" placeholder:"NAME" help:"Of the AWS configuration."`
 	Region           string        `group:"On AWS" placeholder:"NAME" help:"Of the state machine (that of its ARN)."`
+	Prefix           *string       `group:"On AWS" placeholder:"P" help:"Read the objects below it, in place of one; more than 2000, or the payload's maxObjects, are an error (the stack's prefix, where it has no object)."`
 	Parallel         bool          `group:"On AWS" help:"A size's invocations at once, in place of one by one."`
 	ExecutionTimeout time.Duration `group:"On AWS" placeholder:"D" help:"Power Tuning's totalExecutionTimeout (the stack's, else 600s)."`
 	Local            string        `group:"On AWS" placeholder:"FILE" help:"The results.json of a local run: the plan names the sizes that ran out of memory there."`
@@ -47,6 +48,10 @@ func (a *onAWS) Help() string {
   go run ./tune aws --stack dev --power 512,1024,1769 --num 10 --repeat 2000
   go run ./tune aws --resume tune-results`
 }
+
+// maxObjects is how many objects below a prefix a payload takes by default. The
+// deployment's inputs take as many.
+const maxObjects = 2_000
 
 // askAbove is the cost of a comparison, in dollars, that wants a yes.
 const askAbove = 1.0
@@ -137,7 +142,10 @@ func (a *onAWS) begin(ctx context.Context, s *session, flags stepfunctions.Targe
 	if len(a.Power) == 0 && len(target.PowerValues) > 0 && (spec.TuningInput == nil || len(spec.TuningInput.PowerValues) == 0) {
 		spec.PowerValues = target.PowerValues
 	}
-	p.ours, p.key = true, cmp.Or(target.ObjectKey, "sample.json")
+	p.ours, p.key, p.most = true, cmp.Or(target.ObjectKey, "sample.json"), maxObjects
+	if p.below, p.flagged = a.Prefix, a.Prefix != nil; !p.flagged && target.ObjectKey == "" {
+		p.below = target.Prefix
+	}
 	spec.StateMachine, spec.Function = target.StateMachine, target.Function
 	spec.Region = stepfunctions.RegionOf(target.Function) // prices are those of where the function runs
 	spec.ParallelInvocation = spec.ParallelInvocation || a.Parallel

@@ -28,7 +28,9 @@ type onThisMachine struct {
 	Like     string         `xor:"speed" group:"On this machine (Linux)" placeholder:"FILE" help:"Answers of this function on your Lambda, whose speed and S3 latency the model then has: docs/trust.md."`
 	CPU      *float64       `name:"cpu" xor:"speed" group:"On this machine (Linux)" placeholder:"FACTOR" help:"How many vCPUs a core is, ${min_factor} to ${max_factor} (measured)."`
 	Seed     uint64         `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Of the latencies: the same seed, the same latencies (1)."`
-	Object   string         `group:"On this machine (Linux)" placeholder:"FILE" default:"sample.json" help:"What S3 holds (sample.json)."`
+	Object   string         `group:"On this machine (Linux)" placeholder:"FILE" xor:"objects" help:"What S3 holds (sample.json)."`
+	Objects  string         `group:"On this machine (Linux)" placeholder:"DIR" xor:"objects" help:"In its place the files of a folder, each read once; or so many that are made: 2000x9KB, 2000x4KB-1MB."`
+	Prefix   *string        `group:"On this machine (Linux)" placeholder:"P" help:"Those objects alone whose keys begin so."`
 	Max      *int           `group:"On this machine (Linux)" placeholder:"N" xor:"max" help:"Invocations a cell, at most, while it is open which is faster (${max}); --num makes exactly so many."`
 	For      *time.Duration `group:"On this machine (Linux)" placeholder:"D" xor:"for" help:"Time for that, compiling apart (${for})."`
 	Function string         `group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"A Go package, or an executable that speaks the Lambda Runtime API: your own, whose answer may be any JSON (./handler)."`
@@ -59,13 +61,16 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) (err error) {
 	if l.CPU != nil {
 		c.Run.CPU = &comparison.CPU{Factor: *l.CPU, Source: "--cpu"}
 	}
+	if d := lasts(spec); d > 2*time.Minute {
+		fmt.Fprintf(s.stderr, "  This takes about %.0f min: less by --strategies, --power or --num.\n", d.Minutes())
+	}
 	if l.DryRun {
 		return printPlan(s.stdout, l.JSON, c)
 	}
 	if err := free(l.Dir); err != nil {
 		return err
 	}
-	o := local.Options{Object: l.Object, Env: l.Env}
+	o := local.Options{Objects: p.objects, Env: l.Env}
 	if l.Verbose {
 		o.Verbose, o.Output = log.New(s.stderr, "", 0), s.stderr
 	}
@@ -131,9 +136,12 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 			return spec, p, fmt.Errorf("--env %s: it must be KEY=VALUE", e)
 		}
 	}
-	p.key, p.ours = keyOf(l.Object), same(l.Function, "./handler")
+	p.ours = same(l.Function, "./handler")
 	if l.Like != "" && !p.ours {
 		return spec, p, errors.New("--like needs the answers of this project's function: say --cpu for another one")
+	}
+	if err = l.hold(&p); err != nil {
+		return spec, p, err
 	}
 	if l.Concurrency != nil && l.Concurrency.auto && !p.ours {
 		return spec, p, errors.New("--concurrency auto needs the reads of this project's function: give numbers for another one")
@@ -141,7 +149,10 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 	if spec, err = l.complete(spec, p); err != nil {
 		return spec, p, err
 	}
-	object, err := os.ReadFile(l.Object)
+	if l.Objects != "" {
+		return spec, p, nil
+	}
+	object, err := p.objects[0].Body()
 	if err != nil {
 		return spec, p, fmt.Errorf("--object: %w", err)
 	}
@@ -171,6 +182,46 @@ func (l *onThisMachine) rounds(spec *comparison.Spec) error {
 		spec.ForSec = l.For.Seconds()
 	}
 	return nil
+}
+
+// hold notes what S3 is to hold.
+func (l *onThisMachine) hold(p *payload) (err error) {
+	switch {
+	case l.Objects != "":
+		p.below, p.flagged = cmp.Or(l.Prefix, new(string)), l.Prefix != nil
+		if p.objects, err = local.ParseObjects(l.Objects, *p.below, l.Seed); err != nil {
+			err = fmt.Errorf("--objects %s: %w", l.Objects, err)
+		}
+		p.most = len(p.objects)
+	case l.Prefix != nil:
+		err = errors.New("--prefix says which of --objects: name a folder, or objects to make")
+	default:
+		file := cmp.Or(l.Object, "sample.json")
+		p.key = keyOf(file)
+		p.objects = []local.Object{{Key: p.key, Body: func() ([]byte, error) { return os.ReadFile(file) }}}
+	}
+	return err
+}
+
+// cpuPerRead is what a read of 9 KB takes of a processor, as measured with this
+// project's function.
+const cpuPerRead = 300 * time.Microsecond
+
+// lasts estimates how long a comparison takes at least: its reads wait for S3
+// or for the processor. It is 0 where they are not known. Where the rounds are
+// not fixed these are the least ones, which count in any case.
+func lasts(spec comparison.Spec) (d time.Duration) {
+	rounds := spec.Num + 1
+	if spec.ForSec > 0 {
+		rounds = min(rounds, local.LeastRounds+1)
+	}
+	for _, v := range spec.Variants {
+		waits := time.Duration(spec.LatencyMeanMS*float64(time.Millisecond)) / time.Duration(stepfunctions.InFlight(spec, v))
+		for _, power := range spec.PowerValues {
+			d += time.Duration(rounds*spec.Repeat) * max(waits, cpuPerRead*comparison.MemoryPerVCPU/time.Duration(power))
+		}
+	}
+	return d
 }
 
 // keyOf is the key under which S3 holds a file: its path below the working

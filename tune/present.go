@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -120,4 +121,22 @@ func open(ctx context.Context, path string) error {
 		return fmt.Errorf("--open: showing %s: %w", path, err)
 	}
 	return nil
+}
+
+// printPlan prints the comparison that would be made.
+func printPlan(w io.Writer, asJSON bool, c *comparison.Comparison) error {
+	if asJSON {
+		return c.Write(w)
+	}
+	most := ""
+	if c.Run.ForSec > 0 {
+		most = "at most "
+	}
+	fmt.Fprintf(w, "  %d variants x %d memory sizes, %s%d invocations a cell and a warm-up; nothing was run\n\n",
+		len(c.Variants), len(c.Run.PowerValues), most, c.Run.Num)
+	for _, v := range c.Variants {
+		fmt.Fprintf(w, "  %-18s %s\n", v.Label(), v.Payload)
+	}
+	_, err := fmt.Fprintf(w, "\n  memory, MB: %d\n", c.Run.PowerValues)
+	return err
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/local"
 	"lambda-parallel-io/tune/powertuning"
 )
 
@@ -160,10 +160,14 @@ func (s *selection) concurrencies(p payload) (out []*int) {
 
 // payload is what the payloads of all variants have in common.
 type payload struct {
-	given  json.RawMessage // empty: this project's own
-	repeat *int            // of the flag
-	key    string          // of the object, where the payload names none
-	ours   bool            // whether this project's function reads it; on AWS it is taken for that
+	given   json.RawMessage // empty: this project's own
+	repeat  *int            // of the flag
+	key     string          // of the object, where the payload names none
+	ours    bool            // whether this project's function reads it; on AWS it is taken for that
+	below   *string         // a prefix: the objects below it in place of one; nil for that
+	flagged bool            // whether a flag names it, and so wins over what the payload names
+	most    int             // maxObjects, where the payload names none
+	objects []local.Object  // what S3 holds, where that is known
 }
 
 // whole reports whether the payload is to hold every field of this project's:
@@ -224,11 +228,38 @@ func (p payload) of(s strategies.Strategy, concurrency *int) (json.RawMessage, e
 	if p.repeat != nil {
 		set("repeat", *p.repeat, true)
 	}
-	if p.whole() {
+	switch {
+	case !p.whole() || fields["keys"] != nil || fields["Items"] != nil:
+	case p.below != nil && (p.flagged || fields["objectKey"] == nil):
+		set("prefix", p.below, p.flagged)
+		set("maxObjects", p.most, false)
+	case fields["prefix"] != nil:
+	default:
 		set("repeat", defaultRepeat, false)
 		set("objectKey", p.key, false)
 	}
 	return json.Marshal(fields)
+}
+
+// reads returns how many reads a payload asks for, and of which objects where
+// these are many.
+func (p payload) reads(e event.Payload) (n int, o *comparison.Objects, err error) {
+	if e.ObjectKey != "" {
+		return e.Repeat, nil, nil
+	}
+	o = &comparison.Objects{Prefix: e.Prefix}
+	if e.Prefix == nil || p.objects == nil {
+		return cmp.Or(len(e.Rest()), e.MaxObjects), o, nil
+	}
+	for _, object := range p.objects {
+		if strings.HasPrefix(object.Key, *e.Prefix) && strings.HasSuffix(object.Key, e.Suffix) && object.Key > e.StartAfter {
+			n, o.Bytes = n+1, o.Bytes+object.Size
+		}
+	}
+	if n == 0 {
+		err = fmt.Errorf("prefix %q, suffix %q: none of the %d objects that S3 holds matches", *e.Prefix, e.Suffix, len(p.objects))
+	}
+	return n, o, err
 }
 
 // decode checks the payloads of this project's function by its own decoder,
@@ -247,25 +278,9 @@ func (p payload) decode(spec *comparison.Spec) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", v.Label(), err)
 		}
-		spec.Repeat = decoded.Repeat
+		if spec.Repeat, spec.Objects, err = p.reads(decoded); err != nil {
+			return err
+		}
 	}
 	return nil
-}
-
-// printPlan prints the comparison that would be made.
-func printPlan(w io.Writer, asJSON bool, c *comparison.Comparison) error {
-	if asJSON {
-		return c.Write(w)
-	}
-	most := ""
-	if c.Run.ForSec > 0 {
-		most = "at most "
-	}
-	fmt.Fprintf(w, "  %d variants x %d memory sizes, %s%d invocations a cell and a warm-up; nothing was run\n\n",
-		len(c.Variants), len(c.Run.PowerValues), most, c.Run.Num)
-	for _, v := range c.Variants {
-		fmt.Fprintf(w, "  %-18s %s\n", v.Label(), v.Payload)
-	}
-	_, err := fmt.Fprintf(w, "\n  memory, MB: %d\n", c.Run.PowerValues)
-	return err
 }

@@ -54,6 +54,9 @@ type Spec struct {
 	Function    string  `json:"function"`          // a package, an executable or an ARN
 	TimeoutSec  float64 `json:"timeout_sec,omitempty"`
 
+	// Many that an invocation reads, each once; null: that of ObjectKey.
+	Objects *Objects `json:"objects,omitempty"`
+
 	// What Power Tuning was told, or would have been.
 	TuningStrategy     string  `json:"tuning_strategy"` // cost, speed or balanced
 	BalancedWeight     float64 `json:"balanced_weight"`
@@ -71,6 +74,21 @@ type Spec struct {
 
 	// The execution input that was given, for the fields that are not above.
 	TuningInput *powertuning.Input `json:"tuning_input,omitempty"`
+}
+
+// Objects are Repeat many, or on AWS, where nobody has counted, at most so many.
+type Objects struct {
+	Prefix *string `json:"prefix"`          // below which S3 lists them; null: the payload has their keys
+	Bytes  int     `json:"bytes,omitempty"` // of all; 0 where it is not known
+}
+
+// Lists returns how many LIST requests an invocation needs at least: one for
+// each 1,000 keys.
+func (s Spec) Lists() int {
+	if s.Objects == nil || s.Objects.Prefix == nil {
+		return 0
+	}
+	return (s.Repeat + 999) / 1_000
 }
 
 // Variant is one way to call the function: a strategy and its concurrency.
@@ -109,6 +127,7 @@ func (s Spec) Validate() error {
 	if s.ForSec > 0 {
 		num = "max"
 	}
+	objects := cmp.Or(s.Objects, &Objects{})
 	if err := cmp.Or(
 		s.checkSizes(),
 		within(num, s.Num, least, MaxNum),
@@ -117,6 +136,8 @@ func (s Spec) Validate() error {
 		unless(s.TimeoutSec >= 1 && s.TimeoutSec <= maxTimeoutSec, "timeout", "%gs: it must be from 1s to %ds", s.TimeoutSec, maxTimeoutSec),
 		unless(s.Arch == powertuning.ARM64 || s.Arch == powertuning.X8664,
 			"arch", "%.40q: it must be %s or %s", s.Arch, powertuning.ARM64, powertuning.X8664),
+		within("length of the prefix", len(*cmp.Or(objects.Prefix, new(string))), 0, event.MaxKeyBytes),
+		within("bytes of the objects", objects.Bytes, 0, 1<<40),
 		within("object_bytes", s.ObjectBytes, 0, 1<<40),
 		within("records", s.Records, 0, 1<<40),
 		within("latency_mean_ms", s.LatencyMeanMS, 0, maxMS),

@@ -20,11 +20,15 @@ import (
 
 // Options say what a comparison on this machine needs beside its Spec.
 type Options struct {
-	Object  string      // the file that S3 holds, under the Spec's ObjectKey
+	Objects []Object    // that S3 holds, in the order of a listing
 	Env     []string    // KEY=VALUE, for the function
 	Verbose *log.Logger // takes each invocation's REPORT line and what the model costs; may be nil
 	Output  io.Writer   // takes what the function prints; may be nil
 }
+
+// LeastRounds is how many rounds count of any memory size, whatever the time:
+// after them a variant that is much slower is known to be.
+const LeastRounds = 3
 
 // executable returns the path of the function's executable: function itself
 // where that is one, else what is built of that package, in dir.

@@ -80,7 +80,7 @@ func compare(t *testing.T, do string, o local.Options, edit func(*comparison.Com
 		Function: self, ObjectKey: "folder/sample.json", TimeoutSec: 20, Latency: "none",
 		Region: "us-east-1", Arch: "arm64", TuningStrategy: "balanced", BalancedWeight: 0.5, DiscardTopBottom: 0.2,
 	}, time.Now())
-	o.Object = "../../sample.json"
+	o.Objects = []local.Object{{Key: "folder/sample.json", Body: func() ([]byte, error) { return os.ReadFile("../../sample.json") }}}
 	tuner, err := local.New(o)
 	if err != nil {
 		t.Fatal(err)

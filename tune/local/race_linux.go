@@ -49,10 +49,6 @@ type racer struct {
 // that it keeps: the handler's are given up after 10 s of silence.
 var closing = 5 * time.Second
 
-// leastRounds is how many rounds count in any race, whatever its time: after
-// them a variant that is much slower is known to be.
-const leastRounds = 3
-
 // mostCores is the share of this machine's cores above which they are what held
 // a function up: what it used and what its threads waited for. The local S3 uses
 // the rest.
@@ -241,7 +237,7 @@ func (r *race) over(k int) bool {
 	if k < looks[0] {
 		limit += limit / 2 // a size of which nothing is known costs the later ones more than it takes from them
 	}
-	return k >= leastRounds && time.Since(r.begin)+time.Duration(next-k)*round > limit
+	return k >= LeastRounds && time.Since(r.begin)+time.Duration(next-k)*round > limit
 }
 
 // leave ends a variant's environment, and puts its cell into the comparison.

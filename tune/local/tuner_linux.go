@@ -37,7 +37,7 @@ type Tuner struct {
 	functions sync.Map // the *lambda.Function that there are now
 }
 
-// bucket is the name of the one that holds the object.
+// bucket is the name of the one that holds the objects.
 const bucket = "parallel-io"
 
 // New makes a Tuner, and nothing yet but its temporary folder.
@@ -69,16 +69,12 @@ func (t *Tuner) Abandon() {
 	_ = os.RemoveAll(t.dir) // there is nobody left to tell
 }
 
-// start builds the function, and starts an S3 that holds the object. The
+// start builds the function, and starts an S3 that holds the objects. The
 // function gets its way there, with credentials made for this run.
 func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 	latency, err := s3.ParseLatency(spec.Latency)
 	if err != nil {
 		return err
-	}
-	object, err := os.ReadFile(t.Object)
-	if err != nil {
-		return fmt.Errorf("reading the object for the local S3: %w", err)
 	}
 	if t.path, err = executable(ctx, spec.Function, t.dir); err != nil {
 		return err
@@ -86,8 +82,14 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 	if t.s3, err = s3.Start(latency, spec.Seed, t.Verbose); err != nil {
 		return err
 	}
-	if err := t.s3.Put(bucket, spec.ObjectKey, object); err != nil {
-		return err
+	for _, o := range t.Objects {
+		body, err := o.Body()
+		if err != nil {
+			return fmt.Errorf("reading %s for the local S3: %w", o.Key, err)
+		}
+		if err := t.s3.Put(bucket, o.Key, body); err != nil {
+			return err
+		}
 	}
 	authority := filepath.Join(t.dir, "s3-authority.pem")
 	if err := os.WriteFile(authority, t.s3.CA(), 0o600); err != nil {
@@ -153,7 +155,8 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 const maxMessage = 400
 
 // check says why an invocation does not count, "" when it does. This project's
-// function must have done as many reads; of another one that is 0.
+// function must have done as many reads, or tell of those that failed; of another one that
+// is 0.
 func check(inv lambda.Invocation, reads int) string {
 	var text string
 	var answer event.Answer
@@ -172,8 +175,11 @@ func check(inv lambda.Invocation, reads int) string {
 	case reads == 0: // any JSON is a fine answer
 	case json.Unmarshal(inv.Response, &answer) != nil:
 		text = fmt.Sprintf("its answer is not that of this project's function: %s", inv.Response)
-	case answer.ObjectsRead != reads:
+	case answer.ObjectsRead+answer.Failed != reads:
 		text = fmt.Sprintf("it read %d objects where %d were asked for", answer.ObjectsRead, reads)
+		if answer.Stopped != "" {
+			text += ": " + answer.Stopped
+		}
 	}
 	return prose.OneLine(text, maxMessage)
 }

@@ -26,6 +26,7 @@ const (
 	PricePerGBSecondX8664   = 0.0000166667
 	PricePerMillionRequests = 0.20
 	PricePerThousandGets    = 0.0004
+	PricePerThousandLists   = 0.005
 )
 
 // ComputeCost is the list price, in dollars, of the compute of one invocation

@@ -39,6 +39,17 @@ func Thousands[N int | int64 | float64](n N, decimals int) string {
 	return s
 }
 
+// Bytes writes a size in its unit, of 1,000 bytes or a million: 9.4 KB.
+func Bytes(n int) string {
+	switch {
+	case n >= 1e6:
+		return Thousands(float64(n)/1e6, 1) + " MB"
+	case n >= 1e3:
+		return Thousands(float64(n)/1e3, 1) + " KB"
+	}
+	return strconv.Itoa(n) + " B"
+}
+
 // List joins names as a sentence does: "a, b and c".
 func List(names []string) string {
 	if n := len(names) - 1; n > 0 {

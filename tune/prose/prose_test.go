@@ -35,3 +35,11 @@ func TestThousands(t *testing.T) {
 		}
 	}
 }
+
+func TestBytes(t *testing.T) {
+	for n, want := range map[int]string{0: "0 B", 999: "999 B", 1_000: "1.0 KB", 9_374: "9.4 KB", 18_000_000: "18.0 MB", 1_234_567_890: "1,234.6 MB"} {
+		if got := prose.Bytes(n); got != want {
+			t.Errorf("Bytes(%d) = %q, want %q", n, got, want)
+		}
+	}
+}

@@ -18,10 +18,12 @@ const maxField = 16 << 10
 // CSV has a row a run, in the order in which they were measured: results.csv.
 // The column kind tells a run from the warm-up before it, from the mean that
 // is all a run on AWS returns, and from the cell or variant that failed.
-// Costs are in dollars an invocation, compute and request at list price.
+// Costs are in dollars an invocation, compute and request at list price. What
+// was read, objects, their bytes and those that failed, is of the cell's last
+// invocation, and empty where its answer does not tell.
 func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
-	out.Write([]string{"strategy", "concurrency", "memory_mb", "kind", "run", "duration_ms", "billed_ms", "cost_usd", "capped", "error"})
+	out.Write([]string{"strategy", "concurrency", "memory_mb", "kind", "run", "duration_ms", "billed_ms", "cost_usd", "capped", "error", "objects", "bytes", "failed"})
 	for i := range r.Variants {
 		v := &r.Variants[i]
 		concurrency := ""
@@ -30,7 +32,7 @@ func (r *Report) CSV(w io.Writer) error {
 		}
 		variant := []string{noFormula(v.Strategy), concurrency}
 		if v.Error != "" {
-			out.Write(append(variant, "", "error", "", "", "", "", "", noFormula(v.Error)))
+			out.Write(append(variant, "", "error", "", "", "", "", "", noFormula(v.Error), "", "", ""))
 		}
 		for _, row := range r.rows {
 			for _, run := range r.runs(row.Cells[i]) {
@@ -49,10 +51,14 @@ func (r *Report) runs(c *cell) (rows [][]string) {
 	}
 	power, capped := strconv.Itoa(c.Power), strconv.FormatBool(c.Capped)
 	if c.Error != "" {
-		return [][]string{{power, "error", "", "", "", "", capped, noFormula(c.Error)}}
+		return [][]string{{power, "error", "", "", "", "", capped, noFormula(c.Error), "", "", ""}}
+	}
+	read := []string{"", "", ""}
+	if a := c.Answer; a != nil {
+		read = []string{strconv.Itoa(a.ObjectsRead), strconv.FormatInt(a.BytesRead, 10), strconv.Itoa(a.Failed)}
 	}
 	add := func(kind, run string, ms, billed float64) {
-		rows = append(rows, []string{power, kind, run, number(ms), number(billed), number(r.CostPerMillion(c.Power, billed) / 1e6), capped, ""})
+		rows = append(rows, append([]string{power, kind, run, number(ms), number(billed), number(r.CostPerMillion(c.Power, billed) / 1e6), capped, ""}, read...))
 	}
 	if c.OK && r.Mode == comparison.AWS {
 		add("mean", "", c.Duration.value, c.billed)

@@ -30,6 +30,7 @@ var fixtures = []fixture{
 	{"hostile", hostile},
 	{"many", many},
 	{"empty", empty},
+	{"objects", objects},
 }
 
 var sizes = []int{128, 512, 1024, 1769, 3008, 10240}
@@ -278,4 +279,20 @@ func raw(v any) json.RawMessage {
 		panic(err)
 	}
 	return b
+}
+
+// objects is of many, large ones, of which two failed.
+func objects() *comparison.Comparison {
+	c := compare(four[1:3], []int{512, 1769}, 6)
+	c.Run.Objects, c.Run.ObjectKey, c.Run.ObjectBytes, c.Run.Records = &comparison.Objects{Prefix: new("orders/"), Bytes: 50 * 400_000}, "", 0, 0
+	for i := range c.Variants {
+		v := &c.Variants[i]
+		v.Payload = raw(event.Payload{Strategy: v.Strategy, Concurrency: 30, Prefix: new("orders/"), MaxObjects: 50, OnFailure: event.Report})
+		for j := range v.Cells {
+			a := event.Answer{ObjectsRead: 48, BytesRead: 48 * 400_000, TimeSec: 0.05, Strategy: v.Strategy, Failed: 2,
+				Failures: []event.Failure{{Key: "orders/1", Error: "it is not valid JSON", Attempts: 1}, {Key: "orders/2", Error: "404", Attempts: 1}}}
+			v.Cells[j].Response = raw(a)
+		}
+	}
+	return c
 }

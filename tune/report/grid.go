@@ -126,7 +126,7 @@ func decimals(ratio float64) string {
 // this project's function: other functions answer what they like.
 func (r *Report) answerOf(c *comparison.Cell) *event.Answer {
 	var a event.Answer
-	if r.Run.Repeat == 0 || json.Unmarshal(c.Response, &a) != nil || a.ObjectsRead != r.Run.Repeat || !(a.TimeSec > 0) {
+	if r.Run.Repeat == 0 || json.Unmarshal(c.Response, &a) != nil || a.ObjectsRead+a.Failed != r.Run.Repeat || !(a.TimeSec > 0) {
 		return nil
 	}
 	const longest = 3_600_000 // ms

@@ -9,6 +9,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -218,7 +219,7 @@ func (p page) Facts() (facts []fact) {
 	add("Prices", "AWS's list of %s for %s in %s, by the %s billed duration: compute and $%.2f per million requests",
 		powertuning.PricesDate, short(r.Arch), powertuning.PricesRegion, p.Statistic(), powertuning.PricePerMillionRequests)
 	if gets := p.GETCostPerMillion(); gets > 0 {
-		add("S3 GETs", "$%s per million invocations more in every cell, and so in no figure here", prose.Thousands(gets, 2))
+		add("S3", "$%s per million invocations more in every cell, and so in no figure here", prose.Thousands(gets, 2))
 	}
 	if p.Recommendation != nil {
 		add("Best balance", "%s; cells that failed or were capped are out", long(p.Recommendation.Rule))
@@ -252,10 +253,19 @@ func (p page) Omitted() []string {
 		return nil
 	}
 	return []string{
-		"Network bandwidth, which on Lambda grows with memory: reads of large objects would gain more from it than here.",
+		"The half of Lambda’s network burst that an environment has once, and the bandwidth of a VPC.",
 		"How the processor differs from this machine’s beyond its mean speed: the CPU is this machine’s, held to a quota, so a burst within a period runs as fast as here.",
 		"DNS, and the distance to S3 beyond the drawn latency.",
 		"Connections that S3 closes after a number of requests, and with them the handshakes of new ones.",
 		"What other functions and accounts do to the same S3 prefix, and cold starts beyond the one of each cell.",
 	}
+}
+
+// looks says after how many pairs variants are compared.
+func (r *Report) looks() string {
+	var after []string
+	for _, n := range r.Run.Looks() {
+		after = append(after, strconv.Itoa(n))
+	}
+	return "after " + prose.List(after)
 }

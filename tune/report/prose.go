@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -55,13 +56,7 @@ func (r *Report) what() string {
 	}
 	subject := prose.OneLine(run.Function, maxName)
 	if run.Repeat > 0 {
-		subject = fmt.Sprintf("%s of %s", count(run.Repeat, "read"), prose.OneLine(run.ObjectKey, maxName))
-		if n := run.ObjectBytes; n >= 1000 {
-			subject += fmt.Sprintf(" (%.1f KB)", float64(n)/1000)
-		} else if n > 0 {
-			subject += fmt.Sprintf(" (%d B)", n)
-		}
-		subject += " per invocation"
+		subject = r.reads() + " per invocation"
 	}
 	return fmt.Sprintf("%s, %s x %s, %s", subject, kinds,
 		count(len(run.PowerValues), "size"), r.perCell())
@@ -76,13 +71,23 @@ func (r *Report) perCell() string {
 	return s + " a cell"
 }
 
-// looks says after how many pairs variants are compared.
-func (r *Report) looks() string {
-	var after []string
-	for _, n := range r.Run.Looks() {
-		after = append(after, strconv.Itoa(n))
+// reads says which an invocation does.
+func (r *Report) reads() string {
+	run := r.Run
+	s, bytes := fmt.Sprintf("%s of %s", count(run.Repeat, "read"), prose.OneLine(run.ObjectKey, maxName)), run.ObjectBytes
+	if o := run.Objects; o != nil {
+		s, bytes = count(run.Repeat, "object"), o.Bytes
+		if prefix := cmp.Or(o.Prefix, new(string)); *prefix != "" {
+			s += " below " + prose.OneLine(*prefix, maxName)
+		}
+		if o.Prefix != nil && r.Mode == comparison.AWS {
+			s = "up to " + s
+		}
 	}
-	return "after " + prose.List(after)
+	if bytes > 0 {
+		s += " (" + prose.Bytes(bytes) + ")"
+	}
+	return s
 }
 
 // where says in a sentence by what the figures were measured.
@@ -120,6 +125,9 @@ func (r *Report) answer() string {
 				s += fmt.Sprintf(", for %s less", percent(saved))
 			}
 		}
+	}
+	if a := b.Answer; a != nil && a.ObjectsRead > 0 && a.BytesRead/int64(a.ObjectsRead) > 100_000 { // chosen: bytes matter beside objects
+		s += fmt.Sprintf(". It reads %s MB/s", prose.Thousands(float64(a.BytesRead)/1e3/b.Duration.value, 1))
 	}
 	s += r.certainty()
 	if b.busy() {
@@ -202,8 +210,8 @@ func (r *Report) compareLink() (link, title string) {
 // its remedy.
 func (r *Report) notes() (notes []string) {
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	var capped, doubtful, retried []string
-	few, worst, retries := false, 0.0, int64(0)
+	var capped, doubtful, retried, failed []string
+	few, worst, retries, most := false, 0.0, int64(0), 0
 	for _, row := range r.rows {
 		if slices.ContainsFunc(row.Cells, func(c *cell) bool { return c.Cell != nil && c.Capped }) {
 			capped = append(capped, megabytes(row.Power))
@@ -213,6 +221,9 @@ func (r *Report) notes() (notes []string) {
 		few = few || len(c.ratio.Pairs) > 0 && c.ratio.Verdict == comparison.Open && !(c.ratio.Low > 0)
 		if c.busy() {
 			doubtful, worst = append(doubtful, c.name()), max(worst, c.effect())
+		}
+		if c.Answer != nil && c.Answer.Failed > 0 {
+			failed, most = append(failed, c.name()), max(most, c.Answer.Failed)
 		}
 		if c.Answer != nil && c.Answer.Retries > 0 {
 			retried, retries = append(retried, c.name()), max(retries, c.Answer.Retries)
@@ -232,6 +243,10 @@ func (r *Report) notes() (notes []string) {
 	if len(doubtful) > 0 {
 		add("%s The machine was busy, with S3 on it too: the durations of %s may be too long, by up to %s. Measure again with other programs closed, or on a machine with more than %d cores.",
 			markBusy, firstOf(doubtful), percent(worst), r.Run.CPUs)
+	}
+	if len(failed) > 0 {
+		add("Not every object was read, up to %s failed an invocation: %s. The response of a cell in results.json names them.",
+			prose.Thousands(most, 0), firstOf(failed))
 	}
 	if len(retried) > 0 {
 		add("Reads were tried again, up to %s an invocation: %s. S3 gives about 5,500 GETs a second: lower the concurrency.",

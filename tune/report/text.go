@@ -52,7 +52,7 @@ func (r *Report) durationHeading() string { return "Duration, " + r.Statistic() 
 func (r *Report) costHeading() string {
 	s := "Cost, $ per million invocations (compute + requests"
 	if gets := r.GETCostPerMillion(); gets > 0 {
-		s += fmt.Sprintf("; S3 GETs add $%s to every cell", prose.Thousands(gets, 2))
+		s += fmt.Sprintf("; S3 adds $%s to every cell", prose.Thousands(gets, 2))
 	}
 	return s + ")"
 }

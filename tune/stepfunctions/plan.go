@@ -31,6 +31,7 @@ type Plan struct {
 	Executions  int
 	Invocations int // of the function
 	GETs        int // 0 where the function's reads are not known
+	LISTs       int // of a prefix; then GETs are at most so many
 	AtOnce      int // Lambda invocations that run at once, those of Power Tuning included
 
 	Lambda        float64 // dollars: the function's compute and requests
@@ -71,7 +72,7 @@ func NewPlan(c *comparison.Comparison, target Target, local *comparison.Comparis
 		if v.Started() {
 			continue
 		}
-		e := estimate{run.Spec, v.Variant, inFlight(run.Spec, v.Variant)}
+		e := estimate{run.Spec, v.Variant, InFlight(run.Spec, v.Variant)}
 		if err := e.check(cmp.Or(target.ExecutionTimeout, DefaultExecutionTimeout)); err != nil {
 			return Plan{}, err
 		}
@@ -122,6 +123,7 @@ func (p *Plan) add(c *comparison.Comparison, e estimate) {
 	p.Executions++
 	p.Invocations += invocations
 	p.GETs += invocations * e.Repeat
+	p.LISTs += invocations * e.Lists()
 	p.S3 += float64(invocations) * c.GETCostPerMillion() / 1e6
 	p.StepFunctions += powertuning.ExecutionCost(RegionOf(e.StateMachine), len(e.PowerValues), coldStarts)
 	var longest time.Duration
@@ -165,9 +167,9 @@ type estimate struct {
 	inFlight int // reads at once
 }
 
-// inFlight returns how many reads v does at once. A payload that is sent as
+// InFlight returns how many reads v does at once. A payload that is sent as
 // it is says so itself.
-func inFlight(s comparison.Spec, v comparison.Variant) int {
+func InFlight(s comparison.Spec, v comparison.Variant) int {
 	if p, err := event.Decode(v.Payload, event.DefaultConcurrency); err == nil {
 		v.Strategy, v.Concurrency = p.Strategy, &p.Concurrency
 	}
@@ -225,7 +227,10 @@ func (e estimate) check(executionTimeout time.Duration) error {
 	one := e.waits()
 	all := e.executorLasts(one)
 	repeat := "--repeat"
-	if e.variant.Strategy == comparison.None {
+	switch {
+	case e.Objects != nil:
+		repeat = "the payload's maxObjects or keys"
+	case e.variant.Strategy == comparison.None:
 		repeat = "the payload's repeat"
 	}
 	reads := fmt.Sprintf("%d reads at %g ms, %d at once, is %s", e.Repeat, ms(readLatency), e.inFlight, one.Round(time.Millisecond))
@@ -256,6 +261,9 @@ func (p Plan) WriteText(w io.Writer) error {
 	if p.GETs > 0 {
 		gets = fmt.Sprintf(", %s S3 GETs", prose.Thousands(p.GETs, 0))
 	}
+	if p.LISTs > 0 {
+		gets = fmt.Sprintf(", up to%s and %s LISTs:\n  as many objects below the prefix as maxObjects allows", gets[1:], prose.Thousands(p.LISTs, 0))
+	}
 	if p.Executions == 1 {
 		plural = ""
 	}
@@ -269,7 +277,7 @@ func (p Plan) WriteText(w io.Writer) error {
 		{"Lambda, compute and requests", p.Lambda},
 		{"Lambda, Power Tuning's own functions", p.Executors},
 		{"Step Functions", p.StepFunctions},
-		{"S3 GETs", p.S3},
+		{"S3", p.S3},
 		{"together", p.Dollars()},
 	} {
 		fmt.Fprintf(&b, "    %-38s $%.4f\n", line.what, line.dollars)

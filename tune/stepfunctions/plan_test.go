@@ -37,6 +37,23 @@ func TestThePlanCountsAndPricesWhatAComparisonDoes(t *testing.T) {
 	}
 }
 
+// What is listed costs LISTs beside the GETs, and of both there are at most as
+// many as maxObjects allows.
+func TestThePlanCountsAndPricesListings(t *testing.T) {
+	c := threeVariants()
+	c.Run.Repeat, c.Run.Objects = 2_001, &comparison.Objects{Prefix: new("orders/")}
+	c.Variants = c.Variants[1:]
+	p, err := stepfunctions.NewPlan(c, stepfunctions.Target{}, nil)
+	if err != nil || p.GETs != 2*3*5*2_001 || p.LISTs != 2*3*5*3 {
+		t.Errorf("%d GETs and %d LISTs, %v; want 60,030 and 90: three pages an invocation", p.GETs, p.LISTs, err)
+	}
+	near(t, "S3", p.S3, 60_030*0.0004/1000+90*0.005/1000)
+	c.Run.Objects.Prefix = nil // the payload has the keys
+	if p, err = stepfunctions.NewPlan(c, stepfunctions.Target{}, nil); err != nil || p.LISTs != 0 {
+		t.Errorf("of keys %d LISTs, %v; want none", p.LISTs, err)
+	}
+}
+
 func TestParallelInvocationsShareWhatS3Gives(t *testing.T) {
 	c := threeVariants()
 	c.Variants, c.Run.ParallelInvocation, c.Run.Repeat = c.Variants[2:], true, 5500
@@ -220,7 +237,7 @@ func TestThePlanInText(t *testing.T) {
     Lambda, compute and requests           $0.0024
     Lambda, Power Tuning's own functions   $0.0004
     Step Functions                         $0.0011
-    S3 GETs                                $0.0090
+    S3                                     $0.0090
     together                               $0.0129
 
   Estimated from above, at list prices: a read takes 18.8 ms, and 1 ms of CPU at

@@ -27,6 +27,7 @@ type Target struct {
 	Profile      string // of the shared AWS configuration; empty for the default chain's own choice
 
 	ObjectKey        string        // the object that the function reads
+	Prefix           *string       // below which it may read, where it is given no ObjectKey; "" for the whole bucket
 	Arch             string        // arm64 or x86_64
 	Timeout          time.Duration // of the function, 1 to 900 s
 	ExecutionTimeout time.Duration // totalExecutionTimeout: the most that an executor may take for all invocations at one size
@@ -80,7 +81,7 @@ func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 		}
 	}
 	t.Region = cmp.Or(t.Region, RegionOf(t.StateMachine))
-	t.ObjectKey = cmp.Or(t.ObjectKey, out.ObjectKey)
+	t.ObjectKey, t.Prefix = cmp.Or(t.ObjectKey, out.ObjectKey), cmp.Or(t.Prefix, out.Prefix)
 	if t.Function == out.Function {
 		t.told = out.Arch != "" && out.Timeout != 0
 		if err := t.learn(out, fmt.Sprintf("the function of the stack %q", stack)); err != nil {
@@ -129,13 +130,14 @@ func outputs(ctx context.Context, stack string) (Target, error) {
 	}
 	var out struct {
 		StateMachineARN, FunctionARN, ObjectKey, Architecture string
+		Prefix                                                *string
 		Timeout, TotalExecutionTimeout                        *int // seconds
 		PowerValues                                           json.RawMessage
 	}
 	if err := json.Unmarshal(stdout.Bytes(), &out); err != nil {
 		return Target{}, fmt.Errorf("pulumi printed something other than a JSON object of this project's outputs: %w", err)
 	}
-	t := Target{StateMachine: out.StateMachineARN, Function: out.FunctionARN, ObjectKey: out.ObjectKey, Arch: out.Architecture}
+	t := Target{StateMachine: out.StateMachineARN, Function: out.FunctionARN, ObjectKey: out.ObjectKey, Prefix: out.Prefix, Arch: out.Architecture}
 	var err error
 	if t.PowerValues, err = sizes(out.PowerValues); err != nil {
 		return Target{}, fmt.Errorf("powerValues is %.200s: it must be a list of MB: %w", out.PowerValues, err)

@@ -42,6 +42,19 @@ func TestTheStackGivesWhatFlagsDoNot(t *testing.T) {
 	}
 }
 
+// A deployment that reads a bucket of one's own has no object, and a prefix that
+// may be empty: then that is the whole bucket.
+func TestTheStackGivesThePrefixOfABucketOfOnesOwn(t *testing.T) {
+	for _, prefix := range []string{"", "orders/"} {
+		pulumi(t, `echo '{"stateMachineArn": "`+machine+`", "functionArn": "`+function+`", "bucketName": "b", "prefix": "`+prefix+`"}'`)
+		got, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{})
+		want := stepfunctions.Target{StateMachine: machine, Function: function, Region: "eu-west-1", Prefix: &prefix}
+		if err != nil || !equal(got, want) {
+			t.Errorf("Resolve of the prefix %q = %+v, %v; want %+v", prefix, got, err, want)
+		}
+	}
+}
+
 func equal(a, b stepfunctions.Target) bool {
 	return cmp.Equal(a, b, cmpopts.IgnoreUnexported(stepfunctions.Target{}))
 }

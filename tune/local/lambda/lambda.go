@@ -2,9 +2,9 @@
 // process behind the Lambda Runtime API, with the processor time, the limits,
 // the errors and the billing of its memory size.
 //
-// It needs Linux and no privilege. What it leaves out: network bandwidth by
-// memory size, and the limit of 1,024 processes and threads. Processes that the
-// function itself starts are not held back; an invocation tells of them. They
+// It needs Linux and no privilege. What it leaves out: the limit of 1,024
+// processes and threads; the network's bandwidth is S3's model's. Processes that
+// the function itself starts are not held back; an invocation tells of them. They
 // end with the function, but where this program is killed by SIGKILL the
 // function's own process alone does.
 package lambda

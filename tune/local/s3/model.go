@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/base64"
@@ -29,8 +30,9 @@ const (
 	Burst         = GetsPerSecond / 10
 )
 
-// model is an S3 server's handler with what gofakes3 lacks: latency, SlowDown,
-// checksums, 403 for a key that is not there, counters.
+// model is an S3 server's handler with what gofakes3 lacks: latency, bandwidth,
+// SlowDown, checksums, 403 for a key that is not there, listings whose keys are
+// encoded, counters.
 type model struct {
 	next    http.Handler
 	backend gofakes3.Backend
@@ -38,15 +40,24 @@ type model struct {
 	seed    uint64
 	limit   *rate.Limiter
 
-	invocation atomic.Uint64
-	gets       atomic.Uint64 // first attempts of the invocation
-	retries    atomic.Uint64 // further attempts of the invocation
-	slowDowns  atomic.Int64  // since the start
-	served     atomic.Int64  // since the start
-	waited     atomic.Int64  // ns, since the start: from GETs to their answers
-	late       atomic.Int64  // ns, of that: beyond the drawn latencies
+	now       atomic.Pointer[invocation]
+	slowDowns atomic.Int64 // since the start
+	served    atomic.Int64 // since the start
+	waited    atomic.Int64 // ns, since the start: from requests to the first piece of their answers
+	late      atomic.Int64 // ns, of that: beyond the drawn latencies
 
-	objects sync.Map // object by path: those that Put stored, and nobody has written since
+	wait func(context.Context, time.Duration) bool // false when the context ends before
+
+	objects sync.Map      // object by path: those that Put stored, and nobody has written since
+	stored  atomic.Uint64 // how many Put has stored
+}
+
+// invocation is what the requests of one have in common.
+type invocation struct {
+	k             uint64
+	reads         sync.Map // *atomic.Uint64 by path: first attempts
+	lists, others atomic.Uint64
+	network       network
 }
 
 func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -57,15 +68,20 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	m.served.Add(1)
 	throttled := !m.limit.Allow()
-	arrived, latency := time.Now(), m.draw(r)
-	if !wait(r.Context(), latency) { // the client has gone
+	now := m.now.Load()
+	arrived, latency := time.Now(), m.draw(r, now)
+	if !m.wait(r.Context(), latency) { // the client has gone
 		return
 	}
+	answer := &paced{ResponseWriter: w, ctx: r.Context(), wait: m.wait, network: now.network, begin: arrived.Add(latency)}
 	defer func() {
-		took := time.Since(arrived)
-		m.waited.Add(int64(took))
-		m.late.Add(int64(took - latency))
+		at := cmp.Or(answer.first, time.Now())
+		m.waited.Add(int64(at.Sub(arrived)))
+		m.late.Add(int64(at.Sub(answer.begin)))
 	}()
+	if r.Method == http.MethodGet {
+		w = answer
+	}
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if throttled {
 		m.slowDowns.Add(1)
@@ -76,8 +92,13 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		o.(object).send(w, uint64(m.served.Load()))
 		return
 	}
-	if _, err := m.backend.HeadObject(bucket, key); key != "" && err != nil {
-		// Without s3:ListBucket S3 does not tell that a key is missing.
+	if key == "" && isList(r) && !r.URL.Query().Has("delimiter") {
+		m.list(w, r.URL.Query(), bucket)
+		return
+	}
+	if _, err := m.backend.HeadObject(bucket, key); key != "" && err != nil && m.stored.Load() == 1 {
+		// A function that reads one object is deployed without s3:ListBucket, and
+		// then S3 does not tell that a key is missing.
 		fail(w, http.StatusForbidden, "AccessDenied", "Access Denied")
 		return
 	}
@@ -87,13 +108,14 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // object is one that is read as a whole, again and again: it is sent without
 // gofakes3's work.
 type object struct {
+	place  uint64 // from 1: in the order in which Put stored them
 	header http.Header
 	body   []byte
 }
 
-func newObject(body []byte, modified, contentType string) object {
+func newObject(place uint64, body []byte, modified, contentType string) object {
 	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body))
-	return object{body: body, header: http.Header{
+	return object{place: place, body: body, header: http.Header{
 		"Accept-Ranges":  {"bytes"},
 		"Content-Length": {strconv.Itoa(len(body))},
 		"Content-Type":   {contentType},
@@ -139,16 +161,27 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// draw gives the i-th GET of an invocation the latency of (seed, invocation,
-// i), whichever strategy sends it. The SDK numbers its attempts: those beyond
-// the first draw from a series of their own, so that they shift no other.
-func (m *model) draw(r *http.Request) time.Duration {
-	k := m.invocation.Load()
+// draw gives the first GET of the i-th of n objects in an invocation the
+// latency of (seed, invocation, i), its second one that of i + n and so on,
+// whichever strategy sends them and in whatever order. The SDK numbers its
+// attempts: those beyond the first, listings and what else there is draw from
+// series of their own, so that they shift no GET's. A listing's distribution is
+// that of a GET: nobody has published another.
+func (m *model) draw(r *http.Request, now *invocation) time.Duration {
 	attempt := r.Header.Get("amz-sdk-request")
-	if attempt != "" && !strings.HasPrefix(attempt, "attempt=1;") && attempt != "attempt=1" {
-		return m.latency.Draw(m.seed, k, 1<<63|m.retries.Add(1))
+	again := attempt != "" && !strings.HasPrefix(attempt, "attempt=1;") && attempt != "attempt=1"
+	o, known := m.objects.Load(r.URL.Path)
+	var i uint64
+	switch {
+	case known && !again:
+		n, _ := now.reads.LoadOrStore(r.URL.Path, new(atomic.Uint64))
+		i = o.(object).place + (n.(*atomic.Uint64).Add(1)-1)*m.stored.Load()
+	case isList(r) && !again:
+		i = 1<<62 | now.lists.Add(1)
+	default:
+		i = 1<<63 | now.others.Add(1)
 	}
-	return m.latency.Draw(m.seed, k, m.gets.Add(1))
+	return m.latency.Draw(m.seed, now.k, i)
 }
 
 // fail answers as S3 does: the error's code and message as XML.

@@ -1,9 +1,10 @@
-// Package s3 is a local S3 that behaves, for reads of small objects, as the
-// real one does inside a region: over TLS, HTTP/1.1 alone, with its latency,
-// its request limit and its checksums. Objects live in memory.
+// Package s3 is a local S3 that behaves, for reads and listings, as the real
+// one does inside a region: over TLS, HTTP/1.1 alone, with its latency, its
+// request limit, its checksums, and the bandwidth of a connection and of a
+// Lambda function. Objects live in memory.
 //
-// What it leaves out: DNS, network bandwidth, connections that S3 closes after
-// some hundred requests, and the check of signatures.
+// What it leaves out: DNS, connections that S3 closes after some hundred
+// requests, and the check of signatures.
 package s3
 
 import (
@@ -54,9 +55,11 @@ func Start(latency Latency, seed uint64, logs *log.Logger) (*Server, error) {
 		next:    gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server(),
 		backend: backend,
 		latency: latency,
+		wait:    wait,
 		seed:    seed,
 		limit:   rate.NewLimiter(GetsPerSecond, Burst),
 	}
+	m.now.Store(&invocation{network: newNetwork()})
 	s := &Server{
 		model: m,
 		http: &http.Server{
@@ -86,7 +89,9 @@ func (s *Server) URL() string { return s.url }
 // CA is the certificate of the authority to trust, as PEM.
 func (s *Server) CA() []byte { return s.ca }
 
-// Put stores an object, in a bucket that it makes where there is none.
+// Put stores an object, in a bucket that it makes where there is none. The
+// first of n objects that are put draws the latencies 1, 1+n and so on: put
+// them in the order of a listing, that of their keys' bytes.
 func (s *Server) Put(bucket, key string, body []byte) error {
 	const contentType = "application/json"
 	modified := time.Now().UTC().Format(http.TimeFormat)
@@ -98,16 +103,15 @@ func (s *Server) Put(bucket, key string, body []byte) error {
 	if err != nil {
 		return fmt.Errorf("storing %s in the local S3: %w", key, err)
 	}
-	s.model.objects.Store("/"+bucket+"/"+key, newObject(body, modified, contentType))
+	s.model.objects.Store("/"+bucket+"/"+key, newObject(s.model.stored.Add(1), body, modified, contentType))
 	return nil
 }
 
-// Begin says that the GETs from now on belong to invocation k: they draw
-// their latencies from (seed, k, 1), (seed, k, 2) and so on.
+// Begin says that the requests from now on belong to invocation k: they draw
+// their latencies from (seed, k, 1), (seed, k, 2) and so on, and the function
+// may burst again.
 func (s *Server) Begin(k int) {
-	s.model.invocation.Store(uint64(k))
-	s.model.gets.Store(0)
-	s.model.retries.Store(0)
+	s.model.now.Store(&invocation{k: uint64(k), network: newNetwork()})
 }
 
 // Counters returns the reads answered since the start, and those of them that
@@ -116,8 +120,9 @@ func (s *Server) Counters() (reads, slowDowns int64) {
 	return s.model.served.Load(), s.model.slowDowns.Load()
 }
 
-// Waited returns the time from GETs to their answers since the start, over all
-// of them, and how much of that was not their latency but the machine's.
+// Waited returns the time from requests to their answers since the start, over
+// all of them, and how much of that was not their latency but the machine's. Of
+// a body it is that of the first 64 KB.
 func (s *Server) Waited() (all, late time.Duration) {
 	return time.Duration(s.model.waited.Load()), time.Duration(s.model.late.Load())
 }

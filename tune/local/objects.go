@@ -1,0 +1,132 @@
+package local
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"lambda-parallel-io/handler/event"
+)
+
+// Object is one that the local S3 holds.
+type Object struct {
+	Key  string
+	Size int // bytes
+	Body func() ([]byte, error)
+}
+
+// maxBytes of all objects: this process holds them in memory twice.
+const maxBytes = 1_000_000_000
+
+// ParseObjects reads what --objects names, in the order of a listing: the files
+// of a folder below prefix, by their paths in it (links to folders are not
+// followed), or so many objects made for this run, 2000x9KB or, with sizes that
+// are lognormal between two, 2000x4KB-1MB. Units are 1 B, 1,000 B, 1,000,000 B.
+func ParseObjects(s, prefix string, seed uint64) (objects []Object, err error) {
+	if form.MatchString(s) {
+		objects, err = made(form.FindStringSubmatch(s), prefix, seed)
+	} else {
+		objects, err = folder(s, prefix)
+	}
+	total := 0
+	for _, o := range objects {
+		total += o.Size
+	}
+	if err == nil && (len(objects) > event.MaxObjects || total > maxBytes) {
+		err = fmt.Errorf("these are %d objects of %.1f MB together: there can be %d of %d MB, so narrow them by --prefix",
+			len(objects), float64(total)/1e6, event.MaxObjects, int(maxBytes/1e6))
+	}
+	return objects, err
+}
+
+func folder(dir, prefix string) (objects []Object, err error) {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil, errors.New("it is no folder: name one, or objects to make, such as 2000x9KB")
+	}
+	files := os.DirFS(dir)
+	err = fs.WalkDir(files, ".", func(key string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasPrefix(key, prefix) {
+			return err
+		}
+		if len(key) > event.MaxKeyBytes || !utf8.ValidString(key) {
+			return fmt.Errorf("%q is no key of S3: it must be UTF-8 of at most %d bytes", key, event.MaxKeyBytes)
+		}
+		info, err := fs.Stat(files, key)
+		if err != nil || !info.Mode().IsRegular() {
+			return err
+		}
+		objects = append(objects, Object{key, int(info.Size()), func() ([]byte, error) { return fs.ReadFile(files, key) }})
+		return nil
+	})
+	slices.SortFunc(objects, func(a, b Object) int { return strings.Compare(a.Key, b.Key) })
+	if err == nil && len(objects) == 0 {
+		err = fmt.Errorf("it has no file below the prefix %q", prefix)
+	}
+	return objects, err
+}
+
+// form is that of objects to be made.
+var form = regexp.MustCompile(`^(\d+)x(\d+)(B|KB|MB)(?:-(\d+)(B|KB|MB))?$`)
+
+// made makes objects of JSON, the same for the same seed. Their sizes are
+// lognormal with nineteen of twenty between the two given, and the others drawn
+// again.
+func made(part []string, prefix string, seed uint64) ([]Object, error) {
+	n, errN := strconv.Atoi(part[1])
+	least, err := size(part[2], part[3])
+	most := least
+	if part[4] != "" {
+		most, err = size(part[4], part[5])
+	}
+	if errN != nil || err != nil || n < 1 || n > event.MaxObjects || least < 1_000 || least > most || most > maxBytes {
+		return nil, fmt.Errorf("there must be 1 to %d objects from 1KB to %dMB, the smaller size first", event.MaxObjects, int(maxBytes/1e6))
+	}
+	r := rand.New(rand.NewPCG(seed, uint64(n)))
+	low, high := math.Log(float64(least)), math.Log(float64(most))
+	objects := make([]Object, n)
+	for i := range objects {
+		size := -1
+		for size < least || size > most {
+			size = int(math.Round(math.Exp((low+high)/2 + (high-low)/4*r.NormFloat64())))
+		}
+		objects[i] = Object{fmt.Sprintf("%s%07d.json", prefix, i+1), size, func() ([]byte, error) { return document(seed, uint64(i), size), nil }}
+	}
+	return objects, nil
+}
+
+func size(digits, unit string) (int, error) {
+	n, err := strconv.Atoi(digits)
+	if n > maxBytes {
+		err = errors.New("too large")
+	}
+	return n * map[string]int{"B": 1, "KB": 1e3, "MB": 1e6}[unit], err
+}
+
+// document is a JSON array of records like those of sample.json, filled up by
+// white space.
+func document(seed, i uint64, size int) []byte {
+	r := rand.New(rand.NewPCG(seed, i))
+	b := append(make([]byte, 0, size), '[')
+	for id := 1; ; id++ {
+		record := fmt.Sprintf(`{"id": "ord-%d", "placed": "2024-%02d-%02dT%02d:%02d:00Z", "customer": {"id": %d, "city": "Porto"}, `+
+			`"items": [{"sku": "TOY-%d", "category": "toys", "quantity": %d, "price": %d.%02d}], "status": "packed", "gift": %t}`,
+			id, 1+r.IntN(12), 1+r.IntN(28), r.IntN(24), r.IntN(60), r.IntN(10_000), r.IntN(1_000), 1+r.IntN(9), r.IntN(500), r.IntN(100), r.IntN(2) == 1)
+		if len(b)+len(",\n")+len(record)+len("]") > size {
+			b = append(b, bytes.Repeat([]byte(" "), size-len(b)-1)...)
+			return append(b, ']')
+		}
+		if id > 1 {
+			b = append(b, ",\n"...)
+		}
+		b = append(b, record...)
+	}
+}

@@ -1,0 +1,272 @@
+package s3_test
+
+import (
+	"context"
+	"encoding/xml"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lambda-parallel-io/tune/local/s3"
+)
+
+// stored starts an S3 that holds b/key000, b/key001 and so on beside b/a
+// key/ä.json, which stands before them in a listing.
+func stored(t *testing.T, latencyName string, n int, body string) *s3.Server {
+	t.Helper()
+	s, _ := server(t, latencyName, body)
+	s.ByGoTimers()
+	for i := range n {
+		if err := s.Put("b", fmt.Sprintf("key%03d", i), []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+type listed struct {
+	EncodingType, NextContinuationToken string
+	IsTruncated                         bool
+	KeyCount                            int
+	Contents                            []struct {
+		Key  string
+		Size int
+	}
+}
+
+func list(t *testing.T, s *s3.Server, query string) (l listed, keys []string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/b?list-type=2&"+query, nil))
+	if err := xml.Unmarshal(w.Body.Bytes(), &l); err != nil || w.Code != 200 || l.KeyCount != len(l.Contents) {
+		t.Fatalf("listing %s = %d %.200s: %v", query, w.Code, w.Body, err)
+	}
+	for _, c := range l.Contents {
+		keys = append(keys, c.Key)
+	}
+	return l, keys
+}
+
+// A listing has each key below the prefix once, in order, in pages of 1,000.
+func TestAListingGoesOnWhereThePageBeforeEnded(t *testing.T) {
+	s := stored(t, "none", 0, "[]")
+	const n = 2_500
+	var want []string
+	for i := range n {
+		want = append(want, fmt.Sprintf("many/%x", i))
+	}
+	slices.Sort(want)
+	for _, key := range append([]string{"many", "money/1"}, want...) {
+		if err := s.Put("b", key, []byte("[]")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got, sizes = []string{}, []int{}
+	for token := ""; ; {
+		l, keys := list(t, s, "prefix=many/&continuation-token="+url.QueryEscape(token))
+		got, sizes = append(got, keys...), append(sizes, len(keys))
+		if token = l.NextContinuationToken; l.IsTruncated != (token != "") || len(sizes) > 3 {
+			t.Fatalf("after %v keys: truncated %t, token %q", sizes, l.IsTruncated, token)
+		}
+		if token == "" {
+			break
+		}
+	}
+	if !slices.Equal(got, want) || !slices.Equal(sizes, []int{1_000, 1_000, 500}) {
+		t.Errorf("pages of %d keys, want 1000, 1000 and 500: each of %d once and in order", sizes, n)
+	}
+	if _, keys := list(t, s, "prefix=many/&start-after="+want[n-3]); !slices.Equal(keys, want[n-2:]) {
+		t.Errorf("after %s: %q, want %q", want[n-3], keys, want[n-2:])
+	}
+	if _, keys := list(t, s, "prefix=many/&start-after=many/zzz"); len(keys) > 0 {
+		t.Errorf("after the last: %q, want none", keys)
+	}
+	if l, keys := list(t, s, "max-keys=2&prefix=many/"); !slices.Equal(keys, want[:2]) || !l.IsTruncated {
+		t.Errorf("max-keys 2: %q, truncated %t", keys, l.IsTruncated)
+	}
+}
+
+// XML cannot hold a control character, and url-encoding can.
+func TestAListingHoldsEveryKey(t *testing.T) {
+	s := stored(t, "none", 0, "[]")
+	keys := []string{"a key/ä.json", "c\x01/+&<% ?.json", "z"}
+	for _, key := range keys[1:] {
+		if err := s.Put("b", key, []byte("[]")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	token := ""
+	for range keys { // a token of each of them, too
+		l, page := list(t, s, "encoding-type=url&max-keys=1&continuation-token="+url.QueryEscape(token))
+		if len(page) != 1 || l.EncodingType != "url" {
+			t.Fatalf("a page of one key = %+v", l)
+		}
+		key, err := url.QueryUnescape(page[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, token = append(got, key), l.NextContinuationToken
+	}
+	if !slices.Equal(got, keys) {
+		t.Errorf("listed %q, want %q", got, keys)
+	}
+}
+
+func TestABucketOfManyObjectsSaysThatAKeyIsMissing(t *testing.T) {
+	s := stored(t, "none", 2, "[]")
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/b/other", nil))
+	if w.Code != 404 || !strings.Contains(w.Body.String(), "<Code>NoSuchKey</Code>") {
+		t.Errorf("a missing key = %d %s, want 404 NoSuchKey as with s3:ListBucket", w.Code, w.Body)
+	}
+}
+
+// serve makes a request, and returns how long it took by the bubble's clock.
+func serve(s *s3.Server, path string, header ...string) time.Duration {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	begin := time.Now()
+	s.Handler().ServeHTTP(discard{http.Header{}}, r)
+	return time.Since(begin)
+}
+
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d discard) WriteHeader(int)             {}
+
+// Each object has its latency in an invocation, by its place in a listing:
+// whatever the order of the GETs, and whatever is listed, tried again or asked
+// for in vain between them.
+func TestTheOrderOfKeysDrawsTheLatencies(t *testing.T) {
+	const n = 50
+	s, l := stored(t, "apg", n-1, "[]"), latency(t, "apg")
+	synctest.Test(t, func(t *testing.T) {
+		for k := range 3 {
+			s.Begin(k)
+			for nth := range 2 { // each is read twice
+				for _, i := range rand.Perm(n - 1) {
+					path := fmt.Sprintf("/b/key%03d", i)
+					if got, want := serve(s, path), l.Draw(1, uint64(k), uint64(i+2+nth*n)); got != want {
+						t.Errorf("GET %d of object %d of invocation %d took %v, want %v", nth+1, i+2, k, got, want)
+					}
+					serve(s, "/b?list-type=2")
+					serve(s, "/b/other")
+					serve(s, path, "amz-sdk-request", "attempt=2; max=3")
+				}
+			}
+			first := serve(s, "/b?list-type=2&prefix=key")
+			s.Begin(k)
+			if again := serve(s, "/b?list-type=2"); first == again || again == l.Draw(1, uint64(k), 1) {
+				t.Errorf("pages of invocation %d took %v and %v, want latencies of their own (its first GET's is %v)", k, first, again, l.Draw(1, uint64(k), 1))
+			}
+		}
+	})
+}
+
+// A body takes its bytes over the bandwidth of a connection: a long one all of
+// its time, and one of S3's usual small ones no more than its latency.
+func TestABodyTakesItsTimeOnAConnection(t *testing.T) {
+	for size, want := range map[int]time.Duration{
+		9_000:      0,
+		64 << 10:   0,
+		64<<10 + 1: (64<<10 + 1) * time.Second / s3.ConnectionBandwidth,
+		1_000_000:  1_000_000 * time.Second / s3.ConnectionBandwidth,
+		10_000_000: 10_000_000 * time.Second / s3.ConnectionBandwidth,
+	} {
+		s := stored(t, "15ms", 0, strings.Repeat("x", size))
+		synctest.Test(t, func(t *testing.T) {
+			s.Begin(1)
+			for _, header := range [][]string{nil, {"If-None-Match", `"another"`}} { // gofakes3 answers the second one
+				if got := serve(s, keyPath, header...) - 15*time.Millisecond; got != want {
+					t.Errorf("a body of %d bytes took %v beside its latency, want %v (%q)", size, got, want, header)
+				}
+			}
+		})
+	}
+}
+
+// However many connections, a function's bytes beyond its burst take their time
+// over its bandwidth; each invocation may burst anew.
+func TestConnectionsShareTheFunctionsBandwidth(t *testing.T) {
+	const size, at, each = 1_000_000, 40, 10
+	s := stored(t, "none", 0, strings.Repeat("x", size))
+	read := func() time.Duration {
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for range at {
+			wg.Go(func() {
+				for range each {
+					serve(s, keyPath)
+				}
+			})
+		}
+		wg.Wait()
+		return time.Since(begin)
+	}
+	seconds := func(bytes, rate float64) time.Duration {
+		return time.Duration(bytes / rate * float64(time.Second))
+	}
+	const total = float64(size * at * each)
+	synctest.Test(t, func(t *testing.T) {
+		for k := range 2 {
+			s.Begin(k)
+			least := seconds(total-s3.BurstBudget, s3.Bandwidth)
+			if got := read(); got < least || got > least*11/10 {
+				t.Errorf("invocation %d: %.0f MB over %d connections took %v, want %v: what is beyond the burst at 75 MiB/s", k, total/1e6, at, got, least)
+			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s.Begin(2)
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for range 100 { // within the budget, and more than the burst's bandwidth at once
+			wg.Go(func() { serve(s, keyPath) })
+		}
+		wg.Wait()
+		least := seconds(100*size, s3.BurstBandwidth)
+		if got := time.Since(begin); (got - least).Abs() > least/10 {
+			t.Errorf("100 MB at once took %v, want %v: at the burst's 1.2 GiB/s", got, least)
+		}
+	})
+}
+
+// A client that leaves in the middle of a body takes nobody's time.
+func TestABodyEndsWithItsClient(t *testing.T) {
+	s := stored(t, "none", 0, strings.Repeat("x", 50_000_000))
+	synctest.Test(t, func(t *testing.T) {
+		s.Begin(1)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		begin := time.Now()
+		s.Handler().ServeHTTP(discard{http.Header{}}, httptest.NewRequest(http.MethodGet, keyPath, nil).WithContext(ctx))
+		if got := time.Since(begin); got != 100*time.Millisecond {
+			t.Errorf("it ended after %v, want 100ms", got)
+		}
+	})
+}
+
+// What was late is the machine's: neither the latency nor a body's bytes are.
+func TestABodysTimeIsNotTheMachines(t *testing.T) {
+	s := stored(t, "15ms", 0, strings.Repeat("x", 1_000_000))
+	synctest.Test(t, func(t *testing.T) {
+		s.Begin(1)
+		serve(s, keyPath)
+		if all, late := s.Waited(); all != 15*time.Millisecond || late != 0 {
+			t.Errorf("waited %v, %v of it late; want 15ms and none", all, late)
+		}
+	})
+}

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// What takes minutes is known to: 2,000 objects one after the other are 30 s a
+// call at 15 ms, and a small memory size takes long for what it computes.
+func TestWhatTakesMinutesIsKnownBefore(t *testing.T) {
+	num := 9
+	for _, test := range []struct {
+		objects, strategies string
+		power               []int
+		want                time.Duration
+	}{
+		{"2000x9KB", "sequential,pool", []int{1769, 3008}, 620 * time.Second},
+		{"2000x9KB", "pool", []int{128}, 83 * time.Second},
+		{"", "sequential", []int{1769}, 7500 * time.Millisecond},
+	} {
+		l := onThisMachine{Latency: "15ms", Function: "./handler", Objects: test.objects, Object: "../sample.json"}
+		l.Strategies, l.Power, l.Num = strings.Split(test.strategies, ","), test.power, &num
+		spec, _, err := l.describe()
+		if got := lasts(spec); err != nil || (got-test.want).Abs() > test.want/50 {
+			t.Errorf("%+v: lasts %v, %v", test, got, err)
+		}
+	}
+}
