@@ -1,0 +1,273 @@
+package plan_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/plan"
+)
+
+// example is the comparison that the README shows.
+func example(t *testing.T) *comparison.Comparison {
+	t.Helper()
+	f, err := os.Open("../example/results.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c, err := comparison.Read(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func planned(t *testing.T, c *comparison.Comparison, job plan.Job) *plan.Plan {
+	t.Helper()
+	p, err := plan.New(c, job)
+	if err != nil {
+		t.Fatalf("New(%+v): %v", job, err)
+	}
+	return p
+}
+
+func million() plan.Job { return plan.Job{Objects: 1_000_000, Prefixes: 1, ConcurrencyLimit: 1_000} }
+
+func TestTheSimulationOfAChildIsTheMeasuredCell(t *testing.T) {
+	c := example(t)
+	for _, memory := range []int{512, 1_024, 1_769, 3_008} {
+		s := simulated(t, c, "pool", 30, memory, 1_000, 1_000, 1)
+		took, _ := s.run()
+		want := comparison.Median(c.Variants[slices.IndexFunc(c.Variants, func(r comparison.Result) bool { return r.Strategy == "pool" })].Cell(memory).DurationsMS)
+		t.Logf("%d MB %v %v", memory, took, want)
+		if got := took.Seconds() * 1e3; math.Abs(got-want) > 0.1*want {
+			t.Errorf("a simulated child of pool (30) at %d MB takes %.0f ms, want %.0f as measured, within 10 %%", memory, got, want)
+		}
+	}
+}
+
+func TestTheReckonedTimeIsThatOfSimulatedChildren(t *testing.T) {
+	c := example(t)
+	p := planned(t, c, plan.Job{Objects: 100_000, Prefixes: 1, ConcurrencyLimit: 1_000})
+	curve := p.Curve()
+	for _, children := range []int{1, 2, 4, 8} {
+		i := slices.Index(curve.Children, children)
+		if i < 0 {
+			t.Fatalf("the curve has %v children, want %d among them", curve.Children, children)
+		}
+		took, slow := simulated(t, c, p.Strategy, p.Concurrency, p.Memory, p.Objects, p.Batch, children).run()
+		t.Logf("%d children: %.1f s, %.3f; want %.1f", children, took.Seconds(), slow, curve.Seconds[i])
+		if got, want := curve.Seconds[i], took.Seconds(); math.Abs(got-want) > 0.15*want {
+			t.Errorf("%d children: reckoned %.1f s, simulated %.1f, want them within 15 %%", children, got, want)
+		}
+	}
+}
+
+func TestAPlanIsNoStorm(t *testing.T) {
+	c := example(t)
+	for _, objects := range []int{10_000, 100_000, 1_000_000} {
+		p := planned(t, c, plan.Job{Objects: objects, Prefixes: 1, ConcurrencyLimit: 1_000})
+		took, slow := simulated(t, c, p.Strategy, p.Concurrency, p.Memory, p.Objects, p.Batch, p.Children).run()
+		t.Logf("%d %d children %v %v", objects, p.Children, took, slow)
+		if slow >= 0.01 {
+			t.Errorf("of the planned %d children for %d objects %.2f %% of the answers are SlowDown, want less than 1 %%", p.Children, objects, 100*slow)
+		}
+	}
+}
+
+func TestNoPlanPromisesMoreThanS3GivesAndASlowOneSaysWhy(t *testing.T) {
+	c := example(t)
+	for _, job := range []plan.Job{
+		million(),
+		{Objects: 1_000_000, Prefixes: 4, ConcurrencyLimit: 1_000},
+		{Objects: 1_000_000, Prefixes: 4, ConcurrencyLimit: 3},
+		{Objects: 50_000_000, Prefixes: 1, ConcurrencyLimit: 1_000},
+		{Objects: 1_000_000_000, Prefixes: 2_000, ConcurrencyLimit: 10_000},
+		{Objects: 1, Prefixes: 1, ConcurrencyLimit: 1},
+	} {
+		p := planned(t, c, job)
+		bound := float64(job.Objects) / float64(5_500*job.Prefixes)
+		if p.Seconds.Low < bound || p.Seconds.High < p.Seconds.Low {
+			t.Errorf("New(%+v) promises %.1f to %.1f s, want at least %.1f", job, p.Seconds.Low, p.Seconds.High, bound)
+		}
+		if p.Binds == "" {
+			t.Errorf("New(%+v) takes %.1f s and names no limit", job, p.Seconds.Low)
+		}
+		if p.Children > job.ConcurrencyLimit || p.Input.Children*min(job.Prefixes, job.ConcurrencyLimit) != p.Children {
+			t.Errorf("New(%+v) = %d children, %d an execution, want an execution a prefix and no more than the limit in all", job, p.Children, p.Input.Children)
+		}
+	}
+	if p := planned(t, c, million()); p.Seconds.Low > 200 {
+		t.Errorf("the example's million takes %.1f s at least, want it near S3's 182", p.Seconds.Low)
+	}
+}
+
+// of is a comparison of one cell: pool with that concurrency, that many reads
+// in so many ms.
+func of(concurrency, reads int, ms float64, memory, peakMB int) *comparison.Comparison {
+	c := comparison.New(comparison.Spec{Arch: "arm64", Region: "us-east-1", PowerValues: []int{memory}, Num: 1, Repeat: reads, TimeoutSec: 900,
+		Variants: []comparison.Variant{{Strategy: "pool", Concurrency: &concurrency}}}, time.Time{})
+	c.Variants[0].Cells = []comparison.Cell{{Power: memory, MaxMemoryMB: peakMB, DurationsMS: []float64{ms}, BilledMS: []int{int(math.Ceil(ms))}}}
+	return c
+}
+
+func TestEveryLimitThatBindsIsNamed(t *testing.T) {
+	for name, test := range map[string]struct {
+		c        *comparison.Comparison
+		job      plan.Job
+		batch    int
+		children int
+		binds    string
+	}{
+		"S3 gives 5,500 GETs a second":                {of(30, 1_000, 1_000, 512, 50), million(), 1_000, 5, "prefix GETs"},
+		"their burst, where reads are slow":           {of(100, 1_000, 100_000, 512, 50), plan.Job{Objects: 100_000, Prefixes: 1, ConcurrencyLimit: 1_000}, 1_000, 10, "prefix GETs"},
+		"the account's functions":                     {of(30, 1_000, 1_000, 512, 50), plan.Job{Objects: 1_000_000, Prefixes: 1, ConcurrencyLimit: 2}, 1_000, 2, "Lambda concurrency"},
+		"an account's functions over prefixes":        {of(30, 1_000, 1_000, 512, 50), plan.Job{Objects: 1_000_000, Prefixes: 4, ConcurrencyLimit: 11}, 1_000, 8, "Lambda concurrency"},
+		"fewer batches than children":                 {of(30, 1_000, 1_000, 512, 50), plan.Job{Objects: 1_500, Prefixes: 1, ConcurrencyLimit: 1_000}, 1_000, 2, "objects"},
+		"a child of 4 minutes":                        {of(10, 1_000, 500_000, 512, 50), million(), 480, 555, "prefix GETs, child duration"},
+		"the input of a child":                        {of(30, 5_000, 5_000, 512, 50), million(), 1_250, 5, "prefix GETs, batch input"},
+		"environments that would start after the end": {of(1, 1_000, 100_000, 512, 50), plan.Job{Objects: 400_000, Prefixes: 1, ConcurrencyLimit: 5_000}, 1_000, 400, "objects"},
+		"Lambda's ramp":                               {of(1, 20, 1_000, 512, 50), plan.Job{Objects: 4_000_000, Prefixes: 8, ConcurrencyLimit: 9_000}, 20, 2_096, "prefix GETs"},
+	} {
+		p := planned(t, test.c, test.job)
+		if p.Batch != test.batch || p.Children != test.children || p.Binds != test.binds {
+			t.Errorf("%s: New(%+v) = %d a child, %d children, %q binds; want %d, %d, %q", name, test.job, p.Batch, p.Children, p.Binds, test.batch, test.children, test.binds)
+		}
+	}
+}
+
+func TestMemoryBindsWhereTheBestCellHasNoneLeft(t *testing.T) {
+	c := example(t)
+	best := planned(t, c, million())
+	for i := range c.Variants {
+		for j := range c.Variants[i].Cells {
+			if cell := &c.Variants[i].Cells[j]; cell.Power <= best.Memory {
+				cell.MaxMemoryMB = cell.Power
+			}
+		}
+	}
+	p := planned(t, c, million())
+	if p.Memory <= best.Memory || !strings.Contains(p.Binds, "memory") {
+		t.Errorf("with %d MB full the plan takes %d MB and %q binds, want more memory and that it binds", best.Memory, p.Memory, p.Binds)
+	}
+}
+
+// One prefix costs what Amazon's price lists say: $0.40 of GETs, half a cent
+// of LISTs, cents of Lambda and Step Functions.
+func TestTheMillionCostsWhatThePriceListsSay(t *testing.T) {
+	d := planned(t, of(30, 1_000, 1_000, 512, 50), million()).Dollars
+	want := plan.Dollars{Get: 0.4, List: 0.005, Compute: 1_000 * 0.5 * 0.0000133334, Requests: 1_000 * 0.2e-6,
+		StepFunctions: 1_000 * (0.025e-3 + 1e-6 + 1*64./1024*0.00001667)}
+	want.Total = want.Get + want.List + want.Compute + want.Requests + want.StepFunctions
+	for _, line := range []struct {
+		name      string
+		got, want float64
+	}{{"get", d.Get, want.Get}, {"list", d.List, want.List}, {"compute", d.Compute, want.Compute}, {"requests", d.Requests, want.Requests},
+		{"stepFunctions", d.StepFunctions, want.StepFunctions}, {"total", d.Total, want.Total}} {
+		if math.Abs(line.got-line.want) > 1e-9 {
+			t.Errorf("dollars.%s = %.9f, want %.9f", line.name, line.got, line.want)
+		}
+	}
+}
+
+func TestTheAlternativesSayWhatTheyCostAndWhatTheyCannot(t *testing.T) {
+	p := planned(t, of(30, 1_000, 1_000, 512, 50), million())
+	find := func(p *plan.Plan, name string) plan.Alternative {
+		i := slices.IndexFunc(p.Alternatives, func(a plan.Alternative) bool { return a.Name == name })
+		if i < 0 {
+			t.Fatalf("alternatives = %v, want %s among them", p.Alternatives, name)
+		}
+		return p.Alternatives[i]
+	}
+	if one := find(p, "one function"); one.Seconds != nil {
+		t.Errorf("one function that reads 1,000 a second takes %.0f s for a million, want null: an invocation ends after 900 s", *one.Seconds)
+	}
+	fast := planned(t, of(30, 1_000, 200, 512, 50), million())
+	if one := find(fast, "one function"); one.Seconds == nil || *one.Seconds != 200 || *one.Dollars >= fast.Dollars.Total {
+		t.Errorf("one function that reads 5,000 a second = %v s, $%v, want 200 s for less than $%v", one.Seconds, one.Dollars, fast.Dollars.Total)
+	}
+	if lone := find(p, "one object a child"); *lone.Dollars < 26 || *lone.Dollars > 50 {
+		t.Errorf("one object a child costs $%.2f, want 26 to 50", *lone.Dollars)
+	}
+	if storm := find(p, "10,000 children"); *storm.Seconds < 181 || *storm.Dollars < 2*p.Dollars.Total {
+		t.Errorf("10,000 children take %.0f s and cost $%.2f, want no less than S3's 182 s, and dear", *storm.Seconds, *storm.Dollars)
+	}
+	// 9,000 children would share 5,500 GETs a second: a batch takes 1,636 s.
+	long := planned(t, of(30, 1_000, 1_000, 512, 50), plan.Job{Objects: 10_000_000, Prefixes: 1, ConcurrencyLimit: 9_000})
+	if storm := find(long, "10,000 children"); storm.Seconds != nil {
+		t.Errorf("9,000 children with 1,000 objects each = %.0f s, want null: they end after 5 minutes", *storm.Seconds)
+	}
+	if b := find(p, "S3 Batch Operations"); b.Seconds != nil || *b.Dollars < 1.8 || *b.Dollars > 2.5 {
+		t.Errorf("S3 Batch Operations = %v s, $%.2f, want an unknown time and about $2", b.Seconds, *b.Dollars)
+	}
+}
+
+func TestACellThatCannotBePlannedWithIsRefusedWithTheRemedy(t *testing.T) {
+	for name, c := range map[string]*comparison.Comparison{
+		"too few reads for their concurrency":     of(30, 299, 1_000, 512, 50),
+		"more reads a second than a prefix gives": of(30, 1_000, 180, 512, 50),
+		"full memory":           of(30, 1_000, 1_000, 512, 500),
+		"no child ends in time": of(1, 10, 9_000_000, 512, 50),
+	} {
+		p, err := plan.New(c, million())
+		if err == nil || !strings.Contains(err.Error(), "\nmeasure such cells: go run ./tune ") {
+			t.Errorf("%s: New = %+v, %v, want an error with a remedy", name, p, err)
+		}
+	}
+	c := of(30, 0, 1_000, 512, 50)
+	c.Run.Function = "./mine"
+	if _, err := plan.New(c, million()); err == nil || !strings.Contains(err.Error(), "./mine, whose reads are not known") {
+		t.Errorf("New of another function = %v, want an error", err)
+	}
+	for _, job := range []plan.Job{{0, 1, 1}, {1, 0, 1}, {1, 1, 0}, {10_000_000_001, 1, 1}} {
+		if _, err := plan.New(example(t), job); err == nil || !strings.Contains(err.Error(), "it must be from 1 to") {
+			t.Errorf("New(%+v) = %v, want what is allowed", job, err)
+		}
+	}
+}
+
+// What a failed cell died of is told where nothing else can be planned with.
+func TestTheCauseOfAFailedCellIsTold(t *testing.T) {
+	c := of(30, 1_000, 1_000, 512, 50)
+	c.Variants[0].Cells = []comparison.Cell{{Power: 512, Error: "invocation 1 of 7: AccessDenied"}}
+	if _, err := plan.New(c, million()); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+		t.Errorf("New = %v, want the cell's cause", err)
+	}
+}
+
+func TestTheJSONHasTheFieldsThatProgramsRead(t *testing.T) {
+	raw, err := json.Marshal(planned(t, example(t), million()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	var got struct {
+		Objects, Prefixes, Memory, Concurrency, Batch, Children *int
+		Strategy, Binds                                         *string
+		Seconds                                                 struct{ Low, High *float64 }
+		Dollars                                                 struct{ Get, List, Compute, Requests, StepFunctions, Total *float64 }
+		Alternatives                                            []struct {
+			Name             *string
+			Seconds, Dollars *float64
+		}
+		Input struct {
+			Prefix, Strategy                                         *string
+			Concurrency, Batch, Children, ToleratedFailurePercentage *int
+		}
+	}
+	if err := d.Decode(&got); err != nil {
+		t.Fatalf("the plan as JSON: %v\n%s", err, raw)
+	}
+	if got.Memory == nil || got.Seconds.High == nil || got.Dollars.StepFunctions == nil || len(got.Alternatives) != 4 ||
+		got.Input.Prefix == nil || got.Input.ToleratedFailurePercentage == nil || *got.Input.Batch != *got.Batch {
+		t.Errorf("the plan as JSON lacks fields: %s", raw)
+	}
+}
