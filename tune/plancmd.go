@@ -86,7 +86,7 @@ func (p *planning) Run(ctx context.Context, s *session) error {
 
 // mostBytes is the largest object that is measured for a plan: the local model
 // has no network bandwidth by memory size, which holds larger ones up.
-const mostBytes = 256_000
+const mostBytes = 100_000
 
 // bytes is what --size says, 0 where it is left out.
 func (p *planning) bytes() (int, error) {
@@ -131,12 +131,11 @@ func (p *planning) measure(ctx context.Context, s *session, bytes int) (_ *compa
 		return nil, err
 	}
 	l := onThisMachine{
-		selection: selection{Strategies: []string{"pool"}, Concurrency: &concurrencies{numbers: numbers{30, 60}},
-			Power: numbers{512, 1_024, 1_769}, Repeat: new(1_000)},
+		selection: selection{Strategies: []string{"pool"}, Concurrency: &concurrencies{numbers: numbers{30, 120}},
+			Power: numbers{512, 1_024, 2_304}, Num: new(4), Repeat: new(1_200)}, // ten reads for each of 120 in flight
 		Latency: "apg", Seed: 1, Object: "sample.json", Function: "./handler",
 	}
 	if bytes > 0 {
-		*l.Repeat = max(600, min(1_000, 16_000_000/bytes)) // ten for each of 60 in flight, at least
 		if l.Object, err = objectOf(bytes, l.Object, p.Dir); err != nil {
 			return nil, err
 		}

@@ -5,8 +5,8 @@ import (
 	"math"
 
 	"lambda-parallel-io/handler/event"
-	"lambda-parallel-io/tune/local/s3"
 	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/prose"
 )
 
 // Dollars are what a job costs at list price, line by line.
@@ -72,16 +72,17 @@ func (p *Plan) alternatives() []Alternative {
 // prefix after prefix, so it gets the GETs of one.
 func (p *Plan) single() Alternative {
 	a := Alternative{Name: "one function"}
-	seconds := up(float64(p.job.Objects) / min(p.one.rate(), s3.GetsPerSecond))
+	seconds := up(float64(p.job.Objects) * p.one.alone())
 	if p.job.Objects > event.MaxObjects || seconds > maxCallSec {
-		a.note = fmt.Sprintf("it would take %.0f s: an invocation lasts %d s at most, and lists %d objects", seconds, maxCallSec, event.MaxObjects)
+		a.note = fmt.Sprintf("%s s of at most %d, and %s objects of at most %s in a call",
+			prose.Thousands(seconds, 0), maxCallSec, prose.Thousands(p.job.Objects, 0), prose.Thousands(event.MaxObjects, 0))
 		return a
 	}
-	d := p.dollars(0, 0, p.one.compute*max(1, p.one.rate()/s3.GetsPerSecond))
+	d := p.dollars(0, 0, p.one.compute*p.one.alone()*p.one.rate())
 	d.Requests = powertuning.PricePerMillionRequests / 1e6
 	total := d.sum().Total
 	a.Seconds, a.Dollars = &seconds, &total
-	a.note = fmt.Sprintf("%s at %d MB", p.one.Label(), p.one.cell.Power)
+	a.note = fmt.Sprintf("%s at %s MB", p.one.Label(), prose.Thousands(p.one.cell.Power, 0))
 	return a
 }
 
@@ -91,19 +92,20 @@ func (p *Plan) lone() Alternative {
 		{int(share * p.granted() * p.child.lone), ""}, {p.job.ConcurrencyLimit, ""}, {p.executions * maxChildren, ""}})
 	seconds := up(float64(p.job.Objects) / min(float64(max(1, children))/p.child.lone, p.granted()))
 	d := p.dollars(p.job.Objects, p.child.lone, computeCost(p.run.Arch, p.Memory, p.child.lone))
-	return Alternative{"one object a child", &seconds, &d.Total, fmt.Sprintf("%d children at once", max(1, children))}
+	return Alternative{"one object a child", &seconds, &d.Total, fmt.Sprintf("%s at once", prose.Thousands(max(1, children), 0))}
 }
 
-// storm is the plan with Step Functions' default of 10,000 children at once.
+// storm is the plan with Step Functions' default of 10,000 children at once:
+// nearly all answers are 503 SlowDown, the function asks again until its
+// deadline, and Lambda bills the waiting.
 func (p *Plan) storm() Alternative {
 	batches := p.job.Prefixes * ceil(ceil(p.job.Objects, p.job.Prefixes), p.Batch)
 	children, _ := least(limits{{p.executions * maxChildren, ""}, {p.job.ConcurrencyLimit, ""}, {batches, ""}})
-	a := Alternative{Name: "10,000 children", note: fmt.Sprintf("%d run at once", children)}
-	asked := float64(children) * p.child.rate()
-	if asked > p.granted() {
-		a.note += fmt.Sprintf(" and ask for %.0f times what S3 gives: 503 SlowDown, and Lambda bills the waiting", asked/p.granted())
+	a := Alternative{Name: "10,000 children", note: prose.Thousands(children, 0) + " at once"}
+	if asked := float64(children) * p.child.rate(); asked > p.granted() {
+		a.note = fmt.Sprintf("a storm: %s at once ask for %s times what S3 gives", prose.Thousands(children, 0), prose.Thousands(asked/p.granted(), 0))
 		if float64(children)/p.granted()*float64(p.Batch) > expressEnds {
-			a.note += "; children end at their 5 minutes, unfinished"
+			a.note += "; none ends within its 5 minutes"
 			return a
 		}
 	}

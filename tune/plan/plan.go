@@ -88,7 +88,7 @@ type Plan struct {
 	run        comparison.Run
 	child      worker
 	executions int     // of the state machine at once: a prefix each
-	one        *worker // the fastest single function, where one can do the job
+	one        *worker // the fastest single function
 }
 
 // Seconds are the least that the job takes, and what it takes when the next
@@ -121,6 +121,9 @@ type worker struct {
 
 func (w worker) rate() float64 { return float64(w.reads) / w.seconds } // reads a second
 
+// alone is how long a read takes where nobody else reads the prefix.
+func (w worker) alone() float64 { return 1 / min(w.rate(), s3.GetsPerSecond) }
+
 // New plans the job with one of the comparison's cells: that with the least
 // dollars x seconds. Of those that are within a twentieth of it the one with
 // the fewest children is taken, as little as depends on how these start.
@@ -134,11 +137,14 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	var plans, roomy []*Plan
 	var one *worker
 	for _, w := range workers(c) {
-		if !w.Sequential() && (one == nil || w.rate() > one.rate()) {
+		if !w.Bounded() { // a whole batch would be asked for at once, and a million reads would fill any memory
+			continue
+		}
+		if one == nil || cmp.Or(cmp.Compare(one.alone(), w.alone()), cmp.Compare(one.compute, w.compute)) > 0 {
 			one = &w
 		}
 		p := &Plan{Objects: job.Objects, Prefixes: job.Prefixes, job: job, run: c.Run, child: w}
-		if !w.Bounded() || w.reads < readsInFlight**w.Concurrency || !p.fit() {
+		if w.reads < readsInFlight**w.Concurrency || !p.fit() {
 			continue
 		}
 		plans = append(plans, p)

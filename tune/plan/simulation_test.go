@@ -3,6 +3,7 @@ package plan_test
 import (
 	"container/heap"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/plan"
 )
 
 // simulation is a job in virtual time: children that read a batch after the
@@ -122,22 +124,18 @@ func (s *simulation) done(e event) {
 	}
 }
 
-// simulated is a job whose children are the cell's, as the comparison
-// measured it.
-func simulated(t *testing.T, c *comparison.Comparison, strategy string, concurrency, memory, objects, batch, children int) *simulation {
+// simulated is a plan's job with so many children, each like the cell that the
+// comparison measured: its reads take the processor for as long as its memory
+// size makes of their CPU time.
+func simulated(t *testing.T, c *comparison.Comparison, p *plan.Plan, children int) *simulation {
 	t.Helper()
-	for i := range c.Variants {
-		v := &c.Variants[i]
-		if cell := v.Cell(memory); v.Strategy == strategy && *v.Concurrency == concurrency && cell != nil {
-			latency, err := s3.ParseLatency(c.Run.Latency)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ms := cell.CPUShare.Used / cell.CPUShare.Target * comparison.Median(cell.DurationsMS) / float64(c.Run.Repeat)
-			return &simulation{objects: objects, batch: batch, children: children, concurrency: concurrency,
-				latency: latency, cpu: time.Duration(ms * 1e6)}
-		}
+	latency, err := s3.ParseLatency(c.Run.Latency)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("the comparison has no %s (%d) at %d MB", strategy, concurrency, memory)
-	return nil
+	i := slices.IndexFunc(c.Variants, func(r comparison.Result) bool { return r.Strategy == p.Strategy && *r.Concurrency == p.Concurrency })
+	cell := c.Variants[i].Cell(p.Memory)
+	ms := cell.CPUShare.Used / cell.CPUShare.Target * comparison.Median(cell.DurationsMS) / float64(c.Run.Repeat)
+	return &simulation{objects: p.Objects, batch: p.Batch, children: children, concurrency: p.Concurrency,
+		latency: latency, cpu: time.Duration(ms * 1e6)}
 }

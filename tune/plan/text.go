@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
-	"lambda-parallel-io/tune/local/s3"
 	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/prose"
 	"lambda-parallel-io/tune/report"
@@ -29,13 +29,13 @@ func (p *Plan) Settings() [][2]string {
 
 // reasons say in a sentence what a limit in Binds means.
 var reasons = map[string]string{
-	"prefix GETs":             "one child more would ask S3 for more than it gives, and be told SlowDown",
-	"Lambda concurrency":      "the account runs no more functions at once: ask AWS for more, or wait longer",
-	"Lambda ramp":             "Lambda starts 1,000 environments at once and 1,000 more every 10 s, and the job is over before",
+	"prefix GETs":             "one child more would ask for more than S3 gives",
+	"Lambda concurrency":      "the account runs no more functions at once; AWS raises that on request",
+	"Lambda ramp":             "of 1,000 environments, and 1,000 more every 10 s, more come too late",
 	"Step Functions children": "a map run has at most 10,000 children at once",
 	"objects":                 "there are no more batches than that",
 	"child duration":          "a child ends after 5 minutes, so its batch is planned for 4",
-	"batch input":             "Step Functions gives a child 256 KB, and keys are taken to have 100 bytes",
+	"batch input":             "a child's input is 256 KB; keys are taken to have 100 bytes",
 	"memory":                  "a smaller size would do, and has less than a tenth of it left",
 }
 
@@ -50,7 +50,7 @@ func (p *Plan) Text(w io.Writer) error {
 	if p.run.ObjectBytes > 0 {
 		each = fmt.Sprintf(" of %s KB", prose.Thousands(float64(p.run.ObjectBytes)/1e3, 1))
 	}
-	line("%s objects%s, prefixes: %d. By Step Functions %s, for %s\n", prose.Thousands(p.Objects, 0), each, p.Prefixes, p.Seconds, dollars(p.Dollars.Total))
+	line("%s objects%s, prefixes: %d. By Step Functions in %s, for %s\n", prose.Thousands(p.Objects, 0), each, p.Prefixes, p.Seconds, dollars(p.Dollars.Total))
 	row("memory", "%s MB", prose.Thousands(p.Memory, 0))
 	row("strategy", "%s: one function reads %s objects a second", p.child.Label(), prose.Thousands(p.child.rate(), 0))
 	row("objects a child", "%s, in %s s", prose.Thousands(p.Batch, 0), prose.Thousands(float64(p.Batch)/p.child.rate(), 1))
@@ -64,11 +64,15 @@ func (p *Plan) Text(w io.Writer) error {
 	for _, l := range []struct {
 		name    string
 		dollars float64
-	}{{"S3 GET", d.Get}, {"S3 LIST", d.List}, {"Lambda compute", d.Compute}, {"Lambda requests", d.Requests}, {"Step Functions", d.StepFunctions}} {
-		row(l.name, "%10s", dollars(l.dollars))
+		basis   string
+	}{
+		{"S3 GET", d.Get, "   list price"}, {"S3 LIST", d.List, "   list price"}, {"Lambda compute", d.Compute, "   measured time at list price"},
+		{"Lambda requests", d.Requests, "   list price"}, {"Step Functions", d.StepFunctions, "   list price; EXPRESS in 64 MB is assumed"}, {"total", d.Total, ""},
+	} {
+		line("%-16s %9s%s", l.name, dollars(l.dollars), l.basis)
 	}
 	b.WriteString("\n")
-	line("The same job              at least       costs")
+	line("%-20s %11s %9s", "The same job", "at least", "costs")
 	for _, a := range p.Alternatives {
 		seconds, cost := "not known", "-"
 		if a.Seconds != nil {
@@ -77,13 +81,16 @@ func (p *Plan) Text(w io.Writer) error {
 		if a.Dollars != nil {
 			cost = dollars(*a.Dollars)
 		}
-		line("  %-20s %11s %11s   %s", a.Name, seconds, cost, a.note)
+		line("%-20s %11s %9s   %s", a.Name, seconds, cost, a.note)
 	}
 	b.WriteString("\n")
-	line("Measured: what a function reads in a second, %s.", p.where())
+	line("Measured: what one function reads in a second, %s.", p.where())
 	line("List prices: AWS's of %s, %s, without free tier.", powertuning.PricesRegion, powertuning.PricesDate)
-	line("Assumed: the rate at which children start is not published; from one child to")
-	line("the next pass 0 to %g s. Listing keeps up. Objects are spread evenly.", pauseSec)
+	line("Assumed: the rate at which children start is not published; a child's place is")
+	line("empty for 0 to %g s until the next one reads. Listing keeps up with reading.", pauseSec)
+	if p.Prefixes > 1 {
+		line("Objects are spread evenly over the prefixes.")
+	}
 	b.WriteString("\n")
 	for _, s := range p.Settings() {
 		line("pulumi config set %s %s", s[0], s[1])
@@ -108,40 +115,38 @@ func (p *Plan) verdict() string {
 	if one.Seconds == nil {
 		return "One function cannot do it: " + one.note + "."
 	}
-	how := fmt.Sprintf("one function, %s, in %s s for %s", one.note, prose.Thousands(*one.Seconds, 1), dollars(*one.Dollars))
-	switch {
-	case *one.Seconds <= 1.05*p.Seconds.Low:
-		return "One function is enough: it does the job as fast.\n  " + how + "."
-	case *one.Seconds <= p.Seconds.High:
-		return "One function may do it as fast, without a state machine:\n  " + how + "."
-	default:
-		return "Several functions are faster than one:\n  " + how + "."
+	says := "One function is enough, without a state machine"
+	if *one.Seconds > p.Seconds.High {
+		says = "One function is slower"
+	} else if *one.Seconds > 1.05*p.Seconds.Low {
+		says = "One function may be as fast, without a state machine"
 	}
+	return fmt.Sprintf("%s: %s, %s s, %s.", says, one.note, prose.Thousands(*one.Seconds, 1), dollars(*one.Dollars))
 }
 
 func (p *Plan) where() string {
 	if p.run.AWS() {
 		return "on AWS"
 	}
-	return fmt.Sprintf("under the local model (S3 latency %s; %s GETs a second)", p.run.Latency, prose.Thousands(s3.GetsPerSecond, 0))
+	return fmt.Sprintf("under the local model (latency %s)", p.run.Latency)
 }
 
-// String is "in 198.7 to 365.8 s".
+// String is "199 to 366 s".
 func (s Seconds) String() string {
-	return fmt.Sprintf("in %s to %s s", prose.Thousands(s.Low, 1), prose.Thousands(s.High, 1))
+	return fmt.Sprintf("%s to %s s", prose.Thousands(math.Ceil(s.Low), 0), prose.Thousands(math.Ceil(s.High), 0))
 }
 
 func dollars(d float64) string {
-	if d > 0 && d < 0.01 {
-		return "$" + strconv.FormatFloat(d, 'f', 6, 64)
+	if d < 10 {
+		return "$" + strconv.FormatFloat(d, 'f', 4, 64)
 	}
 	return "$" + prose.Thousands(d, 2)
 }
 
 // Title is the plan in a line.
 func (p *Plan) Title() string {
-	return fmt.Sprintf("%s objects, %s at %s MB, %d children at once: %s, %s", prose.Thousands(p.Objects, 0), p.child.Label(),
-		prose.Thousands(p.Memory, 0), p.Children, p.Seconds, dollars(p.Dollars.Total))
+	return fmt.Sprintf("%s objects by %s at %s MB, %d children at once: %s", prose.Thousands(p.Objects, 0), p.child.Label(),
+		prose.Thousands(p.Memory, 0), p.Children, p.Seconds)
 }
 
 // Curve is what the job takes at least and costs with fewer children and with
@@ -149,7 +154,7 @@ func (p *Plan) Title() string {
 func (p *Plan) Curve() report.Curve {
 	c := report.Curve{Planned: p.Children}
 	batches := p.job.Prefixes * ceil(ceil(p.job.Objects, p.job.Prefixes), p.Batch)
-	for n := p.executions; n <= min(16*p.Children, batches); n *= 2 {
+	for n := p.executions; n <= min(64*p.Children, batches); n *= 2 {
 		c.Children = append(c.Children, n)
 	}
 	c.Children = append(c.Children, p.Children)

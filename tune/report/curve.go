@@ -20,14 +20,20 @@ type Curve struct {
 // of seconds and one of dollars, both against children.
 func WriteCurve(dir, name, title string, c Curve) error {
 	return write(dir, name, func(w io.Writer) error {
-		d := chart{Width: 2*figureWidth + 3*chartMargin, Answer: title, Top: 80, Figures: []*figure{
+		d := chart{Width: 2*figureWidth + 3*chartMargin, Answer: title, Figures: []*figure{
 			c.figure("time", "Seconds against children", "Seconds", "", " s", c.Seconds),
 			c.figure("cost", "Dollars against children", "Dollars", "$", "", c.Dollars),
 		}}
-		d.Lines = []textLine{{label{chartMargin, 37, title}, "answer"}}
-		for i, f := range d.Figures {
-			d.Lines = append(d.Lines, textLine{label{chartMargin + float64(i)*(figureWidth+chartMargin), 68, f.YTitle}, "heading"})
+		y := 14.0
+		for _, text := range breakText(title, d.Width-2*chartMargin, func(s string) float64 { return textWidth(s, 17*1.08) }) {
+			y += 23
+			d.Lines = append(d.Lines, textLine{label{chartMargin, y, text}, "answer"})
 		}
+		y += 32
+		for i, f := range d.Figures {
+			d.Lines = append(d.Lines, textLine{label{chartMargin + float64(i)*(figureWidth+chartMargin), y, f.YTitle}, "heading"})
+		}
+		d.Top = y + 8
 		d.Height = d.Top + d.Figures[0].Height + 12
 		return execute(w, "chart", d)
 	})
@@ -52,7 +58,7 @@ func (c Curve) figure(id, title, unit, before, after string, values []float64) *
 	for i, v := range values {
 		at := point{X: x.at(children[i]), Y: y.at(v)}
 		at.Marker = marker(0, at.X, at.Y)
-		at.Title = fmt.Sprintf("%d children: %s%s%s", c.Children[i], before, strconv.FormatFloat(v, 'g', 4, 64), after)
+		at.Title = fmt.Sprintf("%s%s%s with %d at once", before, strconv.FormatFloat(v, 'g', 4, 64), after, c.Children[i])
 		if c.Children[i] == c.Planned {
 			f.Ring = &at
 		}
