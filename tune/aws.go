@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
@@ -64,7 +66,12 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 		}
 		begin = a.takeUp
 	}
-	c, target, t, err := begin(ctx, s)
+	c, target, t, err := begin(ctx, s, stepfunctions.Target{
+		StateMachine: a.StateMachine,
+		Function:     a.FunctionARN,
+		Region:       a.Region, Profile: a.Profile, ExecutionTimeout: a.ExecutionTimeout,
+		Arch: a.Arch, Timeout: a.Timeout,
+	})
 	if err != nil {
 		return err
 	}
@@ -101,13 +108,8 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 
 // begin makes the comparison that the flags describe. There is no Tuner for a
 // plan alone, which needs no credentials.
-func (a *onAWS) begin(ctx context.Context, s *session) (*comparison.Comparison, stepfunctions.Target, *stepfunctions.Tuner, error) {
-	target, err := stepfunctions.Resolve(ctx, a.Stack, stepfunctions.Target{
-		StateMachine: a.StateMachine,
-		Function:     a.FunctionARN,
-		Region:       a.Region, Profile: a.Profile,
-		Arch: a.Arch, Timeout: a.Timeout, ExecutionTimeout: a.ExecutionTimeout,
-	})
+func (a *onAWS) begin(ctx context.Context, s *session, flags stepfunctions.Target) (*comparison.Comparison, stepfunctions.Target, *stepfunctions.Tuner, error) {
+	target, err := stepfunctions.Resolve(ctx, a.Stack, flags)
 	var t *stepfunctions.Tuner
 	if err == nil && !a.DryRun {
 		if err = free(a.Dir); err == nil {
@@ -135,10 +137,7 @@ func (a *onAWS) begin(ctx context.Context, s *session) (*comparison.Comparison, 
 	if len(a.Power) == 0 && len(target.PowerValues) > 0 && (spec.TuningInput == nil || len(spec.TuningInput.PowerValues) == 0) {
 		spec.PowerValues = target.PowerValues
 	}
-	p.ours, p.key = true, "sample.json"
-	if target.ObjectKey != "" {
-		p.key = target.ObjectKey
-	}
+	p.ours, p.key = true, cmp.Or(target.ObjectKey, "sample.json")
 	spec.StateMachine, spec.Function = target.StateMachine, target.Function
 	spec.Region = stepfunctions.RegionOf(target.Function) // prices are those of where the function runs
 	spec.ParallelInvocation = spec.ParallelInvocation || a.Parallel
@@ -149,8 +148,7 @@ func (a *onAWS) begin(ctx context.Context, s *session) (*comparison.Comparison, 
 }
 
 // takeUp reads the comparison that was cut off.
-func (a *onAWS) takeUp(ctx context.Context, _ *session) (*comparison.Comparison, stepfunctions.Target, *stepfunctions.Tuner, error) {
-	var target stepfunctions.Target
+func (a *onAWS) takeUp(ctx context.Context, _ *session, target stepfunctions.Target) (*comparison.Comparison, stepfunctions.Target, *stepfunctions.Tuner, error) {
 	name := filepath.Join(a.Resume, report.DataFile)
 	c, err := load(name)
 	if err != nil {
@@ -159,12 +157,8 @@ func (a *onAWS) takeUp(ctx context.Context, _ *session) (*comparison.Comparison,
 	if c.Mode != comparison.AWS {
 		return nil, target, nil, fmt.Errorf("--resume %s: it is not a comparison on AWS: a local one is made again from the start", name)
 	}
-	target, err = stepfunctions.Resolve(ctx, "", stepfunctions.Target{
-		StateMachine: c.Run.StateMachine,
-		Function:     c.Run.Function,
-		Region:       a.Region, Profile: a.Profile, ExecutionTimeout: a.ExecutionTimeout,
-	})
-	if err != nil {
+	target.StateMachine, target.Function = c.Run.StateMachine, c.Run.Function
+	if target, err = stepfunctions.Resolve(ctx, "", target); err != nil {
 		return nil, target, nil, fmt.Errorf("--resume %s: %w", name, err)
 	}
 	c.Run.Interrupted = false
@@ -179,21 +173,13 @@ func (a *onAWS) takeUp(ctx context.Context, _ *session) (*comparison.Comparison,
 // again is the command that takes the comparison up, with the flags of this
 // one that go with it.
 func (a *onAWS) again(k *kong.Context) string {
-	command := "go run ./tune aws --resume " + quoted(a.Dir)
+	command := "go run ./tune aws --resume " + shellescape.Quote(a.Dir)
 	for _, p := range k.Path {
 		if f := p.Flag; f != nil && f.Name != "resume" && slices.Contains(besideResume, f.Name) && !f.IsBool() {
-			command += fmt.Sprintf(" --%s %s", f.Name, quoted(fmt.Sprint(k.FlagValue(f))))
+			command += fmt.Sprintf(" --%s %s", f.Name, shellescape.Quote(fmt.Sprint(k.FlagValue(f))))
 		}
 	}
 	return command
-}
-
-// quoted is a word as a shell takes it.
-func quoted(s string) string {
-	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:") == "" && s != "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // confirm asks once. Without a terminal nobody can answer: the run is refused.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -141,16 +142,8 @@ func bounded() (names []string) {
 type numbers []int
 
 func (n *numbers) UnmarshalText(raw []byte) error {
-	*n = nil
-	for _, field := range strings.FieldsFunc(string(raw), func(r rune) bool { return r == ',' || r == ' ' }) {
-		i, err := strconv.Atoi(field)
-		if err != nil {
-			return fmt.Errorf("%q: each must be a whole number", field)
-		}
-		*n = append(*n, i)
-	}
-	if len(*n) == 0 {
-		return errors.New("it is empty: it must be a list of whole numbers, such as 512,1024")
+	if err := json.Unmarshal(fmt.Appendf(nil, "[%s]", raw), (*[]int)(n)); err != nil || len(*n) == 0 {
+		return fmt.Errorf("%.40q: it must be a list of whole numbers, such as 512,1024", raw)
 	}
 	return nil
 }

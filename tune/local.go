@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,9 +57,6 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) (err error) {
 	if err := free(l.Dir); err != nil {
 		return err
 	}
-	if err := writable(l.Dir); err != nil {
-		return err // before the time that it takes to build the function
-	}
 	o := local.Options{Object: l.Object, Env: l.Env}
 	if l.Verbose {
 		o.Verbose, o.Output = log.New(s.stderr, "", 0), s.stderr
@@ -84,15 +81,12 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 	if err != nil {
 		return spec, p, err
 	}
-	region := ""
+	spec.Region = "us-east-1"
 	if in := spec.TuningInput; in != nil {
 		if fields := in.Unsupported(); len(fields) > 0 {
 			return spec, p, fmt.Errorf("--input %s: a local run does not do %s: remove it, or compare on AWS (go run ./tune aws)", l.Input, strings.Join(fields, ", "))
 		}
-		region = stepfunctions.RegionOf(in.LambdaARN)
-	}
-	if spec.Region = region; region == "" {
-		spec.Region = "us-east-1"
+		spec.Region = cmp.Or(stepfunctions.RegionOf(in.LambdaARN), spec.Region)
 	}
 	spec.TuningInput = nil // what a local run does of it is in the spec
 	latency, err := s3.ParseLatency(l.Latency)
@@ -119,10 +113,8 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 	}
 	if p.ours {
 		var records []json.RawMessage
-		if json.Unmarshal(bytes.TrimSpace(object), &records) == nil {
-			spec.Records = len(records)
-		}
-		spec.ObjectBytes = len(object)
+		_ = json.Unmarshal(object, &records) // what is no array has none
+		spec.ObjectBytes, spec.Records = len(object), len(records)
 	}
 	return spec, p, nil
 }
@@ -130,10 +122,10 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 // keyOf is the key under which S3 holds a file: its path below the working
 // directory, else its name.
 func keyOf(file string) string {
-	if filepath.IsLocal(file) {
-		return filepath.ToSlash(filepath.Clean(file))
+	if !filepath.IsLocal(file) {
+		file = filepath.Base(file)
 	}
-	return filepath.Base(file)
+	return filepath.ToSlash(filepath.Clean(file))
 }
 
 // same reports whether two paths name one place.

@@ -18,7 +18,6 @@ import (
 
 // The exit codes. A run that a signal ended exits with 128 + its number.
 const (
-	exitFine        = 0
 	exitFailed      = 1 // a cell failed, or the run did
 	exitUsage       = 2
 	exitCredentials = 4
@@ -57,10 +56,7 @@ func (e usageError) Unwrap() error { return e.err }
 type interrupted struct{ signal syscall.Signal }
 
 func (i interrupted) Error() string {
-	if i.signal == syscall.SIGTERM {
-		return "terminated"
-	}
-	return "interrupted"
+	return map[syscall.Signal]string{syscall.SIGINT: "interrupted", syscall.SIGTERM: "terminated"}[i.signal]
 }
 
 // interruptible returns a context that the first Ctrl-C or SIGTERM ends. The
@@ -88,20 +84,19 @@ func exitCode(err error, stderr io.Writer) int {
 	var sig interrupted
 	switch {
 	case err == nil:
-		return exitFine
+		return 0
 	case errors.Is(err, errCells):
 		return exitFailed
+	}
+	fmt.Fprintf(stderr, "tune: %v\n", err)
+	switch {
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "tune: %v\n      go run ./tune%s -h explains the flags\n", err, usage.command)
+		fmt.Fprintf(stderr, "      go run ./tune%s -h explains the flags\n", usage.command)
 		return exitUsage
 	case errors.As(err, &sig):
-		fmt.Fprintf(stderr, "tune: %v\n", err)
 		return 128 + int(sig.signal)
 	case stepfunctions.IsCredentials(err):
-		fmt.Fprintf(stderr, "tune: %v\n", err)
 		return exitCredentials
-	default:
-		fmt.Fprintf(stderr, "tune: %v\n", err)
-		return exitFailed
 	}
+	return exitFailed
 }

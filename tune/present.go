@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"time"
+
+	"al.essio.dev/pkg/shellescape"
+	"github.com/cli/browser"
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/report"
@@ -34,10 +35,10 @@ func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Co
 	if err := writable(p.Dir); err != nil {
 		return err
 	}
-	bar := newProgress(s.stderr)
+	show, end := newProgress(s.stderr)
 	var saving error
 	err := tune(ctx, c, func(news comparison.Progress) error {
-		bar.show(news)
+		show(news)
 		if news.Changed {
 			c.Recommend()
 			c.Predict()
@@ -45,7 +46,7 @@ func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Co
 		}
 		return saving // a result that is lost is not worth measuring
 	})
-	bar.end()
+	end()
 	c.Run.Interrupted = err != nil && saving == nil
 	return p.present(ctx, s, c, err)
 }
@@ -72,16 +73,10 @@ func (p *presentation) present(ctx context.Context, s *session, c *comparison.Co
 	if err == nil && p.Open && cause == nil {
 		err = open(ctx, page)
 	}
-	switch {
-	case cause != nil:
-		return errors.Join(cause, err)
-	case err != nil:
-		return err
-	case c.Any((*comparison.Result).Failed):
+	if err = errors.Join(cause, err); err == nil && c.Any((*comparison.Result).Failed) {
 		return errCells
-	default:
-		return nil
 	}
+	return err
 }
 
 // free refuses a folder that holds a comparison on AWS which can be taken up:
@@ -91,7 +86,7 @@ func free(dir string) error {
 	if c, err := load(filepath.Join(dir, report.DataFile)); err != nil || !c.Unfinished() {
 		return nil
 	}
-	return usageError{err: fmt.Errorf("%s holds a comparison on AWS that is not finished: go run ./tune aws --resume %s takes it up,\nand -o DIR writes this one to another folder", dir, quoted(dir))}
+	return usageError{err: fmt.Errorf("%s holds a comparison on AWS that is not finished: go run ./tune aws --resume %s takes it up,\nand -o DIR writes this one to another folder", dir, shellescape.Quote(dir))}
 }
 
 // writable finds out before anything is measured that nothing can be saved.
@@ -112,25 +107,17 @@ func open(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("--open: %w", err)
 	}
-	name := "xdg-open"
-	if runtime.GOOS == "darwin" {
-		name = "open"
-	}
 	// Without a desktop's session it may run the browser itself, and end with
 	// that: only a failure at once is one to tell of.
-	cmd := exec.Command(name, path)
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("--open: %w", err)
-	}
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	go func() { ended <- browser.OpenURL(path) }()
 	select {
-	case err := <-ended:
-		if err != nil {
-			return fmt.Errorf("--open: %s %s: %w", name, path, err)
-		}
+	case err = <-ended:
 	case <-time.After(2 * time.Second):
 	case <-ctx.Done():
+	}
+	if err != nil {
+		return fmt.Errorf("--open: showing %s: %w", path, err)
 	}
 	return nil
 }

@@ -12,44 +12,27 @@ import (
 	"lambda-parallel-io/tune/comparison"
 )
 
-// progress tells how far a comparison is: a bar on a terminal, a line for
-// each finished cell elsewhere.
-type progress struct {
-	w   io.Writer
-	bar *progressbar.ProgressBar // nil where w is no terminal, or before the first news
-	tty bool
-}
-
-func newProgress(w io.Writer) *progress {
-	f, ok := w.(*os.File)
-	return &progress{w: w, tty: ok && term.IsTerminal(int(f.Fd()))}
-}
-
-func (p *progress) show(news comparison.Progress) {
-	if !p.tty {
-		if news.Finished != "" {
-			fmt.Fprintf(p.w, "%d/%d  %s\n", news.Done, news.Total, news.Finished)
-		}
-		return
+// newProgress tells how far a comparison is: by a bar on a terminal, of which
+// end leaves nothing behind, and elsewhere by a line for each finished cell.
+func newProgress(w io.Writer) (show func(comparison.Progress), end func()) {
+	if f, ok := w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		return func(news comparison.Progress) {
+			if news.Finished != "" {
+				fmt.Fprintf(w, "%d/%d  %s\n", news.Done, news.Total, news.Finished)
+			}
+		}, func() {}
 	}
-	if p.bar == nil {
-		p.bar = progressbar.NewOptions(news.Total,
-			progressbar.OptionSetWriter(p.w),
-			progressbar.OptionSetWidth(20),
-			progressbar.OptionSetPredictTime(true),
-			progressbar.OptionSetElapsedTime(false),
-			progressbar.OptionThrottle(50*time.Millisecond),
-			progressbar.OptionClearOnFinish(),
-		)
-	}
-	p.bar.ChangeMax(news.Total)
-	_ = p.bar.Set(news.Done) // fails only beyond the maximum
-	p.bar.Describe(fmt.Sprintf("%2d/%d %-26s", news.Done, news.Total, news.Now))
-}
-
-// end leaves nothing of the bar behind.
-func (p *progress) end() {
-	if p.bar != nil {
-		_ = p.bar.Clear()
-	}
+	bar := progressbar.NewOptions(1,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetWidth(20),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionThrottle(50*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
+	return func(news comparison.Progress) {
+		bar.ChangeMax(news.Total)
+		_ = bar.Set(news.Done) // fails only beyond the maximum
+		bar.Describe(fmt.Sprintf("%2d/%d %-26s", news.Done, news.Total, news.Now))
+	}, func() { _ = bar.Clear() }
 }

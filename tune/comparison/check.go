@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -43,30 +44,29 @@ func (c *Comparison) Validate() error {
 		}
 	}
 	for _, p := range c.Predictions {
-		if !slices.Contains(c.Run.PowerValues, p.Power) || len(c.Predictions) > maxSizes {
-			return fmt.Errorf("prediction of %d MB: there must be one at most of each of the run's power values", p.Power)
-		}
-		if err := cmp.Or(within("concurrency", p.Concurrency, 1, event.MaxConcurrency), within("cpu_ms_per_read", p.CPUPerRead, 0, maxMS)); err != nil {
+		if err := cmp.Or(
+			unless(slices.Contains(c.Run.PowerValues, p.Power) && len(c.Predictions) <= maxSizes,
+				"power", "must be one of the run's, and stand once"),
+			within("concurrency", p.Concurrency, 1, event.MaxConcurrency),
+			within("cpu_ms_per_read", p.CPUPerRead, 0, maxMS),
+		); err != nil {
 			return fmt.Errorf("prediction of %d MB: %w", p.Power, err)
 		}
 	}
-	if c.Recommendation == nil {
-		return nil
-	}
-	if _, cell := c.Recommended(); cell == nil || cell.Error != "" {
+	if _, cell := c.Recommended(); c.Recommendation != nil && (cell == nil || cell.Error != "") {
 		return errors.New("the recommendation names no cell that was measured")
 	}
-	return within("length of the rule", len(c.Recommendation.Rule), 0, maxText)
+	return within("length of the rule", len(cmp.Or(c.Recommendation, &Recommendation{}).Rule), 0, maxText)
 }
 
 func (c *Comparison) checkResult(r *Result) error {
+	// An execution's ARN ends up in commands for a shell.
+	name, ours := strings.CutPrefix(r.Execution, strings.Replace(c.Run.StateMachine, ":stateMachine:", ":execution:", 1)+":")
 	if err := cmp.Or(
-		within("length of the execution", len(r.Execution), 0, maxText),
 		within("length of the error", len(r.Error), 0, maxText),
+		unless(r.Execution == "" || ours && executionName.MatchString(name),
+			"execution", "%.200q is none of the state machine %s", r.Execution, c.Run.StateMachine),
 	); err != nil {
-		return err
-	}
-	if err := c.checkExecution(r.Execution); err != nil {
 		return err
 	}
 	last := 0
@@ -80,36 +80,20 @@ func (c *Comparison) checkResult(r *Result) error {
 			return fmt.Errorf("cell of %d MB: %w", cell.Power, err)
 		}
 	}
-	if r.Tuning == nil {
-		return nil
-	}
-	if err := cmp.Or(within("number of stats", len(r.Tuning.Stats), 0, maxSizes),
-		within("length of the visualization", len(r.Tuning.StateMachine.Visualization), 0, maxText)); err != nil {
-		return err
-	}
-	for _, s := range r.Tuning.Stats {
+	tuning := cmp.Or(r.Tuning, &powertuning.Output{})
+	for _, s := range tuning.Stats {
 		if err := cmp.Or(within("value", s.Value, 1, powertuning.MaxPower),
 			within("averageDuration", s.AverageDuration, 0, maxMS), within("averagePrice", s.AveragePrice, 0, maxDollars)); err != nil {
 			return fmt.Errorf("stats: %w", err)
 		}
 	}
-	return nil
+	return cmp.Or(within("number of stats", len(tuning.Stats), 0, maxSizes),
+		within("length of the visualization", len(tuning.StateMachine.Visualization), 0, maxText))
 }
 
-// checkExecution refuses an execution of anything but the run's state machine:
-// its ARN ends up in commands for a shell.
-func (c *Comparison) checkExecution(arn string) error {
-	if arn == "" {
-		return nil
-	}
-	name, ours := strings.CutPrefix(arn, strings.Replace(c.Run.StateMachine, ":stateMachine:", ":execution:", 1)+":")
-	if !ours || name == "" || strings.ContainsFunc(name, func(r rune) bool {
-		return !strings.ContainsRune("-_", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
-	}) {
-		return fmt.Errorf("the execution %.200q is none of the state machine %s", arn, c.Run.StateMachine)
-	}
-	return nil
-}
+// executionName is what Step Functions allows.
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+var executionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 func (c *Cell) check() error {
 	if len(c.DurationsMS) != len(c.BilledMS) || len(c.DurationsMS) > MaxNum {
@@ -120,13 +104,7 @@ func (c *Cell) check() error {
 			return err
 		}
 	}
-	share, warm := CPUShare{}, WarmUp{}
-	if c.CPUShare != nil {
-		share = *c.CPUShare
-	}
-	if c.WarmUp != nil {
-		warm = *c.WarmUp
-	}
+	share, warm := cmp.Or(c.CPUShare, &CPUShare{}), cmp.Or(c.WarmUp, &WarmUp{})
 	return cmp.Or(
 		within("average_ms", c.AverageMS, 0, maxMS),
 		within("average_cost", c.AverageCost, 0, maxDollars),

@@ -115,7 +115,9 @@ func (c *Comparison) Add(variants ...Variant) {
 }
 
 // Label is how people are told of the recommended variant.
-func (r Recommendation) Label() string { return label(r.Strategy, r.Concurrency) }
+func (r Recommendation) Label() string {
+	return Variant{Strategy: r.Strategy, Concurrency: r.Concurrency}.Label()
+}
 
 // Cell returns the variant's cell at power, or nil where it was not begun.
 func (r *Result) Cell(power int) *Cell {
@@ -150,12 +152,7 @@ func (c *Comparison) Unfinished() bool {
 
 // Any reports whether is holds for any variant.
 func (c *Comparison) Any(is func(*Result) bool) bool {
-	for i := range c.Variants {
-		if is(&c.Variants[i]) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Variants, func(r Result) bool { return is(&r) })
 }
 
 // Measured returns how many cells were begun, and how many there are.

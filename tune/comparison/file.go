@@ -9,12 +9,9 @@ import (
 
 // Write writes results.json.
 func (c *Comparison) Write(w io.Writer) error {
-	data, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encoding the comparison: %w", err)
-	}
-	_, err = w.Write(append(data, '\n'))
-	return err
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(c)
 }
 
 // maxBytes is more than any comparison takes that [Comparison.Validate]
@@ -48,7 +45,10 @@ func decode(data []byte) (*Comparison, error) {
 		Schema *int `json:"schema"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
-		return nil, describe(err)
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok { // it has its position in a field alone
+			err = fmt.Errorf("not valid JSON at byte %d: %w", syntax.Offset, err)
+		}
+		return nil, err
 	}
 	if head.Schema == nil {
 		return nil, errors.New("no schema: this is not a results.json of this tool")
@@ -56,39 +56,15 @@ func decode(data []byte) (*Comparison, error) {
 	if *head.Schema != Schema {
 		return nil, fmt.Errorf("schema %d: this version reads schema %d", *head.Schema, Schema)
 	}
+	// One spelling of payloads and responses, so that what shows them shows the
+	// same however the file was indented.
+	data, _ = json.Marshal(json.RawMessage(data)) // which is valid
 	var c Comparison
 	if err := json.Unmarshal(data, &c); err != nil {
-		return nil, describe(err)
+		return nil, err
 	}
-	for i := range c.Variants {
-		v := &c.Variants[i]
-		if err := canonical(&v.Payload); err != nil {
-			return nil, err
-		}
-		for j := range v.Cells {
-			if r := &v.Cells[j].Response; len(*r) > 0 {
-				if err := canonical(r); err != nil {
-					return nil, err
-				}
-			}
-		}
-		c.Run.Variants = append(c.Run.Variants, v.Variant)
+	for _, r := range c.Variants {
+		c.Run.Variants = append(c.Run.Variants, r.Variant)
 	}
 	return &c, nil
-}
-
-// canonical gives raw JSON the spelling that it has in a results.json, so that
-// what shows it shows the same when it is read from there.
-func canonical(raw *json.RawMessage) (err error) {
-	*raw, err = json.Marshal(*raw)
-	return err
-}
-
-// describe puts a position to a syntax error, which has it in a field alone.
-func describe(err error) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return fmt.Errorf("not valid JSON at byte %d: %w", syntax.Offset, err)
-	}
-	return err
 }

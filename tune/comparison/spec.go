@@ -103,40 +103,30 @@ func (s Spec) Validate() error {
 	if s.AWS() {
 		least = powertuning.MinNum // Power Tuning does not take less
 	}
-	goal := s.Goal()
 	if err := cmp.Or(
 		s.checkSizes(),
 		within("num", s.Num, least, MaxNum),
 		within("repeat", s.Repeat, 0, event.MaxRepeat),
-		s.checkTimeout(),
+		unless(s.TimeoutSec >= 1 && s.TimeoutSec <= maxTimeoutSec, "timeout", "%gs: it must be from 1s to %ds", s.TimeoutSec, maxTimeoutSec),
+		unless(s.Arch == powertuning.ARM64 || s.Arch == powertuning.X8664,
+			"arch", "%.40q: it must be %s or %s", s.Arch, powertuning.ARM64, powertuning.X8664),
 		within("object_bytes", s.ObjectBytes, 0, 1<<40),
 		within("records", s.Records, 0, 1<<40),
 		within("latency_mean_ms", s.LatencyMeanMS, 0, maxMS),
 		within("sleepBetweenRunsMs", s.SleepBetweenRunsMS, 0, maxMS),
-		within("balancedWeight", goal.BalancedWeight, 0, 1),
-		within("discardTopBottom", goal.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),
+		within("balancedWeight", s.BalancedWeight, 0, 1),
+		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),
 		within("length of the names", len(s.Region)+len(s.ObjectKey)+len(s.Function)+len(s.TuningStrategy)+len(s.Latency)+len(s.StateMachine), 0, maxText),
 	); err != nil {
 		return err
 	}
-	if s.Arch != powertuning.ARM64 && s.Arch != powertuning.X8664 {
-		return &FieldError{"arch", fmt.Sprintf("%.40q: it must be %s or %s", s.Arch, powertuning.ARM64, powertuning.X8664)}
-	}
 	if n := len(s.Variants); n > maxVariants || n*len(s.PowerValues) > maxCells {
 		return fmt.Errorf("%d variants x %d sizes: there can be %d variants and %d cells", n, len(s.PowerValues), maxVariants, maxCells)
 	}
-	if n := s.Num * len(s.PowerValues) * len(s.Variants); n > maxInvocations {
-		return &FieldError{"num", fmt.Sprintf("%d: with %d sizes and %d variants these are %d invocations, and there can be %d",
-			s.Num, len(s.PowerValues), len(s.Variants), n, maxInvocations)}
-	}
-	return s.checkVariants()
-}
-
-func (s Spec) checkTimeout() error {
-	if s.TimeoutSec >= 1 && s.TimeoutSec <= maxTimeoutSec {
-		return nil
-	}
-	return &FieldError{"timeout", fmt.Sprintf("%gs: it must be from 1s to %ds", s.TimeoutSec, maxTimeoutSec)}
+	n := s.Num * len(s.PowerValues) * len(s.Variants)
+	return cmp.Or(s.checkVariants(), unless(n <= maxInvocations,
+		"num", "%d: with %d sizes and %d variants these are %d invocations, and there can be %d",
+		s.Num, len(s.PowerValues), len(s.Variants), n, maxInvocations))
 }
 
 func (s Spec) checkSizes() error {
@@ -144,17 +134,14 @@ func (s Spec) checkSizes() error {
 		return &FieldError{"power", fmt.Sprintf("has %d sizes: there must be 1 to %d", n, maxSizes)}
 	}
 	for i, mb := range s.PowerValues {
-		if err := within("power", mb, powertuning.MinPower, powertuning.MaxPower); err != nil {
+		if err := cmp.Or(
+			within("power", mb, powertuning.MinPower, powertuning.MaxPower),
+			unless(!slices.Contains(s.PowerValues[:i], mb), "power", "%d stands twice", mb),
+		); err != nil {
 			return err
 		}
-		if slices.Contains(s.PowerValues[:i], mb) {
-			return &FieldError{"power", fmt.Sprintf("%d stands twice", mb)}
-		}
 	}
-	if !slices.IsSorted(s.PowerValues) {
-		return &FieldError{"power", fmt.Sprintf("%d: it must be in ascending order", s.PowerValues)}
-	}
-	return nil
+	return unless(slices.IsSorted(s.PowerValues), "power", "%d: it must be in ascending order", s.PowerValues)
 }
 
 func (s Spec) checkVariants() error {
@@ -164,25 +151,28 @@ func (s Spec) checkVariants() error {
 	}
 	all, seen := 0, map[string]bool{}
 	for _, v := range s.Variants {
-		if n := len(v.Strategy); n < 1 || n > maxText {
-			return &FieldError{"strategies", fmt.Sprintf("has a name of %d bytes: it must be 1 to %d long", n, maxText)}
+		label, name, size, n := v.Label(), len(v.Strategy), len(v.Payload), *cmp.Or(v.Concurrency, new(1))
+		if err := cmp.Or(
+			unless(name >= 1 && name <= maxText, "strategies", "has a name of %d bytes: it must be 1 to %d long", name, maxText),
+			unless(n >= 1 && n <= 1<<20, "concurrency", "%d: it must be a whole number from 1 to %d", n, event.MaxConcurrency),
+			unless(size <= most, "payload", "of %s has %d bytes: %s takes %d at most", label, size, where, most),
+			unless(!seen[label], "strategies", "%s stands twice", label),
+		); err != nil {
+			return err
 		}
-		if v.Concurrency != nil && (*v.Concurrency < 1 || *v.Concurrency > 1<<20) {
-			return &FieldError{"concurrency", fmt.Sprintf("%d: it must be a whole number from 1 to %d", *v.Concurrency, event.MaxConcurrency)}
-		}
-		if n := len(v.Payload); n > most {
-			return &FieldError{"payload", fmt.Sprintf("of %s has %d bytes: %s takes %d at most", v.Label(), n, where, most)}
-		}
-		if seen[v.Label()] {
-			return &FieldError{"strategies", v.Label() + " stands twice"}
-		}
-		seen[v.Label()] = true
-		all += len(v.Payload)
+		seen[label] = true
+		all += size
 	}
-	if all > maxPayloads {
-		return &FieldError{"payload", fmt.Sprintf("has %d bytes over all variants: there can be %d, so compare fewer variants at once", all, maxPayloads)}
+	return unless(all <= maxPayloads, "payload",
+		"has %d bytes over all variants: there can be %d, so compare fewer variants at once", all, maxPayloads)
+}
+
+// unless returns a [*FieldError] where what must hold of a field does not.
+func unless(holds bool, field, problem string, args ...any) error {
+	if holds {
+		return nil
 	}
-	return nil
+	return &FieldError{field, fmt.Sprintf(problem, args...)}
 }
 
 func within[N int | float64](name string, got, least, most N) error {
@@ -197,13 +187,11 @@ func within[N int | float64](name string, got, least, most N) error {
 }
 
 // Label is how people are told of a variant: "pool (30)", "sequential".
-func (v Variant) Label() string { return label(v.Strategy, v.Concurrency) }
-
-func label(strategy string, concurrency *int) string {
-	if s, _ := strategies.ByName(strategy); concurrency == nil || s.Sequential {
-		return strategy
+func (v Variant) Label() string {
+	if !v.Bounded() {
+		return v.Strategy
 	}
-	return fmt.Sprintf("%s (%d)", strategy, *concurrency)
+	return fmt.Sprintf("%s (%d)", v.Strategy, *v.Concurrency)
 }
 
 // Bounded reports whether concurrency bounds the variant.
@@ -212,6 +200,6 @@ func (v Variant) Bounded() bool { return v.Concurrency != nil && !v.Sequential()
 // Sequential reports whether the variant reads one object after the other:
 // the measure of what concurrency gains.
 func (v Variant) Sequential() bool {
-	s, err := strategies.ByName(v.Strategy)
-	return err == nil && s.Sequential
+	s, _ := strategies.ByName(v.Strategy) // another function's is not sequential
+	return s.Sequential
 }

@@ -46,10 +46,7 @@ func Median[N int | float64](values []N) float64 {
 	}
 	sorted := slices.Sorted(slices.Values(values))
 	middle := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return float64(sorted[middle])
-	}
-	return (float64(sorted[middle-1]) + float64(sorted[middle])) / 2
+	return (float64(sorted[len(sorted)-1-middle]) + float64(sorted[middle])) / 2 // of an odd number they are one
 }
 
 // CostPerMillion returns what a million invocations cost that are billed for
@@ -76,16 +73,15 @@ func (c *Comparison) GETCostPerMillion() float64 {
 func (c *Comparison) Recommend() {
 	c.Recommendation = nil
 	least := math.Inf(1)
-	for i := range c.Variants {
-		v := &c.Variants[i]
-		for j := range v.Cells {
-			s, ok := c.Summarize(&v.Cells[j])
-			if product := s.CostPerMillion * s.DurationMS; ok && !v.Cells[j].Capped && product < least {
+	for _, v := range c.Variants {
+		for _, cell := range v.Cells {
+			s, ok := c.Summarize(&cell)
+			if product := s.CostPerMillion * s.DurationMS; ok && !cell.Capped && product < least {
 				least = product
 				c.Recommendation = &Recommendation{
 					Strategy:    v.Strategy,
 					Concurrency: v.Concurrency,
-					Power:       v.Cells[j].Power,
+					Power:       cell.Power,
 					Rule:        "least (compute + request cost) x " + c.Statistic() + " duration",
 				}
 			}
@@ -96,22 +92,10 @@ func (c *Comparison) Recommend() {
 // Recommended returns the variant and the cell that Recommendation names, or
 // nil twice where it names none.
 func (c *Comparison) Recommended() (*Result, *Cell) {
-	r := c.Recommendation
-	if r == nil {
-		return nil, nil
-	}
 	for i := range c.Variants {
-		v := &c.Variants[i]
-		if v.Strategy != r.Strategy || !equal(v.Concurrency, r.Concurrency) {
-			continue
-		}
-		if cell := v.Cell(r.Power); cell != nil {
-			return v, cell
+		if v := &c.Variants[i]; c.Recommendation != nil && v.Label() == c.Recommendation.Label() {
+			return v, v.Cell(c.Recommendation.Power)
 		}
 	}
 	return nil, nil
-}
-
-func equal(a, b *int) bool {
-	return a == b || a != nil && b != nil && *a == *b
 }

@@ -57,10 +57,7 @@ type Goal struct {
 // no trimming with onlyColdStarts.
 func (in Input) Goal() Goal {
 	share := func(given *float64, absent, most float64) float64 {
-		if given != nil {
-			return min(max(*given, 0), most)
-		}
-		return absent
+		return min(max(*cmp.Or(given, &absent), 0), most)
 	}
 	g := Goal{
 		Strategy:         cmp.Or(in.Strategy, DefaultStrategy),
@@ -144,14 +141,12 @@ func analyze(goal Goal, region string, all []summary) (Output, error) {
 	best := kept[0]
 
 	var lambdaCost float64
+	var stats []Stat
 	for _, s := range kept {
 		lambdaCost += s.totalCost
+		stats = append(stats, s.Stat)
 	}
-	slices.SortStableFunc(kept, func(a, b summary) int { return a.Value - b.Value })
-	stats := make([]Stat, len(kept))
-	for i, s := range kept {
-		stats[i] = s.Stat
-	}
+	slices.SortStableFunc(stats, func(a, b Stat) int { return a.Value - b.Value })
 	return Output{
 		Power:    best.Value,
 		Cost:     best.AveragePrice,

@@ -87,13 +87,32 @@ func ParseInput(raw []byte) (in Input, err error) {
 	return in, nil
 }
 
+// check says whether a power value stands twice, and whether the tool will get
+// from the weights to num invocations, of which each payload needs one at
+// least.
 func (in Input) check() error {
 	for i, mb := range in.PowerValues {
 		if slices.Contains(in.PowerValues[:i], mb) {
 			return fmt.Errorf("powerValues: %d stands twice", mb)
 		}
 	}
-	return in.checkWeights()
+	list, ok := in.weighted()
+	if !ok {
+		return nil
+	}
+	weights, total := make([]float64, len(list)), 0.0
+	for i, w := range list {
+		if json.Unmarshal(w.Weight, &weights[i]) != nil || weights[i] < 0 {
+			return fmt.Errorf("payload: weight must be a number above 0, got %s", shorten(w.Weight))
+		}
+		total += weights[i]
+	}
+	least := slices.Min(weights)
+	if in.Num > 0 && math.Floor(least*float64(in.Num)/total) < 1 { // 0: the caller knows num, or the tool will refuse it
+		return fmt.Errorf("payload: weight %g of %g in all gives less than one of num = %d invocations: num must be at least %.0f, or the weight greater",
+			least, total, in.Num, math.Ceil(total/least))
+	}
+	return nil
 }
 
 const functionARNForm = "arn:aws:lambda:REGION:ACCOUNT:function:NAME, without version or alias"
@@ -187,28 +206,6 @@ func (in Input) weighted() ([]weighting, bool) {
 		return nil, false
 	}
 	return list, !slices.ContainsFunc(list, func(w weighting) bool { return !truthy(w.Payload) || !truthy(w.Weight) })
-}
-
-// checkWeights says whether the tool will get from the weights to num
-// invocations, of which each payload needs one at least.
-func (in Input) checkWeights() error {
-	list, ok := in.weighted()
-	if !ok {
-		return nil
-	}
-	weights, total := make([]float64, len(list)), 0.0
-	for i, w := range list {
-		if json.Unmarshal(w.Weight, &weights[i]) != nil || weights[i] < 0 {
-			return fmt.Errorf("payload: weight must be a number above 0, got %s", shorten(w.Weight))
-		}
-		total += weights[i]
-	}
-	least := slices.Min(weights)
-	if in.Num > 0 && math.Floor(least*float64(in.Num)/total) < 1 { // 0: the caller knows num, or the tool will refuse it
-		return fmt.Errorf("payload: weight %g of %g in all gives less than one of num = %d invocations: num must be at least %.0f, or the weight greater",
-			least, total, in.Num, math.Ceil(total/least))
-	}
-	return nil
 }
 
 // truthy is JavaScript's idea of a JSON value that counts as given.

@@ -12,21 +12,20 @@ import (
 // terminal or turns the direction of writing. Lines are joined by "; ", other
 // white space becomes a space, and what is cut off is replaced by "…".
 func OneLine(s string, most int) string {
-	var runes []rune
-	for i, line := range strings.Split(strings.TrimSpace(s), "\n") {
-		words := strings.FieldsFunc(line, unicode.IsSpace)
-		if i > 0 && len(words) > 0 {
-			runes = append(runes, ';', ' ')
+	var lines []string
+	for line := range strings.Lines(s) {
+		if words := strings.Fields(line); len(words) > 0 {
+			lines = append(lines, strings.Join(words, " "))
 		}
-		for _, r := range strings.Join(words, " ") {
-			if !unicode.IsPrint(r) {
-				r = unicode.ReplacementChar
-			}
-			runes = append(runes, r)
+	}
+	runes := []rune(strings.Join(lines, "; "))
+	for i, r := range runes {
+		if !unicode.IsPrint(r) {
+			runes[i] = unicode.ReplacementChar
 		}
-		if len(runes) > most {
-			return string(runes[:most-1]) + "…"
-		}
+	}
+	if len(runes) > most {
+		return string(runes[:most-1]) + "…"
 	}
 	return string(runes)
 }
@@ -34,14 +33,10 @@ func OneLine(s string, most int) string {
 // Thousands writes a number with so many decimals and with commas: 1,769.
 func Thousands[N int | int64 | float64](n N, decimals int) string {
 	s := strconv.FormatFloat(float64(n), 'f', decimals, 64)
-	whole, fraction, _ := strings.Cut(s, ".")
-	for i := len(whole) - 3; i > 0; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
+	for i := strings.Index(s+".", ".") - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
 	}
-	if fraction != "" {
-		whole += "." + fraction
-	}
-	return whole
+	return s
 }
 
 // List joins names as a sentence does: "a, b and c".

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log"
@@ -37,7 +38,6 @@ type Function struct {
 	mu   sync.Mutex // guards proc against the Runtime API's goroutines
 	proc *process
 
-	closed   sync.Once
 	began    bool          // a process has been started before: INIT is no longer apart
 	deadline time.Time     // of the last invocation
 	control  time.Duration // processor time of the throttles of processes that have gone
@@ -45,25 +45,18 @@ type Function struct {
 
 // New makes the environment. The process starts with the first invocation.
 func New(cfg Config) (*Function, error) {
-	f := &Function{cfg: cfg, tail: &tail{next: cfg.Log}}
-	api, err := startRuntimeAPI(f.freeze, cfg.Errors)
-	if err != nil {
-		return nil, err
-	}
-	f.api = api
-	return f, nil
+	f := &Function{cfg: cfg, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}
+	var err error
+	f.api, err = startRuntimeAPI(f.freeze, cfg.Errors)
+	return f, err
 }
 
 // Close kills the process and what it has started, and ends the Runtime API.
 // Closing again does nothing.
 func (f *Function) Close() error {
-	var err error
-	f.closed.Do(func() {
-		f.end()
-		f.Kill()
-		err = f.api.close()
-	})
-	return err
+	f.end()
+	f.Kill()
+	return f.api.close()
 }
 
 // Kill kills the process and what it has started, also what has left its group,
@@ -84,9 +77,6 @@ func (f *Function) mark() string { return "AWS_LAMBDA_RUNTIME_API=" + f.api.addr
 // Control returns the processor time that the throttle has cost so far, of
 // processes that have gone.
 func (f *Function) Control() time.Duration { return f.control }
-
-// account is the number that AWS's own examples use.
-const account = "123456789012"
 
 // environment returns Lambda's variables, and none of this process's own: a
 // function must not see the caller's account. Source: AWS Lambda Developer
@@ -128,24 +118,18 @@ func (f *Function) freeze() {
 	}
 }
 
-// start starts a process in the last one's place, unthrottled for its INIT.
-func (f *Function) start() error {
-	f.end()
-	f.api.forget()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	p, err := startProcess(f.cfg.Path, f.environment(), f.cfg.MemoryMB, f.tail)
-	f.proc = p
-	f.began = true
-	return err
-}
-
-// end kills the process, if there is one.
+// end kills the process and its group, stopped or not, if there is one, and
+// returns when they have gone.
 func (f *Function) end() {
 	if f.proc == nil {
 		return
 	}
-	f.proc.kill()
+	select {
+	case <-f.proc.gone:
+	default:
+		_ = unix.Kill(-f.proc.pid, unix.SIGKILL)
+		<-f.proc.gone
+	}
 	f.control += f.proc.control
 	f.mu.Lock()
 	f.proc = nil

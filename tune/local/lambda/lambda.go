@@ -12,6 +12,7 @@ package lambda
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"lambda-parallel-io/tune/comparison"
@@ -70,6 +71,8 @@ type Invocation struct {
 	Children bool          // the function has started processes of its own, which nothing here holds back
 
 	Log []byte // the last 4 KB of what the process has printed
+
+	begin time.Time // of Duration; zero as long as nothing counts
 }
 
 // Report is the line that Lambda would log for the invocation.
@@ -95,15 +98,12 @@ func (inv *Invocation) bill() {
 
 // FunctionError is an invocation's failure in Lambda's own words.
 type FunctionError struct {
-	Type    string // errorType
-	Message string // errorMessage
+	Type    string `json:"errorType"`
+	Message string `json:"errorMessage"`
 }
 
 func (e *FunctionError) Error() string {
-	if e.Type == "" {
-		return e.Message
-	}
-	return e.Type + ": " + e.Message
+	return strings.TrimPrefix(e.Type+": "+e.Message, ": ")
 }
 
 // exited says how a process ended before it answered.

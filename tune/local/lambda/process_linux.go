@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -91,22 +92,10 @@ func (p *process) wait(cmd *exec.Cmd) {
 	for unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 	_ = unix.Kill(-p.pid, unix.SIGKILL)
-	p.state = cmd.Wait()
-	if errors.Is(p.state, exec.ErrWaitDelay) {
+	if p.state = cmd.Wait(); errors.Is(p.state, exec.ErrWaitDelay) {
 		p.state = nil
 	}
 	close(p.throttle.gone)
-}
-
-// kill ends the process and its group, stopped or not, and returns when they
-// have gone.
-func (p *process) kill() {
-	select {
-	case <-p.gone:
-	default:
-		_ = unix.Kill(-p.pid, unix.SIGKILL)
-		<-p.gone
-	}
 }
 
 // usage is what a process has used so far; nothing once it has gone.
@@ -114,6 +103,7 @@ type usage struct {
 	cpu      time.Duration
 	runDelay time.Duration // its threads' time ready to run and without a processor, summed
 	children uint          // page faults of children that it has waited for: it changes when one has ended
+	peakMB   int           // its highest resident memory so far
 }
 
 // usage reads the delay of each thread: the process's own schedstat is its
@@ -129,38 +119,26 @@ func (p *process) usage() usage {
 	}
 	if self, err := procfs.NewProc(p.pid); err == nil {
 		stat, _ := self.Stat()
-		u.children = stat.CMinFlt
+		status, _ := self.NewStatus()
+		u.children, u.peakMB = stat.CMinFlt, megabytes(int64(status.VmHWM))
 	}
 	return u
-}
-
-// peakMB returns the process's highest resident memory so far, 0 once it has
-// gone.
-func (p *process) peakMB() int {
-	self, err := procfs.NewProc(p.pid)
-	if err != nil {
-		return 0
-	}
-	status, _ := self.NewStatus()
-	return megabytes(int64(status.VmHWM))
 }
 
 // hasChildren reports whether another process runs that is a child of this one
 // or in its group.
 func (p *process) hasChildren() bool {
 	all, _ := procfs.AllProcs()
-	for _, other := range all {
-		if s, err := other.Stat(); err == nil && s.PID != p.pid && (s.PPID == p.pid || s.PGRP == p.pid) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(all, func(other procfs.Proc) bool {
+		s, err := other.Stat()
+		return err == nil && s.PID != p.pid && (s.PPID == p.pid || s.PGRP == p.pid)
+	})
 }
 
 // tail keeps the last 4 KB of what a process prints, which is what Lambda's
 // LogType=Tail returns, and passes all of it on.
 type tail struct {
-	next io.Writer // may be nil
+	next io.Writer
 
 	mu   sync.Mutex
 	last []byte
@@ -173,11 +151,9 @@ const tailSize = 4 << 10
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.next != nil {
-		_, _ = t.next.Write(p)
-	}
-	t.last = append(t.last, p[max(0, len(p)-tailSize):]...)
-	t.last = append(t.last[:0], t.last[max(0, len(t.last)-tailSize):]...)
+	_, _ = t.next.Write(p)
+	t.last = append(t.last, p...)
+	t.last = t.last[max(0, len(t.last)-tailSize):]
 	return len(p), nil
 }
 

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // The headers of the Runtime API, as aws-lambda-go's runtime_api_client reads
@@ -31,7 +34,7 @@ const (
 type runtimeAPI struct {
 	http   *http.Server
 	addr   string
-	served chan error
+	served errgroup.Group
 
 	idle    func()              // called when a process asks for the next event
 	polled  chan *poll          // then sent
@@ -73,7 +76,6 @@ func startRuntimeAPI(idle func(), logs *log.Logger) (*runtimeAPI, error) {
 	}
 	api := &runtimeAPI{
 		addr:    ln.Addr().String(),
-		served:  make(chan error, 1),
 		idle:    idle,
 		polled:  make(chan *poll),
 		initErr: make(chan *FunctionError, 1),
@@ -84,13 +86,13 @@ func startRuntimeAPI(idle func(), logs *log.Logger) (*runtimeAPI, error) {
 	mux.HandleFunc("POST "+apiPrefix+"invocation/{id}/error", api.error)
 	mux.HandleFunc("POST "+apiPrefix+"init/error", api.initError)
 	api.http = &http.Server{Handler: mux, ErrorLog: logs, ReadHeaderTimeout: time.Minute}
-	go func() { api.served <- api.http.Serve(ln) }()
+	api.served.Go(func() error { return api.http.Serve(ln) })
 	return api, nil
 }
 
 func (api *runtimeAPI) close() error {
 	err := api.http.Close()
-	if served := <-api.served; !errors.Is(served, http.ErrServerClosed) {
+	if served := api.served.Wait(); !errors.Is(served, http.ErrServerClosed) {
 		return errors.Join(err, fmt.Errorf("serving the local Lambda Runtime API: %w", served))
 	}
 	return err
@@ -98,7 +100,7 @@ func (api *runtimeAPI) close() error {
 
 func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 	if api.current.Load() != nil {
-		refuse(w, http.StatusForbidden, "InvalidStateTransition", "the last invocation has not been answered")
+		reply(w, http.StatusForbidden, &FunctionError{"InvalidStateTransition", "the last invocation has not been answered"})
 		return
 	}
 	p := &poll{r.Context(), time.Now(), make(chan *event)}
@@ -136,7 +138,7 @@ func (api *runtimeAPI) forget() {
 func (api *runtimeAPI) take(w http.ResponseWriter, r *http.Request) *event {
 	e := api.current.Load()
 	if e == nil || e.id != r.PathValue("id") || !api.current.CompareAndSwap(e, nil) {
-		refuse(w, http.StatusBadRequest, "InvalidRequestID", "there is no such invocation, or it has been answered")
+		reply(w, http.StatusBadRequest, &FunctionError{"InvalidRequestID", "there is no such invocation, or it has been answered"})
 		return nil
 	}
 	return e
@@ -148,34 +150,35 @@ func (api *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse+1))
-	at := time.Now()
+	a, status := answer{at: time.Now()}, http.StatusAccepted
 	switch {
 	case err != nil:
-		e.answers <- answer{at: at, err: &FunctionError{"Runtime.TruncatedResponse", fmt.Sprintf("the response broke off: %v", err)}}
-		refuse(w, http.StatusBadRequest, "Runtime.TruncatedResponse", "the response broke off")
+		status = http.StatusBadRequest
+		a.err = &FunctionError{"Runtime.TruncatedResponse", fmt.Sprintf("the response broke off: %v", err)}
 	case len(body) > maxResponse:
-		message := fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", maxResponse)
-		e.answers <- answer{at: at, err: &FunctionError{"Function.ResponseSizeTooLarge", message}}
-		refuse(w, http.StatusRequestEntityTooLarge, "Function.ResponseSizeTooLarge", message)
+		status = http.StatusRequestEntityTooLarge
+		a.err = &FunctionError{"Function.ResponseSizeTooLarge",
+			fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", maxResponse)}
 	default:
-		e.answers <- answer{at: at, payload: body}
-		accept(w)
+		a.payload = body
 	}
+	e.answers <- a
+	reply(w, status, a.err)
 }
 
 func (api *runtimeAPI) error(w http.ResponseWriter, r *http.Request) {
 	if e := api.take(w, r); e != nil {
 		e.answers <- answer{at: time.Now(), err: readError(r)}
-		accept(w)
+		reply(w, http.StatusAccepted, nil)
 	}
 }
 
 func (api *runtimeAPI) initError(w http.ResponseWriter, r *http.Request) {
 	select {
 	case api.initErr <- readError(r):
-		accept(w)
+		reply(w, http.StatusAccepted, nil)
 	default:
-		refuse(w, http.StatusForbidden, "InvalidStateTransition", "an INIT error has been reported already")
+		reply(w, http.StatusForbidden, &FunctionError{"InvalidStateTransition", "an INIT error has been reported already"})
 	}
 }
 
@@ -183,26 +186,20 @@ func (api *runtimeAPI) initError(w http.ResponseWriter, r *http.Request) {
 // message as it is.
 func readError(r *http.Request) *FunctionError {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse))
-	var e struct {
-		Message string `json:"errorMessage"`
-		Type    string `json:"errorType"`
-	}
+	var e FunctionError
 	if err != nil || json.Unmarshal(body, &e) != nil || e.Message == "" {
 		e.Message = string(body)
 	}
-	if e.Type == "" {
-		e.Type = r.Header.Get(headerErrorType)
+	e.Type = cmp.Or(e.Type, r.Header.Get(headerErrorType))
+	return &e
+}
+
+// reply tells a process what is wrong with its request, nil for nothing.
+func reply(w http.ResponseWriter, status int, wrong *FunctionError) {
+	body := []byte(`{"status":"OK"}`)
+	if wrong != nil {
+		body, _ = json.Marshal(wrong)
 	}
-	return &FunctionError{e.Type, e.Message}
-}
-
-func accept(w http.ResponseWriter) {
-	w.WriteHeader(http.StatusAccepted)
-	_, _ = io.WriteString(w, `{"status":"OK"}`)
-}
-
-func refuse(w http.ResponseWriter, status int, kind, message string) {
-	body, _ := json.Marshal(map[string]string{"errorType": kind, "errorMessage": message})
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
