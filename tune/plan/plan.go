@@ -1,8 +1,7 @@
 // Package plan says how Step Functions' Distributed Map should read very many
-// objects with this project's function: which memory size and strategy, how
-// many objects a child and how many children at once, and what that takes and
-// costs. It reckons from what a comparison has measured, and scales no
-// measurement to another size of object or other work.
+// objects with this project's function, what that takes, and what it costs. It
+// reckons from what a comparison has measured, and scales no measurement to
+// another size of object or other work.
 package plan
 
 import (
@@ -10,63 +9,52 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/s3"
-	"lambda-parallel-io/tune/prose"
 )
 
-// The limits that a plan keeps. The names are those in [Plan.Binds].
+// What a plan keeps to. The platform's limits are those of AWS's
+// documentation of Step Functions' and Lambda's quotas.
 const (
-	// share of a prefix's GETs is what children may ask for together: measured
-	// rates scatter by as much as is left.
-	share = 0.95
-	// maxBurst is the share of a job's reads that may meet SlowDown while all
-	// children begin at once.
-	maxBurst = 0.005
+	share         = 0.95  // of a prefix's GETs: measured rates scatter by the rest
+	burstShare    = 0.005 // of the reads, that may meet SlowDown where all children begin at once
+	memoryShare   = 0.9   // of a size, that the measured peak may fill
+	readsInFlight = 10    // a shorter invocation shows its beginning and its end
 
-	maxChildren     = 10_000 // of one map run at once
-	maxChildSec     = 240    // of the 5 minutes that an EXPRESS execution may last
-	environments    = 1_000  // that Lambda starts at once, and then in every
-	environmentsSec = 10     // seconds
-	memoryShare     = 0.9    // of a size, that the measured peak may fill
+	maxChildren     = 10_000 // of a map run at once
+	childSec        = 240    // of the 300 that an EXPRESS child may last
+	environments    = 1_000  // that Lambda starts at once, and again in every
+	environmentsSec = 10.    // seconds
 
-	// maxInput is how many bytes of Items the deployment gives a child: of the
-	// 256 KiB, as many as an answer can name again. An item is a key, whose
-	// length is assumed, and {"Key", "Size", "StorageClass"} around it.
-	maxInput  = 200_000
-	keyBytes  = 100
-	itemBytes = 60
+	// An item is a key, whose length is assumed, and the {"Key", "Size",
+	// "StorageClass"} around it. Of a child's 256 KiB the deployment gives
+	// items as many bytes as an answer can name again.
+	itemBytes  = 100 + 60
+	itemsBytes = 200_000
 
-	// readsInFlight is how many reads a measured invocation has to have done
-	// for each that is in flight at once: a shorter one shows its beginning and
-	// its end.
-	readsInFlight = 10
-
-	// pauseSec is the longest that a child's place is taken to stay empty until
-	// the next one reads. AWS does not publish the rate at which children start:
-	// the shortest is taken to be 0.
+	// pauseSec is the longest that a child's place is taken to stay empty. AWS
+	// does not publish the rate at which children start.
 	pauseSec = 0.5
 )
 
 // Job is what is to be planned.
 type Job struct {
 	Objects          int // 1 to 10,000,000,000, spread evenly over the prefixes
-	Prefixes         int // 1 to 10,000, each of which S3 grants 5,500 GETs a second
-	ConcurrencyLimit int // of the account's Lambda functions in the region, 1 to 1,000,000
+	Prefixes         int // 1 to 10,000, each with GETs of its own
+	ConcurrencyLimit int // of the account's Lambda functions, 1 to 1,000,000
 }
 
-// Validate says which flag's value is not allowed.
+// Validate says which value is not allowed, by its flag.
 func (j Job) Validate() error {
-	for _, f := range []struct {
-		name      string
-		got, most int
-	}{{"objects", j.Objects, 10_000_000_000}, {"prefixes", j.Prefixes, 10_000}, {"concurrency-limit", j.ConcurrencyLimit, 1_000_000}} {
-		if f.got < 1 || f.got > f.most {
-			return fmt.Errorf("--%s %d: it must be from 1 to %d", f.name, f.got, f.most)
+	within := func(flag string, n, most int) (err error) {
+		if n < 1 || n > most {
+			err = fmt.Errorf("--%s %d: it must be from 1 to %d", flag, n, most)
 		}
+		return err
 	}
-	return nil
+	return cmp.Or(within("objects", j.Objects, 1e10), within("prefixes", j.Prefixes, 1e4), within("concurrency-limit", j.ConcurrencyLimit, 1e6))
 }
 
 // Plan is how the job should be done. Its JSON is for programs.
@@ -87,208 +75,155 @@ type Plan struct {
 	job        Job
 	run        comparison.Run
 	child      worker
-	executions int     // of the state machine at once: a prefix each
-	one        *worker // the fastest single function
+	executions int // of the state machine at once: one a prefix
+	batches    int
 }
 
-// Seconds are the least that the job takes, and what it takes when the next
-// child always starts as late as is assumed.
+// Seconds are the least that the job takes, and what it takes where every
+// child starts as late as is assumed.
 type Seconds struct {
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
 }
 
-// Input starts the state machine of the deployment.
+// Input starts an execution of the deployed state machine.
 type Input struct {
 	Prefix                     string `json:"prefix"` // "" is all that the deployment may read
 	Strategy                   string `json:"strategy"`
 	Concurrency                int    `json:"concurrency"`
 	Batch                      int    `json:"batch"`
-	Children                   int    `json:"children"` // of one execution
+	Children                   int    `json:"children"` // of this execution
 	ToleratedFailurePercentage int    `json:"toleratedFailurePercentage"`
 }
 
-// worker is a cell of the comparison at work: one invocation after the other,
-// each as it was measured.
+// worker is a function that does nothing but what a cell has measured.
 type worker struct {
 	comparison.Variant
-	cell    *comparison.Cell
-	reads   int     // an invocation
-	seconds float64 // of an invocation
+	power   int
+	rate    float64 // reads a second
 	compute float64 // dollars a read
-	lone    float64 // seconds of an invocation that reads one object
 }
 
-func (w worker) rate() float64 { return float64(w.reads) / w.seconds } // reads a second
-
 // alone is how long a read takes where nobody else reads the prefix.
-func (w worker) alone() float64 { return 1 / min(w.rate(), s3.GetsPerSecond) }
+func (w worker) alone() float64 { return 1 / min(w.rate, s3.GetsPerSecond) }
 
-// New plans the job with one of the comparison's cells: that with the least
-// dollars x seconds. Of those that are within a twentieth of it the one with
-// the fewest children is taken, as little as depends on how these start.
+// New plans the job with the cell of the comparison that makes the least of
+// dollars x seconds, or with one within a twentieth of that: the fewer
+// children, the less depends on how they start.
 func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	if err := job.Validate(); err != nil {
 		return nil, err
 	}
-	if c.Run.Repeat == 0 {
-		return nil, fmt.Errorf("the comparison is of %s, whose reads are not known: compare this project's function", c.Run.Function)
-	}
 	var plans, roomy []*Plan
-	var one *worker
-	for _, w := range workers(c) {
-		if !w.Bounded() { // a whole batch would be asked for at once, and a million reads would fill any memory
-			continue
-		}
-		if one == nil || cmp.Or(cmp.Compare(one.alone(), w.alone()), cmp.Compare(one.compute, w.compute)) > 0 {
-			one = &w
-		}
-		p := &Plan{Objects: job.Objects, Prefixes: job.Prefixes, job: job, run: c.Run, child: w}
-		if w.reads < readsInFlight**w.Concurrency || !p.fit() {
-			continue
-		}
-		plans = append(plans, p)
-		if float64(w.cell.MaxMemoryMB) <= memoryShare*float64(w.cell.Power) {
-			roomy = append(roomy, p)
+	var workers []worker
+	for _, v := range c.Variants {
+		for _, cell := range v.Cells {
+			s, ok := c.Summarize(&cell)
+			if !ok || cell.Capped || c.Run.Repeat == 0 || !v.Bounded() { // unbounded, a million reads would fill any memory
+				continue
+			}
+			reads := float64(c.Run.Repeat)
+			w := worker{v.Variant, cell.Power, 1e3 * reads / s.DurationMS, computeCost(c, cell.Power, s.BilledMS/1e3) / reads}
+			workers = append(workers, w)
+			p := &Plan{Objects: job.Objects, Prefixes: job.Prefixes, job: job, run: c.Run, child: w}
+			if c.Run.Repeat < readsInFlight**v.Concurrency || !p.fit(c) {
+				continue
+			}
+			plans = append(plans, p)
+			if float64(cell.MaxMemoryMB) <= memoryShare*float64(cell.Power) {
+				roomy = append(roomy, p)
+			}
 		}
 	}
 	if len(roomy) == 0 {
-		err := fmt.Errorf("no cell of the comparison can be planned with: it must be of a strategy that a concurrency bounds, "+
-			"of an invocation with %d reads for each in flight (here --repeat is %d), read at most %.0f objects a second, "+
-			"and leave a tenth of its memory free\nmeasure such cells: go run ./tune --strategies pool --concurrency 30,60 --power 512,1024,1769 --repeat 1000",
+		return nil, fmt.Errorf("the comparison has no cell to plan with: it takes one of this project's function and of a strategy that a concurrency bounds, "+
+			"with %d reads for each in flight (--repeat is %d), not above %.0f objects a second, and with a tenth of its memory free\n"+
+			"measure such cells: go run ./tune --strategies pool --power 512,1024,2304 --repeat 1000",
 			readsInFlight, c.Run.Repeat, share*s3.GetsPerSecond)
-		for _, r := range c.Variants {
-			for _, cell := range r.Cells {
-				if cell.Error != "" {
-					return nil, fmt.Errorf("%s at %d MB: %s\n%w", r.Label(), cell.Power, prose.OneLine(cell.Error, 400), err)
-				}
-			}
-		}
-		return nil, err
 	}
 	p := best(roomy)
 	if p != best(plans) {
 		p.Binds += ", memory"
 	}
-	p.one = one
-	p.Alternatives = p.alternatives()
+	p.Alternatives = p.alternatives(c, slices.MinFunc(workers, func(a, b worker) int {
+		return cmp.Or(cmp.Compare(a.alone(), b.alone()), cmp.Compare(a.compute, b.compute))
+	}))
 	return p, nil
 }
 
-// workers are the cells that were measured, but for those that Lambda would
-// give more processors than this machine has.
-func workers(c *comparison.Comparison) (all []worker) {
-	lone := map[int]float64{} // by memory, from reading one object after the other
-	for i := range c.Variants {
-		for j := range c.Variants[i].Cells {
-			cell := &c.Variants[i].Cells[j]
-			s, ok := c.Summarize(cell)
-			if !ok || cell.Capped {
-				continue
-			}
-			w := worker{Variant: c.Variants[i].Variant, cell: cell, reads: c.Run.Repeat, seconds: s.DurationMS / 1e3}
-			w.compute = computeCost(c.Run.Arch, cell.Power, s.BilledMS/1e3) / float64(w.reads)
-			if w.Sequential() {
-				lone[cell.Power] = w.seconds / float64(w.reads)
-			} else if w.Concurrency != nil {
-				w.lone = float64(*w.Concurrency) / w.rate() // Little's law: at most this
-			}
-			all = append(all, w)
-		}
-	}
-	for i := range all {
-		all[i].lone = cmp.Or(lone[all[i].cell.Power], all[i].lone)
-	}
-	return all
-}
-
-// best returns the plan that New takes of several.
+// best is which of several plans New takes.
 func best(plans []*Plan) *Plan {
 	product := func(p *Plan) float64 { return p.Dollars.Total * p.Seconds.Low }
-	least := slices.MinFunc(plans, func(a, b *Plan) int { return cmp.Compare(product(a), product(b)) })
-	near := slices.DeleteFunc(slices.Clone(plans), func(p *Plan) bool { return product(p) > 1.05*product(least) })
-	return slices.MinFunc(near, func(a, b *Plan) int {
-		return cmp.Or(cmp.Compare(a.Children, b.Children), cmp.Compare(product(a), product(b)))
-	})
+	by := func(a, b *Plan) int { return cmp.Compare(product(a), product(b)) }
+	most := 1.05 * product(slices.MinFunc(plans, by))
+	near := slices.DeleteFunc(slices.Clone(plans), func(p *Plan) bool { return product(p) > most })
+	return slices.MinFunc(near, func(a, b *Plan) int { return cmp.Or(cmp.Compare(a.Children, b.Children), by(a, b)) })
 }
 
 // fit sets the batch and the children to the most that every limit allows, and
-// says which one that is. It reports whether there can be a child at all.
-func (p *Plan) fit() bool {
+// names the limits. It reports whether there can be a child at all.
+func (p *Plan) fit(c *comparison.Comparison) bool {
 	w, concurrency := p.child, *p.child.Concurrency
-	batch, shorter := least(limits{
-		{w.reads, ""}, // as measured
-		{int(maxChildSec * w.rate()), "child duration"},
-		{maxInput / (itemBytes + keyBytes), "batch input"},
-	})
-	// Keys are listed in their order, so an execution over several prefixes
-	// would read one after the other: each gets an execution of its own.
-	p.executions = min(p.job.Prefixes, p.job.ConcurrencyLimit)
-	each := ceil(p.job.Objects, p.job.Prefixes)
+	batch, shorter := least(
+		limit{c.Run.Repeat, ""}, // as it was measured
+		limit{int(childSec * w.rate), "child duration"},
+		limit{itemsBytes / itemBytes, "batch input"},
+	)
 	if batch == 0 {
 		return false
 	}
-	children, binds := least(limits{
-		{int(share * s3.GetsPerSecond / w.rate()), "prefix GETs"},
-		{(s3.Burst + int(maxBurst*float64(each))) / concurrency, "prefix GETs"},
-		{p.job.ConcurrencyLimit / p.executions, "Lambda concurrency"},
-		{maxChildren, "Step Functions children"},
-		{ceil(each, batch), "objects"},
-	})
-	// Of more environments than Lambda starts at once the last are of no use
-	// to a job that has ended before they begin.
-	work := float64(p.job.Objects) / w.rate() // seconds of all children together
-	perSec := float64(environments) / environmentsSec
-	ended := (math.Sqrt(environments*environments+2*perSec*work) - environments) / perSec
-	if started := environments + int(perSec*ended); p.executions*children > started {
-		children, binds = max(1, started/p.executions), "Lambda ramp"
-	}
-	if children == 0 {
-		return false
-	}
-	if shorter != "" {
-		binds += ", " + shorter
-	}
-	p.Memory, p.Strategy, p.Concurrency = w.cell.Power, w.Strategy, concurrency
-	p.Batch, p.Children, p.Binds = batch, p.executions*children, binds
-	p.Seconds, p.Dollars = p.with(p.Children)
+	// Keys are listed in their order, so an execution over several prefixes
+	// would read one after the other: each gets an execution of its own.
+	p.executions = min(p.Prefixes, p.job.ConcurrencyLimit)
+	each := ceil(p.Objects, p.Prefixes)
+	p.batches = p.Prefixes * ceil(each, batch)
+	// What Lambda starts only when the job is over is of no use: n begin at
+	// once, and perSec in each second after that, until the work is done.
+	n, perSec, work := float64(environments), environments/environmentsSec, float64(p.Objects)/w.rate
+	children, binds := least(
+		limit{int(share * s3.GetsPerSecond / w.rate), "prefix GETs"},
+		limit{(s3.Burst + int(burstShare*float64(each))) / concurrency, "prefix GETs"},
+		limit{p.job.ConcurrencyLimit / p.executions, "Lambda concurrency"},
+		limit{max(1, int(math.Sqrt(n*n+2*perSec*work))/p.executions), "Lambda ramp"},
+		limit{maxChildren, "Step Functions children"},
+		limit{ceil(each, batch), "objects"},
+	)
+	p.Memory, p.Strategy, p.Concurrency = w.power, w.Strategy, concurrency
+	p.Batch, p.Children, p.Binds = batch, p.executions*children, strings.TrimSuffix(binds+", "+shorter, ", ")
 	p.Input = Input{Strategy: p.Strategy, Concurrency: concurrency, Batch: batch, Children: children}
-	return true
+	if children > 0 {
+		p.Seconds, p.Dollars = p.with(p.Children)
+	}
+	return children > 0
 }
 
 // with returns what the job takes and costs with so many children at once.
-// More of them than S3 serves are no faster: each of them takes as much longer,
-// and Lambda bills that.
+// More of them than S3 serves are no faster: each takes as much longer, and
+// Lambda bills that.
 func (p *Plan) with(children int) (Seconds, Dollars) {
-	w, n := p.child, float64(children)
-	slower := max(1, n*w.rate()/p.granted())
-	batches := p.job.Prefixes * ceil(ceil(p.job.Objects, p.job.Prefixes), p.Batch)
-	waves := float64(ceil(batches, children))
-	batch := slower * float64(p.Batch) / w.rate()
-	late := max(0, n-environments)
+	n := float64(children)
+	slower := max(1, n*p.child.rate/p.granted())
+	batch := slower * float64(p.Batch) / p.child.rate
+	waves := float64(ceil(p.batches, children))
+	late := max(0, n-environments) // of n; the others wait for their environments
 	ramp := late * late * environmentsSec / (2 * environments * n)
-	low := max(waves*batch+ramp, float64(p.job.Objects)/p.granted())
-	return Seconds{up(low), up(max(low, waves*(batch+pauseSec)+ramp))}, p.dollars(batches, batch, slower*w.compute)
+	low := max(waves*batch+ramp, float64(p.Objects)/p.granted())
+	return Seconds{up(low), up(max(low, waves*(batch+pauseSec)+ramp))}, p.dollars(p.batches, batch, slower*p.child.compute)
 }
 
 // granted is how many GETs a second S3 grants the executions at once.
 func (p *Plan) granted() float64 { return float64(p.executions) * s3.GetsPerSecond }
 
-// limits are how much each of several things allows.
-type limits []struct {
+// limit is how much something allows.
+type limit struct {
 	n    int
 	name string
 }
 
-// least returns the first of those that allow the least.
-func least(all limits) (n int, name string) {
-	n = math.MaxInt
-	for _, l := range all {
-		if l.n < n {
-			n, name = l.n, l.name
-		}
-	}
-	return n, name
+// least returns the first of the limits that allow the least.
+func least(limits ...limit) (int, string) {
+	l := slices.MinFunc(limits, func(a, b limit) int { return cmp.Compare(a.n, b.n) })
+	return l.n, l.name
 }
 
 func ceil(a, b int) int { return (a + b - 1) / b }

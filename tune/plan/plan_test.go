@@ -63,7 +63,7 @@ func TestTheReckonedTimeIsThatOfSimulatedChildren(t *testing.T) {
 	for _, memory := range []int{512, 1_024, 3_008} {
 		c := at(example(t), memory)
 		p := planned(t, c, plan.Job{Objects: 100_000, Prefixes: 1, ConcurrencyLimit: 1_000})
-		curve := p.Curve()
+		_, curve := p.Curve()
 		for _, children := range []int{1, 2, 4, 8} {
 			i := slices.Index(curve.Children, children)
 			if i < 0 {
@@ -80,7 +80,10 @@ func TestTheReckonedTimeIsThatOfSimulatedChildren(t *testing.T) {
 func TestAPlanIsNoStorm(t *testing.T) {
 	for _, memory := range []int{0, 128, 512, 1_024, 3_008} {
 		c := at(example(t), memory)
-		for _, objects := range []int{10_000, 1_000_000} {
+		for _, objects := range []int{10_000, 100_000, 1_000_000} {
+			if memory > 0 && objects == 1_000_000 {
+				continue // a hundred thousand have it all in them
+			}
 			p := planned(t, c, plan.Job{Objects: objects, Prefixes: 1, ConcurrencyLimit: 1_000})
 			if _, slow := simulated(t, c, p, p.Children).run(); slow >= 0.01 {
 				t.Errorf("of %d children at %d MB, planned for %d objects, %.2f %% of S3's answers are SlowDown, want less than 1 %%", p.Children, p.Memory, objects, 100*slow)
@@ -228,24 +231,10 @@ func TestACellThatCannotBePlannedWithIsRefusedWithTheRemedy(t *testing.T) {
 			t.Errorf("%s: New = %+v, %v, want an error with a remedy", name, p, err)
 		}
 	}
-	c := of(30, 0, 1_000, 512, 50)
-	c.Run.Function = "./mine"
-	if _, err := plan.New(c, million()); err == nil || !strings.Contains(err.Error(), "./mine, whose reads are not known") {
-		t.Errorf("New of another function = %v, want an error", err)
-	}
 	for _, job := range []plan.Job{{0, 1, 1}, {1, 0, 1}, {1, 1, 0}, {10_000_000_001, 1, 1}} {
 		if _, err := plan.New(example(t), job); err == nil || !strings.Contains(err.Error(), "it must be from 1 to") {
 			t.Errorf("New(%+v) = %v, want what is allowed", job, err)
 		}
-	}
-}
-
-// What a failed cell died of is told where nothing else can be planned with.
-func TestTheCauseOfAFailedCellIsTold(t *testing.T) {
-	c := of(30, 1_000, 1_000, 512, 50)
-	c.Variants[0].Cells = []comparison.Cell{{Power: 512, Error: "invocation 1 of 7: AccessDenied"}}
-	if _, err := plan.New(c, million()); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
-		t.Errorf("New = %v, want the cell's cause", err)
 	}
 }
 
