@@ -207,8 +207,7 @@ func (p *Plan) with(children int) (Seconds, Dollars) {
 	waves := float64(ceil(p.batches, children))
 	late := max(0, n-environments) // of n; the others wait for their environments
 	ramp := late * late * environmentsSec / (2 * environments * n)
-	low := max(waves*batch+ramp, float64(p.Objects)/p.granted())
-	return Seconds{up(low), up(max(low, waves*(batch+pauseSec)+ramp))}, p.dollars(p.batches, batch, slower*p.child.compute)
+	return Seconds{up(waves*batch + ramp), up(waves*(batch+pauseSec) + ramp)}, p.dollars(p.batches, batch, slower*p.child.compute)
 }
 
 // granted is how many GETs a second S3 grants the executions at once.

@@ -172,9 +172,16 @@ func TestMemoryBindsWhereTheBestCellHasNoneLeft(t *testing.T) {
 // One prefix costs what Amazon's price lists say: $0.40 of GETs, half a cent
 // of LISTs, cents of Lambda and Step Functions.
 func TestTheMillionCostsWhatThePriceListsSay(t *testing.T) {
-	d := planned(t, of(30, 1_000, 1_000, 512, 50), million()).Dollars
-	want := plan.Dollars{Get: 0.4, List: 0.005, Compute: 1_000 * 0.5 * 0.0000133334, Requests: 1_000 * 0.2e-6,
-		StepFunctions: 1_000 * (0.025e-3 + 1e-6 + 1*64./1024*0.00001667)}
+	for _, prefixes := range []int{1, 4} {
+		theMillionCosts(t, plan.Job{Objects: 1_000_000, Prefixes: prefixes, ConcurrencyLimit: 1_000})
+	}
+}
+
+func theMillionCosts(t *testing.T, job plan.Job) {
+	t.Helper()
+	d := planned(t, of(30, 1_000, 1_020, 512, 50), job).Dollars
+	want := plan.Dollars{Get: 0.4, List: 0.005, Compute: 1_000 * 1.02 * 0.5 * 0.0000133334, Requests: 1_000 * 0.2e-6,
+		StepFunctions: 1_000 * (0.025e-3 + 1e-6 + 1.1*64./1024*0.00001667)} // in steps of 100 ms
 	want.Total = want.Get + want.List + want.Compute + want.Requests + want.StepFunctions
 	for _, line := range []struct {
 		name      string
@@ -187,35 +194,105 @@ func TestTheMillionCostsWhatThePriceListsSay(t *testing.T) {
 	}
 }
 
-func TestTheAlternativesSayWhatTheyCostAndWhatTheyCannot(t *testing.T) {
-	p := planned(t, of(30, 1_000, 1_000, 512, 50), million())
-	find := func(p *plan.Plan, name string) plan.Alternative {
-		i := slices.IndexFunc(p.Alternatives, func(a plan.Alternative) bool { return a.Name == name })
-		if i < 0 {
-			t.Fatalf("alternatives = %v, want %s among them", p.Alternatives, name)
-		}
-		return p.Alternatives[i]
+func alternative(t *testing.T, p *plan.Plan, name string) plan.Alternative {
+	t.Helper()
+	i := slices.IndexFunc(p.Alternatives, func(a plan.Alternative) bool { return a.Name == name })
+	if i < 0 {
+		t.Fatalf("alternatives = %+v, want %s among them", p.Alternatives, name)
 	}
-	if one := find(p, "one function"); one.Seconds != nil {
+	return p.Alternatives[i]
+}
+
+func near(got *float64, want float64) bool { return got != nil && math.Abs(*got-want) < 1e-4 }
+
+func TestOneFunctionIsAsFastAsItReadsAndAsS3Gives(t *testing.T) {
+	if one := alternative(t, planned(t, of(30, 1_000, 1_000, 512, 50), million()), "one function"); one.Seconds != nil || one.Dollars != nil {
 		t.Errorf("one function that reads 1,000 a second takes %.0f s for a million, want null: an invocation ends after 900 s", *one.Seconds)
 	}
-	fast := planned(t, of(30, 1_000, 200, 512, 50), million())
-	if one := find(fast, "one function"); one.Seconds == nil || *one.Seconds != 200 || *one.Dollars >= fast.Dollars.Total {
-		t.Errorf("one function that reads 5,000 a second = %v s, $%v, want 200 s for less than $%v", one.Seconds, one.Dollars, fast.Dollars.Total)
+	c := of(30, 1_000, 200, 512, 50)
+	if one := alternative(t, planned(t, c, plan.Job{Objects: 1_000_001, Prefixes: 1, ConcurrencyLimit: 1}), "one function"); one.Seconds != nil {
+		t.Errorf("one function takes %.0f s for 1,000,001 objects, want null: a call lists a million", *one.Seconds)
 	}
-	if lone := find(p, "one object a child"); *lone.Dollars < 26 || *lone.Dollars > 50 {
-		t.Errorf("one object a child costs $%.2f, want 26 to 50", *lone.Dollars)
+	if one := alternative(t, planned(t, c, plan.Job{Objects: 999_999, Prefixes: 1, ConcurrencyLimit: 1}), "one function"); !near(one.Seconds, 200) {
+		t.Errorf("one function that reads 5,000 a second takes %v s for 999,999, want 200, rounded up", one.Seconds)
 	}
-	if storm := find(p, "10,000 children"); *storm.Seconds < 181 || *storm.Dollars < 2*p.Dollars.Total {
+	// Of 10,000 a second that a cell reads in a burst S3 gives 5,500.
+	c.Run.PowerValues = append(c.Run.PowerValues, 2_048)
+	c.Variants[0].Cells = append(c.Variants[0].Cells, comparison.Cell{Power: 2_048, DurationsMS: []float64{100}, BilledMS: []int{100}})
+	one := alternative(t, planned(t, c, million()), "one function")
+	if want := 0.405 + 181.818*2*0.0000133334 + 0.2e-6; !near(one.Seconds, 181.9) || !near(one.Dollars, want) {
+		t.Errorf("one function that could read 10,000 a second = %v s, $%v, want 181.9 and $%.4f", *one.Seconds, *one.Dollars, want)
+	}
+}
+
+func TestThePlanSaysFirstWhetherOneFunctionIsEnough(t *testing.T) {
+	for _, test := range []struct {
+		objects int
+		ms      float64
+		want    string
+	}{
+		{1_000_000, 200, "One function is enough, without a state machine: pool (30) at 512 MB, 200 s, $"},
+		{800_000, 1_000, "One function is slower: pool (30) at 512 MB, 800 s, $"},
+		{100_000, 400, "One function may be as fast, without a state machine: pool (30) at 512 MB, 40 s, $"},
+		{1_000_000, 1_000, "One function cannot do it: 1,000 s of at most 900, and 1,000,000 objects of at most 1,000,000 in a call."},
+	} {
+		var b strings.Builder
+		if err := planned(t, of(30, 1_000, test.ms, 512, 50), plan.Job{Objects: test.objects, Prefixes: 1, ConcurrencyLimit: 1_000}).Text(&b); err != nil {
+			t.Fatal(err)
+		}
+		if first, _, _ := strings.Cut(strings.TrimSpace(b.String()), "\n"); !strings.HasPrefix(first, test.want) {
+			t.Errorf("the plan for %d objects, 1,000 in %.0f ms, begins %q, want %q", test.objects, test.ms, first, test.want)
+		}
+	}
+}
+
+func TestTheSecondsAreThoseOfWavesOfChildren(t *testing.T) {
+	for name, test := range map[string]struct {
+		c    *comparison.Comparison
+		job  plan.Job
+		want plan.Seconds
+	}{
+		"200 waves of 5 children, 0 to 0.5 s between them": {of(30, 1_000, 1_000, 512, 50), million(), plan.Seconds{Low: 200, High: 300}},
+		"3 waves of 1,336, of whom 336 wait for Lambda":    {of(1, 20, 1_000, 512, 50), plan.Job{Objects: 80_000, Prefixes: 8, ConcurrencyLimit: 9_000}, plan.Seconds{Low: 3.5, High: 5}},
+	} {
+		if got := planned(t, test.c, test.job).Seconds; got != test.want {
+			t.Errorf("%s: New(%+v) takes %v s, want %v", name, test.job, got, test.want)
+		}
+	}
+}
+
+// Fewer children are worth a twentieth of dollars x seconds, and no more.
+func TestTheLeastOfDollarsTimesSecondsIsTaken(t *testing.T) {
+	for _, test := range []struct {
+		ms   float64 // of 1,000 reads at 1,024 MB, of which 3 go at once
+		want int     // MB
+	}{{580, 1_024}, {620, 512}} {
+		c := of(30, 1_000, 960, 512, 50) // 5 of these go at once: 192 s
+		c.Variants[0].Cells = append(c.Variants[0].Cells,
+			comparison.Cell{Power: 1_024, DurationsMS: []float64{test.ms}, BilledMS: []int{int(test.ms)}},
+			comparison.Cell{Power: 10_240, DurationsMS: []float64{192}, BilledMS: []int{1}, Capped: true})
+		if p := planned(t, c, million()); p.Memory != test.want {
+			t.Errorf("with 960 ms at 512 MB and %.0f at 1,024 MB the plan takes %d MB, want %d", test.ms, p.Memory, test.want)
+		}
+	}
+}
+
+func TestTheAlternativesSayWhatTheyCostAndWhatTheyCannot(t *testing.T) {
+	p := planned(t, of(30, 1_000, 1_000, 512, 50), million())
+	if lone := alternative(t, p, "one object a child"); *lone.Dollars < 26 || *lone.Dollars > 50 || *lone.Seconds < 182 {
+		t.Errorf("one object a child takes %.0f s and costs $%.2f, want 182 or more, and 26 to 50", *lone.Seconds, *lone.Dollars)
+	}
+	if storm := alternative(t, p, "10,000 children"); *storm.Seconds < 181 || *storm.Dollars < 2*p.Dollars.Total {
 		t.Errorf("10,000 children take %.0f s and cost $%.2f, want no less than S3's 182 s, and dear", *storm.Seconds, *storm.Dollars)
+	}
+	// A job, a million objects, GETs, requests, and 30 ms of 512 MB each.
+	if b := alternative(t, p, "S3 Batch Operations"); b.Seconds != nil || !near(b.Dollars, 0.25+1+0.405+0.2+0.03*0.5*13.3334) {
+		t.Errorf("S3 Batch Operations = %v s, $%.4f, want an unknown time and $2.0550", b.Seconds, *b.Dollars)
 	}
 	// 9,000 children would share 5,500 GETs a second: a batch takes 1,636 s.
 	long := planned(t, of(30, 1_000, 1_000, 512, 50), plan.Job{Objects: 10_000_000, Prefixes: 1, ConcurrencyLimit: 9_000})
-	if storm := find(long, "10,000 children"); storm.Seconds != nil {
+	if storm := alternative(t, long, "10,000 children"); storm.Seconds != nil {
 		t.Errorf("9,000 children with 1,000 objects each = %.0f s, want null: they end after 5 minutes", *storm.Seconds)
-	}
-	if b := find(p, "S3 Batch Operations"); b.Seconds != nil || *b.Dollars < 1.8 || *b.Dollars > 2.5 {
-		t.Errorf("S3 Batch Operations = %v s, $%.2f, want an unknown time and about $2", b.Seconds, *b.Dollars)
 	}
 }
 
