@@ -31,9 +31,10 @@ type planning struct {
 
 // Help is what follows the flags.
 func (*planning) Help() string {
-	return `Example
+	return `Examples
 
-  go run ./tune plan --objects 1000000 tune-results/results.json`
+  go run ./tune plan --objects 1000000
+  go run ./tune plan --objects 1000000 tune/example/results.json`
 }
 
 // mostBytes is the largest object that is measured for a plan within a minute,

@@ -81,15 +81,17 @@ func (p *Plan) alternatives(c *comparison.Comparison, one worker) []Alternative 
 		single.Note = fmt.Sprintf("%s at %s MB", one.Label(), prose.Thousands(one.power, 0))
 	}
 
+	// As many as run at once, and as Lambda has started when S3 can be done.
+	most := min(p.executions*maxChildren, p.job.ConcurrencyLimit, environments+int(objects/p.granted()*environments/environmentsSec))
 	read := float64(p.Concurrency) / p.child.rate // seconds, by Little's law, where many are in flight; at most this alone
 	lone := computeCost(c, p.Memory, read)
-	children, _ := least(limit{max(1, int(share*p.granted()*read)), ""}, limit{p.job.ConcurrencyLimit, ""}, limit{p.executions * maxChildren, ""})
+	children := min(most, max(1, int(share*p.granted()*read)))
 	each := Alternative{"one object a child", new(up(objects * max(read/float64(children), 1/p.granted()))),
 		new(p.dollars(p.Objects, read, lone).Total), prose.Thousands(children, 0) + " at once"}
 
 	// Nearly all answers are SlowDown. The function asks again until its
 	// deadline, and Lambda bills the waiting.
-	children, _ = least(limit{p.executions * maxChildren, ""}, limit{p.job.ConcurrencyLimit, ""}, limit{p.batches, ""})
+	children = min(most, p.batches)
 	storm := Alternative{Name: "10,000 children", Note: prose.Thousands(children, 0) + " at once"}
 	asked := float64(children) * p.child.rate / p.granted()
 	if asked > 1 {

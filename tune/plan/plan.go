@@ -205,8 +205,9 @@ func (p *Plan) with(children int) (Seconds, Dollars) {
 	slower := max(1, n*p.child.rate/p.granted())
 	batch := slower * float64(p.Batch) / p.child.rate
 	waves := float64(ceil(p.batches, children))
-	late := max(0, n-environments) // of n; the others wait for their environments
-	ramp := late * late * environmentsSec / (2 * environments * n)
+	useful := n / slower
+	late := max(0, useful-environments) // those that wait for Lambda to start them
+	ramp := late * late * environmentsSec / (2 * environments * useful)
 	return Seconds{up(waves*batch + ramp), up(waves*(batch+pauseSec) + ramp)}, p.dollars(p.batches, batch, slower*p.child.compute)
 }
 

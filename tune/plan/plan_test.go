@@ -289,6 +289,11 @@ func TestTheAlternativesSayWhatTheyCostAndWhatTheyCannot(t *testing.T) {
 	if b := alternative(t, p, "S3 Batch Operations"); b.Seconds != nil || !near(b.Dollars, 0.25+1+0.405+0.2+0.03*0.5*13.3334) {
 		t.Errorf("S3 Batch Operations = %v s, $%.4f, want an unknown time and $2.0550", b.Seconds, *b.Dollars)
 	}
+	// S3 is at its limit long before Lambda has started 100,000.
+	wide := planned(t, of(30, 1_000, 1_000, 512, 50), plan.Job{Objects: 1_000_000_000, Prefixes: 100, ConcurrencyLimit: 100_000})
+	if storm := alternative(t, wide, "10,000 children"); storm.Seconds == nil || *storm.Seconds < 1_818 || *storm.Seconds > 2_000 {
+		t.Errorf("the storm over 100 prefixes = %v, want S3's 1,818 s or little more", storm)
+	}
 	// 9,000 children would share 5,500 GETs a second: a batch takes 1,636 s.
 	long := planned(t, of(30, 1_000, 1_000, 512, 50), plan.Job{Objects: 10_000_000, Prefixes: 1, ConcurrencyLimit: 9_000})
 	if storm := alternative(t, long, "10,000 children"); storm.Seconds != nil {
