@@ -294,6 +294,11 @@ func TestTheAlternativesSayWhatTheyCostAndWhatTheyCannot(t *testing.T) {
 	if storm := alternative(t, wide, "10,000 children"); storm.Seconds == nil || *storm.Seconds < 1_818 || *storm.Seconds > 2_000 {
 		t.Errorf("the storm over 100 prefixes = %v, want S3's 1,818 s or little more", storm)
 	}
+	// Nor are there more than Lambda has started: in 18 s 2,818.
+	wide = planned(t, of(30, 1_000, 1_000, 512, 50), plan.Job{Objects: 1_000_000_000, Prefixes: 10_000, ConcurrencyLimit: 1_000_000})
+	if lone := alternative(t, wide, "one object a child"); *lone.Seconds < 10_000 {
+		t.Errorf("one object a child over 10,000 prefixes takes %.0f s, want what 2,818 children take", *lone.Seconds)
+	}
 	// 9,000 children would share 5,500 GETs a second: a batch takes 1,636 s.
 	long := planned(t, of(30, 1_000, 1_000, 512, 50), plan.Job{Objects: 10_000_000, Prefixes: 1, ConcurrencyLimit: 9_000})
 	if storm := alternative(t, long, "10,000 children"); storm.Seconds != nil {
