@@ -23,6 +23,7 @@ type commands struct {
 	Local onThisMachine `cmd:"" help:"Compare on this machine, under a model of Lambda and S3 (may be left out)."`
 	AWS   onAWS         `cmd:"" name:"aws" help:"Compare on AWS, by the stack that pulumi up made."`
 	Draw  drawing       `cmd:"" help:"Draw a comparison again."`
+	Plan  planning      `cmd:"" help:"Plan how Step Functions reads a million objects or more."`
 }
 
 const description = `tune compares concurrency strategies at Lambda memory sizes, and recommends one.
@@ -30,6 +31,7 @@ const description = `tune compares concurrency strategies at Lambda memory sizes
   go run ./tune                  on this machine, under a model of Lambda and S3
   go run ./tune aws --stack dev  on AWS, by the stack that pulumi up made
   go run ./tune draw FILE        draw a comparison again
+  go run ./tune plan --objects N how Step Functions reads so many objects
 
 Each command has flags of its own: go run ./tune aws -h. The first one's are`
 

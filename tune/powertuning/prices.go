@@ -29,6 +29,20 @@ const (
 	PricePerThousandLists   = 0.005
 )
 
+// What a job of many invocations costs beside them, in the same region and at
+// the same date: https://aws.amazon.com/s3/pricing/ and
+// https://aws.amazon.com/step-functions/pricing/. The prices of S3 Batch
+// Operations are from memory.
+const (
+	PricePerThousandLists       = 0.005 // pages of 1,000 keys
+	PricePerThousandTransitions = 0.025 // of a STANDARD state machine
+	PricePerMillionExpress      = 1.00  // requests
+	PricePerGBSecondExpress     = 0.00001667
+
+	PricePerBatchOperationsJob     = 0.25
+	PricePerMillionBatchOperations = 1.00 // objects
+)
+
 // ComputeCost is the list price, in dollars, of the compute of one invocation
 // that was billed for so many ms at that size; its request and its S3 GETs
 // are not in it. It is NaN for an architecture that Lambda does not have, so

@@ -1,0 +1,178 @@
+package plan
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"text/template"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/prose"
+	"lambda-parallel-io/tune/report"
+)
+
+// Dollars are what a job costs at list price, line by line.
+type Dollars struct {
+	Get           float64 `json:"get"`
+	List          float64 `json:"list"`
+	Compute       float64 `json:"compute"`
+	Requests      float64 `json:"requests"`
+	StepFunctions float64 `json:"stepFunctions"`
+	Total         float64 `json:"total"`
+}
+
+// Alternative is another way to do the job. Seconds are the least that it
+// takes, null where that is not known; where it cannot be done in this way
+// Dollars are null, too.
+type Alternative struct {
+	Name    string   `json:"name"`
+	Seconds *float64 `json:"seconds"`
+	Dollars *float64 `json:"dollars"`
+	Note    string   `json:"-"`
+}
+
+const (
+	keysAPage  = 1_000
+	lambdaSec  = 900         // of the longest invocation
+	expressSec = 300         // of the longest EXPRESS execution
+	stepSec    = 0.1         // in which an EXPRESS execution is billed,
+	stepGB     = 64. / 1_024 // and its memory, of which it is taken to need one step
+)
+
+func computeCost(c *comparison.Comparison, powerMB int, seconds float64) float64 {
+	return powertuning.ComputeCost(c.Run.Arch, powerMB, 1e3*seconds)
+}
+
+// dollars is what the job costs in so many children, each of so many seconds,
+// at so much compute a read.
+func (p *Plan) dollars(children int, seconds, compute float64) Dollars {
+	objects, n := float64(p.Objects), float64(children)
+	d := Dollars{
+		Get:      objects * powertuning.PricePerThousandGets / 1e3,
+		List:     float64(ceil(p.Objects, keysAPage)) * powertuning.PricePerThousandLists / 1e3,
+		Compute:  objects * compute,
+		Requests: n * powertuning.PricePerMillionRequests / 1e6,
+		StepFunctions: n * (powertuning.PricePerThousandTransitions/1e3 + powertuning.PricePerMillionExpress/1e6 +
+			math.Ceil(seconds/stepSec)*stepSec*stepGB*powertuning.PricePerGBSecondExpress),
+	}
+	d.Total = d.Get + d.List + d.Compute + d.Requests + d.StepFunctions
+	return d
+}
+
+// alternatives are the same job in one function, with one object a child, as
+// Step Functions would do it by default, and by S3 Batch Operations.
+func (p *Plan) alternatives(c *comparison.Comparison, one worker) []Alternative {
+	objects := float64(p.Objects)
+
+	// One call lists its prefix itself. It reads prefix after prefix, so it
+	// gets the GETs of one.
+	single := Alternative{Name: "one function"}
+	if seconds := up(objects * one.alone()); p.Objects > event.MaxObjects || seconds > lambdaSec {
+		single.Note = fmt.Sprintf("%s s of at most %d, and %s objects of at most %s in a call",
+			prose.Thousands(seconds, 0), lambdaSec, prose.Thousands(p.Objects, 0), prose.Thousands(event.MaxObjects, 0))
+	} else {
+		total := p.dollars(0, 0, one.compute*one.alone()*one.rate).Total + powertuning.PricePerMillionRequests/1e6
+		single.Seconds, single.Dollars = &seconds, &total
+		single.Note = fmt.Sprintf("%s at %s MB", one.Label(), prose.Thousands(one.power, 0))
+	}
+
+	// As many as run at once, and as Lambda has started when S3 can be done.
+	most := min(p.executions*maxChildren, p.job.ConcurrencyLimit, environments+int(objects/p.granted()*environments/environmentsSec))
+	read := float64(p.Concurrency) / p.child.rate // seconds, by Little's law, where many are in flight; at most this alone
+	lone := computeCost(c, p.Memory, read)
+	children := min(most, max(1, int(share*p.granted()*read)))
+	each := Alternative{"one object a child", new(up(objects * max(read/float64(children), 1/p.granted()))),
+		new(p.dollars(p.Objects, read, lone).Total), prose.Thousands(children, 0) + " at once"}
+
+	// Nearly all answers are SlowDown. The function asks again until its
+	// deadline, and Lambda bills the waiting.
+	children = min(most, p.batches)
+	storm := Alternative{Name: "10,000 children", Note: prose.Thousands(children, 0) + " at once"}
+	asked := float64(children) * p.child.rate / p.granted()
+	if asked > 1 {
+		storm.Note = fmt.Sprintf("a storm: %s ask for %s times what S3 gives", storm.Note, prose.Thousands(asked, 0))
+	}
+	if asked*float64(p.Batch)/p.child.rate > expressSec {
+		storm.Note += "; none ends within its 5 minutes"
+	} else {
+		s, d := p.with(children)
+		storm.Seconds, storm.Dollars = &s.Low, &d.Total
+	}
+
+	operations := p.dollars(0, 0, lone).Total + powertuning.PricePerBatchOperationsJob +
+		objects/1e6*(powertuning.PricePerMillionRequests+powertuning.PricePerMillionBatchOperations)
+	return []Alternative{single, each, storm, {"S3 Batch Operations", nil, &operations, "how fast is not published; its prices are from memory"}}
+}
+
+//go:embed plan.tmpl
+var layout string
+
+var text = template.Must(template.New("").Funcs(template.FuncMap{
+	"n":   func(n int) string { return prose.Thousands(n, 0) },
+	"f":   func(f float64) string { return prose.Thousands(math.Ceil(f), 0) },
+	"usd": dollars,
+	"json": func(v any) (string, error) {
+		raw, err := json.Marshal(v)
+		return string(raw), err
+	},
+}).Parse(layout))
+
+func dollars(d float64) string {
+	if d < 10 {
+		return "$" + prose.Thousands(d, 4)
+	}
+	return "$" + prose.Thousands(d, 2)
+}
+
+// String is "199 to 366 s".
+func (s Seconds) String() string {
+	return fmt.Sprintf("%s to %s s", prose.Thousands(math.Ceil(s.Low), 0), prose.Thousands(math.Ceil(s.High), 0))
+}
+
+// Text prints the plan for people.
+func (p *Plan) Text(w io.Writer) error {
+	return text.Execute(w, struct {
+		*Plan
+		Verdict, Label, Region, Date string
+		Rate, Reads, Granted, Pause  float64
+		Executions                   int
+		Run                          comparison.Run
+	}{p, p.verdict(), p.child.Label(), powertuning.PricesRegion, powertuning.PricesDate,
+		p.child.rate, float64(p.Children) * p.child.rate, p.granted(), pauseSec, p.executions, p.run})
+}
+
+// verdict says whether one function does the job as fast.
+func (p *Plan) verdict() string {
+	one, says := p.Alternatives[0], "One function is enough, without a state machine"
+	switch {
+	case one.Seconds == nil:
+		return "One function cannot do it: " + one.Note + "."
+	case *one.Seconds > p.Seconds.High:
+		says = "One function is slower"
+	case *one.Seconds > 1.05*p.Seconds.Low:
+		says = "One function may be as fast, without a state machine"
+	}
+	return fmt.Sprintf("%s: %s, %s s, %s.", says, one.Note, prose.Thousands(math.Ceil(*one.Seconds), 0), dollars(*one.Dollars))
+}
+
+// Curve is what the job takes at least and costs with fewer children and with
+// more, for a picture of this title.
+func (p *Plan) Curve() (title string, c report.Curve) {
+	c.Planned, c.Children = p.Children, []int{p.Children}
+	for n := p.executions; n <= min(64*p.Children, p.batches); n *= 2 {
+		c.Children = append(c.Children, n)
+	}
+	slices.Sort(c.Children)
+	c.Children = slices.Compact(c.Children)
+	for _, n := range c.Children {
+		seconds, dollars := p.with(n)
+		c.Seconds, c.Dollars = append(c.Seconds, seconds.Low), append(c.Dollars, dollars.Total)
+	}
+	return fmt.Sprintf("%s objects by %s at %s MB, %d children at once: %s", prose.Thousands(p.Objects, 0), p.child.Label(),
+		prose.Thousands(p.Memory, 0), p.Children, p.Seconds), c
+}

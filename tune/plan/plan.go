@@ -1,0 +1,232 @@
+// Package plan says how Step Functions' Distributed Map should read very many
+// objects with this project's function, what that takes, and what it costs. It
+// reckons from what a comparison has measured, and scales no measurement to
+// another size of object or other work.
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/local/s3"
+)
+
+// What a plan keeps to. The platform's limits are those of AWS's
+// documentation of Step Functions' and Lambda's quotas.
+const (
+	share         = 0.95  // of a prefix's GETs: measured rates scatter by the rest
+	burstShare    = 0.005 // of the reads, that may meet SlowDown where all children begin at once
+	memoryShare   = 0.9   // of a size, that the measured peak may fill
+	readsInFlight = 10    // a shorter invocation shows its beginning and its end
+
+	maxChildren     = 10_000 // of a map run at once
+	childSec        = 240    // of the 300 that an EXPRESS child may last
+	environments    = 1_000  // that Lambda starts at once, and again in every
+	environmentsSec = 10.    // seconds
+
+	// An item is a key, whose length is assumed, and the {"Key", "Size",
+	// "StorageClass"} around it. Of a child's 256 KiB the deployment gives
+	// items as many bytes as an answer can name again.
+	itemBytes  = 100 + 60
+	itemsBytes = 200_000
+
+	// pauseSec is the longest that a child's place is taken to stay empty. AWS
+	// does not publish the rate at which children start.
+	pauseSec = 0.5
+)
+
+// Job is what is to be planned.
+type Job struct {
+	Objects          int // 1 to 10,000,000,000, spread evenly over the prefixes
+	Prefixes         int // 1 to 10,000, each with GETs of its own
+	ConcurrencyLimit int // of the account's Lambda functions, 1 to 1,000,000
+}
+
+// Validate says which value is not allowed, by its flag.
+func (j Job) Validate() error {
+	within := func(flag string, n, most int) (err error) {
+		if n < 1 || n > most {
+			err = fmt.Errorf("--%s %d: it must be from 1 to %d", flag, n, most)
+		}
+		return err
+	}
+	return cmp.Or(within("objects", j.Objects, 1e10), within("prefixes", j.Prefixes, 1e4), within("concurrency-limit", j.ConcurrencyLimit, 1e6))
+}
+
+// Plan is how the job should be done. Its JSON is for programs.
+type Plan struct {
+	Objects      int           `json:"objects"`
+	Prefixes     int           `json:"prefixes"`
+	Memory       int           `json:"memory"` // MB
+	Strategy     string        `json:"strategy"`
+	Concurrency  int           `json:"concurrency"`
+	Batch        int           `json:"batch"`    // objects a child
+	Children     int           `json:"children"` // at once, over all prefixes
+	Binds        string        `json:"binds"`    // the limits that keep it from being faster, joined by ", "
+	Seconds      Seconds       `json:"seconds"`
+	Dollars      Dollars       `json:"dollars"`
+	Alternatives []Alternative `json:"alternatives"`
+	Input        Input         `json:"input"`
+
+	job        Job
+	run        comparison.Run
+	child      worker
+	executions int // of the state machine at once: one a prefix
+	batches    int
+}
+
+// Seconds are the least that the job takes, and what it takes where every
+// child starts as late as is assumed.
+type Seconds struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// Input starts an execution of the deployed state machine.
+type Input struct {
+	Prefix                     string `json:"prefix"` // "" is all that the deployment may read
+	Strategy                   string `json:"strategy"`
+	Concurrency                int    `json:"concurrency"`
+	Batch                      int    `json:"batch"`
+	Children                   int    `json:"children"` // of this execution
+	ToleratedFailurePercentage int    `json:"toleratedFailurePercentage"`
+}
+
+// worker is a function that does nothing but what a cell has measured.
+type worker struct {
+	comparison.Variant
+	power   int
+	rate    float64 // reads a second
+	compute float64 // dollars a read
+}
+
+// alone is how long a read takes where nobody else reads the prefix.
+func (w worker) alone() float64 { return 1 / min(w.rate, s3.GetsPerSecond) }
+
+// New plans the job with the cell of the comparison that makes the least of
+// dollars x seconds, or with one within a twentieth of that: the fewer
+// children, the less depends on how they start.
+func New(c *comparison.Comparison, job Job) (*Plan, error) {
+	if err := job.Validate(); err != nil {
+		return nil, err
+	}
+	var plans, roomy []*Plan
+	var workers []worker
+	for _, v := range c.Variants {
+		for _, cell := range v.Cells {
+			s, ok := c.Summarize(&cell)
+			if !ok || cell.Capped || c.Run.Repeat == 0 || !v.Bounded() { // unbounded, a million reads would fill any memory
+				continue
+			}
+			reads := float64(c.Run.Repeat)
+			w := worker{v.Variant, cell.Power, 1e3 * reads / s.DurationMS, computeCost(c, cell.Power, s.BilledMS/1e3) / reads}
+			workers = append(workers, w)
+			p := &Plan{Objects: job.Objects, Prefixes: job.Prefixes, job: job, run: c.Run, child: w}
+			if c.Run.Repeat < readsInFlight**v.Concurrency || !p.fit(c) {
+				continue
+			}
+			plans = append(plans, p)
+			if float64(cell.MaxMemoryMB) <= memoryShare*float64(cell.Power) {
+				roomy = append(roomy, p)
+			}
+		}
+	}
+	if len(roomy) == 0 {
+		return nil, fmt.Errorf("the comparison has no cell to plan with: it takes one of this project's function and of a strategy that a concurrency bounds, "+
+			"with %d reads for each in flight (--repeat is %d), not above %.0f objects a second, and with a tenth of its memory free\n"+
+			"measure such cells: go run ./tune --strategies pool --power 512,1024,2304 --repeat 1000",
+			readsInFlight, c.Run.Repeat, share*s3.GetsPerSecond)
+	}
+	p := best(roomy)
+	if p != best(plans) {
+		p.Binds += ", memory"
+	}
+	p.Alternatives = p.alternatives(c, slices.MinFunc(workers, func(a, b worker) int {
+		return cmp.Or(cmp.Compare(a.alone(), b.alone()), cmp.Compare(a.compute, b.compute))
+	}))
+	return p, nil
+}
+
+// best is which of several plans New takes.
+func best(plans []*Plan) *Plan {
+	product := func(p *Plan) float64 { return p.Dollars.Total * p.Seconds.Low }
+	by := func(a, b *Plan) int { return cmp.Compare(product(a), product(b)) }
+	most := 1.05 * product(slices.MinFunc(plans, by))
+	near := slices.DeleteFunc(slices.Clone(plans), func(p *Plan) bool { return product(p) > most })
+	return slices.MinFunc(near, func(a, b *Plan) int { return cmp.Or(cmp.Compare(a.Children, b.Children), by(a, b)) })
+}
+
+// fit sets the batch and the children to the most that every limit allows, and
+// names the limits. It reports whether there can be a child at all.
+func (p *Plan) fit(c *comparison.Comparison) bool {
+	w, concurrency := p.child, *p.child.Concurrency
+	batch, shorter := least(
+		limit{c.Run.Repeat, ""}, // as it was measured
+		limit{int(childSec * w.rate), "child duration"},
+		limit{itemsBytes / itemBytes, "batch input"},
+	)
+	if batch == 0 {
+		return false
+	}
+	// Keys are listed in their order, so an execution over several prefixes
+	// would read one after the other: each gets an execution of its own.
+	p.executions = min(p.Prefixes, p.job.ConcurrencyLimit)
+	each := ceil(p.Objects, p.Prefixes)
+	p.batches = p.Prefixes * ceil(each, batch)
+	// What Lambda starts only when the job is over is of no use: n begin at
+	// once, and perSec in each second after that, until the work is done.
+	n, perSec, work := float64(environments), environments/environmentsSec, float64(p.Objects)/w.rate
+	children, binds := least(
+		limit{int(share * s3.GetsPerSecond / w.rate), "prefix GETs"},
+		limit{(s3.Burst + int(burstShare*float64(each))) / concurrency, "prefix GETs"},
+		limit{p.job.ConcurrencyLimit / p.executions, "Lambda concurrency"},
+		limit{max(1, int(math.Sqrt(n*n+2*perSec*work))/p.executions), "Lambda ramp"},
+		limit{maxChildren, "Step Functions children"},
+		limit{ceil(each, batch), "objects"},
+	)
+	p.Memory, p.Strategy, p.Concurrency = w.power, w.Strategy, concurrency
+	p.Batch, p.Children, p.Binds = batch, p.executions*children, strings.TrimSuffix(binds+", "+shorter, ", ")
+	p.Input = Input{Strategy: p.Strategy, Concurrency: concurrency, Batch: batch, Children: children}
+	if children > 0 {
+		p.Seconds, p.Dollars = p.with(p.Children)
+	}
+	return children > 0
+}
+
+// with returns what the job takes and costs with so many children at once.
+// More of them than S3 serves are no faster: each takes as much longer, and
+// Lambda bills that.
+func (p *Plan) with(children int) (Seconds, Dollars) {
+	n := float64(children)
+	slower := max(1, n*p.child.rate/p.granted())
+	batch := slower * float64(p.Batch) / p.child.rate
+	waves := float64(ceil(p.batches, children))
+	useful := n / slower
+	late := max(0, useful-environments) // those that wait for Lambda to start them
+	ramp := late * late * environmentsSec / (2 * environments * useful)
+	return Seconds{up(waves*batch + ramp), up(waves*(batch+pauseSec) + ramp)}, p.dollars(p.batches, batch, slower*p.child.compute)
+}
+
+// granted is how many GETs a second S3 grants the executions at once.
+func (p *Plan) granted() float64 { return float64(p.executions) * s3.GetsPerSecond }
+
+// limit is how much something allows.
+type limit struct {
+	n    int
+	name string
+}
+
+// least returns the first of the limits that allow the least.
+func least(limits ...limit) (int, string) {
+	l := slices.MinFunc(limits, func(a, b limit) int { return cmp.Compare(a.n, b.n) })
+	return l.n, l.name
+}
+
+func ceil(a, b int) int { return (a + b - 1) / b }
+
+// up rounds up to a tenth: a plan promises no less than it reckons.
+func up(seconds float64) float64 { return math.Ceil(seconds*10) / 10 }

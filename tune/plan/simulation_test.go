@@ -1,0 +1,141 @@
+package plan_test
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/plan"
+)
+
+// simulation is a job in virtual time: children that read a batch after the
+// other, all from one prefix of the model of S3. A child has so many workers,
+// of which each waits for S3 and then for the child's processor.
+type simulation struct {
+	objects, batch, children, concurrency int
+	latency                               s3.Latency
+	cpu                                   time.Duration // of a read, at the child's memory size
+
+	limit     *rate.Limiter // shared by all
+	random    *rand.Rand
+	events    events
+	left      int // objects in no batch yet
+	slots     []slot
+	gets      uint64
+	slowDowns int
+}
+
+// slot is a place for a child at work.
+type slot struct {
+	unread, unfinished int           // of the batch
+	busy               time.Duration // until then the processor has work
+}
+
+// event is what a worker of a slot comes to.
+type event struct {
+	at      time.Duration
+	slot    int
+	what    func(event)
+	attempt int // of the GET
+}
+
+type events []event
+
+func (e events) Len() int           { return len(e) }
+func (e events) Less(i, j int) bool { return e[i].at < e[j].at }
+func (e events) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(x any)        { *e = append(*e, x.(event)) }
+func (e *events) Pop() any {
+	last := (*e)[len(*e)-1]
+	*e = (*e)[:len(*e)-1]
+	return last
+}
+
+// run returns how long the job takes, and the share of S3's answers that are
+// SlowDown.
+func (s *simulation) run() (took time.Duration, slowDown float64) {
+	s.limit = rate.NewLimiter(s3.GetsPerSecond, s3.Burst)
+	s.random = rand.New(rand.NewPCG(1, 2))
+	s.left, s.slots = s.objects, make([]slot, s.children)
+	for i := range s.slots {
+		s.begin(i, 0)
+	}
+	for len(s.events) > 0 {
+		e := heap.Pop(&s.events).(event)
+		took = e.at
+		e.what(e)
+	}
+	return took, float64(s.slowDowns) / float64(s.gets)
+}
+
+func (s *simulation) then(at time.Duration, slot int, what func(event), attempt int) {
+	heap.Push(&s.events, event{at, slot, what, attempt})
+}
+
+// begin starts a child on the next batch, if there is one.
+func (s *simulation) begin(i int, at time.Duration) {
+	n := min(s.batch, s.left)
+	s.left -= n
+	workers := min(s.concurrency, n)
+	s.slots[i].unread, s.slots[i].unfinished = n-workers, n
+	for range workers {
+		s.then(at, i, s.ask, 1)
+	}
+}
+
+// ask is a GET: S3 grants it or not when it arrives, and answers after its
+// latency. The function backs off as its retryer does, by full jitter from 50
+// ms to 2 s.
+func (s *simulation) ask(e event) {
+	s.gets++
+	answer := e.at + s.latency.Draw(1, 1, s.gets)
+	if !s.limit.AllowN(time.Unix(0, 0).Add(e.at), 1) {
+		s.slowDowns++
+		most := min(2*time.Second, 50*time.Millisecond<<min(e.attempt-1, 6))
+		s.then(answer+time.Duration(s.random.Int64N(int64(most))), e.slot, s.ask, e.attempt+1)
+		return
+	}
+	s.then(answer, e.slot, s.decode, 1)
+}
+
+// decode takes the processor's time, when it is this object's turn.
+func (s *simulation) decode(e event) {
+	child := &s.slots[e.slot]
+	child.busy = max(child.busy, e.at) + s.cpu
+	s.then(child.busy, e.slot, s.done, 1)
+}
+
+// done is an object read: the worker takes the next, and the last worker ends
+// the child.
+func (s *simulation) done(e event) {
+	child := &s.slots[e.slot]
+	child.unfinished--
+	if child.unread > 0 {
+		child.unread--
+		s.then(e.at, e.slot, s.ask, 1)
+	} else if child.unfinished == 0 {
+		s.begin(e.slot, e.at)
+	}
+}
+
+// simulated is a plan's job with so many children, each like the cell that the
+// comparison measured: its reads take the processor for as long as its memory
+// size makes of their CPU time.
+func simulated(t *testing.T, c *comparison.Comparison, p *plan.Plan, children int) *simulation {
+	t.Helper()
+	latency, err := s3.ParseLatency(c.Run.Latency)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(c.Variants, func(r comparison.Result) bool { return r.Strategy == p.Strategy && *r.Concurrency == p.Concurrency })
+	cell := c.Variants[i].Cell(p.Memory)
+	ms := cell.CPUShare.Used / cell.CPUShare.Target * comparison.Median(cell.DurationsMS) / float64(c.Run.Repeat)
+	return &simulation{objects: p.Objects, batch: p.Batch, children: children, concurrency: p.Concurrency,
+		latency: latency, cpu: time.Duration(ms * 1e6)}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"lambda-parallel-io/tune/plan"
+	"lambda-parallel-io/tune/report"
+)
+
+// planning plans how Step Functions reads very many objects.
+type planning struct {
+	File             string `arg:"" optional:"" help:"The results.json of a comparison. Without it a short one is made on this machine (Linux), within a minute."`
+	Objects          int    `required:"" placeholder:"N" help:"How many objects there are to read."`
+	Size             string `placeholder:"SIZE" help:"Of an object, such as 9KB: that of FILE's object, or without FILE what is measured (sample.json's)."`
+	Prefixes         int    `placeholder:"N" default:"1" help:"Over how many prefixes of the bucket they are spread evenly (1)."`
+	ConcurrencyLimit int    `placeholder:"N" default:"1000" help:"Of the account's Lambda functions at once (1000); 10 in a new account."`
+	Dir              string `name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-plan" help:"Where plan.svg goes, and the views of a comparison that was made for it (tune-plan)."`
+	JSON             bool   `group:"Output" help:"Print the plan as JSON, and nothing else, on stdout."`
+}
+
+// Help is what follows the flags.
+func (*planning) Help() string {
+	return `Examples
+
+  go run ./tune plan --objects 1000000
+  go run ./tune plan --objects 1000000 tune/example/results.json`
+}
+
+// mostBytes is the largest object that is measured for a plan within a minute,
+// and for which the network's bandwidth matters little.
+const mostBytes = 64_000
+
+// Run is the command.
+func (p *planning) Run(ctx context.Context, s *session) error {
+	job := plan.Job{Objects: p.Objects, Prefixes: p.Prefixes, ConcurrencyLimit: p.ConcurrencyLimit}
+	if err := job.Validate(); err != nil {
+		return usageError{err: err}
+	}
+	size, err := humanize.ParseBytes(cmp.Or(p.Size, "0"))
+	if err != nil || p.Size != "" && size < 2 {
+		return usageError{err: fmt.Errorf("--size %s: it must be a size such as 9KB, 2 bytes at least", p.Size)}
+	}
+	file := p.File
+	if file == "" {
+		if size > mostBytes {
+			return usageError{err: fmt.Errorf("--size %s: it must be %d bytes at most\ncompare with such an object on AWS (go run ./tune aws), and plan with the results.json of that", p.Size, mostBytes)}
+		}
+		if err := p.measure(ctx, s, int(size)); err != nil && !errors.Is(err, errCells) { // no plan takes a cell that failed
+			return err
+		}
+		file = filepath.Join(p.Dir, report.DataFile)
+	}
+	c, err := load(file)
+	if err != nil {
+		return err
+	}
+	if measured := float64(c.Run.ObjectBytes); size > 0 && math.Abs(float64(size)-measured) > measured/10 {
+		return usageError{err: fmt.Errorf("--size %s: the object of %s has %.0f bytes, and another size is measured, not scaled\n"+
+			"leave FILE out to have it measured, or compare with such an object: go run ./tune --object FILE --repeat 1000", p.Size, file, measured)}
+	}
+	planned, err := plan.New(c, job)
+	if err != nil {
+		return err
+	}
+	picture, err := report.WriteCurve(p.Dir, planned.Curve)
+	if err != nil {
+		return err
+	}
+	if p.JSON {
+		e := json.NewEncoder(s.stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(planned)
+	}
+	if err := planned.Text(s.stdout); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.stdout, "\n  picture  %s\n", picture)
+	return err
+}
+
+// measure makes a short comparison of an object of so many bytes, 0 for
+// sample.json: ten reads an invocation for each that is in flight.
+func (p *planning) measure(ctx context.Context, s *session, size int) error {
+	args := []string{"local", "--strategies", "pool", "--concurrency", "30,120", "--power", "512,1024,2304", "--num", "4", "--repeat", "1200", "-o", p.Dir}
+	if size > 0 {
+		if err := writable(p.Dir); err != nil {
+			return err
+		}
+		const record = `{"id": "ord-10401", "placed": "2024-06-05T12:41:00Z", "items": [{"sku": "TOY-648", "price": 45.15}]},`
+		records := strings.TrimSuffix(strings.Repeat(record, (size-2)/len(record)), ",")
+		object := filepath.Join(p.Dir, "object.json")
+		if err := os.WriteFile(object, fmt.Appendf(nil, "[%-*s]", size-2, records), 0o644); err != nil {
+			return err
+		}
+		args = append(args, "--object", object)
+	}
+	stdout := s.stdout
+	defer func() { s.stdout = stdout }()
+	s.stdout = io.Discard // the comparison's report
+	return run(ctx, args, s)
+}
