@@ -34,7 +34,6 @@ const (
 // https://aws.amazon.com/step-functions/pricing/. The prices of S3 Batch
 // Operations are from memory.
 const (
-	PricePerThousandLists       = 0.005 // pages of 1,000 keys
 	PricePerThousandTransitions = 0.025 // of a STANDARD state machine
 	PricePerMillionExpress      = 1.00  // requests
 	PricePerGBSecondExpress     = 0.00001667
