@@ -3,8 +3,12 @@ package main
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/plan"
 )
 
 // What docs/aws.md says of keys, defaults and outputs is what there is.
@@ -45,6 +49,42 @@ func TestThePageOnManyObjectsNamesEveryFieldOfAnInput(t *testing.T) {
 	for _, field := range strings.Split(told, ", ") {
 		if !strings.Contains(string(page), "`"+field+"`") {
 			t.Errorf("docs/batch.md does not name the field %s", field)
+		}
+	}
+}
+
+// The defaults of a batch are what `go run ./tune plan` makes of the committed
+// example, and each key that a plan tells to set is one of the project's.
+func TestTheDefaultsOfABatchAreThoseOfThePlanOfTheExample(t *testing.T) {
+	f, err := os.Open("../tune/example/results.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	example, err := comparison.Read(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.New(example, plan.Job{Objects: 1_000_000, Prefixes: 1, ConcurrencyLimit: 1_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	proj, _ := loadProject(t)
+	for key, want := range map[string]any{
+		"batchStrategy": p.Strategy, "batchConcurrency": p.Concurrency, "batchSize": p.Batch, "batchChildren": p.Children,
+		"batchToleratedFailurePercentage": 0,
+	} {
+		if got := fmt.Sprint(proj.Config[key].Default); got != fmt.Sprint(want) {
+			t.Errorf("Pulumi.yaml: the default of %s is %s, and the plan of the example has %v", key, got, want)
+		}
+	}
+	text, err := os.ReadFile("../tune/plan/plan.tmpl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`pulumi config set (\w+)`).FindAllStringSubmatch(string(text), -1) {
+		if _, there := proj.Config[m[1]]; !there {
+			t.Errorf("a plan says to set %s, which Pulumi.yaml does not have", m[1])
 		}
 	}
 }

@@ -22,9 +22,9 @@ type Prediction struct {
 
 // Predict sets Predictions, one for each memory size at which a bounded
 // variant was measured: 3 x (latency + wait) x CPU share / CPU per read, of the
-// fastest one, where S3 grants so many reads. As many reads can wait while one computes as its latency is
-// longer than its computation, and a read that comes back while the quota is
-// used up waits for the next period. The factor of 3 is measured: it keeps some
+// fastest one, where S3 grants so many reads. As many reads can wait while one
+// computes as its latency is longer than its computation, and a read that comes
+// back while the quota is used up waits for the next period. The factor of 3 is chosen: it keeps some
 // at hand where latencies have a long tail, and the CPU per read falls by a third
 // once enough of them come back together. Too many cost little, too few a lot.
 // A run on AWS has no CPU figures, and so no predictions.

@@ -108,8 +108,8 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 
 // Tune measures every cell that the variants of c lack, size by size, and at a
 // size the variants side by side. It begins with the largest: at small ones a
-// round takes longest and the processor, not the variant, says what it takes. A cell that fails holds its cause. The first
-// call builds the function; it notes in c what that was built with. The error
+// round takes longest and the processor, not the variant, says what it takes. A
+// cell that fails holds its cause. The first call builds the function; it notes in c what that was built with. The error
 // is the model's own, the cause of ctx or what observe returned: then the cells
 // that were being measured have the rounds that were whole.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
