@@ -17,7 +17,7 @@ func TestWhatTakesMinutesIsKnownBefore(t *testing.T) {
 	}{
 		{"2000x9KB", "sequential,pool", []int{1769, 3008}, 620 * time.Second},
 		{"2000x9KB", "pool", []int{128}, 83 * time.Second},
-		{"", "sequential", []int{1769}, 7500 * time.Millisecond},
+		{"", "sequential", []int{1769}, 15 * time.Second},
 	} {
 		l := onThisMachine{Latency: "15ms", Function: "./handler", Objects: test.objects, Object: "../sample.json"}
 		l.Strategies, l.Power, l.Num = strings.Split(test.strategies, ","), test.power, &num

@@ -47,6 +47,9 @@ type Function struct {
 
 // New makes the environment. The process starts with the first invocation.
 func New(cfg Config) (*Function, error) {
+	if threadVCPUs[cfg.Arch] == 0 || !(cfg.Speed > 0) {
+		return nil, fmt.Errorf("the model of Lambda: architecture %q must be arm64 or x86_64, and speed %v above 0", cfg.Arch, cfg.Speed)
+	}
 	f := &Function{cfg: cfg, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}
 	var err error
 	f.api, err = startRuntimeAPI(f.freeze, cfg.Errors)

@@ -70,7 +70,7 @@ func BenchmarkSlowerClock(b *testing.B) {
 				var effect float64
 				var functions []*lambda.Function
 				for _, s := range sides {
-					f, err := lambda.New(lambda.Config{Path: handler, Env: s.env, MemoryMB: memoryMB, Timeout: time.Minute, Name: "f", Region: "us-east-1", Errors: quiet})
+					f, err := lambda.New(lambda.Config{Path: handler, Env: s.env, MemoryMB: memoryMB, Arch: "x86_64", Speed: 1, Timeout: time.Minute, Name: "f", Region: "us-east-1", Errors: quiet})
 					if err != nil {
 						b.Fatal(err)
 					}
