@@ -199,11 +199,7 @@ func (t *throttle) look() (time.Time, bool) {
 // work counts how long the process has been at work since the last look: what it
 // has used, but one thread cannot use more than has passed.
 func (t *throttle) work(now time.Time, used time.Duration) {
-	since := now.Sub(t.looked)
-	if t.stopped {
-		since = step // it has run on for a moment
-	}
-	t.room = min(t.room+since, tick)
+	t.room = min(t.room+now.Sub(t.looked), tick)
 	alone := min(used-t.seen, t.room)
 	t.busy += alone
 	t.room -= alone
