@@ -109,9 +109,11 @@ func machineName(project, stack string) string {
 }
 
 // runBatches is all that the state machine may do: list the keys that begin
-// with prefix, call the function, run and stop its own children, write and read
-// its results, and read the inventories, if there are any. Source: AWS Step Functions Developer Guide, "IAM policies
-// for using Distributed Map states".
+// with prefix, call the function, run and stop its own children, run its maps
+// again, write and read its results, and read the inventories, if there are
+// any. A caller's redrive begins a map again in the machine's own name. Source:
+// AWS Step Functions Developer Guide, "IAM policies for using Distributed Map
+// states".
 func runBatches(machineName, bucketARN, prefix, resultsARN, functionARN string, from inventory) (policy, error) {
 	of, err := arn.Parse(functionARN)
 	if err != nil {
@@ -127,6 +129,7 @@ func runBatches(machineName, bucketARN, prefix, resultsARN, functionARN string, 
 		{Sid: "Call", Effect: "Allow", Action: []string{"lambda:InvokeFunction"}, Resource: []string{functionARN}},
 		{Sid: "Start", Effect: "Allow", Action: []string{"states:StartExecution"}, Resource: named("stateMachine", machineName)},
 		{Sid: "Children", Effect: "Allow", Action: []string{"states:DescribeExecution", "states:StopExecution"}, Resource: named("execution", machineName+":*")},
+		{Sid: "Redrive", Effect: "Allow", Action: []string{"states:RedriveExecution"}, Resource: named("execution", machineName+"/*:*")}, // MACHINE/LABEL:RUN
 		{Sid: "Results", Effect: "Allow", Action: []string{"s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"},
 			Resource: []string{resultsARN + "/*"}},
 	}

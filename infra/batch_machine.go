@@ -100,7 +100,10 @@ func definition(bucket, results, inventory, functionARN string, by execution) ma
 	fields := []string{"prefix", "keysFrom", "strategy", "concurrency", "batch", "children", "toleratedFailurePercentage"}
 	choices := []rule{{Condition: "$exists($states.input.keysFrom)", Next: ofList}}
 	all := map[string]any{
-		defaults: pass{Type: "Pass", Output: "$merge([" + by.literal() + ", $states.input])", Next: choose},
+		// A plan knows no prefix, and writes an empty one: the role may list the
+		// configured one alone.
+		defaults: pass{Type: "Pass", Next: choose, Output: "$merge([" + by.literal() +
+			", $sift($states.input, function($v, $k) { $not($k = 'prefix' and $v = '') })])"},
 		ofPrefix: over(ofPrefix, itemReader{Resource: listing, Arguments: location{Bucket: bucket, Prefix: input("prefix")}}, selected),
 		ofList: over(ofList, itemReader{Resource: file, Arguments: location{Bucket: results, Key: input("keysFrom")},
 			ReaderConfig: &readerConfig{jsonLines}}, nil),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -120,6 +121,7 @@ func TestTheStateMachineMayDoWhatItsMapsNeedAndNothingElse(t *testing.T) {
 			{Sid: "Call", Effect: "Allow", Action: []string{"lambda:InvokeFunction"}, Resource: []string{c.one(t, functionType).state["arn"].StringValue()}},
 			{Sid: "Start", Effect: "Allow", Action: []string{"states:StartExecution"}, Resource: []string{machine.state["arn"].StringValue()}},
 			{Sid: "Children", Effect: "Allow", Action: []string{"states:DescribeExecution", "states:StopExecution"}, Resource: []string{states + "execution:lambda-parallel-io-batch-dev:*"}},
+			{Sid: "Redrive", Effect: "Allow", Action: []string{"states:RedriveExecution"}, Resource: []string{states + "execution:lambda-parallel-io-batch-dev/*:*"}},
 			{Sid: "Results", Effect: "Allow", Action: []string{"s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"},
 				Resource: []string{c.ofBatch(t, bucketType).state["arn"].StringValue() + "/*"}},
 		}
@@ -184,12 +186,24 @@ func TestAnExecutionsDefaultsAreTheConfigurations(t *testing.T) {
 	if strings.Count(expression, "%}") != 1 {
 		t.Errorf("%s: the prefix ends the expression", expression)
 	}
-	got, err := startJSONata(t).evaluate(expression, map[string]any{"input": map[string]any{"children": 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want["children"] = 1.0
-	if diff := cmp.Diff(any(want), got); diff != "" {
-		t.Errorf("an execution with 1 child (-want +got):\n%s", diff)
+	j := startJSONata(t)
+	for _, test := range []struct {
+		input map[string]any
+		is    map[string]any // beside the defaults
+	}{
+		{map[string]any{}, nil},
+		{map[string]any{"children": 1}, map[string]any{"children": 1.0}},
+		{map[string]any{"prefix": "", "batch": 7}, map[string]any{"batch": 7.0}}, // as a plan writes it
+		{map[string]any{"prefix": "a/", "strategy": ""}, map[string]any{"prefix": "a/", "strategy": ""}},
+	} {
+		got, err := j.evaluate(expression, map[string]any{"input": test.input})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := maps.Clone(want)
+		maps.Copy(want, test.is)
+		if diff := cmp.Diff(any(want), got); diff != "" {
+			t.Errorf("an execution with %v (-want +got):\n%s", test.input, diff)
+		}
 	}
 }

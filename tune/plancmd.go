@@ -37,8 +37,7 @@ func (*planning) Help() string {
   go run ./tune plan --objects 1000000 tune/example/results.json`
 }
 
-// mostBytes is the largest object that is measured for a plan within a minute,
-// and for which the network's bandwidth matters little.
+// mostBytes is the largest object that is measured for a plan within a minute.
 const mostBytes = 64_000
 
 // Run is the command.
@@ -54,7 +53,7 @@ func (p *planning) Run(ctx context.Context, s *session) error {
 	file := p.File
 	if file == "" {
 		if size > mostBytes {
-			return usageError{err: fmt.Errorf("--size %s: it must be %d bytes at most\ncompare with such an object on AWS (go run ./tune aws), and plan with the results.json of that", p.Size, mostBytes)}
+			return usageError{err: fmt.Errorf("--size %s: it must be %d bytes at most\ncompare with such an object first (go run ./tune --object FILE --repeat 1000, or go run ./tune aws), and plan with the results.json of that", p.Size, mostBytes)}
 		}
 		if err := p.measure(ctx, s, int(size)); err != nil && !errors.Is(err, errCells) { // no plan takes a cell that failed
 			return err
@@ -65,7 +64,14 @@ func (p *planning) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if measured := float64(c.Run.ObjectBytes); size > 0 && math.Abs(float64(size)-measured) > measured/10 {
+	measured := float64(c.Run.ObjectBytes)
+	if o := c.Run.Objects; o != nil {
+		measured = float64(o.Bytes) / float64(c.Run.Repeat)
+	}
+	switch {
+	case size > 0 && measured == 0:
+		return usageError{err: fmt.Errorf("--size %s: %s does not say how large its objects are, as a comparison on AWS does not\nleave --size out if they are so large", p.Size, file)}
+	case size > 0 && math.Abs(float64(size)-measured) > measured/10:
 		return usageError{err: fmt.Errorf("--size %s: the object of %s has %.0f bytes, and another size is measured, not scaled\n"+
 			"leave FILE out to have it measured, or compare with such an object: go run ./tune --object FILE --repeat 1000", p.Size, file, measured)}
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -137,7 +138,8 @@ func TestAnErrorStaysReadableWhateverThePayload(t *testing.T) {
 
 // Six MB is what Lambda takes as a payload: a million keys of 6 bytes, quotes
 // and comma included. Ten times the keys may take ten times the time, and
-// twice that where memory is scarce, but not a hundred times.
+// twice that where memory is scarce, but not a hundred times. The time is the
+// processor's: what else the machine does is in none of it.
 func TestAMillionKeysAreDecodedInTheTimeThatTheirNumberTakes(t *testing.T) {
 	payload := func(n int) []byte {
 		raw := []byte(`{"keys": [`)
@@ -149,9 +151,9 @@ func TestAMillionKeysAreDecodedInTheTimeThatTheirNumberTakes(t *testing.T) {
 	least := func(raw []byte, n int) time.Duration {
 		best := time.Hour
 		for range 3 {
-			began := time.Now()
+			before := processCPU(t)
 			p, err := event.Decode(raw, 7)
-			best = min(best, time.Since(began))
+			best = min(best, processCPU(t)-before)
 			if err != nil || len(p.Keys) != n {
 				t.Fatalf("Decode of %d keys: %d keys, %v", n, len(p.Keys), err)
 			}
@@ -163,6 +165,15 @@ func TestAMillionKeysAreDecodedInTheTimeThatTheirNumberTakes(t *testing.T) {
 		t.Errorf("70,000 keys took %v, 700,000 took %v: want about ten times as long", few, many)
 	}
 	t.Logf("70,000 keys: %v; 700,000 keys: %v", few, many)
+}
+
+func processCPU(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func TestDecodingCopiesEachKeyOnce(t *testing.T) {

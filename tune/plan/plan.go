@@ -6,6 +6,7 @@ package plan
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -88,7 +89,7 @@ type Seconds struct {
 
 // Input starts an execution of the deployed state machine.
 type Input struct {
-	Prefix                     string `json:"prefix"` // "" is all that the deployment may read
+	Prefix                     string `json:"prefix"` // "" is the deployment's own
 	Strategy                   string `json:"strategy"`
 	Concurrency                int    `json:"concurrency"`
 	Batch                      int    `json:"batch"`
@@ -113,6 +114,10 @@ func (w worker) alone() float64 { return 1 / min(w.rate, s3.GetsPerSecond) }
 func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	if err := job.Validate(); err != nil {
 		return nil, err
+	}
+	if c.Run.AWS() && c.Run.Lists() > 0 {
+		return nil, errors.New("the comparison has read what is below a prefix on AWS, at most so many objects as maxObjects says: nobody has counted them, so how fast they were read is not known\n" +
+			"compare with one object, or give as many keys by --payload, and plan with the results.json of that")
 	}
 	var plans, roomy []*Plan
 	var workers []worker

@@ -318,6 +318,13 @@ func TestACellThatCannotBePlannedWithIsRefusedWithTheRemedy(t *testing.T) {
 			t.Errorf("%s: New = %+v, %v, want an error with a remedy", name, p, err)
 		}
 	}
+	uncounted := of(30, 1_000, 1_000, 512, 50)
+	uncounted.Run.StateMachine, uncounted.Run.Objects = "arn", &comparison.Objects{Prefix: new("orders/")}
+	if p, err := plan.New(uncounted, million()); err == nil || !strings.Contains(err.Error(), "nobody has counted them") {
+		t.Errorf("of at most 1,000 objects on AWS: New = %+v, %v, want an error: there may have been ten", p, err)
+	}
+	uncounted.Run.Objects.Prefix = nil // the payload has their keys
+	planned(t, uncounted, million())
 	for _, job := range []plan.Job{{0, 1, 1}, {1, 0, 1}, {1, 1, 0}, {10_000_000_001, 1, 1}} {
 		if _, err := plan.New(example(t), job); err == nil || !strings.Contains(err.Error(), "it must be from 1 to") {
 			t.Errorf("New(%+v) = %v, want what is allowed", job, err)
