@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"strconv"
 )
 
 // The architectures of Lambda.
@@ -110,16 +109,6 @@ func ExecutionCost(region string, powerValues, coldStarts int) float64 {
 	if coldStarts > 0 { // a version for each invocation
 		transitions = 6 + powerValues + 2*powerValues*coldStarts
 	}
-	return fixed5(cmp.Or(transitionCosts[region], transitionCosts["default"]) * float64(transitions))
-}
-
-// fixed5 is JavaScript's +x.toFixed(5) for x >= 0. It rounds the exact value
-// as strconv does, except that it rounds a tie up; a tie at the sixth place is
-// an odd multiple of 1/64, no other is a float64.
-func fixed5(x float64) float64 {
-	if tie := x * 64; tie == math.Trunc(tie) && math.Mod(tie, 2) == 1 {
-		x = math.Nextafter(x, math.Inf(1))
-	}
-	f, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'f', 5, 64), 64)
-	return f
+	dollars := cmp.Or(transitionCosts[region], transitionCosts["default"]) * float64(transitions)
+	return math.Round(1e5*dollars) / 1e5
 }

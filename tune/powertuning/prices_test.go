@@ -55,14 +55,3 @@ func TestBilledFromPriceUndoesPrice(t *testing.T) {
 		}
 	}
 }
-
-// JavaScript's toFixed rounds the exact value, and ties up.
-func TestExecutionCostIsRoundedAsByToFixed(t *testing.T) {
-	for x, want := range map[float64]float64{
-		0: 0, 0.000005: 0.00001, 0.015625: 0.01563, 0.046875: 0.04688, 0.00022499: 0.00022, 1.005005: 1.005, 12: 12,
-	} {
-		if got := fixed5(x); got != want {
-			t.Errorf("fixed5(%v) = %v, want %v", x, got, want)
-		}
-	}
-}
