@@ -20,37 +20,37 @@ import (
 	"lambda-parallel-io/tune/prose"
 )
 
-// readAnswer puts into v what its execution, which has ended, has to say. After an
-// error v is as it was, and it can be called again.
-func (t *Tuner) readAnswer(ctx context.Context, run comparison.Run, v *comparison.Result, e *sfn.DescribeExecutionOutput, needed bool, tell teller) error {
+// readAnswer puts into the variant what its execution, which has ended, has to
+// say. After an error the variant is as it was, and it can be called again.
+func (t *turn) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutput) error {
 	if e.Status == types.ExecutionStatusSucceeded {
 		out, err := powertuning.ParseOutput([]byte(aws.ToString(e.Output)))
 		switch {
 		case errors.Is(err, powertuning.ErrEmptyOutput):
 		case err != nil:
-			v.Error = err.Error()
+			t.v.Error = err.Error()
 			return nil
 		case len(out.Stats) == 0:
-			v.Error = "Power Tuning answered without stats: is the state machine its version 4.4.0?"
+			t.v.Error = "Power Tuning answered without stats: is the state machine its version 4.4.0?"
 			return nil
 		default:
-			v.Tuning, v.Cells = &out, cells(run.PowerValues, out.Stats)
+			t.v.Tuning, t.v.Cells = &out, cells(t.run.PowerValues, out.Stats)
 			return nil
 		}
 	}
-	cause, events, err := t.cause(ctx, e)
+	cause, h, err := t.cause(ctx, e)
 	if err != nil {
 		return err
 	}
-	amiss, err := t.afterFailure(ctx, events, aws.ToTime(e.StopDate), needed, tell, v.Label())
+	amiss, err := t.afterFailure(ctx, h, aws.ToTime(e.StopDate))
 	if err != nil {
 		return err
 	}
-	v.Error = fmt.Sprintf("%s (%sits execution ended as %s)", cause.text, cause.where, e.Status)
+	t.v.Error = fmt.Sprintf("%s (%sits execution ended as %s)", cause.text, cause.where, e.Status)
 	if e.Status == types.ExecutionStatusAborted {
-		v.Error += "; its clean-up was skipped, so aliases RAM<power> are left, which the next execution over the same sizes takes over"
+		t.v.Error += "; its clean-up was skipped, so aliases RAM<power> are left, which the next execution over the same sizes takes over"
 	}
-	v.Error += amiss
+	t.v.Error += amiss
 	return nil
 }
 
@@ -84,49 +84,68 @@ type failure struct {
 	where string // "Executor at 512 MB, running in series; "; empty where that is not known
 }
 
+// history is that of an execution: all its events, in the order of their ids.
+type history []types.HistoryEvent
+
+// before returns the event that led to e, or nil.
+func (h history) before(e *types.HistoryEvent) *types.HistoryEvent {
+	i, found := slices.BinarySearchFunc(h, e.PreviousEventId, func(e types.HistoryEvent, id int64) int { return cmp.Compare(e.Id, id) })
+	if !found {
+		return nil
+	}
+	return &h[i]
+}
+
+// stateOf follows the events that led to e back to the state's beginning.
+func (h history) stateOf(e *types.HistoryEvent) state {
+	for ; e != nil; e = h.before(e) {
+		if entered := e.StateEnteredEventDetails; entered != nil {
+			var in struct{ Value json.Number } // the power value, which the executor's input has
+			_ = json.Unmarshal([]byte(aws.ToString(entered.Input)), &in)
+			return state{aws.ToString(entered.Name), string(in.Value)}
+		}
+	}
+	return state{}
+}
+
 // cause digs out of an execution's history why it failed. After an error it can
-// be asked again. There are no events where they cannot be read.
-func (t *Tuner) cause(ctx context.Context, e *sfn.DescribeExecutionOutput) (failure, []types.HistoryEvent, error) {
-	var events []types.HistoryEvent
+// be asked again. The history is empty where it cannot be read.
+func (t *turn) cause(ctx context.Context, e *sfn.DescribeExecutionOutput) (failure, history, error) {
+	var h history
 	pages := sfn.NewGetExecutionHistoryPaginator(t.client, &sfn.GetExecutionHistoryInput{ExecutionArn: e.ExecutionArn, MaxResults: 1000})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx, t.outliveNetworkLoss)
-		if ctx.Err() != nil {
-			return failure{}, nil, context.Cause(ctx)
-		}
 		if err != nil {
-			err = t.failed("states:GetExecutionHistory", aws.ToString(e.ExecutionArn), err)
-			if IsCredentials(err) {
+			err = t.failed(ctx, "states:GetExecutionHistory", aws.ToString(e.ExecutionArn), err)
+			if ctx.Err() != nil || IsCredentials(err) {
 				return failure{}, nil, err
 			}
 			f := explain(aws.ToString(e.Error), aws.ToString(e.Cause), state{})
 			f.text += prose.OneLine(fmt.Sprintf("; its history could not be read: %v", err), 300)
 			return f, nil, nil
 		}
-		events = append(events, page.Events...)
+		h = append(h, page.Events...)
 	}
-	return causeIn(events), events, nil
+	return h.cause(), h, nil
 }
 
-// causeIn returns the failure that ended an execution: the last one before
-// the clean-up. A state that is tried again has failures before its last one.
-func causeIn(events []types.HistoryEvent) failure {
+// cause returns the failure that ended an execution: the last one before the
+// clean-up. A state that is tried again has failures before its last one.
+func (h history) cause() failure {
 	f := failure{text: "its history does not say why"}
-	before := make(map[int64]types.HistoryEvent, len(events))
-	for _, e := range events {
-		before[e.Id] = e
-		s := stateOf(e, before)
+	for _, e := range h {
+		s := h.stateOf(&e)
 		if s.name == cleanUpOnError {
 			break
 		}
-		name, said, ok := failureOf(e)
+		d := failed(e)
 		switch {
-		case !ok:
+		case d == nil:
 		case e.Type == types.HistoryEventTypeExecutionFailed && f.where != "": // of that state's failure
 		case strings.HasPrefix(string(e.Type), "Execution"):
-			f = explain(name, said, state{})
+			f = explain(aws.ToString(d.Error), aws.ToString(d.Cause), state{})
 		default:
-			f = explain(name, said, s)
+			f = explain(aws.ToString(d.Error), aws.ToString(d.Cause), s)
 		}
 	}
 	return f
@@ -135,43 +154,17 @@ func causeIn(events []types.HistoryEvent) failure {
 // state is where an event happened; power is empty where there is none.
 type state struct{ name, power string }
 
-// stateOf follows the events that led to e back to the state's beginning.
-func stateOf(e types.HistoryEvent, before map[int64]types.HistoryEvent) (s state) {
-	for ok := true; ok && s.name == ""; e, ok = before[e.PreviousEventId] {
-		if entered := e.StateEnteredEventDetails; entered != nil {
-			s = state{aws.ToString(entered.Name), power(aws.ToString(entered.Input))}
-		}
-	}
-	return s
-}
-
-// power reads the power value from a state's input, which the executor's has.
-func power(input string) string {
-	var in struct{ Value json.Number }
-	_ = json.Unmarshal([]byte(input), &in) // another state's has none
-	return string(in.Value)
-}
-
-// failureOf returns error and cause of an event that tells of a failure.
-func failureOf(e types.HistoryEvent) (name, cause string, ok bool) {
-	var n, c *string
-	switch {
-	case e.LambdaFunctionFailedEventDetails != nil:
-		n, c = e.LambdaFunctionFailedEventDetails.Error, e.LambdaFunctionFailedEventDetails.Cause
-	case e.LambdaFunctionTimedOutEventDetails != nil:
-		n, c = e.LambdaFunctionTimedOutEventDetails.Error, e.LambdaFunctionTimedOutEventDetails.Cause
-	case e.LambdaFunctionScheduleFailedEventDetails != nil:
-		n, c = e.LambdaFunctionScheduleFailedEventDetails.Error, e.LambdaFunctionScheduleFailedEventDetails.Cause
-	case e.LambdaFunctionStartFailedEventDetails != nil:
-		n, c = e.LambdaFunctionStartFailedEventDetails.Error, e.LambdaFunctionStartFailedEventDetails.Cause
-	case e.ExecutionFailedEventDetails != nil:
-		n, c = e.ExecutionFailedEventDetails.Error, e.ExecutionFailedEventDetails.Cause
-	case e.ExecutionAbortedEventDetails != nil:
-		n, c = e.ExecutionAbortedEventDetails.Error, e.ExecutionAbortedEventDetails.Cause
-	default:
-		return "", "", false
-	}
-	return aws.ToString(n), aws.ToString(c), true
+// failed returns the details of an event that tells of a failure, or nil.
+func failed(e types.HistoryEvent) *types.ExecutionFailedEventDetails {
+	type details = types.ExecutionFailedEventDetails
+	return cmp.Or(
+		e.ExecutionFailedEventDetails,
+		(*details)(e.ExecutionAbortedEventDetails),
+		(*details)(e.LambdaFunctionFailedEventDetails),
+		(*details)(e.LambdaFunctionTimedOutEventDetails),
+		(*details)(e.LambdaFunctionScheduleFailedEventDetails),
+		(*details)(e.LambdaFunctionStartFailedEventDetails),
+	)
 }
 
 // invocationError is how the executor of 4.4.0 tells of an error of the function

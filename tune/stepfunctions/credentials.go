@@ -24,44 +24,26 @@ func IsCredentials(err error) bool {
 	return errors.As(err, new(credentialsError))
 }
 
-// login gives the remedy for credentials that are missing or expired.
-type login struct {
-	profile string // empty where none was chosen
-	command string // what renews that profile's login; empty where none is known
-}
-
-// newLogin looks up among what the configuration was read from how the
-// profile in use was logged in.
-func newLogin(cfg aws.Config) (l login) {
+// howToLogIn is the remedy for credentials that are missing or expired, by how
+// the profile was logged in that the configuration was read from.
+func howToLogIn(cfg aws.Config) string {
+	var shared config.SharedConfig
 	for _, source := range cfg.ConfigSources {
-		shared, ok := source.(config.SharedConfig)
-		if !ok {
-			continue
-		}
-		if shared.Profile != config.DefaultSharedConfigProfile {
-			l.profile = shared.Profile
-		}
-		switch {
-		case shared.SSOSession != nil || shared.SSOStartURL != "":
-			l.command = "aws sso login"
-		case shared.LoginSession != "":
-			l.command = "aws login"
+		if s, ok := source.(config.SharedConfig); ok {
+			shared = s
 		}
 	}
-	if l.command != "" && l.profile != "" {
-		l.command += " --profile " + l.profile
+	profile := ""
+	if shared.Profile != config.DefaultSharedConfigProfile {
+		profile = " --profile " + shared.Profile
 	}
-	return l
-}
-
-func (l login) remedy() string {
 	switch {
-	case l.command != "":
-		return "log in again by `" + l.command + "`"
+	case shared.SSOSession != nil || shared.SSOStartURL != "":
+		return "log in again by `aws sso login" + profile + "`"
+	case shared.LoginSession != "":
+		return "log in again by `aws login" + profile + "`"
 	case os.Getenv("AWS_ACCESS_KEY_ID") != "":
 		return "the keys are those of AWS_ACCESS_KEY_ID in the environment: export new ones,\nor unset them and choose a profile by --profile NAME or `export AWS_PROFILE=NAME`"
-	case l.profile != "":
-		return fmt.Sprintf("`aws configure list-profiles` lists the profiles; `aws sso login --profile %[1]s` or `aws login --profile %[1]s` logs in", l.profile)
 	}
 	return "log in by `aws sso login --profile NAME` or `aws login`, and choose that profile by --profile NAME or `export AWS_PROFILE=NAME`"
 }
@@ -69,13 +51,13 @@ func (l login) remedy() string {
 // provider marks the errors of the chain behind it.
 type provider struct {
 	aws.CredentialsProvider
-	login login
+	remedy string
 }
 
 func (p provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := p.CredentialsProvider.Retrieve(ctx)
 	if err != nil && ctx.Err() == nil {
-		err = noCredentials(err, p.login.remedy())
+		err = noCredentials(err, p.remedy)
 	}
 	return c, err
 }

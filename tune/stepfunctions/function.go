@@ -1,6 +1,7 @@
 package stepfunctions
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,11 +28,8 @@ func (t *Tuner) configuration(ctx context.Context) (*lambda.GetFunctionConfigura
 	if errors.As(err, &api) && (api.ErrorCode() == "AccessDeniedException" || api.ErrorCode() == "AccessDenied") {
 		return nil, errDenied
 	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
 	if err != nil {
-		return nil, t.failed("lambda:GetFunctionConfiguration", t.Function, err)
+		return nil, t.failed(ctx, "lambda:GetFunctionConfiguration", t.Function, err)
 	}
 	return out, nil
 }
@@ -61,20 +59,17 @@ func (t *Tuner) Complete(ctx context.Context) (unknown string, err error) {
 // mayRunFor returns how long executors may go on after an execution has ended:
 // Step Functions stops none of those that run, and they may take
 // totalExecutionTimeout. It is 0 where each that began has ended.
-func mayRunFor(events []types.HistoryEvent, stopped, now time.Time) time.Duration {
-	before := make(map[int64]types.HistoryEvent, len(events))
+func (h history) mayRunFor(stopped, now time.Time) time.Duration {
 	running := map[int64]time.Time{} // until when, by the event of the start
-	for _, e := range events {
-		before[e.Id] = e
+	for _, e := range h {
 		switch e.Type {
 		case types.HistoryEventTypeLambdaFunctionStarted:
-			if stateOf(e, before).name == executor {
-				scheduled := before[e.PreviousEventId].LambdaFunctionScheduledEventDetails
-				timeout := time.Duration(maxSeconds) * time.Second
-				if scheduled != nil && scheduled.TimeoutInSeconds != nil {
-					timeout = time.Duration(*scheduled.TimeoutInSeconds) * time.Second
+			if h.stateOf(&e).name == executor {
+				timeout := int64(maxSeconds)
+				if scheduled := h.before(&e).LambdaFunctionScheduledEventDetails; scheduled != nil {
+					timeout = *cmp.Or(scheduled.TimeoutInSeconds, &timeout)
 				}
-				running[e.Id] = aws.ToTime(e.Timestamp).Add(timeout)
+				running[e.Id] = aws.ToTime(e.Timestamp).Add(time.Duration(timeout) * time.Second)
 			}
 		case types.HistoryEventTypeLambdaFunctionSucceeded, types.HistoryEventTypeLambdaFunctionFailed, types.HistoryEventTypeLambdaFunctionTimedOut:
 			delete(running, e.PreviousEventId)
@@ -91,8 +86,8 @@ func mayRunFor(events []types.HistoryEvent, stopped, now time.Time) time.Duratio
 // memoryBefore returns the memory size, in MB, that the function had when the
 // execution began: Power Tuning publishes it last, under no alias. It is 0 where
 // nothing was published.
-func memoryBefore(events []types.HistoryEvent) int {
-	for _, e := range events {
+func (h history) memoryBefore() int {
+	for _, e := range h {
 		if entered := e.StateEnteredEventDetails; entered != nil && aws.ToString(entered.Name) == publisher {
 			var in struct {
 				LambdaConfigurations struct {
@@ -116,17 +111,17 @@ func memoryBefore(events []types.HistoryEvent) int {
 // afterFailure looks after what a failed execution has left: it waits for
 // executors that may still run if the function is needed again, and returns
 // what is to be said of the function's memory size.
-func (t *Tuner) afterFailure(ctx context.Context, events []types.HistoryEvent, stopped time.Time, needed bool, tell teller, label string) (string, error) {
-	if d := mayRunFor(events, stopped, t.now()).Round(time.Second); needed && d > 0 {
+func (t *turn) afterFailure(ctx context.Context, h history, stopped time.Time) (string, error) {
+	if d := h.mayRunFor(stopped, t.now()).Round(time.Second); t.needed && d > 0 {
 		now := fmt.Sprintf("waiting %s for executors that may still run", d)
-		if err := tell(now, label+": failed, "+now, false); err != nil {
+		if err := t.tell(now, t.v.Label()+": failed, "+now, false); err != nil {
 			return "", err
 		}
 		if err := t.pause(ctx, d); err != nil {
 			return "", err
 		}
 	}
-	before := memoryBefore(events)
+	before := h.memoryBefore()
 	if before == 0 {
 		return "", nil
 	}
@@ -145,12 +140,10 @@ func (t *Tuner) afterFailure(ctx context.Context, events []types.HistoryEvent, s
 
 // pause waits.
 func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-timer.C:
+	case <-time.After(d):
 		return nil
 	}
 }

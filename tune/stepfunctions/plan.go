@@ -2,10 +2,12 @@ package stepfunctions
 
 import (
 	"cmp"
+	_ "embed"
 	"fmt"
 	"io"
 	"math"
 	"strings"
+	"text/template"
 	"time"
 
 	"lambda-parallel-io/handler/event"
@@ -94,21 +96,18 @@ func checkInput(in *powertuning.Input, target Target) error {
 	if in == nil {
 		return nil
 	}
-	for name, arn := range map[string]string{"preProcessorARN": in.PreProcessorARN, "postProcessorARN": in.PostProcessorARN} {
-		if arn != "" && !strings.HasPrefix(arn, target.mayInvoke) {
-			return fmt.Errorf("%s in the input is %s: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN", name, arn, target.mayInvoke)
+	for _, processor := range []string{in.PreProcessorARN, in.PostProcessorARN} {
+		if processor != "" && !strings.HasPrefix(processor, target.mayInvoke) {
+			return fmt.Errorf("the processor %s in the input: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN", processor, target.mayInvoke)
 		}
 	}
-	for _, f := range []struct {
-		set       bool
-		name, why string
-	}{
-		{in.AutoOptimize || in.AutoOptimizeAlias != "", "autoOptimize", "it changes the function's memory size after each variant"},
-		{in.DryRun, "dryRun", "it measures nothing (--dry-run shows the plan alone)"},
-		{in.PayloadS3 != "", "payloadS3", "every variant would be sent the same payload"},
+	for name, set := range map[string]bool{
+		"autoOptimize": in.AutoOptimize || in.AutoOptimizeAlias != "", // changes the function's memory size after each variant
+		"dryRun":       in.DryRun,                                     // measures nothing
+		"payloadS3":    in.PayloadS3 != "",                            // would be every variant's payload
 	} {
-		if f.set {
-			return fmt.Errorf("%s in the input has no place in a comparison: %s\nremove it", f.name, f.why)
+		if set {
+			return fmt.Errorf("%s in the input has no place in a comparison\nremove it", name)
 		}
 	}
 	return nil
@@ -254,43 +253,19 @@ func (e estimate) check(executionTimeout time.Duration) error {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
+//go:embed plan.tmpl
+var layout string
+
+var text = template.Must(template.New("").Funcs(template.FuncMap{
+	"n":       func(n int) string { return prose.Thousands(n, 0) },
+	"usd":     func(dollars float64) string { return fmt.Sprintf("$%.4f", dollars) },
+	"minutes": func(d time.Duration) float64 { return math.Ceil(d.Minutes()) },
+	"ms":      ms,
+	"list":    prose.List,
+	"read":    func() time.Duration { return readLatency },
+	"cpu":     func() time.Duration { return readCPU },
+	"rate":    func() int { return prefixRate },
+}).Parse(layout))
+
 // WriteText writes the plan for people.
-func (p Plan) WriteText(w io.Writer) error {
-	var b strings.Builder
-	gets, plural := "", "s"
-	if p.GETs > 0 {
-		gets = fmt.Sprintf(", %s S3 GETs", prose.Thousands(p.GETs, 0))
-	}
-	if p.LISTs > 0 {
-		gets = fmt.Sprintf(", up to%s and %s LISTs:\n  as many objects below the prefix as maxObjects allows", gets[1:], prose.Thousands(p.LISTs, 0))
-	}
-	if p.Executions == 1 {
-		plural = ""
-	}
-	fmt.Fprintf(&b, "  On AWS: %d execution%s of Power Tuning, one after the other,\n  %s invocations%s\n",
-		p.Executions, plural, prose.Thousands(p.Invocations, 0), gets)
-	fmt.Fprintf(&b, "  about %d min, up to %d Lambda invocations at once (new accounts: 10 at most)\n\n", int(math.Ceil(p.Takes.Minutes())), p.AtOnce)
-	for _, line := range []struct {
-		what    string
-		dollars float64
-	}{
-		{"Lambda, compute and requests", p.Lambda},
-		{"Lambda, Power Tuning's own functions", p.Executors},
-		{"Step Functions", p.StepFunctions},
-		{"S3", p.S3},
-		{"together", p.Dollars()},
-	} {
-		fmt.Fprintf(&b, "    %-38s $%.4f\n", line.what, line.dollars)
-	}
-	fmt.Fprintf(&b, "\n  Estimated from above, at list prices: a read takes %g ms, and %g ms of CPU at\n  one vCPU; all sizes share %s GETs a second.\n",
-		ms(readLatency), ms(readCPU), prose.Thousands(prefixRate, 0))
-	fmt.Fprintf(&b, "  Power Tuning tries a size that fails three times, which adds up to $%.4f, and\n  its variant is lost then.\n", p.Retries)
-	if len(p.AtRisk) > 0 {
-		fmt.Fprintf(&b, "  By the local run, memory may not do for %s:\n  leave these sizes out by --power.\n", prose.List(p.AtRisk))
-	}
-	if p.Altered != "" {
-		fmt.Fprintf(&b, "  %s.\n", p.Altered)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
+func (p Plan) WriteText(w io.Writer) error { return text.Execute(w, p) }

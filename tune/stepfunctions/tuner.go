@@ -32,7 +32,7 @@ type Tuner struct {
 	Target
 	client  *sfn.Client
 	lambda  *lambda.Client
-	login   login
+	login   string               // how to log in again
 	backoff retry.BackoffDelayer // between two looks at an execution, and two attempts at a call
 	now     func() time.Time
 	pause   func(context.Context, time.Duration) error
@@ -69,7 +69,7 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 	case err != nil:
 		return nil, fmt.Errorf("the AWS configuration: %w", err)
 	}
-	t := &Tuner{Target: target, login: newLogin(cfg), backoff: backoff, now: time.Now, pause: pause}
+	t := &Tuner{Target: target, login: howToLogIn(cfg), backoff: backoff, now: time.Now, pause: pause}
 	cfg.Credentials = provider{cfg.Credentials, t.login}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return nil, err
@@ -104,8 +104,12 @@ func (t *Tuner) outliveNetworkLoss(o *sfn.Options) {
 	o.Retryer = newRetryer(t.backoff, pollAttempts, true)
 }
 
-// failed says what a call that failed for good means, and what to do.
-func (t *Tuner) failed(action, resource string, err error) error {
+// failed says what a call that failed for good means, and what to do. Of one
+// that was cut off it is the cause of ctx.
+func (t *Tuner) failed(ctx context.Context, action, resource string, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if IsCredentials(err) {
 		return err
 	}
@@ -118,15 +122,13 @@ func (t *Tuner) failed(action, resource string, err error) error {
 	switch strings.TrimSuffix(api.ErrorCode(), "Exception") {
 	case "ExpiredToken", "RequestExpired", "UnrecognizedClient", "InvalidClientTokenId", "InvalidSignature",
 		"SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken", "AuthFailure", "InvalidAccessKeyId":
-		return noCredentials(said, t.login.remedy())
+		return noCredentials(said, t.login)
 	case "AccessDenied", "NotAuthorized", "UnauthorizedOperation":
 		return noCredentials(said, fmt.Sprintf("they must allow %s on %s: add it to the role's policy, or choose other credentials by --profile", action, resource))
 	case "StateMachineDoesNotExist", "StateMachineDeleting", "InvalidArn":
 		remedy = "\ncheck the ARN and the region; `pulumi up` deploys the state machine, `pulumi stack output stateMachineArn` names it"
 	case "ResourceNotFound":
 		remedy = "\ncheck the ARN and the region; `pulumi up` deploys the function, `pulumi stack output functionArn` names it"
-	case "StateMachineTypeNotSupported":
-		remedy = "\nPower Tuning is a standard workflow, and this is an express one: check the ARN"
 	case "Throttling", "TooManyRequests":
 		remedy = fmt.Sprintf("\nit was tried %d times: try again later", attempts)
 	}
