@@ -1,8 +1,9 @@
 // Package sfntest is a Step Functions for tests, and as much of Lambda as tells
-// what a function is: an http.Handler that speaks their protocols, behind which a Power Tuning state machine answers for a
-// made-up function, or as the real one did in one of the recordings, or fails
-// as it is told to (see [Parse]). Nothing in it waits for a clock: an execution
-// ends after it has been looked at so many times.
+// what a function is: an http.Handler that speaks their protocols. Behind it a
+// Power Tuning state machine answers for a made-up function, or as the real one
+// did in one of the recordings, or fails as it is told to (see [Parse]). Nothing
+// in it waits for a clock: an execution ends after it has been looked at so
+// many times.
 //
 // A client finds it by AWS_ENDPOINT_URL.
 package sfntest
@@ -115,7 +116,10 @@ type Request struct {
 func New(script Script) *Server {
 	s := &Server{script: script}
 	for i, function := range script.busy {
-		s.executions = append(s.executions, foreign(i+1, function))
+		s.executions = append(s.executions, &Execution{
+			ARN:   fmt.Sprintf("arn:aws:states:us-east-1:123456789012:execution:powerTuningStateMachine:someone-else-%d", i+1),
+			Input: fmt.Sprintf(`{"lambdaARN": %q, "num": 5}`, function), Status: "RUNNING", StartDate: dayOne, foreign: true,
+		})
 	}
 	return s
 }
