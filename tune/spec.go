@@ -28,6 +28,8 @@ type selection struct {
 	Input       string         `group:"What to compare" placeholder:"FILE" xor:"payload" help:"A Power Tuning execution input; flags given here win."`
 	Arch        string         `group:"What to compare" placeholder:"ARCH" help:"arm64 or x86_64: its prices and, on this machine, its speed (arm64; on AWS the function's)."`
 	Timeout     time.Duration  `group:"What to compare" placeholder:"D" help:"Of an invocation, 1s to 900s (600s; on AWS the function's)."`
+
+	deployed []int // the sizes to compare where neither flag nor input names any; empty for defaultPowers
 }
 
 // presentation are the flags that say what becomes of the results.
@@ -69,7 +71,6 @@ func (s *selection) spec() (comparison.Spec, payload, error) {
 	goal := in.Goal()
 	spec := comparison.Spec{
 		Arch:               cmp.Or(s.Arch, powertuning.ARM64),
-		PowerValues:        defaultPowers,
 		Num:                cmp.Or(in.Num, defaultNum),
 		TimeoutSec:         cmp.Or(s.Timeout, defaultTimeout).Seconds(),
 		TuningStrategy:     goal.Strategy,
@@ -81,7 +82,7 @@ func (s *selection) spec() (comparison.Spec, payload, error) {
 	if s.Num != nil {
 		spec.Num = *s.Num
 	}
-	for _, powers := range [][]int{in.PowerValues, s.Power} {
+	for _, powers := range [][]int{defaultPowers, s.deployed, in.PowerValues, s.Power} {
 		if len(powers) > 0 {
 			spec.PowerValues = slices.Sorted(slices.Values(powers))
 		}
@@ -102,32 +103,27 @@ func (s *selection) complete(spec comparison.Spec, p payload) (comparison.Spec, 
 	if len(names) == 0 {
 		names = strategies.Names()
 	}
-	for _, name := range names {
-		if name == comparison.None {
-			if len(names) > 1 {
-				return spec, fmt.Errorf("--strategies: %s cannot stand together with others", name)
-			}
-			if len(p.given) == 0 {
-				return spec, errors.New("--strategies none sends the payload as it is: give one by --payload or --input")
-			}
-			if s.Repeat != nil {
-				return spec, errors.New("--repeat has no effect with --strategies none, which sends the payload as it is: write it there")
-			}
-			spec.Variants = []comparison.Variant{{Strategy: name, Payload: p.given}}
-		}
+	var err error
+	none := slices.Contains(names, comparison.None)
+	switch {
+	case none && len(names) > 1:
+		err = fmt.Errorf("--strategies: %s cannot stand together with others", comparison.None)
+	case none && len(p.given) == 0:
+		err = errors.New("--strategies none sends the payload as it is: give one by --payload or --input")
+	case none && s.Repeat != nil:
+		err = errors.New("--repeat has no effect with --strategies none, which sends the payload as it is: write it there")
+	case none:
+		spec.Variants = []comparison.Variant{{Strategy: comparison.None, Payload: p.given}}
+	default:
+		spec.Variants, err = p.variants(names, s.concurrencies(p))
 	}
-	if len(spec.Variants) == 0 {
-		variants, err := p.variants(names, s.concurrencies(p))
-		if err != nil {
-			return spec, err
-		}
-		spec.Variants = variants
+	if err != nil {
+		return spec, err
 	}
 	if s.Concurrency != nil && !slices.ContainsFunc(spec.Variants, comparison.Variant.Bounded) {
 		return spec, fmt.Errorf("--concurrency has no effect on %s: it bounds %s", strings.Join(names, ", "), strings.Join(bounded(), ", "))
 	}
-	err := p.decode(&spec)
-	if err == nil {
+	if err = p.decode(&spec); err == nil {
 		err = spec.Validate()
 	}
 	return spec, asFlag(err)
