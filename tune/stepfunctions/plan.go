@@ -223,8 +223,13 @@ func (e estimate) sleep() time.Duration {
 // check refuses what cannot end in time even if the reads waited for nothing
 // but S3.
 func (e estimate) check(executionTimeout time.Duration) error {
-	one := e.waits()
-	all := e.executorLasts(one)
+	one, most := e.waits(), e.Timeout()
+	if !e.ParallelInvocation {
+		most = min(most, executionTimeout/time.Duration(e.Num)-e.sleep())
+	}
+	if e.Repeat == 0 || one <= most {
+		return nil
+	}
 	repeat := "--repeat"
 	switch {
 	case e.Objects != nil:
@@ -232,23 +237,14 @@ func (e estimate) check(executionTimeout time.Duration) error {
 	case e.variant.Strategy == comparison.None:
 		repeat = "the payload's repeat"
 	}
-	reads := fmt.Sprintf("%d reads at %g ms, %d at once, is %s", e.Repeat, ms(readLatency), e.inFlight, one.Round(time.Millisecond))
-	within := func(d time.Duration) int { return int(d * time.Duration(e.inFlight) / readLatency) }
-	switch {
-	case e.Repeat == 0:
-		return nil
-	case one > e.Timeout():
-		return fmt.Errorf("%s: an invocation of %s, and the function's timeout is %s\nlower %s to %d at most",
-			e.variant.Label(), reads, e.Timeout(), repeat, within(e.Timeout()))
-	case all > executionTimeout:
-		remedy := "choose --parallel (parallelInvocation)"
-		if n := within(executionTimeout/time.Duration(e.Num) - e.sleep()); n > 0 {
-			remedy = fmt.Sprintf("lower %s to %d at most, or %s", repeat, n, remedy)
-		}
-		return fmt.Errorf("%s: %d invocations one after the other, each of %s, are %s, and the state machine's totalExecutionTimeout is %s\n%s",
-			e.variant.Label(), e.Num, reads, all.Round(time.Second), executionTimeout, remedy)
+	remedy := "choose --parallel (parallelInvocation)"
+	if n := most * time.Duration(e.inFlight) / readLatency; n > 0 {
+		remedy = fmt.Sprintf("lower %s to %d at most, or %s", repeat, n, remedy)
 	}
-	return nil
+	return fmt.Errorf("%s: %d invocations, each of %d reads at %g ms, %d at once, take %s each and %s in all;\n"+
+		"the function's timeout is %s, and the state machine's totalExecutionTimeout is %s\n%s",
+		e.variant.Label(), e.Num, e.Repeat, ms(readLatency), e.inFlight, one.Round(time.Millisecond),
+		e.executorLasts(one).Round(time.Second), e.Timeout(), executionTimeout, remedy)
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

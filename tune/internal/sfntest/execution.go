@@ -17,7 +17,7 @@ import (
 // Execution is one of the state machine's, as it is described to a client.
 type Execution struct {
 	ARN       string `json:"executionArn"`
-	Name      string `json:"name"`
+	Name      string `json:"name"` // empty where it is someone else's
 	Input     string `json:"input"`
 	Status    string `json:"status"` // RUNNING, SUCCEEDED, FAILED, ABORTED
 	Output    string `json:"output,omitempty"`
@@ -27,7 +27,6 @@ type Execution struct {
 	StopDate  moment `json:"stopDate,omitzero"`
 
 	looks   int // that found it running
-	foreign bool
 	history []map[string]any
 }
 
@@ -42,6 +41,12 @@ func (m moment) MarshalJSON() ([]byte, error) {
 // dayOne is the time of every start but a recorded one's.
 var dayOne = moment{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 
+// someoneElses is the nth execution, one that runs for that function.
+func someoneElses(n int, function string) *Execution {
+	arn := fmt.Sprintf("arn:aws:states:us-east-1:123456789012:execution:powerTuningStateMachine:someone-else-%d", n)
+	return &Execution{ARN: arn, Input: fmt.Sprintf(`{"lambdaARN": %q, "num": 5}`, function), Status: "RUNNING", StartDate: dayOne}
+}
+
 // operate does an operation and returns its answer.
 func (s *Server) operate(operation string, body []byte) any {
 	var in struct {
@@ -54,7 +59,7 @@ func (s *Server) operate(operation string, body []byte) any {
 	i := slices.IndexFunc(s.executions, func(e *Execution) bool { return e.ARN == in.ExecutionArn })
 	switch {
 	case operation == "GetFunctionConfiguration":
-		return json.RawMessage(s.script.function)
+		return json.RawMessage(s.function)
 	case operation == "StartExecution":
 		return s.start(in.StateMachineArn, in.Name, in.Input)
 	case operation == "ListExecutions":
@@ -106,8 +111,8 @@ func (s *Server) start(stateMachine, name, input string) any {
 func (s *Server) describe(e *Execution) any {
 	var payload struct{ Strategy string }
 	_ = json.Unmarshal(parsed(e.Input).Payload, &payload)
-	if end := s.script.ends[payload.Strategy]; e.Status == "RUNNING" && !e.foreign && end != "runs" {
-		if e.looks++; e.looks > s.script.looks {
+	if end := s.ends[payload.Strategy]; e.Status == "RUNNING" && e.Name != "" && end != "runs" {
+		if e.looks++; e.looks > s.looks {
 			s.finish(e, end)
 		}
 	}
