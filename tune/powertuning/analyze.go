@@ -84,13 +84,9 @@ var ErrNoDurations = errors.New("no power value has a duration")
 // counts in the execution's cost and is in no statistic; unlike in the tool,
 // where one failure ends the tuning, the others are still compared.
 func Analyze(goal Goal, region, arch string, runs []Measured) (Output, error) {
-	base, err := BaseCost(region, arch)
-	if err != nil {
-		return Output{}, err
-	}
 	var summaries []summary
 	for _, m := range runs {
-		summaries = append(summaries, summarize(base, goal.DiscardTopBottom, m))
+		summaries = append(summaries, summarize(BaseCost(region, arch), goal.DiscardTopBottom, m))
 	}
 	return analyze(goal, region, summaries)
 }

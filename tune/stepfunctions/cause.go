@@ -25,16 +25,15 @@ import (
 func (t *turn) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutput) error {
 	if e.Status == types.ExecutionStatusSucceeded {
 		out, err := powertuning.ParseOutput([]byte(aws.ToString(e.Output)))
+		if err == nil && len(out.Stats) == 0 {
+			err = errors.New("Power Tuning answered without stats: is the state machine its version 4.4.0?")
+		}
 		switch {
-		case errors.Is(err, powertuning.ErrEmptyOutput):
-		case err != nil:
-			t.v.Error = err.Error()
-			return nil
-		case len(out.Stats) == 0:
-			t.v.Error = "Power Tuning answered without stats: is the state machine its version 4.4.0?"
-			return nil
-		default:
+		case err == nil:
 			t.v.Tuning, t.v.Cells = &out, cells(t.run.PowerValues, out.Stats)
+			return nil
+		case !errors.Is(err, powertuning.ErrEmptyOutput):
+			t.v.Error = err.Error()
 			return nil
 		}
 	}

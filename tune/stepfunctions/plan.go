@@ -83,7 +83,7 @@ func NewPlan(c *comparison.Comparison, target Target, local *comparison.Comparis
 			p.Altered = powertuning.Input{Payload: v.Payload}.Alters()
 		}
 		for _, power := range run.PowerValues {
-			if mayRunOut(local, v.Variant, power) {
+			if local != nil && mayRunOut(local, v.Variant, power) {
 				p.AtRisk = append(p.AtRisk, fmt.Sprintf("%s at %s MB", v.Label(), prose.Thousands(power, 0)))
 			}
 		}
@@ -143,15 +143,9 @@ func (p *Plan) add(c *comparison.Comparison, e estimate) {
 // may run out of memory at a size. Of a size that was not measured there the
 // next larger one tells.
 func mayRunOut(local *comparison.Comparison, v comparison.Variant, power int) bool {
-	if local == nil {
-		return false
-	}
 	for _, r := range local.Variants {
-		if r.Label() != v.Label() {
-			continue
-		}
 		for _, cell := range r.Cells { // in ascending order
-			if cell.Power >= power {
+			if r.Label() == v.Label() && cell.Power >= power {
 				return cell.OutOfMemory || 10*cell.MaxMemoryMB >= 9*power // a margin of a tenth is chosen
 			}
 		}

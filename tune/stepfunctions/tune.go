@@ -96,10 +96,7 @@ func (t *turn) start(ctx context.Context) error {
 	in := input(t.run, *t.v)
 	name := executionName(t.run, *t.v, in)
 	arn := strings.Replace(t.StateMachine, ":stateMachine:", ":execution:", 1) + ":" + name
-	var err error
-	if ctx.Err() == nil {
-		err = t.idle(ctx, arn)
-	}
+	err := t.idle(ctx, arn)
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w before %s was started: no execution of this comparison runs", context.Cause(ctx), t.v.Label())
 	}
