@@ -23,7 +23,7 @@ import (
 
 // onAWS compares by the Power Tuning state machine that `pulumi up` deployed.
 type onAWS struct {
-	selection
+	selection `group:"What to compare"`
 
 	Stack            string        `group:"On AWS" placeholder:"NAME" help:"The Pulumi stack whose outputs say where."`
 	StateMachine     string        `group:"On AWS" placeholder:"ARN" help:"In place of the stack's."`
@@ -37,8 +37,8 @@ type onAWS struct {
 	Yes              bool          `group:"On AWS" help:"Spend more than $$1 without being asked."`
 	Resume           string        `group:"On AWS" placeholder:"DIR" help:"Take up a comparison that was cut off."`
 
-	presentation
-	DryRun bool `group:"Output" help:"Say what would be run and at what cost, and stop."`
+	presentation `group:"Output"`
+	DryRun       bool `group:"Output" help:"Say what would be run and at what cost, and stop."`
 }
 
 func (a *onAWS) Help() string {

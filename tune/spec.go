@@ -19,24 +19,24 @@ import (
 
 // selection are the flags that say what to compare, wherever it runs.
 type selection struct {
-	Strategies  []string       `group:"What to compare" placeholder:"LIST" help:"${strategies} (all); or ${none}: send the payload as it is."`
-	Concurrency *concurrencies `group:"What to compare" placeholder:"LIST" help:"Of ${bounded}, 1 to ${max_concurrency} (${concurrency}); each of a list is a variant of its own. On this machine also auto: ${concurrency}, and what its figures predict."`
-	Power       numbers        `group:"What to compare" placeholder:"LIST" help:"Memory sizes, 128 to 10240 MB (128,512,1024,1769,3008)."`
-	Num         *int           `group:"What to compare" placeholder:"N" xor:"max,for" help:"Invocations a cell, exactly (on AWS ${num}); below 6 nothing tells noise apart."`
-	Repeat      *int           `group:"What to compare" placeholder:"N" help:"Reads an invocation, 1 to 1000000 (${repeat})."`
-	Payload     string         `group:"What to compare" placeholder:"JSON" xor:"payload" help:"The payload, completed by the flags above."`
-	Input       string         `group:"What to compare" placeholder:"FILE" xor:"payload" help:"A Power Tuning execution input; flags given here win."`
-	Arch        string         `group:"What to compare" placeholder:"ARCH" help:"arm64 or x86_64: its prices and, on this machine, its speed (arm64; on AWS the function's)."`
-	Timeout     time.Duration  `group:"What to compare" placeholder:"D" help:"Of an invocation, 1s to 900s (600s; on AWS the function's)."`
+	Strategies  []string       `placeholder:"LIST" help:"${strategies} (all); or ${none}: send the payload as it is."`
+	Concurrency *concurrencies `placeholder:"LIST" help:"Of ${bounded}, 1 to ${max_concurrency} (${concurrency}); each of a list is a variant of its own. On this machine also auto: ${concurrency}, and what its figures predict."`
+	Power       numbers        `placeholder:"LIST" help:"Memory sizes, 128 to 10240 MB (128,512,1024,1769,3008)."`
+	Num         *int           `placeholder:"N" xor:"max,for" help:"Invocations a cell, exactly (on AWS ${num}); below 6 nothing tells noise apart."`
+	Repeat      *int           `placeholder:"N" help:"Reads an invocation, 1 to 1000000 (${repeat})."`
+	Payload     string         `placeholder:"JSON" xor:"payload" help:"The payload, completed by the flags above."`
+	Input       string         `placeholder:"FILE" xor:"payload" help:"A Power Tuning execution input; flags given here win."`
+	Arch        string         `placeholder:"ARCH" help:"arm64 or x86_64: its prices and, on this machine, its speed (arm64; on AWS the function's)."`
+	Timeout     time.Duration  `placeholder:"D" help:"Of an invocation, 1s to 900s (600s; on AWS the function's)."`
 
 	deployed []int // the sizes to compare where neither flag nor input names any; empty for defaultPowers
 }
 
 // presentation are the flags that say what becomes of the results.
 type presentation struct {
-	Dir  string `name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-results" help:"Where results.json, report.html and the other views go (tune-results)."`
-	JSON bool   `group:"Output" xor:"shown" help:"Print results.json, and nothing else, on stdout."`
-	Open bool   `group:"Output" xor:"shown" help:"Open the report."`
+	Dir  string `name:"output" short:"o" placeholder:"DIR" default:"tune-results" help:"Where results.json, report.html and the other views go (tune-results)."`
+	JSON bool   `xor:"shown" help:"Print results.json, and nothing else, on stdout."`
+	Open bool   `xor:"shown" help:"Open the report."`
 
 	keep bool // whether a results.json in Dir is left as it is
 }

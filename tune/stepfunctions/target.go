@@ -21,17 +21,17 @@ import (
 // Target is where on AWS a comparison runs, and what is deployed there. Of what
 // is deployed all may be unknown, and is then zero.
 type Target struct {
-	StateMachine string // ARN of the Power Tuning state machine, without version or alias
-	Function     string // ARN of the function, without version or alias
-	Region       string // of the state machine
-	Profile      string // of the shared AWS configuration; empty for the default chain's own choice
+	StateMachine string `json:"stateMachineArn"` // ARN of the Power Tuning state machine, without version or alias
+	Function     string `json:"functionArn"`     // ARN of the function, without version or alias
+	Region       string `json:"-"`               // of the state machine
+	Profile      string `json:"-"`               // of the shared AWS configuration; empty for the default chain's own choice
 
-	ObjectKey        string        // the object that the function reads
-	Prefix           *string       // below which it may read, where it is given no ObjectKey; "" for the whole bucket
-	Arch             string        // arm64 or x86_64
-	Timeout          time.Duration // of the function, 1 to 900 s
-	ExecutionTimeout time.Duration // totalExecutionTimeout: the most that an executor may take for all invocations at one size
-	PowerValues      []int         // MB: what the state machine measures by default
+	ObjectKey        string        `json:"objectKey"`    // the object that the function reads
+	Prefix           *string       `json:"prefix"`       // below which it may read, where it is given no ObjectKey; "" for the whole bucket
+	Arch             string        `json:"architecture"` // arm64 or x86_64
+	Timeout          time.Duration `json:"-"`            // of the function, 1 to 900 s
+	ExecutionTimeout time.Duration `json:"-"`            // totalExecutionTimeout: the most that an executor may take for all invocations at one size
+	PowerValues      []int         `json:"powerValues"`  // MB: what the state machine measures by default
 
 	told      bool   // a stack has told Arch and Timeout
 	mayInvoke string // begins the ARN of each function that a stack's executor may invoke; empty where that is not known
@@ -125,27 +125,18 @@ func outputs(ctx context.Context, stack string) (Target, error) {
 		return Target{}, cmp.Or(context.Cause(ctx), pulumiError(stack, err, stderr.String()))
 	}
 	var out struct {
-		StateMachineARN, FunctionARN, ObjectKey, Architecture string
-		Prefix                                                *string
-		Timeout, TotalExecutionTimeout                        int // seconds
-		PowerValues                                           []int
+		Target
+		Timeout, TotalExecutionTimeout int // seconds
 	}
 	if err := json.Unmarshal(stdout.Bytes(), &out); err != nil {
 		return Target{}, fmt.Errorf("pulumi printed something other than a JSON object of this project's outputs: %w", err)
 	}
-	slices.Sort(out.PowerValues)
-	t := Target{
-		StateMachine:     out.StateMachineARN,
-		Function:         out.FunctionARN,
-		ObjectKey:        out.ObjectKey,
-		Prefix:           out.Prefix,
-		Arch:             out.Architecture,
-		Timeout:          time.Duration(out.Timeout) * time.Second,
-		ExecutionTimeout: time.Duration(out.TotalExecutionTimeout) * time.Second,
-		PowerValues:      out.PowerValues,
-	}
+	t := out.Target
+	t.Timeout, t.ExecutionTimeout = time.Duration(out.Timeout)*time.Second, time.Duration(out.TotalExecutionTimeout)*time.Second
+	slices.Sort(t.PowerValues)
 	// An older deployment has fewer outputs.
-	known := comparison.Spec{Arch: cmp.Or(t.Arch, powertuning.ARM64), TimeoutSec: cmp.Or(t.Timeout, time.Second).Seconds(), PowerValues: t.PowerValues, Num: 1}
+	known := comparison.Spec{Num: 1, PowerValues: t.PowerValues, Arch: cmp.Or(t.Arch, powertuning.ARM64)}
+	known.TimeoutSec = cmp.Or(t.Timeout, time.Second).Seconds()
 	if t.PowerValues == nil {
 		known.PowerValues = []int{powertuning.MinPower}
 	}

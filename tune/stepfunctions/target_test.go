@@ -120,7 +120,7 @@ func TestWhatIsWrongWithAStackIsSaidWithARemedy(t *testing.T) {
 		"other timeout":  {`echo '` + deployed(`"totalExecutionTimeout": 901`) + `'`, `"dev": execution-timeout 15m1s`, "from 1s to 900s"},
 		"powers":         {`echo '` + deployed(`"powerValues": [64]`) + `'`, `"dev": power 64`, "from 128 to 10240"},
 		"power twice":    {`echo '` + deployed(`"powerValues": [512, 512]`) + `'`, `"dev": power 512 stands twice`, ""},
-		"no powers":      {`echo '` + deployed(`"powerValues": {}`) + `'`, `"dev": pulumi printed something other`, "PowerValues"},
+		"no powers":      {`echo '` + deployed(`"powerValues": {}`) + `'`, `"dev": pulumi printed something other`, "powerValues"},
 		"not an ARN":     {`echo '` + strings.Replace(outputs, machine, "soon", 1) + `'`, `the output stateMachineArn of the Pulumi stack "dev": "soon" is not the ARN of a state machine`, "`pulumi up --stack dev`, or give --state-machine ARN"},
 	} {
 		t.Run(name, func(t *testing.T) {
