@@ -131,21 +131,15 @@ func writable(dir string) error {
 
 // open shows a file by the desktop's own means.
 func open(ctx context.Context, path string) error {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return fmt.Errorf("--open: %w", err)
-	}
-	// Without a desktop's session it may run the browser itself, and end with
-	// that: only a failure at once is one to tell of.
 	ended := make(chan error, 1)
-	go func() { ended <- browser.OpenURL(path) }()
+	go func() { ended <- browser.OpenFile(path) }()
 	select {
-	case err = <-ended:
-	case <-time.After(2 * time.Second):
+	case err := <-ended:
+		if err != nil {
+			return fmt.Errorf("--open: showing %s: %w", path, err)
+		}
+	case <-time.After(2 * time.Second): // without a desktop's session it may run the browser itself, and end with that
 	case <-ctx.Done():
-	}
-	if err != nil {
-		return fmt.Errorf("--open: showing %s: %w", path, err)
 	}
 	return nil
 }

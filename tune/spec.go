@@ -21,7 +21,7 @@ import (
 type selection struct {
 	Strategies  []string       `placeholder:"LIST" help:"${strategies} (all); or ${none}: send the payload as it is."`
 	Concurrency *concurrencies `placeholder:"LIST" help:"Of ${bounded}, 1 to ${max_concurrency} (${concurrency}); each of a list is a variant of its own. On this machine also auto: ${concurrency}, and what its figures predict."`
-	Power       numbers        `placeholder:"LIST" help:"Memory sizes, 128 to 10240 MB (128,512,1024,1769,3008)."`
+	Power       []int          `placeholder:"LIST" help:"Memory sizes, 128 to 10240 MB (128,512,1024,1769,3008)."`
 	Num         *int           `placeholder:"N" xor:"max,for" help:"Invocations a cell, exactly (on AWS ${num}); below 6 nothing tells noise apart."`
 	Repeat      *int           `placeholder:"N" help:"Reads an invocation, 1 to 1000000 (${repeat})."`
 	Payload     string         `placeholder:"JSON" xor:"payload" help:"The payload, completed by the flags above."`

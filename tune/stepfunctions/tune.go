@@ -1,6 +1,7 @@
 package stepfunctions
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -165,15 +166,11 @@ func (t *Tuner) tunesAnother(ctx context.Context, execution string) error {
 	}
 	// An input that cannot be read leaves the name empty: it may be the same.
 	_ = json.Unmarshal([]byte(aws.ToString(e.Input)), &in)
-	what := "runs for the same function, " + in.LambdaARN
-	switch {
-	case ended(e.Status) || in.LambdaARN != "" && in.LambdaARN != t.Function && !strings.HasPrefix(in.LambdaARN, t.Function+":"): // an alias
+	if ended(e.Status) || in.LambdaARN != "" && in.LambdaARN != t.Function && !strings.HasPrefix(in.LambdaARN, t.Function+":") { // an alias
 		return nil
-	case in.LambdaARN == "":
-		what = "runs, and its input does not say for which function"
 	}
-	return fmt.Errorf("the execution %s %s, since %s: two at once would spoil each other's figures\nwait until it has ended, or stop it:\n%s",
-		execution, what, aws.ToTime(e.StartDate).UTC().Format(time.DateTime+" UTC"), t.commands(execution))
+	return fmt.Errorf("the execution %s runs for the same function, %s, since %s: two at once would spoil each other's figures\nwait until it has ended, or stop it:\n%s",
+		execution, cmp.Or(in.LambdaARN, "or one that its input does not name"), aws.ToTime(e.StartDate).UTC().Format(time.DateTime+" UTC"), t.commands(execution))
 }
 
 func ended(s types.ExecutionStatus) bool {
