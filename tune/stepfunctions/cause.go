@@ -26,7 +26,7 @@ func (t *turn) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutput) e
 	if e.Status == types.ExecutionStatusSucceeded {
 		out, err := powertuning.ParseOutput([]byte(aws.ToString(e.Output)))
 		if err == nil && len(out.Stats) == 0 {
-			err = errors.New("Power Tuning answered without stats: is the state machine its version 4.4.0?")
+			err = errors.New("power tuning output: it has no stats: is the state machine that of version 4.4.0?")
 		}
 		switch {
 		case err == nil:

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -181,13 +182,13 @@ func pulumiError(stack string, err error, stderr string) error {
 // version or an alias: the running executions that have to be looked up are
 // those of all versions.
 func checkStateMachine(s string) error {
-	a, err := arn.Parse(s)
-	name, ok := strings.CutPrefix(a.Resource, "stateMachine:")
-	if err != nil || a.Service != "states" || a.Region == "" || a.AccountID == "" || !ok || name == "" || strings.Contains(name, ":") {
+	if !stateMachineARN.MatchString(s) {
 		return fmt.Errorf("%.200q is not the ARN of a state machine: it must be of the form arn:aws:states:REGION:ACCOUNT:stateMachine:NAME, without version or alias", s)
 	}
 	return nil
 }
+
+var stateMachineARN = regexp.MustCompile(`^arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[^:\s]+$`)
 
 // RegionOf returns the region that an ARN names, empty where it names none.
 func RegionOf(s string) string {
