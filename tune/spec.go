@@ -147,7 +147,11 @@ func (s *selection) concurrencies(p payload) (out []*int) {
 		}
 		return out
 	}
-	n := p.concurrency()
+	var fields map[string]json.RawMessage
+	var n *int
+	if json.Unmarshal(p.given, &fields) != nil || json.Unmarshal(fields["concurrency"], &n) != nil {
+		n = nil
+	}
 	if n == nil && p.whole() {
 		n = new(event.DefaultConcurrency)
 	}
@@ -169,16 +173,6 @@ type payload struct {
 // whole reports whether the payload is to hold every field of this project's:
 // not one that was given for a function of one's own.
 func (p payload) whole() bool { return p.ours || len(p.given) == 0 }
-
-// concurrency is what the given payload says, or nil.
-func (p payload) concurrency() *int {
-	var fields map[string]json.RawMessage
-	var n *int
-	if json.Unmarshal(p.given, &fields) != nil || json.Unmarshal(fields["concurrency"], &n) != nil {
-		return nil
-	}
-	return n
-}
 
 // variants returns those of the strategies of these names.
 func (p payload) variants(names []string, concurrencies []*int) (out []comparison.Variant, err error) {

@@ -71,7 +71,14 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 		return nil, fmt.Errorf("the AWS configuration: %w", err)
 	}
 	t := &Tuner{Target: target, login: howToLogIn(cfg), backoff: backoff, now: time.Now, pause: pause}
-	cfg.Credentials = provider{cfg.Credentials, t.login}
+	chain := cfg.Credentials
+	cfg.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		c, err := chain.Retrieve(ctx)
+		if err != nil && ctx.Err() == nil {
+			err = noCredentials(err, t.login)
+		}
+		return c, err
+	})
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return nil, err
 	}
@@ -172,18 +179,4 @@ func howToLogIn(cfg aws.Config) string {
 		return "the keys are those of AWS_ACCESS_KEY_ID in the environment: export new ones,\nor unset them and choose a profile by --profile NAME or `export AWS_PROFILE=NAME`"
 	}
 	return "log in by `aws sso login --profile NAME` or `aws login`, and choose that profile by --profile NAME or `export AWS_PROFILE=NAME`"
-}
-
-// provider marks the errors of the chain behind it.
-type provider struct {
-	aws.CredentialsProvider
-	remedy string
-}
-
-func (p provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	c, err := p.CredentialsProvider.Retrieve(ctx)
-	if err != nil && ctx.Err() == nil {
-		err = noCredentials(err, p.remedy)
-	}
-	return c, err
 }
