@@ -24,6 +24,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/smithy-go"
 )
@@ -141,6 +142,55 @@ func (t *Tuner) failed(ctx context.Context, action, resource string, err error) 
 		remedy = fmt.Sprintf("\nit was tried %d times: try again later", attempts)
 	}
 	return fmt.Errorf("%s on %s: %w%s", action, resource, said, remedy)
+}
+
+// errDenied is that the caller may not ask for the function's configuration.
+// Nothing depends on it but what can be told.
+var errDenied = errors.New("the caller may not call lambda:GetFunctionConfiguration")
+
+// configuration asks for the function's.
+func (t *Tuner) configuration(ctx context.Context) (*lambda.GetFunctionConfigurationOutput, error) {
+	out, err := t.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &t.Function})
+	var api smithy.APIError
+	if errors.As(err, &api) && (api.ErrorCode() == "AccessDeniedException" || api.ErrorCode() == "AccessDenied") {
+		return nil, errDenied
+	}
+	if err != nil {
+		return nil, t.failed(ctx, "lambda:GetFunctionConfiguration", t.Function, err)
+	}
+	return out, nil
+}
+
+// Complete asks Lambda what the function is where no stack has told its
+// architecture and timeout. A flag that says otherwise is a
+// [*comparison.FieldError]. Where the caller may not ask, nothing becomes known,
+// and unknown says so in a line that should be shown.
+func (t *Tuner) Complete(ctx context.Context) (unknown string, err error) {
+	if t.told {
+		return "", nil
+	}
+	c, err := t.configuration(ctx)
+	if errors.Is(err, errDenied) {
+		return "the function's architecture and timeout are not known, and taken to be what --arch and --timeout say: " + errDenied.Error(), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	known := Target{Timeout: time.Duration(aws.ToInt32(c.Timeout)) * time.Second, Arch: string(lambdatypes.ArchitectureX8664)}
+	if len(c.Architectures) > 0 {
+		known.Arch = string(c.Architectures[0])
+	}
+	return "", t.learn(known, "the function "+t.Function)
+}
+
+// pause waits.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
 }
 
 // credentialsError is that AWS does not let the caller in: there are no
