@@ -23,7 +23,7 @@ import (
 
 // onAWS compares by the Power Tuning state machine that `pulumi up` deployed.
 type onAWS struct {
-	selection
+	selection `group:"What to compare"`
 
 	Stack            string        `group:"On AWS" placeholder:"NAME" help:"The Pulumi stack whose outputs say where."`
 	StateMachine     string        `group:"On AWS" placeholder:"ARN" help:"In place of the stack's."`
@@ -37,8 +37,8 @@ type onAWS struct {
 	Yes              bool          `group:"On AWS" help:"Spend more than $$1 without being asked."`
 	Resume           string        `group:"On AWS" placeholder:"DIR" help:"Take up a comparison that was cut off."`
 
-	presentation
-	DryRun bool `group:"Output" help:"Say what would be run and at what cost, and stop."`
+	presentation `group:"Output"`
+	DryRun       bool `group:"Output" help:"Say what would be run and at what cost, and stop."`
 }
 
 func (a *onAWS) Help() string {
@@ -71,7 +71,7 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 		}
 		begin = a.takeUp
 	}
-	c, target, t, err := begin(ctx, s, stepfunctions.Target{
+	c, t, err := begin(ctx, s, stepfunctions.Target{
 		StateMachine: a.StateMachine,
 		Function:     a.FunctionARN,
 		Region:       a.Region, Profile: a.Profile, ExecutionTimeout: a.ExecutionTimeout,
@@ -86,7 +86,7 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 			return fmt.Errorf("--local: %w", err)
 		}
 	}
-	plan, err := stepfunctions.NewPlan(c, target, local)
+	plan, err := stepfunctions.NewPlan(c, t.Target, local)
 	if err != nil {
 		return usageError{err: err}
 	}
@@ -97,7 +97,7 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 		return err
 	}
 	if a.DryRun {
-		return printPlan(s.stdout, true, c)
+		return c.Write(s.stdout)
 	}
 	if plan.Dollars() > askAbove && !a.Yes {
 		if err := s.confirm(ctx, plan.Dollars()); err != nil {
@@ -111,36 +111,47 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 	return fmt.Errorf("%w\nto take it up again: %s", err, a.again(k))
 }
 
-// begin makes the comparison that the flags describe. There is no Tuner for a
-// plan alone, which needs no credentials.
-func (a *onAWS) begin(ctx context.Context, s *session, flags stepfunctions.Target) (*comparison.Comparison, stepfunctions.Target, *stepfunctions.Tuner, error) {
-	target, err := stepfunctions.Resolve(ctx, a.Stack, flags)
-	var t *stepfunctions.Tuner
-	if err == nil && !a.DryRun {
-		if err = free(a.Dir); err == nil {
-			t, err = stepfunctions.New(ctx, target)
-		}
+// tuner makes the one for what the flags and the stack say. That of a plan alone
+// cannot call AWS, and so needs no credentials.
+func (a *onAWS) tuner(ctx context.Context, stack string, flags stepfunctions.Target) (*stepfunctions.Tuner, error) {
+	target, err := stepfunctions.Resolve(ctx, stack, flags)
+	if err != nil || a.DryRun {
+		return &stepfunctions.Tuner{Target: target}, err
 	}
-	if err == nil && t != nil {
+	return stepfunctions.New(ctx, target)
+}
+
+// begin makes the comparison that the flags describe.
+func (a *onAWS) begin(ctx context.Context, s *session, flags stepfunctions.Target) (*comparison.Comparison, *stepfunctions.Tuner, error) {
+	if err := free(a.Dir); err != nil && !a.DryRun {
+		return nil, nil, err
+	}
+	t, err := a.tuner(ctx, a.Stack, flags)
+	if err == nil && !a.DryRun {
 		var unknown string
 		if unknown, err = t.Complete(ctx); unknown != "" {
 			fmt.Fprintf(s.stderr, "  %s\n", unknown)
 		}
-		target = t.Target
 	}
 	if err != nil {
-		return nil, target, nil, asFlag(err)
+		return nil, nil, asFlag(err)
 	}
-	a.Arch, a.Timeout = target.Arch, target.Timeout
+	spec, err := a.describe(t.Target)
+	if err != nil {
+		return nil, nil, usageError{err: err}
+	}
+	return comparison.New(spec, time.Now()), t, nil
+}
+
+// describe says what is compared.
+func (a *onAWS) describe(target stepfunctions.Target) (comparison.Spec, error) {
+	if a.Concurrency != nil && a.Concurrency.auto {
+		return comparison.Spec{}, errors.New("--concurrency auto needs the CPU figures of a local run: give AWS the numbers that one has found")
+	}
+	a.Arch, a.Timeout, a.deployed = target.Arch, target.Timeout, target.PowerValues
 	spec, p, err := a.spec()
-	if err == nil && a.Concurrency != nil && a.Concurrency.auto {
-		err = errors.New("--concurrency auto needs the CPU figures of a local run: give AWS the numbers that one has found")
-	}
 	if err != nil {
-		return nil, target, nil, usageError{err: err}
-	}
-	if len(a.Power) == 0 && len(target.PowerValues) > 0 && (spec.TuningInput == nil || len(spec.TuningInput.PowerValues) == 0) {
-		spec.PowerValues = target.PowerValues
+		return spec, err
 	}
 	p.ours, p.key, p.most = true, cmp.Or(target.ObjectKey, "sample.json"), maxObjects
 	if p.below, p.flagged = a.Prefix, a.Prefix != nil; !p.flagged && target.ObjectKey == "" {
@@ -149,33 +160,24 @@ func (a *onAWS) begin(ctx context.Context, s *session, flags stepfunctions.Targe
 	spec.StateMachine, spec.Function = target.StateMachine, target.Function
 	spec.Region = stepfunctions.RegionOf(target.Function) // prices are those of where the function runs
 	spec.ParallelInvocation = spec.ParallelInvocation || a.Parallel
-	if spec, err = a.complete(spec, p); err != nil {
-		return nil, target, nil, usageError{err: err}
-	}
-	return comparison.New(spec, time.Now()), target, t, nil
+	return a.complete(spec, p)
 }
 
 // takeUp reads the comparison that was cut off.
-func (a *onAWS) takeUp(ctx context.Context, _ *session, target stepfunctions.Target) (*comparison.Comparison, stepfunctions.Target, *stepfunctions.Tuner, error) {
+func (a *onAWS) takeUp(ctx context.Context, _ *session, flags stepfunctions.Target) (*comparison.Comparison, *stepfunctions.Tuner, error) {
 	name := filepath.Join(a.Resume, report.DataFile)
 	c, err := load(name)
+	if err == nil && c.Mode != comparison.AWS {
+		err = fmt.Errorf("%s is not a comparison on AWS: a local one is made again from the start", name)
+	}
 	if err != nil {
-		return nil, target, nil, fmt.Errorf("--resume: %w", err)
-	}
-	if c.Mode != comparison.AWS {
-		return nil, target, nil, fmt.Errorf("--resume %s: it is not a comparison on AWS: a local one is made again from the start", name)
-	}
-	target.StateMachine, target.Function = c.Run.StateMachine, c.Run.Function
-	if target, err = stepfunctions.Resolve(ctx, "", target); err != nil {
-		return nil, target, nil, fmt.Errorf("--resume %s: %w", name, err)
+		return nil, nil, fmt.Errorf("--resume: %w", err)
 	}
 	c.Run.Interrupted = false
 	a.Dir = a.Resume
-	if a.DryRun {
-		return c, target, nil, nil
-	}
-	t, err := stepfunctions.New(ctx, target)
-	return c, target, t, err
+	flags.StateMachine, flags.Function = c.Run.StateMachine, c.Run.Function
+	t, err := a.tuner(ctx, "", flags)
+	return c, t, asFlag(err)
 }
 
 // again is the command that takes the comparison up, with the flags of this

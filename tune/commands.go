@@ -140,25 +140,18 @@ func bounded() (names []string) {
 	return names
 }
 
-// numbers is a list of whole numbers: 10,30,64.
-type numbers []int
-
-func (n *numbers) UnmarshalText(raw []byte) error {
-	if err := json.Unmarshal(fmt.Appendf(nil, "[%s]", raw), (*[]int)(n)); err != nil || len(*n) == 0 {
-		return fmt.Errorf("%.40q: it must be a list of whole numbers, such as 512,1024", raw)
-	}
-	return nil
-}
-
-// concurrencies is such a list, or auto.
+// concurrencies is a list of whole numbers, 10,30,64, or auto.
 type concurrencies struct {
-	numbers
-	auto bool // one more, which the first figures predict
+	numbers []int
+	auto    bool // one more, which the first figures predict
 }
 
 func (c *concurrencies) UnmarshalText(raw []byte) error {
 	if c.auto = string(raw) == "auto"; c.auto {
 		return nil
 	}
-	return c.numbers.UnmarshalText(raw)
+	if err := json.Unmarshal(fmt.Appendf(nil, "[%s]", raw), &c.numbers); err != nil || len(c.numbers) == 0 {
+		return fmt.Errorf("%.40q: it must be a list of whole numbers, such as 10,30", raw)
+	}
+	return nil
 }

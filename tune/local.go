@@ -22,7 +22,7 @@ import (
 
 // onThisMachine compares under the local model of Lambda and S3.
 type onThisMachine struct {
-	selection
+	selection `group:"What to compare"`
 
 	Latency  string         `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, a duration (15ms), or a median and a sigma (13ms~0.62)."`
 	Like     string         `xor:"speed" group:"On this machine (Linux)" placeholder:"FILE" help:"Answers of this function on your Lambda, whose speed and S3 latency the model then has: docs/trust.md."`
@@ -36,7 +36,8 @@ type onThisMachine struct {
 	Function string         `group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"A Go package, or an executable that speaks the Lambda Runtime API: your own, whose answer may be any JSON (./handler)."`
 	Env      []string       `group:"On this machine (Linux)" placeholder:"KEY=VALUE" sep:"none" help:"A variable for the function; may be given again."`
 
-	presentation
+	presentation `group:"Output"`
+
 	DryRun  bool `group:"Output" help:"Say what would be run, and stop."`
 	Verbose bool `group:"Output" short:"v" help:"Print each invocation's REPORT line, the function's log, and what the model itself costs."`
 }

@@ -102,11 +102,11 @@ func TestScripts(t *testing.T) {
 }
 
 // sfn SCRIPT serves Step Functions on loopback, behaving as the script says:
-// see sfntest.Parse.
+// see sfntest.Server.Follow.
 func sfn(ts *testscript.TestScript, neg bool, args []string) {
-	script, err := sfntest.Parse(strings.Join(args, " "))
+	answers, err := sfntest.New(strings.Join(args, " "))
 	ts.Check(err)
-	server := httptest.NewServer(sfntest.New(script))
+	server := httptest.NewServer(answers)
 	ts.Defer(server.Close)
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL": server.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret",

@@ -11,6 +11,8 @@ import (
 
 	"al.essio.dev/pkg/shellescape"
 	"github.com/cli/browser"
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/report"
@@ -50,6 +52,31 @@ func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Co
 	end()
 	c.Run.Interrupted = err != nil && saving == nil
 	return p.present(ctx, s, c, err)
+}
+
+// newProgress tells how far a comparison is: by a bar on a terminal, of which
+// end leaves nothing behind, and elsewhere by a line for each finished cell.
+func newProgress(w io.Writer) (show func(comparison.Progress), end func()) {
+	if f, ok := w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		return func(news comparison.Progress) {
+			if news.Finished != "" {
+				fmt.Fprintf(w, "%d/%d  %s\n", news.Done, news.Total, news.Finished)
+			}
+		}, func() {}
+	}
+	bar := progressbar.NewOptions(1,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetWidth(20),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionThrottle(50*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
+	return func(news comparison.Progress) {
+		bar.ChangeMax(news.Total)
+		_ = bar.Set(news.Done) // fails only beyond the maximum
+		bar.Describe(fmt.Sprintf("%2d/%d %-26s", news.Done, news.Total, news.Now))
+	}, func() { _ = bar.Clear() }
 }
 
 // present writes every view of c, then prints the one for people or, with
@@ -104,21 +131,15 @@ func writable(dir string) error {
 
 // open shows a file by the desktop's own means.
 func open(ctx context.Context, path string) error {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return fmt.Errorf("--open: %w", err)
-	}
-	// Without a desktop's session it may run the browser itself, and end with
-	// that: only a failure at once is one to tell of.
 	ended := make(chan error, 1)
-	go func() { ended <- browser.OpenURL(path) }()
+	go func() { ended <- browser.OpenFile(path) }()
 	select {
-	case err = <-ended:
-	case <-time.After(2 * time.Second):
+	case err := <-ended:
+		if err != nil {
+			return fmt.Errorf("--open: showing %s: %w", path, err)
+		}
+	case <-time.After(2 * time.Second): // without a desktop's session it may run the browser itself, and end with that
 	case <-ctx.Done():
-	}
-	if err != nil {
-		return fmt.Errorf("--open: showing %s: %w", path, err)
 	}
 	return nil
 }

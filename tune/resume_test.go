@@ -20,14 +20,10 @@ import (
 // A comparison on AWS that Ctrl-C cut off names the execution that goes on,
 // and --resume waits for that one and starts only what is missing.
 func TestAComparisonOnAWSIsTakenUpAgain(t *testing.T) {
-	script := func(words string) sfntest.Script {
-		s, err := sfntest.Parse(words)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
+	fake, err := sfntest.New("pool=runs")
+	if err != nil {
+		t.Fatal(err)
 	}
-	fake := sfntest.New(script("pool=runs"))
 	server := httptest.NewServer(fake)
 	defer server.Close()
 	out := filepath.Join(t.TempDir(), "out")
@@ -72,7 +68,9 @@ func TestAComparisonOnAWSIsTakenUpAgain(t *testing.T) {
 		}
 	}
 
-	fake.Follow(script("looks=0"))
+	if err := fake.Follow("looks=0"); err != nil {
+		t.Fatal(err)
+	}
 	second := tune("aws", "--resume", out)
 	text, err := second.Output()
 	if err != nil {

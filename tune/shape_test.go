@@ -49,8 +49,7 @@ func checkCell(ts *testscript.TestScript, c *comparison.Comparison, v *compariso
 	if a.ObjectsRead != c.Run.Repeat || a.RecordsRead != int64(c.Run.Repeat*43) || a.Strategy != v.Strategy {
 		ts.Fatalf("%s at %d MB: %+v", v.Label(), cell.Power, a)
 	}
-	base, err := powertuning.BaseCost(c.Run.Region, c.Run.Arch)
-	ts.Check(err)
+	base := powertuning.BaseCost(c.Run.Region, c.Run.Arch)
 	trimmed := powertuning.TrimmedMean(cell.DurationsMS, c.Run.DiscardTopBottom)
 	if math.Abs(cell.AverageMS-trimmed) > 1e-9 || cell.AverageCost < powertuning.Price(base, cell.Power, trimmed)*0.9 {
 		ts.Fatalf("%s at %d MB: average %v ms for %v, cost %v", v.Label(), cell.Power, cell.AverageMS, cell.DurationsMS, cell.AverageCost)

@@ -19,22 +19,24 @@ import (
 
 // selection are the flags that say what to compare, wherever it runs.
 type selection struct {
-	Strategies  []string       `group:"What to compare" placeholder:"LIST" help:"${strategies} (all); or ${none}: send the payload as it is."`
-	Concurrency *concurrencies `group:"What to compare" placeholder:"LIST" help:"Of ${bounded}, 1 to ${max_concurrency} (${concurrency}); each of a list is a variant of its own. On this machine also auto: ${concurrency}, and what its figures predict."`
-	Power       numbers        `group:"What to compare" placeholder:"LIST" help:"Memory sizes, 128 to 10240 MB (128,512,1024,1769,3008)."`
-	Num         *int           `group:"What to compare" placeholder:"N" xor:"max,for" help:"Invocations a cell, exactly (on AWS ${num}); below 6 nothing tells noise apart."`
-	Repeat      *int           `group:"What to compare" placeholder:"N" help:"Reads an invocation, 1 to 1000000 (${repeat})."`
-	Payload     string         `group:"What to compare" placeholder:"JSON" xor:"payload" help:"The payload, completed by the flags above."`
-	Input       string         `group:"What to compare" placeholder:"FILE" xor:"payload" help:"A Power Tuning execution input; flags given here win."`
-	Arch        string         `group:"What to compare" placeholder:"ARCH" help:"arm64 or x86_64: its prices and, on this machine, its speed (arm64; on AWS the function's)."`
-	Timeout     time.Duration  `group:"What to compare" placeholder:"D" help:"Of an invocation, 1s to 900s (600s; on AWS the function's)."`
+	Strategies  []string       `placeholder:"LIST" help:"${strategies} (all); or ${none}: send the payload as it is."`
+	Concurrency *concurrencies `placeholder:"LIST" help:"Of ${bounded}, 1 to ${max_concurrency} (${concurrency}); each of a list is a variant of its own. On this machine also auto: ${concurrency}, and what its figures predict."`
+	Power       []int          `placeholder:"LIST" help:"Memory sizes, 128 to 10240 MB (128,512,1024,1769,3008)."`
+	Num         *int           `placeholder:"N" xor:"max,for" help:"Invocations a cell, exactly (on AWS ${num}); below 6 nothing tells noise apart."`
+	Repeat      *int           `placeholder:"N" help:"Reads an invocation, 1 to 1000000 (${repeat})."`
+	Payload     string         `placeholder:"JSON" xor:"payload" help:"The payload, completed by the flags above."`
+	Input       string         `placeholder:"FILE" xor:"payload" help:"A Power Tuning execution input; flags given here win."`
+	Arch        string         `placeholder:"ARCH" help:"arm64 or x86_64: its prices and, on this machine, its speed (arm64; on AWS the function's)."`
+	Timeout     time.Duration  `placeholder:"D" help:"Of an invocation, 1s to 900s (600s; on AWS the function's)."`
+
+	deployed []int // the sizes to compare where neither flag nor input names any; empty for defaultPowers
 }
 
 // presentation are the flags that say what becomes of the results.
 type presentation struct {
-	Dir  string `name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-results" help:"Where results.json, report.html and the other views go (tune-results)."`
-	JSON bool   `group:"Output" xor:"shown" help:"Print results.json, and nothing else, on stdout."`
-	Open bool   `group:"Output" xor:"shown" help:"Open the report."`
+	Dir  string `name:"output" short:"o" placeholder:"DIR" default:"tune-results" help:"Where results.json, report.html and the other views go (tune-results)."`
+	JSON bool   `xor:"shown" help:"Print results.json, and nothing else, on stdout."`
+	Open bool   `xor:"shown" help:"Open the report."`
 
 	keep bool // whether a results.json in Dir is left as it is
 }
@@ -69,7 +71,6 @@ func (s *selection) spec() (comparison.Spec, payload, error) {
 	goal := in.Goal()
 	spec := comparison.Spec{
 		Arch:               cmp.Or(s.Arch, powertuning.ARM64),
-		PowerValues:        defaultPowers,
 		Num:                cmp.Or(in.Num, defaultNum),
 		TimeoutSec:         cmp.Or(s.Timeout, defaultTimeout).Seconds(),
 		TuningStrategy:     goal.Strategy,
@@ -81,7 +82,7 @@ func (s *selection) spec() (comparison.Spec, payload, error) {
 	if s.Num != nil {
 		spec.Num = *s.Num
 	}
-	for _, powers := range [][]int{in.PowerValues, s.Power} {
+	for _, powers := range [][]int{defaultPowers, s.deployed, in.PowerValues, s.Power} {
 		if len(powers) > 0 {
 			spec.PowerValues = slices.Sorted(slices.Values(powers))
 		}
@@ -102,32 +103,27 @@ func (s *selection) complete(spec comparison.Spec, p payload) (comparison.Spec, 
 	if len(names) == 0 {
 		names = strategies.Names()
 	}
-	for _, name := range names {
-		if name == comparison.None {
-			if len(names) > 1 {
-				return spec, fmt.Errorf("--strategies: %s cannot stand together with others", name)
-			}
-			if len(p.given) == 0 {
-				return spec, errors.New("--strategies none sends the payload as it is: give one by --payload or --input")
-			}
-			if s.Repeat != nil {
-				return spec, errors.New("--repeat has no effect with --strategies none, which sends the payload as it is: write it there")
-			}
-			spec.Variants = []comparison.Variant{{Strategy: name, Payload: p.given}}
-		}
+	var err error
+	none := slices.Contains(names, comparison.None)
+	switch {
+	case none && len(names) > 1:
+		err = fmt.Errorf("--strategies: %s cannot stand together with others", comparison.None)
+	case none && len(p.given) == 0:
+		err = errors.New("--strategies none sends the payload as it is: give one by --payload or --input")
+	case none && s.Repeat != nil:
+		err = errors.New("--repeat has no effect with --strategies none, which sends the payload as it is: write it there")
+	case none:
+		spec.Variants = []comparison.Variant{{Strategy: comparison.None, Payload: p.given}}
+	default:
+		spec.Variants, err = p.variants(names, s.concurrencies(p))
 	}
-	if len(spec.Variants) == 0 {
-		variants, err := p.variants(names, s.concurrencies(p))
-		if err != nil {
-			return spec, err
-		}
-		spec.Variants = variants
+	if err != nil {
+		return spec, err
 	}
 	if s.Concurrency != nil && !slices.ContainsFunc(spec.Variants, comparison.Variant.Bounded) {
 		return spec, fmt.Errorf("--concurrency has no effect on %s: it bounds %s", strings.Join(names, ", "), strings.Join(bounded(), ", "))
 	}
-	err := p.decode(&spec)
-	if err == nil {
+	if err = p.decode(&spec); err == nil {
 		err = spec.Validate()
 	}
 	return spec, asFlag(err)
@@ -151,7 +147,11 @@ func (s *selection) concurrencies(p payload) (out []*int) {
 		}
 		return out
 	}
-	n := p.concurrency()
+	var fields map[string]json.RawMessage
+	var n *int
+	if json.Unmarshal(p.given, &fields) != nil || json.Unmarshal(fields["concurrency"], &n) != nil {
+		n = nil
+	}
 	if n == nil && p.whole() {
 		n = new(event.DefaultConcurrency)
 	}
@@ -173,16 +173,6 @@ type payload struct {
 // whole reports whether the payload is to hold every field of this project's:
 // not one that was given for a function of one's own.
 func (p payload) whole() bool { return p.ours || len(p.given) == 0 }
-
-// concurrency is what the given payload says, or nil.
-func (p payload) concurrency() *int {
-	var fields map[string]json.RawMessage
-	var n *int
-	if json.Unmarshal(p.given, &fields) != nil || json.Unmarshal(fields["concurrency"], &n) != nil {
-		return nil
-	}
-	return n
-}
 
 // variants returns those of the strategies of these names.
 func (p payload) variants(names []string, concurrencies []*int) (out []comparison.Variant, err error) {

@@ -44,10 +44,6 @@ const (
 	stepGB     = 64. / 1_024 // and its memory, of which it is taken to need one step
 )
 
-func computeCost(c *comparison.Comparison, powerMB int, seconds float64) float64 {
-	return powertuning.ComputeCost(c.Run.Arch, powerMB, 1e3*seconds)
-}
-
 // dollars is what the job costs in so many children, each of so many seconds,
 // at so much compute a read.
 func (p *Plan) dollars(children int, seconds, compute float64) Dollars {
@@ -66,7 +62,7 @@ func (p *Plan) dollars(children int, seconds, compute float64) Dollars {
 
 // alternatives are the same job in one function, with one object a child, as
 // Step Functions would do it by default, and by S3 Batch Operations.
-func (p *Plan) alternatives(c *comparison.Comparison, one worker) []Alternative {
+func (p *Plan) alternatives(one worker) []Alternative {
 	objects := float64(p.Objects)
 
 	// One call lists its prefix itself. It reads prefix after prefix, so it
@@ -82,9 +78,9 @@ func (p *Plan) alternatives(c *comparison.Comparison, one worker) []Alternative 
 	}
 
 	// As many as run at once, and as Lambda has started when S3 can be done.
-	most := min(p.executions*maxChildren, p.job.ConcurrencyLimit, environments+int(objects/p.granted()*environments/environmentsSec))
+	most := min(p.executions*maxChildren, p.ConcurrencyLimit, environments+int(objects/p.granted()*environments/environmentsSec))
 	read := float64(p.Concurrency) / p.child.rate // seconds, by Little's law, where many are in flight; at most this alone
-	lone := computeCost(c, p.Memory, read)
+	lone := powertuning.ComputeCost(p.compared.Run.Arch, p.Memory, 1e3*read)
 	children := min(most, max(1, int(share*p.granted()*read)))
 	each := Alternative{"one object a child", new(up(objects * max(read/float64(children), 1/p.granted()))),
 		new(p.dollars(p.Objects, read, lone).Total), prose.Thousands(children, 0) + " at once"}
@@ -147,7 +143,7 @@ func (p *Plan) Text(w io.Writer) error {
 		Executions                   int
 		Run                          comparison.Run
 	}{p, p.verdict(), p.child.Label(), powertuning.PricesRegion, powertuning.PricesDate,
-		p.child.rate, float64(p.Children) * p.child.rate, p.granted(), pauseSec, p.executions, p.run})
+		p.child.rate, float64(p.Children) * p.child.rate, p.granted(), pauseSec, p.executions, p.compared.Run})
 }
 
 // verdict says whether one function does the job as fast.

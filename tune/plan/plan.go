@@ -14,6 +14,7 @@ import (
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/powertuning"
 )
 
 // What a plan keeps to. The platform's limits are those of AWS's
@@ -42,9 +43,9 @@ const (
 
 // Job is what is to be planned.
 type Job struct {
-	Objects          int // 1 to 10,000,000,000, spread evenly over the prefixes
-	Prefixes         int // 1 to 10,000, each with GETs of its own
-	ConcurrencyLimit int // of the account's Lambda functions, 1 to 1,000,000
+	Objects          int `json:"objects"`  // 1 to 10,000,000,000, spread evenly over the prefixes
+	Prefixes         int `json:"prefixes"` // 1 to 10,000, each with GETs of its own
+	ConcurrencyLimit int `json:"-"`        // of the account's Lambda functions, 1 to 1,000,000
 }
 
 // Validate says which value is not allowed, by its flag.
@@ -60,8 +61,7 @@ func (j Job) Validate() error {
 
 // Plan is how the job should be done. Its JSON is for programs.
 type Plan struct {
-	Objects      int           `json:"objects"`
-	Prefixes     int           `json:"prefixes"`
+	Job
 	Memory       int           `json:"memory"` // MB
 	Strategy     string        `json:"strategy"`
 	Concurrency  int           `json:"concurrency"`
@@ -73,8 +73,7 @@ type Plan struct {
 	Alternatives []Alternative `json:"alternatives"`
 	Input        Input         `json:"input"`
 
-	job        Job
-	run        comparison.Run
+	compared   *comparison.Comparison
 	child      worker
 	executions int // of the state machine at once: one a prefix
 	batches    int
@@ -128,10 +127,10 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 				continue
 			}
 			reads := float64(c.Run.Repeat)
-			w := worker{v.Variant, cell.Power, 1e3 * reads / s.DurationMS, computeCost(c, cell.Power, s.BilledMS/1e3) / reads}
+			w := worker{v.Variant, cell.Power, 1e3 * reads / s.DurationMS, powertuning.ComputeCost(c.Run.Arch, cell.Power, s.BilledMS) / reads}
 			workers = append(workers, w)
-			p := &Plan{Objects: job.Objects, Prefixes: job.Prefixes, job: job, run: c.Run, child: w}
-			if c.Run.Repeat < readsInFlight**v.Concurrency || !p.fit(c) {
+			p := &Plan{Job: job, compared: c, child: w}
+			if c.Run.Repeat < readsInFlight**v.Concurrency || !p.fit() {
 				continue
 			}
 			plans = append(plans, p)
@@ -150,7 +149,7 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	if p != best(plans) {
 		p.Binds += ", memory"
 	}
-	p.Alternatives = p.alternatives(c, slices.MinFunc(workers, func(a, b worker) int {
+	p.Alternatives = p.alternatives(slices.MinFunc(workers, func(a, b worker) int {
 		return cmp.Or(cmp.Compare(a.alone(), b.alone()), cmp.Compare(a.compute, b.compute))
 	}))
 	return p, nil
@@ -167,10 +166,10 @@ func best(plans []*Plan) *Plan {
 
 // fit sets the batch and the children to the most that every limit allows, and
 // names the limits. It reports whether there can be a child at all.
-func (p *Plan) fit(c *comparison.Comparison) bool {
+func (p *Plan) fit() bool {
 	w, concurrency := p.child, *p.child.Concurrency
 	batch, shorter := least(
-		limit{c.Run.Repeat, ""}, // as it was measured
+		limit{p.compared.Run.Repeat, ""}, // as it was measured
 		limit{int(childSec * w.rate), "child duration"},
 		limit{itemsBytes / itemBytes, "batch input"},
 	)
@@ -179,7 +178,7 @@ func (p *Plan) fit(c *comparison.Comparison) bool {
 	}
 	// Keys are listed in their order, so an execution over several prefixes
 	// would read one after the other: each gets an execution of its own.
-	p.executions = min(p.Prefixes, p.job.ConcurrencyLimit)
+	p.executions = min(p.Prefixes, p.ConcurrencyLimit)
 	each := ceil(p.Objects, p.Prefixes)
 	p.batches = p.Prefixes * ceil(each, batch)
 	// What Lambda starts only when the job is over is of no use: n begin at
@@ -188,7 +187,7 @@ func (p *Plan) fit(c *comparison.Comparison) bool {
 	children, binds := least(
 		limit{int(share * s3.GetsPerSecond / w.rate), "prefix GETs"},
 		limit{(s3.Burst + int(burstShare*float64(each))) / concurrency, "prefix GETs"},
-		limit{p.job.ConcurrencyLimit / p.executions, "Lambda concurrency"},
+		limit{p.ConcurrencyLimit / p.executions, "Lambda concurrency"},
 		limit{max(1, int(math.Sqrt(n*n+2*perSec*work))/p.executions), "Lambda ramp"},
 		limit{maxChildren, "Step Functions children"},
 		limit{ceil(each, batch), "objects"},

@@ -3,7 +3,6 @@ package powertuning
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 )
 
@@ -14,24 +13,6 @@ type Measured struct {
 	BilledMS    []int     // Billed Duration, one a duration
 }
 
-// mostMS bounds a duration: far above Lambda's 900 s, and no sum overflows.
-const mostMS float64 = 1e12
-
-func (m Measured) check() error {
-	if m.Value < MinPower || m.Value > MaxPower {
-		return fmt.Errorf("power value must be %d to %d MB, got %d", MinPower, MaxPower, m.Value)
-	}
-	if len(m.DurationsMS) != len(m.BilledMS) {
-		return fmt.Errorf("%d MB: %d durations and %d billed durations: there must be as many", m.Value, len(m.DurationsMS), len(m.BilledMS))
-	}
-	for i, d := range m.DurationsMS {
-		if b := float64(m.BilledMS[i]); !(d >= 0 && d <= mostMS && b >= 0 && b <= mostMS) {
-			return fmt.Errorf("%d MB: a duration must be 0 to %g ms, got %v, billed %v", m.Value, mostMS, d, b)
-		}
-	}
-	return nil
-}
-
 // The goals of a tuning: the values of an input's strategy.
 const (
 	Cost     = "cost"     // the least average price
@@ -40,8 +21,6 @@ const (
 
 	goals = Cost + ", " + Speed + " or " + Balanced
 )
-
-func isGoal(s string) bool { return s == Cost || s == Speed || s == Balanced }
 
 // Goal is by which rule a power value is chosen, and from what share of the
 // runs its statistics come. The zero Goal is that of the cheapest power value
@@ -68,18 +47,6 @@ func (in Input) Goal() Goal {
 		g.DiscardTopBottom = 0
 	}
 	return g
-}
-
-func (g Goal) check() error {
-	switch {
-	case g.Strategy != "" && !isGoal(g.Strategy):
-		return fmt.Errorf("strategy must be %s, got %q", goals, shorten([]byte(g.Strategy)))
-	case !(g.BalancedWeight >= 0 && g.BalancedWeight <= 1): // NaN too
-		return fmt.Errorf("balanced weight must be 0 to 1, got %v", g.BalancedWeight)
-	case !(g.DiscardTopBottom >= 0 && g.DiscardTopBottom <= MaxDiscardTopBottom):
-		return fmt.Errorf("discarded share must be 0 to %g, got %v", MaxDiscardTopBottom, g.DiscardTopBottom)
-	}
-	return nil
 }
 
 // order returns the comparison by which the goal's first choice comes first;
@@ -117,16 +84,9 @@ var ErrNoDurations = errors.New("no power value has a duration")
 // counts in the execution's cost and is in no statistic; unlike in the tool,
 // where one failure ends the tuning, the others are still compared.
 func Analyze(goal Goal, region, arch string, runs []Measured) (Output, error) {
-	base, err := BaseCost(region, arch)
-	if err = cmp.Or(err, goal.check()); err != nil {
-		return Output{}, err
-	}
-	summaries := make([]summary, len(runs))
-	for i, m := range runs {
-		if err := m.check(); err != nil {
-			return Output{}, err
-		}
-		summaries[i] = summarize(base, goal.DiscardTopBottom, m)
+	var summaries []summary
+	for _, m := range runs {
+		summaries = append(summaries, summarize(BaseCost(region, arch), goal.DiscardTopBottom, m))
 	}
 	return analyze(goal, region, summaries)
 }

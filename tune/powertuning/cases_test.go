@@ -183,12 +183,9 @@ func TestStepFunctionsCostAsTheTool(t *testing.T) {
 
 func TestBaseCostAsTheTool(t *testing.T) {
 	for _, c := range load(t).LambdaBaseCost {
-		got, err := BaseCost(c.Input.Region, c.Input.Architecture)
-		if got != c.Output || (err != nil) != (c.Error != "") {
-			t.Errorf("BaseCost(%s, %s) = %v, %v, want %v, %q", c.Input.Region, c.Input.Architecture, got, err, c.Output, c.Error)
-		}
-		if err != nil && !strings.Contains(err.Error(), c.Input.Architecture) {
-			t.Errorf("BaseCost(%s): error %q does not name the architecture", c.Input.Architecture, err)
+		got := BaseCost(c.Input.Region, c.Input.Architecture)
+		if unknown := c.Error != ""; unknown != math.IsNaN(got) || !unknown && got != c.Output {
+			t.Errorf("BaseCost(%s, %s) = %v, want %v, %q", c.Input.Region, c.Input.Architecture, got, c.Output, c.Error)
 		}
 	}
 }
@@ -221,11 +218,7 @@ func TestTotalCostAsTheTool(t *testing.T) {
 func TestPayloadsAsTheTool(t *testing.T) {
 	for _, c := range load(t).GeneratePayloads {
 		in := Input{Num: c.Input.Num, Payload: c.Input.Payload}
-		err := in.check()
-		if (err != nil) != (c.Error != "") {
-			t.Errorf("payload %s, num %d: error %v, want %q", in.Payload, in.Num, err, c.Error)
-		}
-		if _, weighted := in.weighted(); weighted {
+		if in.weighted() {
 			continue
 		}
 		for _, want := range c.Output {

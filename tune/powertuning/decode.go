@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,11 +26,11 @@ func decode(raw []byte, to any, options ...json.Options) (map[jsontext.Pointer]b
 		return nil, fmt.Errorf("it must be a JSON object, got %s", cmp.Or(shorten(raw), "nothing"))
 	}
 	read := map[jsontext.Pointer]bool{}
-	check := json.UnmarshalFromFunc(func(dec *jsontext.Decoder, field any) error {
+	note := json.UnmarshalFromFunc(func(dec *jsontext.Decoder, _ any) error {
 		read[dec.StackPointer()] = true
-		return readField(dec, field)
+		return errors.ErrUnsupported
 	})
-	err := json.Unmarshal(raw, to, append(options, json.WithUnmarshalers(check))...)
+	err := json.Unmarshal(raw, to, append(options, json.WithUnmarshalers(json.JoinUnmarshalers(note, fields)))...)
 	if refused, ok := errors.AsType[refusal](err); ok {
 		return nil, refused
 	}
@@ -48,53 +49,48 @@ type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-// readField reads a field of the structs, or leaves it to the library
-// (errors.ErrUnsupported) where any value of its kind is allowed.
-func readField(dec *jsontext.Decoder, field any) error {
-	var want, kinds string
-	switch field := field.(type) {
-	case **float64:
-		*field = new(float64)
-		return readField(dec, *field)
-	case *StateMachine, *Stat:
-		want, kinds = "a JSON object", "{"
-	case *[]Stat:
-		want, kinds = "a list", "["
-	case *[]string:
-		want, kinds = "a list of strings", "["
-	case *[]int:
-		want, kinds = `a list of MB or "ALL"`, "["
-	case *bool:
-		want, kinds = "true or false", "tf"
-	case *string, *float64, *int:
-	default: // the whole, and the payload
-		return errors.ErrUnsupported
-	}
-	if strings.ContainsRune(kinds, rune(dec.PeekKind())) {
-		return errors.ErrUnsupported
-	}
-	v, err := dec.ReadValue()
-	if err != nil {
-		return err
-	}
-	at, ok := dec.StackPointer(), false
-	switch field := field.(type) {
-	case *string:
-		want, ok = readString(at.LastToken(), v, field)
-	case *float64:
-		want, ok = readNumber(at.LastToken(), v, field)
-	case *int:
-		want, ok = readWhole(at.LastToken(), v, field)
-	case *[]int:
-		ok = string(v) == `"ALL"`
-		for mb := MinPower; ok && mb <= 3008; mb += 64 {
-			*field = append(*field, mb)
+// fields reads those of the structs; the payload's are left alone.
+var fields = json.JoinUnmarshalers(
+	field("{", never[StateMachine]("a JSON object")),
+	field("{", never[Stat]("a JSON object")),
+	field("[", never[[]Stat]("a list")),
+	field("[", never[[]string]("a list of strings")),
+	field("tf", never[bool]("true or false")),
+	field("[", readAll),
+	field("", readString),
+	field("", readShare),
+	field("", readNumber),
+	field("", readWhole),
+)
+
+// field leaves a value that begins as one of those kinds to the library, and
+// reads any other by a function that says what the field of that name wants.
+func field[T any](kinds string, read func(name string, v jsontext.Value, to *T) (want string, ok bool)) *json.Unmarshalers {
+	return json.UnmarshalFromFunc(func(dec *jsontext.Decoder, to *T) error {
+		if strings.ContainsRune(kinds, rune(dec.PeekKind())) {
+			return errors.ErrUnsupported
 		}
+		v, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		at := dec.StackPointer()
+		if want, ok := read(at.LastToken(), v, to); !ok {
+			return refusal(fmt.Sprintf("%s must be %s, got %s", path(at), want, shorten(v)))
+		}
+		return nil
+	})
+}
+
+func never[T any](want string) func(string, jsontext.Value, *T) (string, bool) {
+	return func(string, jsontext.Value, *T) (string, bool) { return want, false }
+}
+
+func readAll(_ string, v jsontext.Value, sizes *[]int) (want string, ok bool) {
+	for mb := MinPower; mb <= 3008; mb += 64 {
+		*sizes = append(*sizes, mb)
 	}
-	if !ok {
-		return refusal(fmt.Sprintf("%s must be %s, got %s", path(at), want, shorten(v)))
-	}
-	return nil
+	return `a list of MB or "ALL"`, string(v) == `"ALL"`
 }
 
 // The fields of which not every string is allowed.
@@ -104,7 +100,7 @@ var stringFields = map[string]struct {
 }{
 	"lambdaARN":     {"of the form " + functionARNForm, functionARN.MatchString},
 	"payloadS3":     {"of the form s3://BUCKET/KEY", regexp.MustCompile(`^s3://[^/]+/.+$`).MatchString},
-	"strategy":      {goals, func(s string) bool { return s == "" || isGoal(s) }}, // the tool takes "" for its default
+	"strategy":      {goals, func(s string) bool { return slices.Contains([]string{"", Cost, Speed, Balanced}, s) }}, // "" is the tool's default
 	"visualization": {"an https or http link", isLink},
 }
 
@@ -126,15 +122,17 @@ func isLink(s string) bool {
 		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'<>`\\", r) })
 }
 
-// readNumber reads a share, which may be beyond its limits since the tool
-// takes the limit for it, or else dollars or ms.
-func readNumber(name string, v jsontext.Value, number *float64) (want string, ok bool) {
-	f, err := strconv.ParseFloat(string(v), 64) // an error is no number, or one beyond float64
-	*number = f
-	if most, share := map[string]float64{"balancedWeight": 1, "discardTopBottom": MaxDiscardTopBottom}[name]; share {
-		return fmt.Sprintf("a number from 0 to %g", most), err == nil
-	}
-	return "a number of at least 0", err == nil && f >= 0
+// readShare reads a share, which may be beyond its limits: the tool takes the
+// limit for it.
+func readShare(name string, v jsontext.Value, share **float64) (want string, ok bool) {
+	*share = new(float64)
+	most := map[string]float64{"balancedWeight": 1, "discardTopBottom": MaxDiscardTopBottom}[name]
+	return fmt.Sprintf("a number from 0 to %g", most), json.Unmarshal(v, *share) == nil && v.Kind() == '0'
+}
+
+// readNumber reads dollars or ms.
+func readNumber(_ string, v jsontext.Value, number *float64) (want string, ok bool) {
+	return "a number of at least 0", json.Unmarshal(v, number) == nil && v.Kind() == '0' && *number >= 0
 }
 
 // readWhole reads a whole number: a count, ms, or else a power value. It may

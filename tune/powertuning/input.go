@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -78,41 +77,16 @@ var fieldNames = func() (names []string) {
 // lambdaARN and num, which the tool requires, may be absent: a run on one
 // machine needs no ARN, and a caller has its own defaults.
 func ParseInput(raw []byte) (in Input, err error) {
-	if _, err = decode(raw, &in, jsonv2.RejectUnknownMembers(true)); err == nil {
-		err = in.check()
+	_, err = decode(raw, &in, jsonv2.RejectUnknownMembers(true))
+	for i, mb := range in.PowerValues {
+		if err == nil && slices.Contains(in.PowerValues[:i], mb) {
+			err = fmt.Errorf("powerValues: %d stands twice", mb)
+		}
 	}
 	if err != nil {
 		return Input{}, fmt.Errorf("power tuning input: %w", err)
 	}
 	return in, nil
-}
-
-// check says whether a power value stands twice, and whether the tool will get
-// from the weights to num invocations, of which each payload needs one at
-// least.
-func (in Input) check() error {
-	for i, mb := range in.PowerValues {
-		if slices.Contains(in.PowerValues[:i], mb) {
-			return fmt.Errorf("powerValues: %d stands twice", mb)
-		}
-	}
-	list, ok := in.weighted()
-	if !ok {
-		return nil
-	}
-	weights, total := make([]float64, len(list)), 0.0
-	for i, w := range list {
-		if json.Unmarshal(w.Weight, &weights[i]) != nil || weights[i] < 0 {
-			return fmt.Errorf("payload: weight must be a number above 0, got %s", shorten(w.Weight))
-		}
-		total += weights[i]
-	}
-	least := slices.Min(weights)
-	if in.Num > 0 && math.Floor(least*float64(in.Num)/total) < 1 { // 0: the caller knows num, or the tool will refuse it
-		return fmt.Errorf("payload: weight %g of %g in all gives less than one of num = %d invocations: num must be at least %.0f, or the weight greater",
-			least, total, in.Num, math.Ceil(total/least))
-	}
-	return nil
 }
 
 const functionARNForm = "arn:aws:lambda:REGION:ACCOUNT:function:NAME, without version or alias"
@@ -134,7 +108,7 @@ func CheckFunctionARN(arn string) error {
 // (weighted)". The fields that only change what the tool prints
 // (includeOutputResults, disablePayloadLogs) are never among them.
 func (in Input) Unsupported() (names []string) {
-	if _, weighted := in.weighted(); weighted {
+	if in.weighted() {
 		names = append(names, "payload (weighted)")
 	}
 	if len(in.AllowedExceptions) == 0 {
@@ -191,21 +165,23 @@ func (in Input) Alters() string {
 	return ""
 }
 
-// weighting is an element of a payload that is a list of weighted ones.
-type weighting struct {
-	Payload jsontext.Value `json:"payload"`
-	Weight  jsontext.Value `json:"weight"`
-}
-
-// weighted returns the weighted payloads, and whether there are any. As in
-// the tool any other array is an event as it is.
-func (in Input) weighted() ([]weighting, bool) {
-	var list []weighting
+// weighted reports whether the payload is a list of weighted ones. As in the
+// tool any other array is an event as it is.
+func (in Input) weighted() bool {
+	var list []struct {
+		Payload jsontext.Value `json:"payload"`
+		Weight  jsontext.Value `json:"weight"`
+	}
 	// Names by their exact letters, which encoding/json does not insist on.
 	if jsonv2.Unmarshal(in.Payload, &list) != nil || len(list) == 0 {
-		return nil, false
+		return false
 	}
-	return list, !slices.ContainsFunc(list, func(w weighting) bool { return !truthy(w.Payload) || !truthy(w.Weight) })
+	for _, w := range list {
+		if !truthy(w.Payload) || !truthy(w.Weight) {
+			return false
+		}
+	}
+	return true
 }
 
 // truthy is JavaScript's idea of a JSON value that counts as given.

@@ -2,9 +2,7 @@ package powertuning
 
 import (
 	"cmp"
-	"fmt"
 	"math"
-	"strconv"
 )
 
 // The architectures of Lambda.
@@ -47,11 +45,8 @@ const (
 // are not in it. It is NaN for an architecture that Lambda does not have, so
 // that a mistake shows instead of a price.
 func ComputeCost(arch string, powerMB int, billedMS float64) float64 {
-	price, ok := map[string]float64{ARM64: PricePerGBSecondARM64, X8664: PricePerGBSecondX8664}[arch]
-	if !ok {
-		return math.NaN()
-	}
-	return billedMS / 1000 * float64(powerMB) / 1024 * price
+	price := map[string]float64{ARM64: PricePerGBSecondARM64, X8664: PricePerGBSecondX8664}[arch]
+	return billedMS / 1000 * float64(powerMB) / 1024 * cmp.Or(price, math.NaN())
 }
 
 // baseCosts are the tool's prices of 1 ms at 128 MB, in dollars (yuan in
@@ -73,14 +68,10 @@ var transitionCosts = map[string]float64{
 	"cn-north-1": 1.891e-4, "cn-northwest-1": 1.891e-4, "default": 2.5e-5,
 }
 
-// BaseCost is the tool's price of 1 ms at 128 MB, in dollars. The only error
-// is an architecture that Lambda does not have.
-func BaseCost(region, arch string) (float64, error) {
-	prices, ok := baseCosts[arch]
-	if !ok {
-		return 0, fmt.Errorf("architecture must be %s or %s, got %q", ARM64, X8664, arch)
-	}
-	return cmp.Or(prices[region], prices["default"]), nil
+// BaseCost is the tool's price of 1 ms at 128 MB, in dollars; NaN for an
+// architecture that Lambda does not have.
+func BaseCost(region, arch string) float64 {
+	return cmp.Or(baseCosts[arch][region], baseCosts[arch]["default"], math.NaN())
 }
 
 // Price is what the tool takes ms at value MB to cost, in dollars: it rounds
@@ -91,14 +82,9 @@ func Price(baseCost float64, value int, ms float64) float64 {
 
 // BilledFromPrice is the mean billed duration, in whole ms, behind an average
 // price of the tool: all that it tells of billing. The tool rounds the mean
-// up, and so this is at most 1 ms above it. It is NaN for an architecture or
-// a power value that there is not.
+// up, and so this is at most 1 ms above it.
 func BilledFromPrice(region, arch string, value int, averagePrice float64) float64 {
-	base, err := BaseCost(region, arch)
-	if err != nil || value <= 0 {
-		return math.NaN()
-	}
-	return math.Round(averagePrice / Price(base, value, 1))
+	return math.Round(averagePrice / Price(BaseCost(region, arch), value, 1))
 }
 
 // ExecutionCost is the tool's executionCost, in dollars, rounded to 5 places:
@@ -110,16 +96,6 @@ func ExecutionCost(region string, powerValues, coldStarts int) float64 {
 	if coldStarts > 0 { // a version for each invocation
 		transitions = 6 + powerValues + 2*powerValues*coldStarts
 	}
-	return fixed5(cmp.Or(transitionCosts[region], transitionCosts["default"]) * float64(transitions))
-}
-
-// fixed5 is JavaScript's +x.toFixed(5) for x >= 0. It rounds the exact value
-// as strconv does, except that it rounds a tie up; a tie at the sixth place is
-// an odd multiple of 1/64, no other is a float64.
-func fixed5(x float64) float64 {
-	if tie := x * 64; tie == math.Trunc(tie) && math.Mod(tie, 2) == 1 {
-		x = math.Nextafter(x, math.Inf(1))
-	}
-	f, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'f', 5, 64), 64)
-	return f
+	dollars := cmp.Or(transitionCosts[region], transitionCosts["default"]) * float64(transitions)
+	return math.Round(1e5*dollars) / 1e5
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/internal/sfntest"
 	"lambda-parallel-io/tune/stepfunctions"
 )
 
@@ -234,7 +233,7 @@ func TestCtrlCBeforeTheStartStartsNothing(t *testing.T) {
 }
 
 func TestCtrlCWhileAnExecutionIsStartedSaysThatItMayRun(t *testing.T) {
-	srv := sfntest.New(parse(t, "StartExecution=stall"))
+	srv := serve(t, "StartExecution=stall")
 	ctx, cancel := context.WithCancel(t.Context())
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".StartExecution") {

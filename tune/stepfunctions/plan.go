@@ -2,10 +2,12 @@ package stepfunctions
 
 import (
 	"cmp"
+	_ "embed"
 	"fmt"
 	"io"
 	"math"
 	"strings"
+	"text/template"
 	"time"
 
 	"lambda-parallel-io/handler/event"
@@ -81,7 +83,7 @@ func NewPlan(c *comparison.Comparison, target Target, local *comparison.Comparis
 			p.Altered = powertuning.Input{Payload: v.Payload}.Alters()
 		}
 		for _, power := range run.PowerValues {
-			if mayRunOut(local, v.Variant, power) {
+			if local != nil && mayRunOut(local, v.Variant, power) {
 				p.AtRisk = append(p.AtRisk, fmt.Sprintf("%s at %s MB", v.Label(), prose.Thousands(power, 0)))
 			}
 		}
@@ -94,21 +96,18 @@ func checkInput(in *powertuning.Input, target Target) error {
 	if in == nil {
 		return nil
 	}
-	for name, arn := range map[string]string{"preProcessorARN": in.PreProcessorARN, "postProcessorARN": in.PostProcessorARN} {
-		if arn != "" && !strings.HasPrefix(arn, target.mayInvoke) {
-			return fmt.Errorf("%s in the input is %s: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN", name, arn, target.mayInvoke)
+	for _, processor := range []string{in.PreProcessorARN, in.PostProcessorARN} {
+		if processor != "" && !strings.HasPrefix(processor, target.mayInvoke) {
+			return fmt.Errorf("the processor %s in the input: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN", processor, target.mayInvoke)
 		}
 	}
-	for _, f := range []struct {
-		set       bool
-		name, why string
-	}{
-		{in.AutoOptimize || in.AutoOptimizeAlias != "", "autoOptimize", "it changes the function's memory size after each variant"},
-		{in.DryRun, "dryRun", "it measures nothing (--dry-run shows the plan alone)"},
-		{in.PayloadS3 != "", "payloadS3", "every variant would be sent the same payload"},
+	for name, set := range map[string]bool{
+		"autoOptimize": in.AutoOptimize || in.AutoOptimizeAlias != "", // changes the function's memory size after each variant
+		"dryRun":       in.DryRun,                                     // measures nothing
+		"payloadS3":    in.PayloadS3 != "",                            // would be every variant's payload
 	} {
-		if f.set {
-			return fmt.Errorf("%s in the input has no place in a comparison: %s\nremove it", f.name, f.why)
+		if set {
+			return fmt.Errorf("%s in the input has no place in a comparison\nremove it", name)
 		}
 	}
 	return nil
@@ -144,15 +143,9 @@ func (p *Plan) add(c *comparison.Comparison, e estimate) {
 // may run out of memory at a size. Of a size that was not measured there the
 // next larger one tells.
 func mayRunOut(local *comparison.Comparison, v comparison.Variant, power int) bool {
-	if local == nil {
-		return false
-	}
 	for _, r := range local.Variants {
-		if r.Label() != v.Label() {
-			continue
-		}
 		for _, cell := range r.Cells { // in ascending order
-			if cell.Power >= power {
+			if r.Label() == v.Label() && cell.Power >= power {
 				return cell.OutOfMemory || 10*cell.MaxMemoryMB >= 9*power // a margin of a tenth is chosen
 			}
 		}
@@ -224,8 +217,13 @@ func (e estimate) sleep() time.Duration {
 // check refuses what cannot end in time even if the reads waited for nothing
 // but S3.
 func (e estimate) check(executionTimeout time.Duration) error {
-	one := e.waits()
-	all := e.executorLasts(one)
+	one, most := e.waits(), e.Timeout()
+	if !e.ParallelInvocation {
+		most = min(most, executionTimeout/time.Duration(e.Num)-e.sleep())
+	}
+	if e.Repeat == 0 || one <= most {
+		return nil
+	}
 	repeat := "--repeat"
 	switch {
 	case e.Objects != nil:
@@ -233,64 +231,31 @@ func (e estimate) check(executionTimeout time.Duration) error {
 	case e.variant.Strategy == comparison.None:
 		repeat = "the payload's repeat"
 	}
-	reads := fmt.Sprintf("%d reads at %g ms, %d at once, is %s", e.Repeat, ms(readLatency), e.inFlight, one.Round(time.Millisecond))
-	within := func(d time.Duration) int { return int(d * time.Duration(e.inFlight) / readLatency) }
-	switch {
-	case e.Repeat == 0:
-		return nil
-	case one > e.Timeout():
-		return fmt.Errorf("%s: an invocation of %s, and the function's timeout is %s\nlower %s to %d at most",
-			e.variant.Label(), reads, e.Timeout(), repeat, within(e.Timeout()))
-	case all > executionTimeout:
-		remedy := "choose --parallel (parallelInvocation)"
-		if n := within(executionTimeout/time.Duration(e.Num) - e.sleep()); n > 0 {
-			remedy = fmt.Sprintf("lower %s to %d at most, or %s", repeat, n, remedy)
-		}
-		return fmt.Errorf("%s: %d invocations one after the other, each of %s, are %s, and the state machine's totalExecutionTimeout is %s\n%s",
-			e.variant.Label(), e.Num, reads, all.Round(time.Second), executionTimeout, remedy)
+	remedy := "choose --parallel (parallelInvocation)"
+	if n := most * time.Duration(e.inFlight) / readLatency; n > 0 {
+		remedy = fmt.Sprintf("lower %s to %d at most, or %s", repeat, n, remedy)
 	}
-	return nil
+	return fmt.Errorf("%s: %d invocations, each of %d reads at %g ms, %d at once, take %s each and %s in all;\n"+
+		"the function's timeout is %s, and the state machine's totalExecutionTimeout is %s\n%s",
+		e.variant.Label(), e.Num, e.Repeat, ms(readLatency), e.inFlight, one.Round(time.Millisecond),
+		e.executorLasts(one).Round(time.Second), e.Timeout(), executionTimeout, remedy)
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
+//go:embed plan.tmpl
+var layout string
+
+var text = template.Must(template.New("").Funcs(template.FuncMap{
+	"n":       func(n int) string { return prose.Thousands(n, 0) },
+	"usd":     func(dollars float64) string { return fmt.Sprintf("$%.4f", dollars) },
+	"minutes": func(d time.Duration) float64 { return math.Ceil(d.Minutes()) },
+	"ms":      ms,
+	"list":    prose.List,
+	"read":    func() time.Duration { return readLatency },
+	"cpu":     func() time.Duration { return readCPU },
+	"rate":    func() int { return prefixRate },
+}).Parse(layout))
+
 // WriteText writes the plan for people.
-func (p Plan) WriteText(w io.Writer) error {
-	var b strings.Builder
-	gets, plural := "", "s"
-	if p.GETs > 0 {
-		gets = fmt.Sprintf(", %s S3 GETs", prose.Thousands(p.GETs, 0))
-	}
-	if p.LISTs > 0 {
-		gets = fmt.Sprintf(", up to%s and %s LISTs:\n  as many objects below the prefix as maxObjects allows", gets[1:], prose.Thousands(p.LISTs, 0))
-	}
-	if p.Executions == 1 {
-		plural = ""
-	}
-	fmt.Fprintf(&b, "  On AWS: %d execution%s of Power Tuning, one after the other,\n  %s invocations%s\n",
-		p.Executions, plural, prose.Thousands(p.Invocations, 0), gets)
-	fmt.Fprintf(&b, "  about %d min, up to %d Lambda invocations at once (new accounts: 10 at most)\n\n", int(math.Ceil(p.Takes.Minutes())), p.AtOnce)
-	for _, line := range []struct {
-		what    string
-		dollars float64
-	}{
-		{"Lambda, compute and requests", p.Lambda},
-		{"Lambda, Power Tuning's own functions", p.Executors},
-		{"Step Functions", p.StepFunctions},
-		{"S3", p.S3},
-		{"together", p.Dollars()},
-	} {
-		fmt.Fprintf(&b, "    %-38s $%.4f\n", line.what, line.dollars)
-	}
-	fmt.Fprintf(&b, "\n  Estimated from above, at list prices: a read takes %g ms, and %g ms of CPU at\n  one vCPU; all sizes share %s GETs a second.\n",
-		ms(readLatency), ms(readCPU), prose.Thousands(prefixRate, 0))
-	fmt.Fprintf(&b, "  Power Tuning tries a size that fails three times, which adds up to $%.4f, and\n  its variant is lost then.\n", p.Retries)
-	if len(p.AtRisk) > 0 {
-		fmt.Fprintf(&b, "  By the local run, memory may not do for %s:\n  leave these sizes out by --power.\n", prose.List(p.AtRisk))
-	}
-	if p.Altered != "" {
-		fmt.Fprintf(&b, "  %s.\n", p.Altered)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
+func (p Plan) WriteText(w io.Writer) error { return text.Execute(w, p) }

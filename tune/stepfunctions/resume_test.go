@@ -29,7 +29,7 @@ func TestResumeWaitsForWhatRunsAndRunsWhatIsLeft(t *testing.T) {
 		t.Fatalf("saved: %+v, want sequential with its error, and the execution %s of unbounded", results.Variants, running)
 	}
 
-	srv.Follow(parse(t, ""))
+	succeed(t, srv)
 	first := saved(t, results).Variants[0]
 	told, err := tune(t, t.Context(), tuner, results)
 	if err != nil {
@@ -67,7 +67,7 @@ func TestResumeFindsAnExecutionWhoseARNWasNotSaved(t *testing.T) {
 			if results == nil || results.Variants[0].Execution != "" {
 				t.Fatalf("nothing was saved before the first start: %+v", results)
 			}
-			srv.Follow(parse(t, ""))
+			succeed(t, srv)
 			if meanwhile == "ended" { // someone else looks, too
 				again := saved(t, c)
 				if _, err := tune(t, t.Context(), tuner, again); err != nil {

@@ -36,7 +36,7 @@ func environment(t *testing.T, endpoint string) {
 // nothing.
 func setup(t *testing.T, script string) (*sfntest.Server, *stepfunctions.Tuner) {
 	t.Helper()
-	srv := sfntest.New(parse(t, script))
+	srv := serve(t, script)
 	web := httptest.NewServer(srv)
 	t.Cleanup(web.Close)
 	environment(t, web.URL)
@@ -60,13 +60,21 @@ func tuner(t *testing.T, timeout time.Duration) *stepfunctions.Tuner {
 
 var noDelay = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
 
-func parse(t *testing.T, script string) sfntest.Script {
+func serve(t *testing.T, script string) *sfntest.Server {
 	t.Helper()
-	s, err := sfntest.Parse(script)
+	srv, err := sfntest.New(script)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return srv
+}
+
+// succeed makes all succeed from now on.
+func succeed(t *testing.T, srv *sfntest.Server) {
+	t.Helper()
+	if err := srv.Follow(""); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // threeVariants is planned for sequential, unbounded and pool at three sizes.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -21,17 +22,17 @@ import (
 // Target is where on AWS a comparison runs, and what is deployed there. Of what
 // is deployed all may be unknown, and is then zero.
 type Target struct {
-	StateMachine string // ARN of the Power Tuning state machine, without version or alias
-	Function     string // ARN of the function, without version or alias
-	Region       string // of the state machine
-	Profile      string // of the shared AWS configuration; empty for the default chain's own choice
+	StateMachine string `json:"stateMachineArn"` // ARN of the Power Tuning state machine, without version or alias
+	Function     string `json:"functionArn"`     // ARN of the function, without version or alias
+	Region       string `json:"-"`               // of the state machine
+	Profile      string `json:"-"`               // of the shared AWS configuration; empty for the default chain's own choice
 
-	ObjectKey        string        // the object that the function reads
-	Prefix           *string       // below which it may read, where it is given no ObjectKey; "" for the whole bucket
-	Arch             string        // arm64 or x86_64
-	Timeout          time.Duration // of the function, 1 to 900 s
-	ExecutionTimeout time.Duration // totalExecutionTimeout: the most that an executor may take for all invocations at one size
-	PowerValues      []int         // MB: what the state machine measures by default
+	ObjectKey        string        `json:"objectKey"`    // the object that the function reads
+	Prefix           *string       `json:"prefix"`       // below which it may read, where it is given no ObjectKey; "" for the whole bucket
+	Arch             string        `json:"architecture"` // arm64 or x86_64
+	Timeout          time.Duration `json:"-"`            // of the function, 1 to 900 s
+	ExecutionTimeout time.Duration `json:"-"`            // totalExecutionTimeout: the most that an executor may take for all invocations at one size
+	PowerValues      []int         `json:"powerValues"`  // MB: what the state machine measures by default
 
 	told      bool   // a stack has told Arch and Timeout
 	mayInvoke string // begins the ARN of each function that a stack's executor may invoke; empty where that is not known
@@ -49,8 +50,8 @@ const DefaultExecutionTimeout = 600 * time.Second
 // what is wrong with the stack, and what to do.
 func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 	t, out := flags, Target{}
-	if d := t.ExecutionTimeout; d != 0 && (d < time.Second || d > maxSeconds*time.Second) {
-		return Target{}, &comparison.FieldError{Field: "execution-timeout", Problem: fmt.Sprintf("%s: it must be from 1s to %ds", d, maxSeconds)}
+	if err := t.checkExecutionTimeout(); err != nil {
+		return Target{}, err
 	}
 	if flags.StateMachine == "" || flags.Function == "" {
 		if stack == "" {
@@ -63,21 +64,17 @@ func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 	}
 	t.StateMachine, t.Function = cmp.Or(flags.StateMachine, out.StateMachine), cmp.Or(flags.Function, out.Function)
 	for _, f := range []struct {
-		flag, given, output, value string
-		check                      func(string) error
+		flag, given, output string
+		wrong               error
 	}{
-		{"state-machine", flags.StateMachine, "stateMachineArn", t.StateMachine, checkStateMachine},
-		{"function-arn", flags.Function, "functionArn", t.Function, powertuning.CheckFunctionARN},
+		{"state-machine", flags.StateMachine, "stateMachineArn", checkStateMachine(t.StateMachine)},
+		{"function-arn", flags.Function, "functionArn", powertuning.CheckFunctionARN(t.Function)},
 	} {
-		err := f.check(f.value)
 		switch {
-		case err == nil:
-		case f.given != "":
-			return Target{}, &comparison.FieldError{Field: f.flag, Problem: err.Error()}
-		case f.value == "":
-			return Target{}, fmt.Errorf("the Pulumi stack %q has no output %s\nfinish its deployment by `pulumi up --stack %s`, or give --%s ARN", stack, f.output, stack, f.flag)
-		default:
-			return Target{}, fmt.Errorf("the output %s of the Pulumi stack %q: %w\nput it right by `pulumi up --stack %s`, or give --%s ARN", f.output, stack, err, stack, f.flag)
+		case f.wrong != nil && f.given != "":
+			return Target{}, &comparison.FieldError{Field: f.flag, Problem: f.wrong.Error()}
+		case f.wrong != nil:
+			return Target{}, fmt.Errorf("the output %s of the Pulumi stack %q: %w\nput it right by `pulumi up --stack %s`, or give --%s ARN", f.output, stack, f.wrong, stack, f.flag)
 		}
 	}
 	t.Region = cmp.Or(t.Region, RegionOf(t.StateMachine))
@@ -129,61 +126,37 @@ func outputs(ctx context.Context, stack string) (Target, error) {
 		return Target{}, cmp.Or(context.Cause(ctx), pulumiError(stack, err, stderr.String()))
 	}
 	var out struct {
-		StateMachineARN, FunctionARN, ObjectKey, Architecture string
-		Prefix                                                *string
-		Timeout, TotalExecutionTimeout                        *int // seconds
-		PowerValues                                           json.RawMessage
+		Target
+		Timeout, TotalExecutionTimeout int // seconds
 	}
 	if err := json.Unmarshal(stdout.Bytes(), &out); err != nil {
 		return Target{}, fmt.Errorf("pulumi printed something other than a JSON object of this project's outputs: %w", err)
 	}
-	t := Target{StateMachine: out.StateMachineARN, Function: out.FunctionARN, ObjectKey: out.ObjectKey, Prefix: out.Prefix, Arch: out.Architecture}
-	var err error
-	if t.PowerValues, err = sizes(out.PowerValues); err != nil {
-		return Target{}, fmt.Errorf("powerValues is %.200s: it must be a list of MB: %w", out.PowerValues, err)
+	t := out.Target
+	t.Timeout, t.ExecutionTimeout = time.Duration(out.Timeout)*time.Second, time.Duration(out.TotalExecutionTimeout)*time.Second
+	slices.Sort(t.PowerValues)
+	// An older deployment has fewer outputs.
+	known := comparison.Spec{Num: 1, PowerValues: t.PowerValues, Arch: cmp.Or(t.Arch, powertuning.ARM64)}
+	known.TimeoutSec = cmp.Or(t.Timeout, time.Second).Seconds()
+	if t.PowerValues == nil {
+		known.PowerValues = []int{powertuning.MinPower}
 	}
-	if a := t.Arch; a != "" && a != powertuning.ARM64 && a != powertuning.X8664 {
-		return Target{}, fmt.Errorf("architecture is %.200q: it must be %s or %s", a, powertuning.ARM64, powertuning.X8664)
-	}
-	for _, f := range []struct {
-		name    string
-		seconds *int
-		to      *time.Duration
-	}{{"timeout", out.Timeout, &t.Timeout}, {"totalExecutionTimeout", out.TotalExecutionTimeout, &t.ExecutionTimeout}} {
-		if f.seconds == nil { // a stack that was deployed before there was this output
-			continue
-		}
-		if *f.seconds < 1 || *f.seconds > maxSeconds {
-			return Target{}, fmt.Errorf("%s is %d: it must be from 1 to %d seconds", f.name, *f.seconds, maxSeconds)
-		}
-		*f.to = time.Duration(*f.seconds) * time.Second
+	if err := cmp.Or(known.Validate(), t.checkExecutionTimeout()); err != nil {
+		return Target{}, errors.New(err.Error()) // no flag is to blame
 	}
 	return t, nil
 }
 
+// checkExecutionTimeout takes 0 for one that is not known.
+func (t Target) checkExecutionTimeout() error {
+	if d := t.ExecutionTimeout; d != 0 && (d < time.Second || d > maxSeconds*time.Second) {
+		return &comparison.FieldError{Field: "execution-timeout", Problem: fmt.Sprintf("%s: it must be from 1s to %ds", d, maxSeconds)}
+	}
+	return nil
+}
+
 // maxSeconds is the longest that Lambda lets a function run.
 const maxSeconds = 900
-
-// sizes reads powerValues, a list of numbers or the text of one.
-func sizes(output json.RawMessage) (list []int, err error) {
-	if output == nil {
-		return nil, nil
-	}
-	var text string
-	if json.Unmarshal(output, &text) == nil {
-		output = json.RawMessage("[" + text + "]")
-	}
-	if err := json.Unmarshal(output, &list); err != nil {
-		return nil, err
-	}
-	slices.Sort(list)
-	for i, mb := range list {
-		if mb < powertuning.MinPower || mb > powertuning.MaxPower || i > 0 && mb == list[i-1] {
-			return nil, fmt.Errorf("each from %d to %d, none twice", powertuning.MinPower, powertuning.MaxPower)
-		}
-	}
-	return list, nil
-}
 
 // pulumiError adds to what the CLI said what to do about it.
 func pulumiError(stack string, err error, stderr string) error {
@@ -194,8 +167,7 @@ func pulumiError(stack string, err error, stderr string) error {
 	said := cmp.Or(strings.TrimPrefix(strings.TrimSpace(stderr), "error: "), err.Error())
 	for _, known := range []struct{ says, remedy string }{
 		{"no stack named", fmt.Sprintf("`pulumi stack ls` lists the stacks; `pulumi stack init %s` and `pulumi up` make it", stack)},
-		{"pulumi login", "log in by `pulumi login`, or `pulumi login --local`"},
-		{"PULUMI_ACCESS_TOKEN", "log in by `pulumi login`, or `pulumi login --local`"},
+		{"login", "log in by `pulumi login`, or `pulumi login --local`"},
 		{"PULUMI_CONFIG_PASSPHRASE", "export PULUMI_CONFIG_PASSPHRASE with the stack's passphrase"},
 		{"Pulumi.yaml", "run this in the root of the repository, where Pulumi.yaml is"},
 	} {
@@ -210,13 +182,13 @@ func pulumiError(stack string, err error, stderr string) error {
 // version or an alias: the running executions that have to be looked up are
 // those of all versions.
 func checkStateMachine(s string) error {
-	a, err := arn.Parse(s)
-	name, ok := strings.CutPrefix(a.Resource, "stateMachine:")
-	if err != nil || a.Service != "states" || a.Region == "" || a.AccountID == "" || !ok || name == "" || strings.Contains(name, ":") {
+	if !stateMachineARN.MatchString(s) {
 		return fmt.Errorf("%.200q is not the ARN of a state machine: it must be of the form arn:aws:states:REGION:ACCOUNT:stateMachine:NAME, without version or alias", s)
 	}
 	return nil
 }
+
+var stateMachineARN = regexp.MustCompile(`^arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[^:\s]+$`)
 
 // RegionOf returns the region that an ARN names, empty where it names none.
 func RegionOf(s string) string {

@@ -65,7 +65,7 @@ func deployed(more string) string { return strings.TrimSuffix(outputs, "}") + ",
 func TestTheStackTellsWhatIsDeployed(t *testing.T) {
 	want := stepfunctions.Target{StateMachine: machine, Function: function, Region: "eu-west-1", ObjectKey: "sample.json",
 		Arch: "x86_64", Timeout: 300 * time.Second, ExecutionTimeout: 450 * time.Second, PowerValues: []int{512, 1024}}
-	for _, powers := range []string{`[512, 1024]`, `"512,1024"`, `"1024, 512"`} {
+	for _, powers := range []string{`[512, 1024]`, `[1024, 512]`} {
 		pulumi(t, `echo '`+deployed(`"architecture": "x86_64", "timeout": 300, "totalExecutionTimeout": 450, "powerValues": `+powers)+`'`)
 		if got, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{}); err != nil || !equal(got, want) {
 			t.Errorf("Resolve of powerValues %s = %+v, %v; want %+v", powers, got, err, want)
@@ -113,14 +113,14 @@ func TestWhatIsWrongWithAStackIsSaidWithARemedy(t *testing.T) {
 		"passphrase":     {`echo "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables" >&2; exit 1`, "passphrase must be set", "export PULUMI_CONFIG_PASSPHRASE"},
 		"no project":     {`echo "error: no Pulumi.yaml project file found" >&2; exit 1`, "no Pulumi.yaml project file found", "in the root of the repository"},
 		"something else": {`exit 3`, "exit status 3", "--state-machine ARN and --function-arn ARN"},
-		"missing output": {`echo '{"functionArn": "` + function + `"}'`, `the Pulumi stack "dev" has no output stateMachineArn`, "`pulumi up --stack dev`, or give --state-machine ARN"},
+		"missing output": {`echo '{"functionArn": "` + function + `"}'`, `the output stateMachineArn of the Pulumi stack "dev": ""`, "`pulumi up --stack dev`, or give --state-machine ARN"},
 		"not JSON":       {`echo 'Please choose a stack'`, "something other than a JSON object", ""},
-		"architecture":   {`echo '` + deployed(`"architecture": "mips"`) + `'`, `the outputs of the Pulumi stack "dev": architecture is "mips"`, "arm64 or x86_64"},
-		"timeout":        {`echo '` + deployed(`"timeout": 901`) + `'`, `"dev": timeout is 901`, "from 1 to 900 seconds"},
-		"other timeout":  {`echo '` + deployed(`"totalExecutionTimeout": 0`) + `'`, `"dev": totalExecutionTimeout is 0`, "from 1 to 900 seconds"},
-		"powers":         {`echo '` + deployed(`"powerValues": [64]`) + `'`, `"dev": powerValues is [64]`, "each from 128 to 10240"},
-		"power twice":    {`echo '` + deployed(`"powerValues": "512,512"`) + `'`, `"dev": powerValues is "512,512"`, "none twice"},
-		"no powers":      {`echo '` + deployed(`"powerValues": {}`) + `'`, `"dev": powerValues is {}`, "a list of MB"},
+		"architecture":   {`echo '` + deployed(`"architecture": "mips"`) + `'`, `the outputs of the Pulumi stack "dev": arch "mips"`, "arm64 or x86_64"},
+		"timeout":        {`echo '` + deployed(`"timeout": 901`) + `'`, `"dev": timeout 901s`, "from 1s to 900s"},
+		"other timeout":  {`echo '` + deployed(`"totalExecutionTimeout": 901`) + `'`, `"dev": execution-timeout 15m1s`, "from 1s to 900s"},
+		"powers":         {`echo '` + deployed(`"powerValues": [64]`) + `'`, `"dev": power 64`, "from 128 to 10240"},
+		"power twice":    {`echo '` + deployed(`"powerValues": [512, 512]`) + `'`, `"dev": power 512 stands twice`, ""},
+		"no powers":      {`echo '` + deployed(`"powerValues": {}`) + `'`, `"dev": pulumi printed something other`, "powerValues"},
 		"not an ARN":     {`echo '` + strings.Replace(outputs, machine, "soon", 1) + `'`, `the output stateMachineArn of the Pulumi stack "dev": "soon" is not the ARN of a state machine`, "`pulumi up --stack dev`, or give --state-machine ARN"},
 	} {
 		t.Run(name, func(t *testing.T) {

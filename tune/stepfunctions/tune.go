@@ -1,12 +1,12 @@
 package stepfunctions
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,22 +36,23 @@ import (
 // as it was, to be taken up again, stops nothing, and names the execution that
 // goes on, with the commands that show and stop it.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
-	tell := func(now, finished string, changed bool) error {
-		p := comparison.Progress{Total: len(c.Variants), Now: now, Finished: finished, Changed: changed}
-		for i := range c.Variants {
-			if c.Variants[i].Ended() {
-				p.Done++
-			}
-		}
-		return observe(p)
-	}
 	for i := range c.Variants {
 		v := &c.Variants[i]
 		if v.Ended() {
 			continue
 		}
 		needed := slices.ContainsFunc(c.Variants[i+1:], func(v comparison.Result) bool { return !v.Started() })
-		took, err := t.variant(ctx, c.Run, v, needed, func(now, finished string, changed bool) error { return tell(v.Label()+", "+now, finished, changed) })
+		tell := func(now, finished string, changed bool) error {
+			p := comparison.Progress{Total: len(c.Variants), Now: now, Finished: finished, Changed: changed}
+			for i := range c.Variants {
+				if c.Variants[i].Ended() {
+					p.Done++
+				}
+			}
+			return observe(p)
+		}
+		turn := &turn{t, c.Run, v, needed, tell}
+		took, err := turn.take(ctx)
 		if err != nil {
 			return err
 		}
@@ -62,47 +63,48 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	return nil
 }
 
-// teller tells of a variant what it does now, and of what has finished.
-type teller func(now, finished string, changed bool) error
-
-// variant runs v's execution, or waits for the one it has, and fills in v. It
-// returns how long the execution took. The function may be needed after it.
-func (t *Tuner) variant(ctx context.Context, run comparison.Run, v *comparison.Result, needed bool, tell teller) (time.Duration, error) {
-	var e *sfn.DescribeExecutionOutput
-	var err error
-	if v.Execution == "" {
-		err = t.start(ctx, run, v, tell)
-	}
-	if err == nil && !v.Ended() {
-		e, err = t.wait(ctx, v, tell)
-	}
-	switch {
-	case err != nil && v.Execution != "":
-		return 0, fmt.Errorf("%w\nthe execution of %s goes on:\n%s", err, v.Label(), t.commands(v.Execution))
-	case err != nil || v.Ended():
-		return 0, err
-	}
-	return elapsed(e, aws.ToTime(e.StopDate)), t.readAnswer(ctx, run, v, e, needed, tell)
+// turn is that of one variant.
+type turn struct {
+	*Tuner
+	run    comparison.Run
+	v      *comparison.Result
+	needed bool                                           // whether the function is, after it
+	tell   func(now, finished string, changed bool) error // what the variant does, and what has finished
 }
 
-// start starts v's execution, unless it was started before.
-func (t *Tuner) start(ctx context.Context, run comparison.Run, v *comparison.Result, tell teller) error {
-	in, err := input(run, *v)
-	if err != nil {
-		return err
+// take runs the variant's execution, or waits for the one it has, and fills in
+// the variant. It returns how long the execution took.
+func (t *turn) take(ctx context.Context) (time.Duration, error) {
+	var e *sfn.DescribeExecutionOutput
+	var err error
+	if t.v.Execution == "" {
+		err = t.start(ctx)
 	}
-	name := executionName(run, *v, in)
+	if err == nil && !t.v.Ended() {
+		e, err = t.wait(ctx)
+	}
+	switch {
+	case err != nil && t.v.Execution != "":
+		return 0, fmt.Errorf("%w\nthe execution of %s goes on:\n%s", err, t.v.Label(), t.commands(t.v.Execution))
+	case err != nil || t.v.Ended():
+		return 0, err
+	}
+	return elapsed(e, aws.ToTime(e.StopDate)), t.readAnswer(ctx, e)
+}
+
+// start starts the variant's execution, unless it was started before.
+func (t *turn) start(ctx context.Context) error {
+	in := input(t.run, *t.v)
+	name := executionName(t.run, *t.v, in)
 	arn := strings.Replace(t.StateMachine, ":stateMachine:", ":execution:", 1) + ":" + name
-	if ctx.Err() == nil {
-		err = t.idle(ctx, arn)
-	}
+	err := t.idle(ctx, arn)
 	if ctx.Err() != nil {
-		return fmt.Errorf("%w before %s was started: no execution of this comparison runs", context.Cause(ctx), v.Label())
+		return fmt.Errorf("%w before %s was started: no execution of this comparison runs", context.Cause(ctx), t.v.Label())
 	}
 	if err != nil {
 		return err
 	}
-	if err := tell("starting", "", true); err != nil {
+	if err := t.tell(t.v.Label()+", starting", "", true); err != nil {
 		return err
 	}
 	out, err := t.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &t.StateMachine, Name: &name, Input: &in})
@@ -110,18 +112,18 @@ func (t *Tuner) start(ctx context.Context, run comparison.Run, v *comparison.Res
 	var refused *types.InvalidExecutionInput
 	switch {
 	case err == nil:
-		v.Execution = aws.ToString(out.ExecutionArn)
+		t.v.Execution = aws.ToString(out.ExecutionArn)
 	case errors.As(err, &exists): // and has ended: name and input are one, so it is ours
-		v.Execution = arn
+		t.v.Execution = arn
 	case ctx.Err() != nil:
-		return fmt.Errorf("%w while %s was started: its execution may run\n%s", context.Cause(ctx), v.Label(), t.commands(arn))
+		return fmt.Errorf("%w while %s was started: its execution may run\n%s", context.Cause(ctx), t.v.Label(), t.commands(arn))
 	case errors.As(err, &refused):
-		v.Error = prose.OneLine("the state machine refused the execution's input: "+refused.ErrorMessage(), 600)
+		t.v.Error = prose.OneLine("the state machine refused the execution's input: "+refused.ErrorMessage(), 600)
 		return nil
 	default:
-		return t.failed("states:StartExecution", t.StateMachine, err)
+		return t.failed(ctx, "states:StartExecution", t.StateMachine, err)
 	}
-	return tell("started", "", true)
+	return t.tell(t.v.Label()+", started", "", true)
 }
 
 // idle returns nil when no execution of the state machine runs for the
@@ -138,7 +140,7 @@ func (t *Tuner) idle(ctx context.Context, own string) error {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return t.failed("states:ListExecutions", t.StateMachine, err)
+			return t.failed(ctx, "states:ListExecutions", t.StateMachine, err)
 		}
 		for _, e := range page.Executions {
 			if aws.ToString(e.ExecutionArn) == own {
@@ -157,55 +159,48 @@ func (t *Tuner) idle(ctx context.Context, own string) error {
 func (t *Tuner) tunesAnother(ctx context.Context, execution string) error {
 	e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &execution})
 	if err != nil {
-		return t.failed("states:DescribeExecution", execution, err)
+		return t.failed(ctx, "states:DescribeExecution", execution, err)
 	}
 	var in struct {
 		LambdaARN string `json:"lambdaARN"`
 	}
 	// An input that cannot be read leaves the name empty: it may be the same.
 	_ = json.Unmarshal([]byte(aws.ToString(e.Input)), &in)
-	what := "runs for the same function, " + in.LambdaARN
-	switch {
-	case ended(e.Status) || in.LambdaARN != "" && in.LambdaARN != t.Function && !strings.HasPrefix(in.LambdaARN, t.Function+":"): // an alias
+	if ended(e.Status) || in.LambdaARN != "" && in.LambdaARN != t.Function && !strings.HasPrefix(in.LambdaARN, t.Function+":") { // an alias
 		return nil
-	case in.LambdaARN == "":
-		what = "runs, and its input does not say for which function"
 	}
-	return fmt.Errorf("the execution %s %s, since %s: two at once would spoil each other's figures\nwait until it has ended, or stop it:\n%s",
-		execution, what, aws.ToTime(e.StartDate).UTC().Format(time.DateTime+" UTC"), t.commands(execution))
+	return fmt.Errorf("the execution %s runs for the same function, %s, since %s: two at once would spoil each other's figures\nwait until it has ended, or stop it:\n%s",
+		execution, cmp.Or(in.LambdaARN, "or one that its input does not name"), aws.ToTime(e.StartDate).UTC().Format(time.DateTime+" UTC"), t.commands(execution))
 }
 
 func ended(s types.ExecutionStatus) bool {
 	return s != types.ExecutionStatusRunning && s != types.ExecutionStatusPendingRedrive
 }
 
-// wait looks at v's execution until it has ended.
-func (t *Tuner) wait(ctx context.Context, v *comparison.Result, tell teller) (*sfn.DescribeExecutionOutput, error) {
+// wait looks at the variant's execution until it has ended.
+func (t *turn) wait(ctx context.Context) (*sfn.DescribeExecutionOutput, error) {
 	const unseen = 5 // looks that may miss an execution just started: answers are eventually consistent
 	for n := 0; ; n++ {
-		e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &v.Execution}, t.outliveNetworkLoss)
+		e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &t.v.Execution}, t.outliveNetworkLoss)
 		var gone *types.ExecutionDoesNotExist
 		switch {
 		case ctx.Err() != nil:
-			return nil, fmt.Errorf("%w during %s", context.Cause(ctx), v.Label())
+			return nil, fmt.Errorf("%w during %s", context.Cause(ctx), t.v.Label())
 		case errors.As(err, &gone) && n < unseen:
 		case errors.As(err, &gone):
-			v.Error = fmt.Sprintf("the execution %s does not exist (any more: Step Functions forgets one after 90 days)", v.Execution)
+			t.v.Error = fmt.Sprintf("the execution %s does not exist (any more: Step Functions forgets one after 90 days)", t.v.Execution)
 			return nil, nil
 		case err != nil:
-			return nil, t.failed("states:DescribeExecution", v.Execution, err)
+			return nil, t.failed(ctx, "states:DescribeExecution", t.v.Execution, err)
 		case ended(e.Status):
 			return e, nil
 		default:
-			if err := tell(fmt.Sprintf("%s for %s", e.Status, elapsed(e, t.now())), "", false); err != nil {
+			if err := t.tell(fmt.Sprintf("%s, %s for %s", t.v.Label(), e.Status, elapsed(e, t.now())), "", false); err != nil {
 				return nil, err
 			}
 		}
-		delay, err := t.backoff.BackoffDelay(n, nil)
-		if err != nil {
-			return nil, err
-		}
-		_ = pause(ctx, delay) // that ctx has ended is seen above
+		delay, _ := t.backoff.BackoffDelay(n, nil) // fails without the system's random numbers alone
+		_ = pause(ctx, delay)                      // that ctx has ended is seen above
 	}
 }
 
@@ -229,7 +224,7 @@ func (t *Tuner) commands(execution string) string {
 
 // input is what the state machine is given for a variant: the input that was
 // given, if one was, and over it what the comparison says.
-func input(run comparison.Run, v comparison.Result) (string, error) {
+func input(run comparison.Run, v comparison.Result) string {
 	var in powertuning.Input
 	if run.TuningInput != nil {
 		in = *run.TuningInput
@@ -239,11 +234,8 @@ func input(run comparison.Run, v comparison.Result) (string, error) {
 	in.Strategy, in.BalancedWeight, in.DiscardTopBottom = run.TuningStrategy, &run.BalancedWeight, &run.DiscardTopBottom
 	in.SleepBetweenMS, in.ParallelInvocation = run.SleepBetweenRunsMS, run.ParallelInvocation
 	in.IncludeOutputResults = true
-	b, err := json.Marshal(in)
-	if err != nil {
-		return "", fmt.Errorf("the execution's input: %w", err)
-	}
-	return string(b), nil
+	b, _ := json.Marshal(in) // a payload is JSON
+	return string(b)
 }
 
 // executionName names the execution of a variant, readably, and the same
@@ -257,12 +249,7 @@ func executionName(run comparison.Run, v comparison.Result, input string) string
 	if v.Concurrency != nil {
 		label += "-" + strconv.Itoa(*v.Concurrency)
 	}
-	label = notInNames.ReplaceAllString(label, "-")
 	at := run.Time.UTC()
 	sum := sha256.Sum256([]byte(run.StateMachine + at.Format(time.RFC3339Nano) + label + input))
-	return fmt.Sprintf("%.46s-%s-%x", label, at.Format("20060102T150405Z"), sum[:8])
+	return fmt.Sprintf("%s-%s-%x", label, at.Format("20060102T150405Z"), sum[:8])
 }
-
-// notInNames is all but the characters that an execution's name may have
-// where its log goes to CloudWatch. A name has at most 80 of them.
-var notInNames = regexp.MustCompile(`[^0-9A-Za-z_-]`)

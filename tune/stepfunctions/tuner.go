@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/smithy-go"
 )
@@ -32,7 +34,7 @@ type Tuner struct {
 	Target
 	client  *sfn.Client
 	lambda  *lambda.Client
-	login   login
+	login   string               // how to log in again
 	backoff retry.BackoffDelayer // between two looks at an execution, and two attempts at a call
 	now     func() time.Time
 	pause   func(context.Context, time.Duration) error
@@ -69,8 +71,15 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 	case err != nil:
 		return nil, fmt.Errorf("the AWS configuration: %w", err)
 	}
-	t := &Tuner{Target: target, login: newLogin(cfg), backoff: backoff, now: time.Now, pause: pause}
-	cfg.Credentials = provider{cfg.Credentials, t.login}
+	t := &Tuner{Target: target, login: howToLogIn(cfg), backoff: backoff, now: time.Now, pause: pause}
+	chain := cfg.Credentials
+	cfg.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		c, err := chain.Retrieve(ctx)
+		if err != nil && ctx.Err() == nil {
+			err = noCredentials(err, t.login)
+		}
+		return c, err
+	})
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return nil, err
 	}
@@ -104,8 +113,12 @@ func (t *Tuner) outliveNetworkLoss(o *sfn.Options) {
 	o.Retryer = newRetryer(t.backoff, pollAttempts, true)
 }
 
-// failed says what a call that failed for good means, and what to do.
-func (t *Tuner) failed(action, resource string, err error) error {
+// failed says what a call that failed for good means, and what to do. Of one
+// that was cut off it is the cause of ctx.
+func (t *Tuner) failed(ctx context.Context, action, resource string, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if IsCredentials(err) {
 		return err
 	}
@@ -118,17 +131,102 @@ func (t *Tuner) failed(action, resource string, err error) error {
 	switch strings.TrimSuffix(api.ErrorCode(), "Exception") {
 	case "ExpiredToken", "RequestExpired", "UnrecognizedClient", "InvalidClientTokenId", "InvalidSignature",
 		"SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken", "AuthFailure", "InvalidAccessKeyId":
-		return noCredentials(said, t.login.remedy())
+		return noCredentials(said, t.login)
 	case "AccessDenied", "NotAuthorized", "UnauthorizedOperation":
 		return noCredentials(said, fmt.Sprintf("they must allow %s on %s: add it to the role's policy, or choose other credentials by --profile", action, resource))
 	case "StateMachineDoesNotExist", "StateMachineDeleting", "InvalidArn":
 		remedy = "\ncheck the ARN and the region; `pulumi up` deploys the state machine, `pulumi stack output stateMachineArn` names it"
 	case "ResourceNotFound":
 		remedy = "\ncheck the ARN and the region; `pulumi up` deploys the function, `pulumi stack output functionArn` names it"
-	case "StateMachineTypeNotSupported":
-		remedy = "\nPower Tuning is a standard workflow, and this is an express one: check the ARN"
 	case "Throttling", "TooManyRequests":
 		remedy = fmt.Sprintf("\nit was tried %d times: try again later", attempts)
 	}
 	return fmt.Errorf("%s on %s: %w%s", action, resource, said, remedy)
+}
+
+// errDenied is that the caller may not ask for the function's configuration.
+// Nothing depends on it but what can be told.
+var errDenied = errors.New("the caller may not call lambda:GetFunctionConfiguration")
+
+// configuration asks for the function's.
+func (t *Tuner) configuration(ctx context.Context) (*lambda.GetFunctionConfigurationOutput, error) {
+	out, err := t.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &t.Function})
+	var api smithy.APIError
+	if errors.As(err, &api) && (api.ErrorCode() == "AccessDeniedException" || api.ErrorCode() == "AccessDenied") {
+		return nil, errDenied
+	}
+	if err != nil {
+		return nil, t.failed(ctx, "lambda:GetFunctionConfiguration", t.Function, err)
+	}
+	return out, nil
+}
+
+// Complete asks Lambda what the function is where no stack has told its
+// architecture and timeout. A flag that says otherwise is a
+// [*comparison.FieldError]. Where the caller may not ask, nothing becomes known,
+// and unknown says so in a line that should be shown.
+func (t *Tuner) Complete(ctx context.Context) (unknown string, err error) {
+	if t.told {
+		return "", nil
+	}
+	c, err := t.configuration(ctx)
+	if errors.Is(err, errDenied) {
+		return "the function's architecture and timeout are not known, and taken to be what --arch and --timeout say: " + errDenied.Error(), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	known := Target{Timeout: time.Duration(aws.ToInt32(c.Timeout)) * time.Second, Arch: string(lambdatypes.ArchitectureX8664)}
+	if len(c.Architectures) > 0 {
+		known.Arch = string(c.Architectures[0])
+	}
+	return "", t.learn(known, "the function "+t.Function)
+}
+
+// pause waits.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// credentialsError is that AWS does not let the caller in: there are no
+// credentials, they have expired, or they do not allow what is needed.
+type credentialsError struct{ error }
+
+func noCredentials(err error, remedy string) error {
+	return credentialsError{fmt.Errorf("AWS credentials: %w\n%s", err, remedy)}
+}
+
+// IsCredentials reports whether err is that there are no credentials, or that
+// AWS refuses those there are.
+func IsCredentials(err error) bool {
+	return errors.As(err, new(credentialsError))
+}
+
+// howToLogIn is the remedy for credentials that are missing or expired, by how
+// the profile was logged in that the configuration was read from.
+func howToLogIn(cfg aws.Config) string {
+	var shared config.SharedConfig
+	for _, source := range cfg.ConfigSources {
+		if s, ok := source.(config.SharedConfig); ok {
+			shared = s
+		}
+	}
+	profile := ""
+	if shared.Profile != config.DefaultSharedConfigProfile {
+		profile = " --profile " + shared.Profile
+	}
+	switch {
+	case shared.SSOSession != nil || shared.SSOStartURL != "":
+		return "log in again by `aws sso login" + profile + "`"
+	case shared.LoginSession != "":
+		return "log in again by `aws login" + profile + "`"
+	case os.Getenv("AWS_ACCESS_KEY_ID") != "":
+		return "the keys are those of AWS_ACCESS_KEY_ID in the environment: export new ones,\nor unset them and choose a profile by --profile NAME or `export AWS_PROFILE=NAME`"
+	}
+	return "log in by `aws sso login --profile NAME` or `aws login`, and choose that profile by --profile NAME or `export AWS_PROFILE=NAME`"
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,26 +14,37 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Execution is one of the state machine's.
+// Execution is one of the state machine's, as it is described to a client.
 type Execution struct {
-	ARN, Name, Input string
-	Status           string // RUNNING, SUCCEEDED, FAILED, ABORTED
-	Output           string // of one that SUCCEEDED
+	ARN       string `json:"executionArn"`
+	Name      string `json:"name"` // empty where it is someone else's
+	Input     string `json:"input"`
+	Status    string `json:"status"` // RUNNING, SUCCEEDED, FAILED, ABORTED
+	Output    string `json:"output,omitempty"`
+	Error     string `json:"error,omitempty"`
+	Cause     string `json:"cause,omitempty"`
+	StartDate moment `json:"startDate"`
+	StopDate  moment `json:"stopDate,omitzero"`
 
-	looks            int // that found it running
-	foreign          bool
-	started, stopped time.Time
-	err, cause       string // why it FAILED
-	history          []map[string]any
+	looks   int // that found it running
+	history []map[string]any
 }
 
-// The time of a first execution's start. It is fixed, as is all that follows.
-var dayOne = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+// moment is a time, which the protocol writes in seconds since 1970 and a
+// recording as RFC 3339 has it.
+type moment struct{ time.Time }
 
-// foreign is the nth running execution of someone else, for that function.
-func foreign(n int, function string) *Execution {
+func (m moment) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(m.UnixMilli())/1000, 'f', 3, 64), nil
+}
+
+// dayOne is the time of every start but a recorded one's.
+var dayOne = moment{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+
+// someoneElses is the nth execution, one that runs for that function.
+func someoneElses(n int, function string) *Execution {
 	arn := fmt.Sprintf("arn:aws:states:us-east-1:123456789012:execution:powerTuningStateMachine:someone-else-%d", n)
-	return &Execution{ARN: arn, Input: fmt.Sprintf(`{"lambdaARN": %q, "num": 5}`, function), Status: "RUNNING", foreign: true, started: dayOne}
+	return &Execution{ARN: arn, Input: fmt.Sprintf(`{"lambdaARN": %q, "num": 5}`, function), Status: "RUNNING", StartDate: dayOne}
 }
 
 // operate does an operation and returns its answer.
@@ -49,14 +59,14 @@ func (s *Server) operate(operation string, body []byte) any {
 	i := slices.IndexFunc(s.executions, func(e *Execution) bool { return e.ARN == in.ExecutionArn })
 	switch {
 	case operation == "GetFunctionConfiguration":
-		return json.RawMessage(s.script.function)
+		return json.RawMessage(s.function)
 	case operation == "StartExecution":
 		return s.start(in.StateMachineArn, in.Name, in.Input)
 	case operation == "ListExecutions":
-		var running []any
+		var running []Execution
 		for _, e := range s.executions {
 			if e.Status == in.StatusFilter {
-				running = append(running, e.answer())
+				running = append(running, *e)
 			}
 		}
 		return page("executions", running, in.NextToken, 1) // so that a client has to turn it
@@ -79,26 +89,21 @@ func page[T any](name string, items []T, token string, most int) any {
 	return answer
 }
 
-var badName = regexp.MustCompile(`^$|^.{81}|[^0-9A-Za-z_-]`)
-
 func (s *Server) start(stateMachine, name, input string) any {
-	if badName.MatchString(name) {
-		return failure{"InvalidName", "Invalid Name: '" + name + "'"}
-	}
 	arn := strings.Replace(stateMachine, ":stateMachine:", ":execution:", 1) + ":" + name
 	for _, e := range s.executions {
 		switch {
 		case e.ARN == arn && (e.Status != "RUNNING" || e.Input != input):
 			return failure{"ExecutionAlreadyExists", "Execution Already Exists: '" + arn + "'"}
 		case e.ARN == arn:
-			return e.answer()
+			return *e
 		case e.Status == "RUNNING" && parsed(e.Input).LambdaARN == parsed(input).LambdaARN:
 			s.overlaps++
 		}
 	}
-	e := &Execution{ARN: arn, Name: name, Input: input, Status: "RUNNING", started: dayOne.Add(time.Duration(len(s.executions)) * time.Hour)}
+	e := &Execution{ARN: arn, Name: name, Input: input, Status: "RUNNING", StartDate: dayOne}
 	s.executions = append(s.executions, e)
-	return e.answer()
+	return *e
 }
 
 // describe is a look at an execution, which may be the last that finds it
@@ -106,29 +111,13 @@ func (s *Server) start(stateMachine, name, input string) any {
 func (s *Server) describe(e *Execution) any {
 	var payload struct{ Strategy string }
 	_ = json.Unmarshal(parsed(e.Input).Payload, &payload)
-	if end := s.script.ends[payload.Strategy]; e.Status == "RUNNING" && !e.foreign && end != "runs" {
-		if e.looks++; e.looks > s.script.looks {
+	if end := s.ends[payload.Strategy]; e.Status == "RUNNING" && e.Name != "" && end != "runs" {
+		if e.looks++; e.looks > s.looks {
 			s.finish(e, end)
 		}
 	}
-	return e.answer()
+	return *e
 }
-
-// answer is all that any operation says of an execution.
-func (e *Execution) answer() map[string]any {
-	answer := map[string]any{"executionArn": e.ARN, "name": e.Name, "status": e.Status, "startDate": unix(e.started), "input": e.Input}
-	for name, text := range map[string]string{"output": e.Output, "error": e.err, "cause": e.cause} {
-		if text != "" {
-			answer[name] = text
-		}
-	}
-	if e.Status != "RUNNING" {
-		answer["stopDate"] = unix(e.stopped)
-	}
-	return answer
-}
-
-func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 func parsed(input string) powertuning.Input {
 	in, _ := powertuning.ParseInput([]byte(input)) // an input that cannot be read is for no function
@@ -146,9 +135,8 @@ func recorded(end string) (string, error) {
 
 // finish ends an execution.
 func (s *Server) finish(e *Execution, end string) {
-	e.Status, e.stopped = "SUCCEEDED", e.started.Add(92*time.Second)
 	if end == "" || end == "succeeds" {
-		e.Output = tuned(parsed(e.Input))
+		e.Status, e.Output, e.StopDate = "SUCCEEDED", tuned(parsed(e.Input)), moment{dayOne.Add(92 * time.Second)}
 		return
 	}
 	text, _ := recorded(end)
@@ -156,21 +144,17 @@ func (s *Server) finish(e *Execution, end string) {
 		text = s.Edit(text)
 	}
 	var recording struct {
-		Describe struct {
-			Status, Output, Error, Cause string
-			StartDate, StopDate          time.Time
-		}
-		Events []map[string]any
+		Describe Execution
+		Events   []map[string]any
 	}
 	if err := json.Unmarshal([]byte(text), &recording); err != nil {
 		panic(err) // the test's edit of it
 	}
-	d := recording.Describe
-	e.Status, e.Output, e.err, e.cause = d.Status, d.Output, d.Error, d.Cause
-	e.stopped = e.started.Add(d.StopDate.Sub(d.StartDate))
+	recording.Describe.ARN, recording.Describe.Name, recording.Describe.Input = e.ARN, e.Name, e.Input
+	*e = recording.Describe
 	for _, event := range recording.Events {
 		at, _ := time.Parse(time.RFC3339, event["timestamp"].(string))
-		event["timestamp"] = unix(e.started.Add(at.Sub(d.StartDate)))
+		event["timestamp"] = moment{at}
 		e.history = append(e.history, event)
 		if strings.HasSuffix(end, fmt.Sprint("@", event["id"])) {
 			e.Status, e.Output = "ABORTED", ""
@@ -193,9 +177,7 @@ func tuned(in powertuning.Input) string {
 	var runs []powertuning.Measured
 	for _, power := range in.PowerValues {
 		d := max(18.8, 18.8*p.Repeat/max(1, cmp.Or(atOnce, p.Concurrency)), 0.3*p.Repeat*1769/float64(power))
-		runs = append(runs, powertuning.Measured{Value: power,
-			DurationsMS: slices.Repeat([]float64{math.Round(d*100) / 100}, in.Num),
-			BilledMS:    slices.Repeat([]int{int(math.Ceil(d))}, in.Num)})
+		runs = append(runs, powertuning.Measured{Value: power, DurationsMS: []float64{math.Round(d*100) / 100}, BilledMS: []int{int(math.Ceil(d))}})
 	}
 	out, _ := powertuning.Analyze(in.Goal(), "us-east-1", powertuning.ARM64, runs)
 	b, _ := json.Marshal(out) // strings and finite numbers

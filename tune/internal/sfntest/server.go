@@ -1,8 +1,9 @@
 // Package sfntest is a Step Functions for tests, and as much of Lambda as tells
-// what a function is: an http.Handler that speaks their protocols, behind which a Power Tuning state machine answers for a
-// made-up function, or as the real one did in one of the recordings, or fails
-// as it is told to (see [Parse]). Nothing in it waits for a clock: an execution
-// ends after it has been looked at so many times.
+// what a function is: an http.Handler that speaks their protocols. Behind it a
+// Power Tuning state machine answers for a made-up function, or as the real one
+// did in one of the recordings, or fails as it is told to (see [Server.Follow]). Nothing
+// in it waits for a clock: an execution ends after it has been looked at so
+// many times.
 //
 // A client finds it by AWS_ENDPOINT_URL.
 package sfntest
@@ -20,14 +21,27 @@ import (
 	"sync"
 )
 
-// Script says how a Server behaves. The zero value lets everything succeed.
-type Script struct {
-	ends   map[string]string // by the payload's strategy
-	looks  int               // looks at an execution that find it running
-	busy   []string          // functions for which an execution of someone else runs
-	faults []fault
+// Server is one account's Step Functions, with one state machine of any ARN.
+// It is made by [New].
+type Server struct {
+	Edit func(recording string) string // makes of a recording what was not recorded; may be nil
 
+	mu         sync.Mutex
+	requests   []Request
+	executions []*Execution
+	overlaps   int
+
+	// The script.
+	ends     map[string]string // by the payload's strategy
+	looks    int               // looks at an execution that find it running
+	faults   []*fault
 	function string // its configuration, as JSON
+}
+
+// Request is a request that a Server was sent, a faulty answer or not.
+type Request struct {
+	Operation string // StartExecution
+	Region    string // that it was signed for
 }
 
 type fault struct {
@@ -35,7 +49,14 @@ type fault struct {
 	after, times    int
 }
 
-// Parse reads a script, words of the form
+// New makes a Server that follows a script: see [Server.Follow].
+func New(words string) (*Server, error) {
+	s := new(Server)
+	return s, s.Follow(words)
+}
+
+// Follow makes a script that of the Server, and of the executions that run. A
+// script has words of the form
 //
 //	STRATEGY=END            how the execution of that payload ends: succeeds, runs (it does not end), or
 //	                        the name of a recording, as it did; with RECORDING@ID aborted after that event
@@ -45,8 +66,13 @@ type fault struct {
 //	looks=N                 how many looks at an execution find it running (1)
 //	busy=ARN                someone else's execution runs for that function
 //	function=JSON           its configuration, {"MemorySize":2304,"Timeout":600,"Architectures":["arm64"]}
-func Parse(words string) (s Script, err error) {
-	s = Script{ends: map[string]string{}, looks: 1, function: `{"MemorySize":2304,"Timeout":600,"Architectures":["arm64"]}`}
+//
+// Without any everything succeeds.
+func (s *Server) Follow(words string) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ends, s.looks, s.faults = map[string]string{}, 1, nil
+	s.function = `{"MemorySize":2304,"Timeout":600,"Architectures":["arm64"]}`
 	for _, word := range strings.Fields(words) {
 		key, value, _ := strings.Cut(word, "=")
 		switch {
@@ -55,10 +81,10 @@ func Parse(words string) (s Script, err error) {
 		case key == "function":
 			s.function = value
 		case key == "busy":
-			s.busy = append(s.busy, value)
+			s.executions = append(s.executions, someoneElses(len(s.executions)+1, value))
 		case faulty.MatchString(word):
 			m := faulty.FindStringSubmatch(word)
-			f := fault{operation: m[1], kind: m[2]}
+			f := &fault{operation: m[1], kind: m[2]}
 			f.times, _ = strconv.Atoi(cmp.Or(m[3], "1")) // digits alone
 			f.after, _ = strconv.Atoi(m[4])
 			s.faults = append(s.faults, f)
@@ -69,18 +95,17 @@ func Parse(words string) (s Script, err error) {
 			}
 		}
 		if err != nil {
-			return Script{}, fmt.Errorf("script: %s: %w", word, err)
+			return fmt.Errorf("script: %s: %w", word, err)
 		}
 	}
-	return s, nil
+	return nil
 }
 
 var faulty = regexp.MustCompile(`^([A-Z]\w+)=(\w+)(?::(\d+))?(?:@(\d+))?$`)
 
 // next returns the fault of the next request of the operation; empty for none.
-func (s *Script) next(operation string) string {
-	for i := range s.faults {
-		f := &s.faults[i]
+func (s *Server) next(operation string) string {
+	for _, f := range s.faults {
 		switch {
 		case f.operation != operation:
 		case f.after > 0:
@@ -91,33 +116,6 @@ func (s *Script) next(operation string) string {
 		}
 	}
 	return ""
-}
-
-// Server is one account's Step Functions, with one state machine of any ARN.
-// It is made by [New].
-type Server struct {
-	Edit func(recording string) string // makes of a recording what was not recorded; may be nil
-
-	mu         sync.Mutex
-	script     Script
-	requests   []Request
-	executions []*Execution
-	overlaps   int
-}
-
-// Request is a request that a Server was sent, a faulty answer or not.
-type Request struct {
-	Operation string // StartExecution
-	Region    string // that it was signed for
-}
-
-// New makes a Server that follows the script.
-func New(script Script) *Server {
-	s := &Server{script: script}
-	for i, function := range script.busy {
-		s.executions = append(s.executions, foreign(i+1, function))
-	}
-	return s
 }
 
 // Requests returns what was asked so far, in order.
@@ -132,7 +130,7 @@ func (s *Server) Executions() (started []Execution) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.executions {
-		if !e.foreign {
+		if e.Name != "" {
 			started = append(started, *e)
 		}
 	}
@@ -145,13 +143,6 @@ func (s *Server) Overlaps() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.overlaps
-}
-
-// Follow replaces the script: of the executions that run, too.
-func (s *Server) Follow(script Script) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.script = script
 }
 
 // ServeHTTP answers one operation.
@@ -168,7 +159,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		request.Region = m[1]
 	}
 	s.requests = append(s.requests, request)
-	fault := s.script.next(operation)
+	fault := s.next(operation)
 	var answer any = failure{fault, "the script says so"}
 	if fault == "" || fault == "lost" || fault == "half" {
 		answer = s.operate(operation, body)

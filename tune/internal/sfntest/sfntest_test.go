@@ -9,11 +9,11 @@ import (
 
 func TestAScriptThatCannotBeMeantIsAnError(t *testing.T) {
 	for _, words := range []string{"pool=perhaps", "pool", "looks=often", "DescribeExecution=cut:x", "DescribeExecution=cut@x"} {
-		if _, err := sfntest.Parse(words); err == nil || !strings.Contains(err.Error(), words) {
-			t.Errorf("Parse(%q) = %v, want an error that names it", words, err)
+		if _, err := sfntest.New(words); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("New(%q) = %v, want an error that names it", words, err)
 		}
 	}
-	if _, err := sfntest.Parse("pool=killed-at-512 sequential=succeeds unbounded=fine@37 looks=3 busy=arn StartExecution=cut ListExecutions=ThrottlingException:3@1"); err != nil {
-		t.Errorf("Parse = %v, want nil", err)
+	if _, err := sfntest.New("pool=killed-at-512 sequential=succeeds unbounded=fine@37 looks=3 busy=arn StartExecution=cut ListExecutions=ThrottlingException:3@1"); err != nil {
+		t.Errorf("New = %v, want nil", err)
 	}
 }

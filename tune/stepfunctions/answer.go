@@ -1,0 +1,124 @@
+package stepfunctions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/prose"
+)
+
+// readAnswer puts into the variant what its execution, which has ended, has to
+// say. After an error the variant is as it was, and it can be called again.
+func (t *turn) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutput) error {
+	if e.Status == types.ExecutionStatusSucceeded {
+		out, err := powertuning.ParseOutput([]byte(aws.ToString(e.Output)))
+		if err == nil && len(out.Stats) == 0 {
+			err = errors.New("power tuning output: it has no stats: is the state machine that of version 4.4.0?")
+		}
+		switch {
+		case err == nil:
+			t.v.Tuning, t.v.Cells = &out, cells(t.run.PowerValues, out.Stats)
+			return nil
+		case !errors.Is(err, powertuning.ErrEmptyOutput):
+			t.v.Error = err.Error()
+			return nil
+		}
+	}
+	cause, h, err := t.cause(ctx, e)
+	if err != nil {
+		return err
+	}
+	amiss, err := t.afterFailure(ctx, h, aws.ToTime(e.StopDate))
+	if err != nil {
+		return err
+	}
+	t.v.Error = fmt.Sprintf("%s (%sits execution ended as %s)", cause.text, cause.where, e.Status)
+	if e.Status == types.ExecutionStatusAborted {
+		t.v.Error += "; its clean-up was skipped, so aliases RAM<power> are left, which the next execution over the same sizes takes over"
+	}
+	t.v.Error += amiss
+	return nil
+}
+
+// cells makes a cell of each power value. Power Tuning answers zeros for a size
+// of which it has read no duration.
+func cells(powers []int, stats []powertuning.Stat) []comparison.Cell {
+	var cells []comparison.Cell
+	for _, power := range powers {
+		cell := comparison.Cell{Power: power, Error: "Power Tuning found no REPORT line in the last 4 KB of the log: the function must log less, and as text"}
+		for _, s := range stats {
+			if s.Value == power && s.AverageDuration > 0 {
+				cell = comparison.Cell{Power: power, AverageMS: s.AverageDuration, AverageCost: s.AveragePrice}
+			}
+		}
+		cells = append(cells, cell)
+	}
+	return cells
+}
+
+// cause digs out of an execution's history why it failed. After an error it can
+// be asked again. The history is empty where it cannot be read.
+func (t *turn) cause(ctx context.Context, e *sfn.DescribeExecutionOutput) (failure, history, error) {
+	var h history
+	pages := sfn.NewGetExecutionHistoryPaginator(t.client, &sfn.GetExecutionHistoryInput{ExecutionArn: e.ExecutionArn, MaxResults: 1000})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx, t.outliveNetworkLoss)
+		if err != nil {
+			err = t.failed(ctx, "states:GetExecutionHistory", aws.ToString(e.ExecutionArn), err)
+			if ctx.Err() != nil || IsCredentials(err) {
+				return failure{}, nil, err
+			}
+			f := explain(aws.ToString(e.Error), aws.ToString(e.Cause), state{})
+			f.text += prose.OneLine(fmt.Sprintf("; its history could not be read: %v", err), 300)
+			return f, nil, nil
+		}
+		h = append(h, page.Events...)
+	}
+	return h.cause(), h, nil
+}
+
+// afterFailure looks after what a failed execution has left: it waits for
+// executors that may still run if the function is needed again, and returns
+// what is to be said of the function's memory size.
+func (t *turn) afterFailure(ctx context.Context, h history, stopped time.Time) (string, error) {
+	if d := h.mayRunFor(stopped, t.now()).Round(time.Second); t.needed && d > 0 {
+		now := fmt.Sprintf("waiting %s for executors that may still run", d)
+		if err := t.tell(now, t.v.Label()+": failed, "+now, false); err != nil {
+			return "", err
+		}
+		if err := t.pause(ctx, d); err != nil {
+			return "", err
+		}
+	}
+	before := h.memoryBefore()
+	if before == 0 {
+		return "", nil
+	}
+	c, err := t.configuration(ctx)
+	switch {
+	case errors.Is(err, errDenied):
+		return fmt.Sprintf("; whether the function has its %s MB again is not known: %v", prose.Thousands(before, 0), err), nil
+	case err != nil:
+		return "", err
+	case int(aws.ToInt32(c.MemorySize)) == before:
+		return "", nil
+	}
+	return fmt.Sprintf("; the function was left at %s MB: `aws lambda update-function-configuration --function-name %s --memory-size %d --region %s` gives it back its %s",
+		prose.Thousands(int(aws.ToInt32(c.MemorySize)), 0), t.Function, before, RegionOf(t.Function), prose.Thousands(before, 0)), nil
+}
+
+// outcome tells in a line how a variant ended.
+func outcome(v comparison.Result, took time.Duration) string {
+	if v.Error != "" {
+		return fmt.Sprintf("%s: failed after %s: %s", v.Label(), took, v.Error)
+	}
+	return fmt.Sprintf("%s: %d sizes in %s", v.Label(), len(v.Tuning.Stats), took)
+}
