@@ -34,7 +34,7 @@ func (r *Report) CSV(w io.Writer) error {
 		if v.Error != "" {
 			out.Write(append(variant, "", "error", "", "", "", "", "", noFormula(v.Error), "", "", ""))
 		}
-		for _, row := range r.rows {
+		for _, row := range r.Rows {
 			for _, run := range r.runs(row.Cells[i]) {
 				out.Write(append(variant, run...))
 			}
@@ -109,7 +109,7 @@ func (r *Report) Bench(w io.Writer) error {
 		if n := r.Variants[i].Concurrency; n != nil {
 			name += fmt.Sprintf("/concurrency=%d", *n)
 		}
-		for _, row := range r.rows {
+		for _, row := range r.Rows {
 			c := row.Cells[i]
 			if !c.OK {
 				continue

@@ -30,7 +30,7 @@ func WriteCurve(dir string, of func() (title string, c Curve)) (string, error) {
 	}
 	d.Top = d.Height + 8
 	d.Height = d.Top + d.Figures[0].Height + 12
-	return filepath.Join(dir, name), write(dir, name, func(w io.Writer) error { return execute(w, "chart", d) })
+	return filepath.Join(dir, name), write(dir, name, func(w io.Writer) error { return execute(w, templates.Lookup("chart"), d) })
 }
 
 func (c Curve) figure(id, unit string, values []float64) *figure {

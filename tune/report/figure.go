@@ -68,18 +68,18 @@ type label struct {
 	Text string
 }
 
-// figures are the three of a page. There are none of a comparison without any
+// Figures are the three of a page. There are none of a comparison without any
 // figure in it.
-func (r *Report) figures() []*figure {
+func (r *Report) Figures() []*figure {
 	if len(r.measured) == 0 {
 		return nil
 	}
 	variants := r.drawn()
 	figures := []*figure{
 		r.againstMemory("time", "Time against memory", capital(r.Statistic())+" duration, ms", variants,
-			durationOf, func(e *estimate) string { return e.Text + " ms" }),
+			durationOf),
 		r.againstMemory("cost", "Cost against memory", "$ per million invocations", variants,
-			costOf, func(e *estimate) string { return "$" + e.Text + " per million" }),
+			costOf),
 		r.costAgainstTime(variants),
 	}
 	if more := len(r.Variants) - len(variants); len(variants) == maxLines && more > 0 {
@@ -113,12 +113,12 @@ func (r *Report) drawn() []int {
 	return variants
 }
 
-func (r *Report) againstMemory(id, heading, unit string, variants []int, of measure, text func(*estimate) string) *figure {
+func (r *Report) againstMemory(id, heading, unit string, variants []int, of measure) *figure {
 	f := &figure{ID: id, Title: heading, Width: figureWidth, XTitleAt: 33,
 		Hint: "Logarithmic scales. ", Top: plotTop, Bottom: plotBottom, XTitle: "Memory, MB", YTitle: unit}
 	widest := 0.0
 	for _, v := range variants {
-		widest = max(widest, textWidth(figureLabel(r.labels[v]), textSize))
+		widest = max(widest, textWidth(figureLabel(r.Labels[v]), textSize))
 	}
 	f.Right = figureWidth - widest - 18
 
@@ -126,12 +126,12 @@ func (r *Report) againstMemory(id, heading, unit string, variants []int, of meas
 	for _, c := range r.measured {
 		if e := of(c); slices.Contains(variants, c.Variant) {
 			values = append(values, e.value)
-			if e.hi > 0 {
-				values = append(values, e.lo, e.hi)
+			if low, high, known := e.interval(); known {
+				values = append(values, low, high)
 			}
 		}
 	}
-	for _, row := range r.rows {
+	for _, row := range r.Rows {
 		sizes = append(sizes, float64(row.Power))
 	}
 	y := newScale(values, f.Bottom, f.Top)
@@ -145,7 +145,7 @@ func (r *Report) againstMemory(id, heading, unit string, variants []int, of meas
 	if x.covers(comparison.MemoryPerVCPU) {
 		f.Reference = &label{x.at(comparison.MemoryPerVCPU), f.Top, megabytes(comparison.MemoryPerVCPU) + " MB = 1 vCPU"}
 	}
-	if r.intervals > 0 && id == "time" {
+	if r.intervals() && id == "time" {
 		f.Hint += "Whiskers: how sure the ratio to the best of the size is. "
 	}
 	f.Hint += "Variants stand side by side at each size."
@@ -158,16 +158,16 @@ func (r *Report) againstMemory(id, heading, unit string, variants []int, of meas
 		var described []string
 		l := f.addLine(r, v, func(c *cell) point {
 			e := of(c)
-			p := newPoint(c, x.at(float64(c.Power))+dodge, y.at(e.value), text(e))
-			if e.hi > 0 {
-				p.Title += ", " + c.Compared()
-				p.whisker = whisker(p.X, y.at(e.lo), y.at(e.hi))
+			p := newPoint(c, x.at(float64(c.Power))+dodge, y.at(e.value), e.Full)
+			if low, high, known := e.interval(); known {
+				p.Title += ", " + e.Compared()
+				p.whisker = whisker(p.X, y.at(low), y.at(high))
 			}
-			described = append(described, fmt.Sprintf("%s at %s MB", text(e), megabytes(c.Power)))
+			described = append(described, fmt.Sprintf("%s at %s MB", e.Full, megabytes(c.Power)))
 			return p
 		})
-		l.Label = label{f.Right + 16, l.Points[len(l.Points)-1].Y, figureLabel(r.labels[v])}
-		descriptions = append(descriptions, r.labels[v]+": "+strings.Join(described, ", ")+".")
+		l.Label = label{f.Right + 16, l.Points[len(l.Points)-1].Y, figureLabel(r.Labels[v])}
+		descriptions = append(descriptions, r.Labels[v]+": "+strings.Join(described, ", ")+".")
 	}
 	f.placeLabels()
 	f.Description = strings.Join(descriptions, " ")
@@ -196,7 +196,7 @@ func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 	l := &line{Variant: variant, Dash: slices.Index(r.strategies, r.Variants[variant].Strategy) % 4}
 	f.Lines = append(f.Lines, l)
 	joined := false
-	for _, row := range r.rows {
+	for _, row := range r.Rows {
 		c := row.Cells[variant]
 		if !c.OK {
 			joined = false

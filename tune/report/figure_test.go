@@ -41,7 +41,7 @@ func TestOfTooManyVariantsTheBestAndSequentialAreDrawn(t *testing.T) {
 	if len(drawn) != maxLines || !slices.Contains(drawn, 20) || !slices.Contains(drawn, r.best.Variant) {
 		t.Errorf("drawn() = %v, want %d variants with 20, sequential, and %d, the best", drawn, maxLines, r.best.Variant)
 	}
-	for _, f := range r.figures() {
+	for _, f := range r.Figures() {
 		if len(f.Lines) != maxLines || !strings.Contains(f.Hint, "9 more variants are in the table alone") {
 			t.Errorf("%s: %d lines, and the hint %q", f.ID, len(f.Lines), f.Hint)
 		}
@@ -51,7 +51,7 @@ func TestOfTooManyVariantsTheBestAndSequentialAreDrawn(t *testing.T) {
 func TestACappedSizeIsNotJoinedByALine(t *testing.T) {
 	c := compare([]variant{{"pool", 30}}, []int{512, 1024, 10240}, 6)
 	c.Variants[0].Cells[2].Capped = true
-	f := New(c).figures()[0]
+	f := New(c).Figures()[0]
 	if path := f.Lines[0].Path; strings.Count(path, "L") != 1 || !f.Lines[0].Points[2].Hollow {
 		t.Errorf("the line is %s, and the capped point hollow: %v, want one segment and a hollow point", path, f.Lines[0].Points[2].Hollow)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"lambda-parallel-io/handler/event"
@@ -34,84 +35,82 @@ type cell struct {
 	*comparison.Cell // nil: not begun
 	Variant          int
 	Label            string
-	Power            int              // MB
-	OK               bool             // it has figures; otherwise it failed or was not begun
-	Answer           *event.Answer    // of the last invocation; nil where it is not one of this project's function
-	Duration, Cost   estimate         // ms, and dollars a million
-	ratio            comparison.Ratio // of its durations to those of the best of its size; no pairs where it is that, or on AWS
-	billed           float64          // ms
-	Best             bool             // the recommended one
+	Power            int           // MB
+	OK               bool          // it has figures; otherwise it failed or was not begun
+	Answer           *event.Answer // of the last invocation; nil where it is not one of this project's function
+	Duration, Cost   estimate
+	billed           float64 // ms
+	Best             bool    // the recommended one
+	Marks            string  // ★▲!
 }
 
 // estimate is a typical value.
 type estimate struct {
-	value  float64
-	lo, hi float64 // as far as its ratio to the best of its size is certain; 0 where that is not known
-	Text   string  // 45, or why there is no figure
-	Marks  string  // ★▲!
+	value float64          // ms, or dollars a million
+	Text  string           // 45, or why there is no figure
+	Full  string           // 45 ms
+	ratio comparison.Ratio // to the best of its size; no pairs of that, of costs and on AWS
 }
 
 // measure is one of the two things that a cell is measured by.
-type measure func(*cell) *estimate
+type measure func(*cell) estimate
 
-func durationOf(c *cell) *estimate { return &c.Duration }
-func costOf(c *cell) *estimate     { return &c.Cost }
+func durationOf(c *cell) estimate { return c.Duration }
+func costOf(c *cell) estimate     { return c.Cost }
 
 func (r *Report) newCell(variant, power int) *cell {
-	c := &cell{Cell: r.Variants[variant].Cell(power), Variant: variant, Label: r.labels[variant], Power: power}
+	c := &cell{Cell: r.Variants[variant].Cell(power), Variant: variant, Label: r.Labels[variant], Power: power}
 	var s comparison.Summary
 	if s, c.OK = r.Summarize(c.Cell); !c.OK {
 		c.Duration.Text = r.failure(c.Cell)
 		c.Cost.Text = c.Duration.Text
 		return c
 	}
-	c.Duration = estimate{value: s.DurationMS, Text: milliseconds(s.DurationMS)}
-	c.Cost = estimate{value: s.CostPerMillion, Text: prose.Thousands(s.CostPerMillion, 2)}
+	ms, dollars := milliseconds(s.DurationMS), prose.Thousands(s.CostPerMillion, 2)
+	c.Duration = estimate{value: s.DurationMS, Text: ms, Full: ms + " ms"}
+	c.Cost = estimate{value: s.CostPerMillion, Text: dollars, Full: "$" + dollars + " per million"}
 	c.billed, c.Answer = s.BilledMS, r.answerOf(c.Cell)
 	return c
 }
 
-// compareWith tells a cell from the best of its size.
-func (r *Report) compareWith(best, c *cell) {
-	c.ratio = comparison.Compare(c.DurationsMS, best.DurationsMS, len(r.Run.Looks()))
-	if len(c.ratio.Pairs) > 0 {
-		r.verdicts[c.ratio.Verdict]++
-	}
-	if c.ratio.Low > 0 {
-		r.intervals++
-		c.Duration.lo, c.Duration.hi = c.Duration.value*c.ratio.Low/c.ratio.Value, c.Duration.value*c.ratio.High/c.ratio.Value
-	}
+// interval is in which range the value lies, by its ratio to the best of its
+// size, and whether that is known.
+func (e estimate) interval() (low, high float64, known bool) {
+	q := e.ratio
+	return e.value * q.Low / q.Value, e.value * q.High / q.Value, q.Low > 0
 }
 
-// worth is a ratio's certainty, in short or in full: ±8%, [1.20, 1.42], = or ~.
-// Of a cell that is out the ratio alone says enough.
-func (c *cell) worth(full bool) string {
-	q := c.ratio
-	interval := fmt.Sprintf("[%s, %s]", decimals(q.Low), decimals(q.High))
-	switch {
-	case q.Verdict == comparison.Out && full:
-		return fmt.Sprintf("(%s to %s)", decimals(q.Low), decimals(q.High))
-	case q.Verdict == comparison.Out:
+// signs tell what is not certain of a ratio.
+var signs = map[comparison.Verdict]string{comparison.Open: markOpen, comparison.Equal: markEqual}
+
+// Compared is how many times as much as the best of its size it is, and how
+// sure that is: 1.31x [1.20, 1.42]; "" of the best.
+func (e estimate) Compared() string {
+	q := e.ratio
+	if len(q.Pairs) == 0 {
 		return ""
-	case !full && q.Verdict == comparison.Decided:
-		return fmt.Sprintf("±%.0f%%", 50*(q.High-q.Low)/q.Value)
-	case !(q.Low > 0):
-		interval = ""
 	}
-	sign := map[comparison.Verdict]string{comparison.Open: markOpen, comparison.Equal: markEqual}[q.Verdict]
-	if !full {
-		return sign
+	s := decimals(q.Value) + "x"
+	if q.Verdict == comparison.Out {
+		return s + fmt.Sprintf(" (%s to %s)", decimals(q.Low), decimals(q.High))
 	}
-	return strings.TrimSpace(interval + " " + sign)
+	if q.Low > 0 {
+		s += fmt.Sprintf(" [%s, %s]", decimals(q.Low), decimals(q.High))
+	}
+	return strings.TrimSpace(s + " " + signs[q.Verdict])
 }
 
-// Compared is how many times as long as the best of its size it takes, and how
-// sure that is; "" of the best.
-func (c *cell) Compared() string {
-	if len(c.ratio.Pairs) == 0 {
+// short is Compared for a narrow column: 1.31x ±8%, or without the latter.
+func (e estimate) short(certain bool) string {
+	q := e.ratio
+	if len(q.Pairs) == 0 {
 		return ""
 	}
-	return strings.TrimSpace(decimals(c.ratio.Value) + "x " + c.worth(true))
+	s := decimals(q.Value) + "x"
+	if q.Verdict == comparison.Decided && certain {
+		s += fmt.Sprintf(" ±%.0f%%", 50*(q.High-q.Low)/q.Value)
+	}
+	return strings.TrimSpace(s + " " + signs[q.Verdict])
 }
 
 // decimals writes a ratio: 1.31, 27.
@@ -153,14 +152,17 @@ func (r *Report) choose() {
 		}
 	}
 	r.fastest, r.cheapest = r.least(candidates, comparison.Duration), r.least(candidates, comparison.Cost)
-	for _, row := range r.rows {
+	for _, row := range r.Rows {
 		best := r.least(row.Cells, comparison.Duration)
 		for _, c := range row.Cells {
 			if c.OK && c != best {
-				r.compareWith(best, c)
+				ratio := comparison.Compare(c.DurationsMS, best.DurationsMS, len(r.Run.Looks()))
+				if c.Duration.ratio = ratio; len(ratio.Pairs) > 0 {
+					r.verdicts[ratio.Verdict]++
+				}
 			}
-			c.Duration.Marks = r.marks(c)
-			c.Cost.Marks = c.Duration.Marks
+			c.Marks = when(c.Best, markBest) + when(c == r.fastest, markFastest) + when(c == r.cheapest, markCheapest) +
+				when(c.Cell != nil && c.Capped, markCapped) + when(c.busy(), markBusy)
 		}
 	}
 }
@@ -177,40 +179,23 @@ func (r *Report) least(cells []*cell, figure func(comparison.Summary) float64) *
 	return nil
 }
 
-// marks are those that hold for a cell's duration and cost alike.
-func (r *Report) marks(c *cell) string {
-	mark := func(mark string, set bool) string {
-		if set {
-			return mark
-		}
-		return ""
-	}
-	return mark(markBest, c.Best) + mark(markFastest, c == r.fastest) + mark(markCheapest, c == r.cheapest) +
-		mark(markCapped, c.Cell != nil && c.Capped) + mark(markBusy, c.busy())
+// intervals reports whether any ratio has one.
+func (r *Report) intervals() bool {
+	return slices.ContainsFunc(r.measured, func(c *cell) bool { return c.Duration.ratio.Low > 0 })
 }
 
-// legend explains the marks that occur.
-func (r *Report) legend() (lines []string) {
+// Legend explains the marks that occur.
+func (r *Report) Legend() (lines []string) {
 	if r.best != nil {
 		lines = append(lines, markBest+" best balance: least cost x duration   "+
 			markFastest+" fastest   "+markCheapest+" cheapest")
 	}
 	if len(r.verdicts) > 0 {
-		line := "1.31x: so many times as long as the best of the row, by pairs"
-		for _, sign := range []struct {
-			occurs  int
-			meaning string
-		}{
-			{r.intervals, ", with its 95 % interval"},
-			{r.verdicts[comparison.Equal], "   " + markEqual + " within " + percent(comparison.Zone) + " of it"},
-			{r.verdicts[comparison.Open], "   " + markOpen + " open which is faster"},
-			{r.verdicts[comparison.Out], "   much slower ones were measured no further"},
-		} {
-			if sign.occurs > 0 {
-				line += sign.meaning
-			}
-		}
-		lines = append(lines, line)
+		lines = append(lines, "1.31x: so many times as long as the best of the row, by pairs"+
+			when(r.intervals(), ", with its 95 % interval")+
+			when(r.verdicts[comparison.Equal] > 0, "   "+markEqual+" within "+percent(comparison.Zone)+" of it")+
+			when(r.verdicts[comparison.Open] > 0, "   "+markOpen+" open which is faster")+
+			when(r.verdicts[comparison.Out] > 0, "   much slower ones were measured no further"))
 	}
 	return lines
 }
@@ -225,23 +210,11 @@ func (c *cell) effect() float64 {
 
 func (c *cell) busy() bool { return c.effect() > busy }
 
-// beside returns the cell of another variant at the same size.
-func (r *Report) beside(c *cell, variant int) *cell {
-	for _, row := range r.rows {
-		if row.Power == c.Power {
-			return row.Cells[variant]
-		}
-	}
-	return nil
-}
-
 // name says which cell it is: pool (30) at 512 MB.
 func (c *cell) name() string { return fmt.Sprintf("%s at %s MB", c.Label, megabytes(c.Power)) }
 
 // figures are what it took and cost.
-func (c *cell) figures() string {
-	return fmt.Sprintf("%s ms, $%s per million", c.Duration.Text, c.Cost.Text)
-}
+func (c *cell) figures() string { return c.Duration.Full + ", " + c.Cost.Full }
 
 // failure is why a cell has no figures in a word or three, for its place in a
 // matrix; the words are Lambda's.

@@ -4,59 +4,19 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"text/template"
 	"unicode"
 )
 
-// Markdown is table.md, the answer and the matrices for a pull request.
-func (r *Report) Markdown(w io.Writer) error {
-	var b strings.Builder
-	advice := r.advice()
-	fmt.Fprintf(&b, "**%s**\n\n", escape(advice[0]))
-	for _, line := range advice[1:] {
-		fmt.Fprintf(&b, "%s\n\n", escape(line))
-	}
-	r.markdownTable(&b, r.durationHeading(), durationOf)
-	r.markdownTable(&b, r.costHeading(), costOf)
-	for _, paragraph := range [][]string{r.legend(), r.notes(), r.failures(), {r.what() + "; " + r.where()}} {
-		for _, line := range paragraph {
-			fmt.Fprintf(&b, "%s  \n", escape(line)) // two spaces break the line
-		}
-		if len(paragraph) > 0 {
-			b.WriteString("\n")
-		}
-	}
-	if link, title := r.compareLink(); link != "" {
-		// A label's parentheses would end the link.
-		link = strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace(link)
-		fmt.Fprintf(&b, "[%s, as Lambda Power Tuning draws it](%s)\n", escape(title), link)
-	}
-	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
-	return err
-}
+var tableTemplate = template.Must(template.New("").Funcs(functions).Funcs(template.FuncMap{
+	"escape": escape,
+	"strong": func(really bool, s string) string { return when(really, "**") + s + when(really, "**") },
+	// A label's parentheses would end the link.
+	"escapeLink": strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace,
+}).ParseFS(templateFiles, "templates/table.md"))
 
-func (r *Report) markdownTable(b *strings.Builder, heading string, of measure) {
-	fmt.Fprintf(b, "%s\n\n| Memory, MB |", escape(heading))
-	for _, label := range r.labels {
-		fmt.Fprintf(b, " %s |", escape(label))
-	}
-	b.WriteString("\n|--:|" + strings.Repeat("--:|", len(r.labels)) + "\n")
-	for _, row := range r.rows {
-		fmt.Fprintf(b, "| %s |", megabytes(row.Power))
-		for _, c := range row.Cells {
-			e := of(c)
-			text := e.Text
-			if c.Best {
-				text = "**" + text + "**"
-			}
-			if e == &c.Duration && c.OK {
-				text = strings.TrimSpace(text + " " + escape(c.Compared()))
-			}
-			fmt.Fprintf(b, " %s |", strings.TrimSpace(text+" "+escape(e.Marks)))
-		}
-		b.WriteString("\n")
-	}
-	b.WriteString("\n")
-}
+// Markdown is table.md, the answer and the matrices for a pull request.
+func (r *Report) Markdown(w io.Writer) error { return execute(w, tableTemplate.Lookup("table.md"), r) }
 
 // escape makes text mean itself in Markdown. What may begin markup, a link or
 // a mention becomes an entity; letters, digits and harmless signs stay.

@@ -33,20 +33,19 @@ const (
 // variant, and the statistics of each cell. Each view is a method.
 type Report struct {
 	*comparison.Comparison
-	labels                  []string // of the columns
-	strategies              []string // each once
-	rows                    []row
+	Labels                  []string // of the columns
+	Rows                    []row
+	strategies              []string                   // each once
 	measured                []*cell                    // those with figures
 	verdicts                map[comparison.Verdict]int // of the cells that are compared by pairs
-	intervals               int
-	fastest, cheapest, best *cell // nil where no cell qualifies
+	fastest, cheapest, best *cell                      // nil where no cell qualifies
 }
 
 // New computes what the views of a comparison have in common.
 func New(c *comparison.Comparison) *Report {
 	r := &Report{Comparison: c, verdicts: map[comparison.Verdict]int{}}
 	for _, v := range c.Variants {
-		r.labels = append(r.labels, prose.OneLine(v.Label(), maxLabel))
+		r.Labels = append(r.Labels, prose.OneLine(v.Label(), maxLabel))
 		if !slices.Contains(r.strategies, v.Strategy) {
 			r.strategies = append(r.strategies, v.Strategy)
 		}
@@ -59,7 +58,7 @@ func New(c *comparison.Comparison) *Report {
 				r.measured = append(r.measured, cells[i])
 			}
 		}
-		r.rows = append(r.rows, row{power, cells})
+		r.Rows = append(r.Rows, row{power, cells})
 	}
 	r.choose()
 	return r

@@ -6,25 +6,38 @@ import (
 	"html/template"
 	"io"
 
+	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/prose"
 )
 
-//go:embed templates/*.tmpl
+//go:embed templates
 var templateFiles embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"px":           px,
-	"add":          func(a, b float64) float64 { return a + b },
-	"below":        func(row int) float64 { return 17 + 15*float64(row) },
-	"color":        func(variant int) int { return variant % 8 },
-	"column":       func(i int) float64 { return chartMargin + float64(i)*(figureWidth+chartMargin) },
-	"int":          prose.Thousands[int],
-	"int64":        prose.Thousands[int64],
-	"megabytes":    megabytes,
-	"milliseconds": milliseconds,
-	"seconds":      func(s float64) string { return milliseconds(1000 * s) },
-	"keepTogether": keepTogether,
-}).ParseFS(templateFiles, "templates/*.tmpl"))
+// functions are what a template may call.
+var functions = template.FuncMap{
+	"px":            px,
+	"add":           func(a, b float64) float64 { return a + b },
+	"below":         func(row int) float64 { return 17 + 15*float64(row) },
+	"color":         func(variant int) int { return variant % 8 },
+	"column":        func(i int) float64 { return chartMargin + float64(i)*(figureWidth+chartMargin) },
+	"int":           prose.Thousands[int],
+	"int64":         prose.Thousands[int64],
+	"dollars":       func(d float64) string { return prose.Thousands(d, 2) },
+	"megabytes":     megabytes,
+	"memoryPerVCPU": func() int { return comparison.MemoryPerVCPU },
+	"milliseconds":  milliseconds,
+	"seconds":       func(s float64) string { return milliseconds(1000 * s) },
+	"percent":       percent,
+	"zone":          func() float64 { return comparison.Zone },
+	"count":         count,
+	"list":          prose.List[int],
+	"capital":       capital,
+	"short":         func(s string) string { return prose.OneLine(s, maxName) },
+	"long":          func(s string) string { return prose.OneLine(s, maxMessage) },
+	"keepTogether":  keepTogether,
+}
+
+var templates = template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "templates/*.tmpl"))
 
 const chartMargin = 20.0
 
@@ -45,7 +58,7 @@ type textLine struct {
 // Chart is chart.svg, for a README: it follows the reader's light or dark
 // theme, and needs no font and no other file.
 func (r *Report) Chart(w io.Writer) error {
-	d := chart{Width: 2*figureWidth + 3*chartMargin, Answer: r.answer()}
+	d := chart{Width: 2*figureWidth + 3*chartMargin, Answer: r.Answer()}
 	y := 14.0
 	add := func(class, text string, size, height float64) {
 		widthOf := func(s string) float64 { return textWidth(s, size) }
@@ -56,7 +69,7 @@ func (r *Report) Chart(w io.Writer) error {
 	}
 	add("answer", d.Answer, 17*1.08, 23) // bold is wider
 	y += 12
-	if all := r.figures(); all != nil {
+	if all := r.Figures(); all != nil {
 		d.Figures = all[:2]
 		y += 20
 		for i, f := range d.Figures {
@@ -66,15 +79,15 @@ func (r *Report) Chart(w io.Writer) error {
 		d.Top = y + 8
 		y = d.Top + d.Figures[0].Height
 	}
-	add("tick", r.what()+"; "+r.where(), textSize, 17)
+	add("tick", r.What()+"; "+r.Where(), textSize, 17)
 	d.Height = y + 16
-	return execute(w, "chart", d)
+	return execute(w, templates.Lookup("chart"), d)
 }
 
 // execute draws a template whole before it writes.
-func execute(w io.Writer, name string, data any) error {
+func execute(w io.Writer, view interface{ Execute(io.Writer, any) error }, data any) error {
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
+	if err := view.Execute(&b, data); err != nil {
 		return err
 	}
 	_, err := b.WriteTo(w)

@@ -3,10 +3,10 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
-	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/prose"
 )
 
@@ -26,10 +26,14 @@ const width = 80
 // none was written.
 func (r *Report) Text(w io.Writer, page string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s%s\n", wrap(r.what()), wrap(r.where()))
-	b.WriteString(r.matrix(r.durationHeading(), durationOf))
-	b.WriteString(r.matrix(r.costHeading(), costOf))
-	for _, paragraph := range [][]string{r.legend(), r.notes(), r.failures(), r.advice()} {
+	fmt.Fprintf(&b, "\n%s%s\n", wrap(r.What()), wrap(r.Where()))
+	b.WriteString(r.matrix(r.DurationHeading(), durationOf))
+	b.WriteString(r.matrix(r.CostHeading(), costOf))
+	advice := []string{r.Answer()}
+	if s := r.Suggestion(); s != "" {
+		advice = append(advice, s+" --concurrency auto measures that of the recommended size.")
+	}
+	for _, paragraph := range [][]string{r.Legend(), r.Notes(), r.Failures(), advice} {
 		for _, line := range paragraph {
 			b.WriteString(wrap(line))
 		}
@@ -40,16 +44,18 @@ func (r *Report) Text(w io.Writer, page string) error {
 	if page != "" {
 		fmt.Fprintf(&b, "  report   %s\n", prose.OneLine(page, maxMessage))
 	}
-	if link, title := r.compareLink(); link != "" {
-		fmt.Fprintf(&b, "  compare  %s\n           (%s; nothing is uploaded)\n", link, title)
+	if link := r.CompareLink(); link.URL != "" {
+		fmt.Fprintf(&b, "  compare  %s\n           (%s; nothing is uploaded)\n", link.URL, link.Text)
 	}
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
 	return err
 }
 
-func (r *Report) durationHeading() string { return "Duration, " + r.Statistic() + " ms" }
+// DurationHeading is that of the matrix of durations.
+func (r *Report) DurationHeading() string { return "Duration, " + r.Statistic() + " ms" }
 
-func (r *Report) costHeading() string {
+// CostHeading is that of the matrix of costs.
+func (r *Report) CostHeading() string {
 	s := "Cost, $ per million invocations (compute + requests"
 	if gets := r.GETCostPerMillion(); gets > 0 {
 		s += fmt.Sprintf("; S3 adds $%s to every cell", prose.Thousands(gets, 2))
@@ -60,91 +66,73 @@ func (r *Report) costHeading() string {
 // matrix prints one figure of every cell, in as many blocks of columns as the
 // width demands.
 func (r *Report) matrix(heading string, of measure) string {
-	names := []string{"Memory"}
-	for _, row := range r.rows {
-		names = append(names, megabytes(row.Power))
-	}
-	const memory = 9
-	var columns []column
-	for _, certain := range []bool{true, false} { // where all does not fit, = and ~ tell what is not certain
-		used := memory
-		columns = columns[:0]
-		for i := range r.labels {
-			columns = append(columns, r.column(i, of, certain))
-			used += columns[i].total()
-		}
-		if used <= width {
-			break
-		}
+	blocks := r.blocks(of, true)
+	if len(blocks) > 1 { // where not all fits, = and ~ tell what is not certain
+		blocks = r.blocks(of, false)
 	}
 	var b strings.Builder
 	b.WriteString(wrap(heading))
-	for first := 0; first < len(columns); {
-		last, used := first, memory
-		for last < len(columns) && (last == first || used+columns[last].total() <= width) {
-			used += columns[last].total()
-			last++
-		}
+	for _, lines := range blocks {
 		b.WriteString("\n")
-		for i, name := range names {
-			line := fmt.Sprintf("%*s", memory, name)
-			for _, c := range columns[first:last] {
-				line += fmt.Sprintf("%*s%-*s", gap+c.width, c.figures[i], c.marked, c.marks[i])
-			}
+		for _, line := range lines {
 			b.WriteString(strings.TrimRight(line, " ") + "\n")
 		}
-		first = last
 	}
 	return b.String() + "\n"
 }
 
-// column is a variant's part of a matrix: a heading and figures, right-aligned,
-// with marks behind them.
-type column struct {
-	figures, marks []string
-	width, marked  int // in characters: of the figures with their ratios, and of the marks
+// blocks are the lines of a matrix, in blocks that are no wider than the width.
+func (r *Report) blocks(of measure, certain bool) (blocks [][]string) {
+	memory := []string{"   Memory"}
+	for _, row := range r.Rows {
+		memory = append(memory, fmt.Sprintf("%9s", megabytes(row.Power)))
+	}
+	used := width
+	for i := range r.Labels {
+		column := r.column(i, of, certain)
+		if used += widest(column); used > width {
+			blocks = append(blocks, slices.Clone(memory))
+			used = widest(memory) + widest(column)
+		}
+		lines := blocks[len(blocks)-1]
+		for k := range lines {
+			lines[k] += column[k]
+		}
+	}
+	return blocks
 }
 
-const gap = 2
-
-func (c *column) total() int { return gap + c.width + c.marked }
-
-func (c *column) add(figure, marks string) {
-	if marks != "" {
-		marks = " " + marks
+// column lays out a variant's label and figures, right-aligned with marks behind
+// them, and behind a duration its ratio to the best of its row: with what that
+// is worth or, where it is decided, without. All lines are as wide.
+func (r *Report) column(variant int, of measure, certain bool) []string {
+	figures, marks := []string{r.Labels[variant]}, []string{""}
+	var ratios []string
+	for _, row := range r.Rows {
+		ratios = append(ratios, of(row.Cells[variant]).short(certain))
 	}
-	c.figures, c.marks = append(c.figures, figure), append(c.marks, marks)
-	c.width = max(c.width, utf8.RuneCountInString(figure))
-	c.marked = max(c.marked, utf8.RuneCountInString(marks))
-}
-
-// column lays out a variant's figures, and behind a duration its ratio to the
-// best of its row: with what that is worth or, where it is decided, without.
-func (r *Report) column(variant int, of measure, certain bool) column {
-	ratios := make([]string, len(r.rows))
-	room := 0 // that these take, so that figures stand above each other
-	for i, row := range r.rows {
-		c := row.Cells[variant]
-		if len(c.ratio.Pairs) == 0 || of(c) != &c.Duration {
-			continue
-		}
-		ratios[i] = "  " + decimals(c.ratio.Value) + "x"
-		if worth := c.worth(false); worth != "" && (certain || c.ratio.Verdict != comparison.Decided) {
-			ratios[i] += " " + worth
-		}
-		room = max(room, utf8.RuneCountInString(ratios[i]))
-	}
-	var col column
-	col.add(r.labels[variant], "")
-	for i, row := range r.rows {
+	room := widest(ratios) // so that figures stand above each other
+	for i, row := range r.Rows {
 		c := row.Cells[variant]
 		text := of(c).Text
-		if c.OK {
-			text += fmt.Sprintf("%-*s", room, ratios[i])
+		if c.OK && room > 0 {
+			text += fmt.Sprintf("  %-*s", room, ratios[i])
 		}
-		col.add(text, of(c).Marks)
+		figures = append(figures, text)
+		marks = append(marks, when(c.Marks != "", " ")+c.Marks)
 	}
-	return col
+	wide, marked := widest(figures), widest(marks)
+	for i := range figures {
+		figures[i] = fmt.Sprintf("  %*s%-*s", wide, figures[i], marked, marks[i])
+	}
+	return figures
+}
+
+func widest(texts []string) (most int) {
+	for _, text := range texts {
+		most = max(most, utf8.RuneCountInString(text))
+	}
+	return most
 }
 
 // wrap breaks text into indented lines of the width, and ends each.

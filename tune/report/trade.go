@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/prose"
 )
 
@@ -29,7 +28,7 @@ func (r *Report) costAgainstTime(variants []int) *figure {
 	keys := keys{plotLeft - 6, f.Bottom + 56}
 	for _, v := range variants {
 		l := f.addLine(r, v, at)
-		l.Label = keys.place(figureLabel(r.labels[v]))
+		l.Label = keys.place(figureLabel(r.Labels[v]))
 		l.Key = &point{Marker: marker(v, l.Label.X-10, l.Label.Y)}
 	}
 	f.Height = keys.y + lineHeight/2 + 4
@@ -68,49 +67,6 @@ func frontier(cells []*cell) (front []*cell) {
 		}
 	}
 	return front
-}
-
-func (c *cell) product() float64 { return c.Duration.value * c.Cost.value }
-
-// certainty says how much better the recommended cell is than the next one, of
-// any size, by that in which it is the best.
-func (r *Report) certainty() string {
-	var next *cell
-	var least comparison.Ratio
-	alike := 0
-	for _, c := range r.measured {
-		if c == r.best || c.Capped || len(c.DurationsMS) == 0 {
-			continue
-		}
-		q := comparison.Compare(r.Products(c.Cell), r.Products(r.best.Cell), len(r.Run.Looks()))
-		if next == nil || q.Value < least.Value {
-			next, least = c, q
-		}
-		if q.Verdict == comparison.Open || q.Verdict == comparison.Equal {
-			alike++
-		}
-	}
-	if next == nil {
-		return ""
-	}
-	share, unit := func(ratio float64) string { return fmt.Sprintf("%.0f", 100*(ratio-1)) }, " % more"
-	if least.Value >= 2 {
-		share, unit = decimals, " times as much"
-	}
-	s := fmt.Sprintf(". By cost x duration the next is %s: %s%s", next.name(), share(least.Value), unit)
-	if least.Low > 0 {
-		s += fmt.Sprintf(" [%s, %s]", share(least.Low), share(least.High))
-	}
-	switch {
-	case least.Verdict == comparison.Open:
-		s += ", which leaves open which is better"
-	case least.Verdict == comparison.Equal:
-		s += ", which is as good"
-	}
-	if others := alike - 1; others > 0 {
-		s += fmt.Sprintf("; so %s %s", plural(others, "is", "are"), count(others, "other"))
-	}
-	return s
 }
 
 // box is what a label or a marker covers.

@@ -1,0 +1,233 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/prose"
+)
+
+// Answer is the recommendation in a sentence, and what it is worth.
+func (r *Report) Answer() string {
+	if r.best == nil {
+		return r.Headline()
+	}
+	return r.Headline() + ": " + r.Reason()
+}
+
+// Headline is the recommendation in short. It begins with how much of the
+// comparison there was to choose from, where it is cut short. Of a variant that
+// has failed as a whole nothing more will come.
+func (r *Report) Headline() string {
+	if r.best == nil {
+		return "There is nothing to recommend: no cell was measured without failing or being capped."
+	}
+	use := "Use"
+	switch begun, all := r.Measured(); {
+	case begun < all && r.Run.Interrupted:
+		use = fmt.Sprintf("Of the %d of %d cells measured before the run was stopped, use", begun, all)
+	case begun < all && !r.Any(func(v *comparison.Result) bool { return v.Error != "" }):
+		use = fmt.Sprintf("Of the %d of %d cells measured, use", begun, all)
+	}
+	return use + " " + r.best.name()
+}
+
+// Reason says what the recommended cell takes and costs, and how sure that is;
+// "" where there is none.
+func (r *Report) Reason() string {
+	b := r.best
+	if b == nil {
+		return ""
+	}
+	s := b.figures()
+	if base := r.baseline(); base != nil {
+		if ratio := base.Duration.value / b.Duration.value; ratio >= 1.05 {
+			s += fmt.Sprintf(": %sx faster than %s at the same size", prose.Thousands(ratio, 1), base.Label)
+			if saved := 1 - b.Cost.value/base.Cost.value; saved >= 0.01 {
+				s += fmt.Sprintf(", for %s less", percent(saved))
+			}
+		}
+	}
+	if a := b.Answer; a != nil && a.ObjectsRead > 0 && a.BytesRead/int64(a.ObjectsRead) > 100_000 { // chosen: bytes matter beside objects
+		s += fmt.Sprintf(". It reads %s MB/s", prose.Thousands(float64(a.BytesRead)/1e3/b.Duration.value, 1))
+	}
+	s += r.certainty()
+	if b.busy() {
+		s += fmt.Sprintf(". The machine was busy: its duration may be up to %s too long (%s)", percent(b.effect()), markBusy)
+	}
+	var better []string
+	for _, c := range r.measured {
+		// Without that share both the duration and its cost would be less.
+		if share := 1 - c.effect(); c.busy() && !c.Capped && c != b && c.product()*share*share < b.product() {
+			better = append(better, c.name())
+		}
+	}
+	if len(better) > 0 {
+		s += fmt.Sprintf(". Without what the machine may have added to it (%s), %s would be better", markBusy, firstOf(better))
+	}
+	return s + "."
+}
+
+func (c *cell) product() float64 { return c.Duration.value * c.Cost.value }
+
+// baseline is the cell of sequential, if it was compared, at the recommended
+// size.
+func (r *Report) baseline() *cell {
+	for _, c := range r.measured {
+		if r.Variants[c.Variant].Sequential() && c.Power == r.best.Power && c != r.best {
+			return c
+		}
+	}
+	return nil
+}
+
+// certainty says how much better the recommended cell is than the next one, of
+// any size, by that in which it is the best.
+func (r *Report) certainty() string {
+	var next *cell
+	var least comparison.Ratio
+	alike := 0
+	for _, c := range r.measured {
+		if c == r.best || c.Capped || len(c.DurationsMS) == 0 {
+			continue
+		}
+		q := comparison.Compare(r.Products(c.Cell), r.Products(r.best.Cell), len(r.Run.Looks()))
+		if next == nil || q.Value < least.Value {
+			next, least = c, q
+		}
+		if q.Verdict == comparison.Open || q.Verdict == comparison.Equal {
+			alike++
+		}
+	}
+	if next == nil {
+		return ""
+	}
+	share, unit := func(ratio float64) string { return fmt.Sprintf("%.0f", 100*(ratio-1)) }, " % more"
+	if least.Value >= 2 {
+		share, unit = decimals, " times as much"
+	}
+	s := fmt.Sprintf(". By cost x duration the next is %s: %s%s", next.name(), share(least.Value), unit)
+	if least.Low > 0 {
+		s += fmt.Sprintf(" [%s, %s]", share(least.Low), share(least.High))
+	}
+	s += when(least.Verdict == comparison.Open, ", which leaves open which is better")
+	s += when(least.Verdict == comparison.Equal, ", which is as good")
+	if others := alike - 1; others > 0 {
+		s += fmt.Sprintf("; so %s %s", plural(others, "is", "are"), count(others, "other"))
+	}
+	return s
+}
+
+// Suggestion says which concurrency the figures suggest, or "".
+func (r *Report) Suggestion() string {
+	var sizes []string
+	for _, p := range r.Predictions {
+		sizes = append(sizes, fmt.Sprintf("%d at %s MB", p.Concurrency, megabytes(p.Power)))
+	}
+	return when(len(sizes) > 0, "Concurrency predicted from CPU per read and latency: "+prose.List(sizes)+".")
+}
+
+// Notes are the footnotes: what makes figures doubtful or absent, each with
+// its remedy.
+func (r *Report) Notes() (notes []string) {
+	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	few := slices.ContainsFunc(r.measured, func(c *cell) bool {
+		q := c.Duration.ratio
+		return len(q.Pairs) > 0 && q.Verdict == comparison.Open && !(q.Low > 0)
+	})
+	switch open := r.verdicts[comparison.Open]; {
+	case few && r.Run.ForSec == 0:
+		add("%s without an interval: so few pairs tell nothing. --num 6 or more.", markOpen)
+	case open > 0 && r.Run.ForSec > 0:
+		add("%s %s open after %s and %s. Longer: --for %s --max %d.", markOpen, count(open, "comparison")+plural(open, " is", " are"),
+			time.Duration(r.Run.ForSec*float64(time.Second)), r.PerCell(), time.Duration(2*r.Run.ForSec*float64(time.Second)), 2*r.Run.Num)
+	}
+	var capped []string
+	for _, row := range r.Rows {
+		if slices.ContainsFunc(row.Cells, func(c *cell) bool { return c.Cell != nil && c.Capped }) {
+			capped = append(capped, megabytes(row.Power))
+		}
+	}
+	if len(capped) > 0 {
+		add("%s Lambda gives %s MB more processor time than the %s of this machine, and the function would have used it: there it is faster than shown. Measure these sizes on a machine with more, or on AWS (go run ./tune aws).",
+			markCapped, prose.List(capped), count(r.Run.CPUs, "core"))
+	}
+	if cells, most := r.above(busy, (*cell).effect); most > 0 {
+		add("%s The machine was busy, with S3 on it too: the durations of %s may be too long, by up to %s. Measure again with other programs closed, or on a machine with more than %d cores.",
+			markBusy, cells, percent(most), r.Run.CPUs)
+	}
+	if cells, most := r.above(0, (*cell).failedReads); most > 0 {
+		add("Not every object was read, up to %s failed an invocation: %s. The response of a cell in results.json names them.",
+			prose.Thousands(most, 0), cells)
+	}
+	if cells, most := r.above(0, (*cell).retries); most > 0 {
+		add("Reads were tried again, up to %s an invocation: %s. S3 gives about 5,500 GETs a second: lower the concurrency.",
+			count(int(most), "attempt"), cells)
+	}
+	if begun, all := r.Measured(); begun < all {
+		why := "the run was stopped before them"
+		if !r.Run.Interrupted {
+			why = "the run has no answer for them"
+		}
+		add("– %s not measured: %s.", count(all-begun, "cell"), why)
+	}
+	return notes
+}
+
+func (c *cell) failedReads() float64 {
+	if c.Answer == nil {
+		return 0
+	}
+	return float64(c.Answer.Failed)
+}
+
+func (c *cell) retries() float64 {
+	if c.Answer == nil {
+		return 0
+	}
+	return float64(c.Answer.Retries)
+}
+
+// above names the cells of which a figure is above a limit, and returns the
+// greatest such figure.
+func (r *Report) above(limit float64, figure func(*cell) float64) (cells string, most float64) {
+	var names []string
+	for _, c := range r.measured {
+		if f := figure(c); f > limit {
+			names, most = append(names, c.name()), max(most, f)
+		}
+	}
+	return firstOf(names), most
+}
+
+// firstOf names the first of the cells, and counts the others.
+func firstOf(names []string) string {
+	if n := len(names) - 2; n > 1 {
+		return strings.Join(names[:2], ", ") + fmt.Sprintf(" and %d more", n)
+	}
+	return prose.List(names)
+}
+
+// Failures are the causes of the cells and variants that failed.
+func (r *Report) Failures() (causes []string) {
+	for i, v := range r.Variants {
+		if v.Error != "" {
+			causes = append(causes, r.Labels[i]+": "+prose.OneLine(v.Error, maxMessage))
+		}
+	}
+	for _, row := range r.Rows {
+		for _, c := range row.Cells {
+			if c.Cell != nil && c.Error != "" {
+				causes = append(causes, c.name()+": "+prose.OneLine(c.Error, maxMessage))
+			}
+		}
+	}
+	const most = 12
+	if n := len(causes) - most; n > 0 {
+		causes = append(causes[:most], fmt.Sprintf("and %d more", n))
+	}
+	return causes
+}
