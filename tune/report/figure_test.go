@@ -77,7 +77,7 @@ func TestScalesStayWithinTheirPlot(t *testing.T) {
 				t.Errorf("of %v, %v is drawn at %v", values, v, at)
 			}
 		}
-		ticks := s.ticks(tickText)
+		ticks := s.ticks()
 		for _, tick := range ticks {
 			if tick.At < 40 || tick.At > 300 {
 				t.Errorf("of %v, a tick is at %v", values, tick.At)

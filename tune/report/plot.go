@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"lambda-parallel-io/tune/prose"
 )
 
 func xy(x, y float64) string { return px(x) + " " + px(y) }
@@ -12,28 +14,34 @@ func px(f float64) string {
 	return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64)
 }
 
+// step goes on with a path, by a line or without.
+func step(p point, joined bool) string {
+	if joined {
+		return "L" + xy(p.X, p.Y)
+	}
+	return "M" + xy(p.X, p.Y)
+}
+
+func whisker(x, low, high float64) string {
+	return "M" + xy(x-3, low) + "h6M" + xy(x, low) + "V" + px(high) + "M" + xy(x-3, high) + "h6"
+}
+
+// markers are the shapes of points.
+var markers = []string{
+	"m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",    // disc
+	"m-3.5-3.5h7v7h-7z",                     // square
+	"m0-4.8l4.4 8h-8.8z",                    // triangle
+	"m0-5l5 5l-5 5l-5-5z",                   // diamond
+	"m0 4.8l4.4-8h-8.8z",                    // triangle, point down
+	"m-1.5-4.5h3v3h3v3h-3v3h-3v-3h-3v-3h3z", // plus
+	"m-5-2h10v4h-10z",                       // flat bar
+	"m-2-5h4v10h-4z",                        // upright bar
+}
+
 // marker is the path of a variant's marker: together with one of eight colours
 // it tells 64 variants apart, and eight of them without colour.
 func marker(variant int, x, y float64) string {
-	at := "M" + xy(x, y)
-	switch (variant + variant/8) % 8 {
-	case 0: // disc
-		return at + "m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z"
-	case 1: // square
-		return at + "m-3.5-3.5h7v7h-7z"
-	case 2: // triangle
-		return at + "m0-4.8l4.4 8h-8.8z"
-	case 3: // diamond
-		return at + "m0-5l5 5l-5 5l-5-5z"
-	case 4: // triangle, point down
-		return at + "m0 4.8l4.4-8h-8.8z"
-	case 5: // plus
-		return at + "m-1.5-4.5h3v3h3v3h-3v3h-3v-3h-3v-3h3z"
-	case 6: // flat bar
-		return at + "m-5-2h10v4h-10z"
-	default: // upright bar
-		return at + "m-2-5h4v10h-4z"
-	}
+	return "M" + xy(x, y) + markers[(variant+variant/8)%8]
 }
 
 // scale maps a range of values above 0 to pixels, by their logarithm.
@@ -74,14 +82,14 @@ type tick struct {
 
 // ticks are round values, at most eight: of each decade 1, 2 and 5, else 1
 // alone, else 1 of every second or third decade.
-func (s scale) ticks(text func(float64) string) []tick {
+func (s scale) ticks() []tick {
 	first := math.Floor(math.Log10(s.least))
 	for stride, steps := 0.0, []float64{1, 2, 5}; ; stride, steps = stride+1, []float64{1} {
 		var ticks []tick
 		for e := first; e <= math.Log10(s.most); e += max(stride, 1) {
 			for _, step := range steps {
 				if v := step * math.Pow(10, e); s.covers(v) {
-					ticks = append(ticks, tick{At: s.at(v), Text: text(v)})
+					ticks = append(ticks, tick{At: s.at(v), Text: tickText(v)})
 				}
 			}
 		}
@@ -91,16 +99,23 @@ func (s scale) ticks(text func(float64) string) []tick {
 	}
 }
 
-// memoryTicks are at the measured sizes. All have a mark; a text that has no
+func tickText(v float64) string {
+	if v < 1 {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return prose.Thousands(v, 0)
+}
+
+// ticksAt are at the sizes that were measured. All have a mark; a text that has no
 // room beside its neighbours goes one line down, or nowhere.
-func (s scale) memoryTicks(sizes []int, font float64) []tick {
+func (s scale) ticksAt(sizes []int) []tick {
 	ticks := make([]tick, len(sizes))
 	free := [2]float64{math.Inf(-1), math.Inf(-1)} // from where a line is free
 	for i, size := range sizes {
 		t := &ticks[i]
 		t.At = s.at(float64(size))
 		text := strconv.Itoa(size)
-		half := textWidth(text, font)/2 + 1
+		half := textWidth(text, textSize)/2 + 1
 		for row := range free {
 			if t.At-half >= free[row] {
 				t.Text, t.Row, free[row] = text, row, t.At+half
@@ -132,13 +147,14 @@ func textWidth(s string, size float64) float64 {
 	return em * size
 }
 
-// fit cuts a text to a width.
-func fit(s string, size, width float64) string {
-	if textWidth(s, size) <= width {
+// figureLabel cuts a text to the width that a figure has for it.
+func figureLabel(s string) string {
+	const widest = 112
+	if textWidth(s, textSize) <= widest {
 		return s
 	}
 	runes := []rune(s)
-	for len(runes) > 0 && textWidth(string(runes)+"…", size) > width {
+	for len(runes) > 0 && textWidth(string(runes)+"…", textSize) > widest {
 		runes = runes[:len(runes)-1]
 	}
 	return string(runes) + "…"

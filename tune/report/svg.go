@@ -19,7 +19,10 @@ var functions = template.FuncMap{
 	"add":           func(a, b float64) float64 { return a + b },
 	"below":         func(row int) float64 { return 17 + 15*float64(row) },
 	"color":         func(variant int) int { return variant % 8 },
-	"column":        func(i int) float64 { return chartMargin + float64(i)*(figureWidth+chartMargin) },
+	"column":        column,
+	"marker":        marker,
+	"figureWidth":   func() float64 { return figureWidth },
+	"plotBottom":    func() float64 { return plotBottom },
 	"int":           prose.Thousands[int],
 	"int64":         prose.Thousands[int64],
 	"dollars":       func(d float64) string { return prose.Thousands(d, 2) },
@@ -38,51 +41,6 @@ var functions = template.FuncMap{
 }
 
 var templates = template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "templates/*.tmpl"))
-
-const chartMargin = 20.0
-
-// chart is what chart.svg draws: the answer, and time and cost against memory
-// side by side.
-type chart struct {
-	Width, Height, Top float64 // Top is where the figures begin
-	Answer             string
-	Lines              []textLine
-	Figures            []*figure
-}
-
-type textLine struct {
-	label
-	Class string
-}
-
-// Chart is chart.svg, for a README: it follows the reader's light or dark
-// theme, and needs no font and no other file.
-func (r *Report) Chart(w io.Writer) error {
-	d := chart{Width: 2*figureWidth + 3*chartMargin, Answer: r.Answer()}
-	y := 14.0
-	add := func(class, text string, size, height float64) {
-		widthOf := func(s string) float64 { return textWidth(s, size) }
-		for _, line := range breakText(text, d.Width-2*chartMargin, widthOf) {
-			y += height
-			d.Lines = append(d.Lines, textLine{label{chartMargin, y, line}, class})
-		}
-	}
-	add("answer", d.Answer, 17*1.08, 23) // bold is wider
-	y += 12
-	if all := r.Figures(); all != nil {
-		d.Figures = all[:2]
-		y += 20
-		for i, f := range d.Figures {
-			x := chartMargin + float64(i)*(figureWidth+chartMargin)
-			d.Lines = append(d.Lines, textLine{label{x, y, f.YTitle}, "heading"})
-		}
-		d.Top = y + 8
-		y = d.Top + d.Figures[0].Height
-	}
-	add("tick", r.What()+"; "+r.Where(), textSize, 17)
-	d.Height = y + 16
-	return execute(w, templates.Lookup("chart"), d)
-}
 
 // execute draws a template whole before it writes.
 func execute(w io.Writer, view interface{ Execute(io.Writer, any) error }, data any) error {
