@@ -1,11 +1,13 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/prose"
 )
@@ -159,11 +161,12 @@ func (r *Report) Notes() (notes []string) {
 		add("%s The machine was busy, with S3 on it too: the durations of %s may be too long, by up to %s. Measure again with other programs closed, or on a machine with more than %d cores.",
 			markBusy, cells, percent(most), r.Run.CPUs)
 	}
-	if cells, most := r.above(0, (*cell).failedReads); most > 0 {
+	answer := func(c *cell) *event.Answer { return cmp.Or(c.Answer, &event.Answer{}) }
+	if cells, most := r.above(0, func(c *cell) float64 { return float64(answer(c).Failed) }); most > 0 {
 		add("Not every object was read, up to %s failed an invocation: %s. The response of a cell in results.json names them.",
 			prose.Thousands(most, 0), cells)
 	}
-	if cells, most := r.above(0, (*cell).retries); most > 0 {
+	if cells, most := r.above(0, func(c *cell) float64 { return float64(answer(c).Retries) }); most > 0 {
 		add("Reads were tried again, up to %s an invocation: %s. S3 gives about 5,500 GETs a second: lower the concurrency.",
 			count(int(most), "attempt"), cells)
 	}
@@ -175,20 +178,6 @@ func (r *Report) Notes() (notes []string) {
 		add("– %s not measured: %s.", count(all-begun, "cell"), why)
 	}
 	return notes
-}
-
-func (c *cell) failedReads() float64 {
-	if c.Answer == nil {
-		return 0
-	}
-	return float64(c.Answer.Failed)
-}
-
-func (c *cell) retries() float64 {
-	if c.Answer == nil {
-		return 0
-	}
-	return float64(c.Answer.Retries)
 }
 
 // above names the cells of which a figure is above a limit, and returns the

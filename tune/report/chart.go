@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strconv"
 )
 
 const (
@@ -85,14 +84,14 @@ func (c Curve) figure(id, unit string, values []float64) *figure {
 	f := &figure{ID: id, Title: unit + " against children at once", XTitle: "Children at once", YTitle: unit, Right: figureWidth - 20}
 	f.atSizes(c.Children, values)
 	l := &line{Variant: 1}
-	f.Lines = []*line{l}
+	f.Lines = append(f.Lines, l)
 	for i, v := range values {
 		n := c.Children[i]
-		p := point{X: f.x.at(float64(n)), Y: f.y.at(v), Title: fmt.Sprintf("%s: %s with %d", unit, strconv.FormatFloat(v, 'g', 4, 64), n)}
+		p := point{X: f.x.at(float64(n)), Y: f.y.at(v), Joined: i > 0, Title: fmt.Sprintf("%s: %.4g with %d", unit, v, n)}
 		if n == c.Planned {
 			f.Ring = &p
 		}
-		l.add(p, i > 0)
+		l.Points = append(l.Points, p)
 		f.Description += p.Title + ". "
 	}
 	return f

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -127,13 +128,7 @@ func (r *Report) Bench(w io.Writer) error {
 	return err
 }
 
-// benchWord makes one part of a benchmark's name of a strategy's.
-func benchWord(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '_', r == '.':
-			return r
-		}
-		return '_'
-	}, prose.OneLine(s, maxName))
-}
+// notInWord is what a part of a benchmark's name cannot have.
+var notInWord = regexp.MustCompile(`[^A-Za-z0-9_.]`)
+
+func benchWord(s string) string { return notInWord.ReplaceAllString(prose.OneLine(s, maxName), "_") }

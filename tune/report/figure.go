@@ -34,7 +34,7 @@ type figure struct {
 	XTitle, YTitle         string
 	XTitleAt               float64 // below the plot
 	Reference              *label  // the line at one vCPU
-	Frontier               string  // path
+	Frontier               []point // joined
 	Lines                  []*line
 	Sizes                  []label // memory sizes on the frontier
 	Ring                   *point  // the recommended cell
@@ -44,8 +44,7 @@ type figure struct {
 // line is a variant in a figure.
 type line struct {
 	Variant  int
-	Dash     int // which pattern: one a strategy, so that of two with the same figures both are seen
-	Path     string
+	Dash     int    // which pattern: one a strategy, so that of two with the same figures both are seen
 	Whiskers string // path
 	Leader   string // path, from the last point to the label
 	Points   []point
@@ -55,6 +54,7 @@ type line struct {
 
 type point struct {
 	X, Y    float64
+	Joined  bool // to the point before
 	Hollow  bool // capped
 	Title   string
 	whisker string // path
@@ -180,7 +180,7 @@ func (f *figure) atSizes(sizes []int, values []float64) {
 // addLine draws a variant's cells as points and joins them, by ascending
 // memory.
 func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
-	l := &line{Variant: variant, Dash: slices.Index(r.strategies, r.Variants[variant].Strategy) % 4}
+	l := &line{Variant: variant, Dash: slices.Index(r.Strategies, r.Variants[variant].Strategy) % 4}
 	f.Lines = append(f.Lines, l)
 	joined := false
 	for _, row := range r.Rows {
@@ -195,17 +195,11 @@ func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 		}
 		// A capped size would be faster on Lambda: a line to it would say
 		// otherwise.
-		l.add(p, joined && !p.Hollow)
+		p.Joined = joined && !p.Hollow
 		joined = !p.Hollow
+		l.Points, l.Whiskers = append(l.Points, p), l.Whiskers+p.whisker
 	}
 	return l
-}
-
-// add goes on with a line, by a segment or without.
-func (l *line) add(p point, joined bool) {
-	l.Points = append(l.Points, p)
-	l.Path += step(p, joined)
-	l.Whiskers += p.whisker
 }
 
 func newPoint(c *cell, x, y float64, text string) point {

@@ -4,19 +4,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/template"
 	"unicode"
 )
 
-var tableTemplate = template.Must(template.New("").Funcs(functions).Funcs(template.FuncMap{
-	"escape": escape,
-	"strong": func(really bool, s string) string { return when(really, "**") + s + when(really, "**") },
-	// A label's parentheses would end the link.
-	"escapeLink": strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace,
-}).ParseFS(templateFiles, "templates/table.md"))
-
 // Markdown is table.md, the answer and the matrices for a pull request.
-func (r *Report) Markdown(w io.Writer) error { return execute(w, tableTemplate.Lookup("table.md"), r) }
+func (r *Report) Markdown(w io.Writer) error { return execute(w, texts.Lookup("table.md"), r) }
 
 // escape makes text mean itself in Markdown. What may begin markup, a link or
 // a mention becomes an entity; letters, digits and harmless signs stay.

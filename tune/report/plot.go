@@ -14,14 +14,6 @@ func px(f float64) string {
 	return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64)
 }
 
-// step goes on with a path, by a line or without.
-func step(p point, joined bool) string {
-	if joined {
-		return "L" + xy(p.X, p.Y)
-	}
-	return "M" + xy(p.X, p.Y)
-}
-
 func whisker(x, low, high float64) string {
 	return "M" + xy(x-3, low) + "h6M" + xy(x, low) + "V" + px(high) + "M" + xy(x-3, high) + "h6"
 }

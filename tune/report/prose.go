@@ -53,28 +53,18 @@ func count(n int, noun string) string {
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // What says in a sentence what each invocation did, and how many there were.
-func (r *Report) What() string {
-	run := r.Run
-	n := len(r.strategies)
-	kinds := fmt.Sprintf("%d %s", n, plural(n, "strategy", "strategies"))
-	if len(r.Variants) != n {
-		kinds += fmt.Sprintf(" in %d variants", len(r.Variants))
-	}
-	subject := prose.OneLine(run.Function, maxName)
-	if run.Repeat > 0 {
-		subject = r.reads() + " per invocation"
-	}
-	return fmt.Sprintf("%s, %s x %s, %s", subject, kinds,
-		count(len(run.PowerValues), "size"), r.PerCell())
-}
+func (r *Report) What() string { return r.words("what") }
+
+// Where says in a sentence by what the figures were measured.
+func (r *Report) Where() string { return r.words("where") }
 
 // PerCell says how many invocations a cell has.
 func (r *Report) PerCell() string {
 	return when(r.Run.ForSec > 0, "up to ") + count(r.Run.Num, "invocation") + " a cell"
 }
 
-// reads says which an invocation does.
-func (r *Report) reads() string {
+// Reads says which an invocation does.
+func (r *Report) Reads() string {
 	run := r.Run
 	s, bytes := fmt.Sprintf("%s of %s", count(run.Repeat, "read"), prose.OneLine(run.ObjectKey, maxName)), run.ObjectBytes
 	if o := run.Objects; o != nil {
@@ -94,17 +84,6 @@ func (r *Report) reads() string {
 
 // Trimmed is the share of the runs that Power Tuning leaves out of a mean.
 func (r *Report) Trimmed() string { return percent(2 * r.Run.DiscardTopBottom) }
-
-// Where says in a sentence by what the figures were measured.
-func (r *Report) Where() string {
-	run := r.Run
-	if r.Mode == comparison.AWS {
-		return fmt.Sprintf("on AWS by Lambda Power Tuning: %s, %s, means of the runs without the outer %s",
-			prose.OneLine(run.Region, maxName), prose.OneLine(run.Arch, maxName), r.Trimmed())
-	}
-	return fmt.Sprintf("local model: %s MB = 1 vCPU, 1 core = %.1f Lambda vCPUs, S3 latency %s, seed %d, %s %s, %s", megabytes(comparison.MemoryPerVCPU),
-		run.VCPUs(1), r.Latency(), run.Seed, prose.OneLine(run.Versions["go"], maxName), prose.OneLine(run.OS, maxName), count(run.CPUs, "core"))
-}
 
 // Latency names the profile, with its median for those who read apg for the
 // first time.

@@ -35,7 +35,7 @@ type Report struct {
 	*comparison.Comparison
 	Labels                  []string // of the columns
 	Rows                    []row
-	strategies              []string                   // each once
+	Strategies              []string                   // each once
 	measured                []*cell                    // those with figures
 	verdicts                map[comparison.Verdict]int // of the cells that are compared by pairs
 	fastest, cheapest, best *cell                      // nil where no cell qualifies
@@ -46,8 +46,8 @@ func New(c *comparison.Comparison) *Report {
 	r := &Report{Comparison: c, verdicts: map[comparison.Verdict]int{}}
 	for _, v := range c.Variants {
 		r.Labels = append(r.Labels, prose.OneLine(v.Label(), maxLabel))
-		if !slices.Contains(r.strategies, v.Strategy) {
-			r.strategies = append(r.strategies, v.Strategy)
+		if !slices.Contains(r.Strategies, v.Strategy) {
+			r.Strategies = append(r.Strategies, v.Strategy)
 		}
 	}
 	for _, power := range c.Run.PowerValues {

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"lambda-parallel-io/tune/prose"
 )
 
 // The rules of the terminal's text:
@@ -25,43 +23,23 @@ const width = 80
 // Text is the view for a terminal. page is the path of the page, or "" where
 // none was written.
 func (r *Report) Text(w io.Writer, page string) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s%s\n", wrap(r.What()), wrap(r.Where()))
-	b.WriteString(r.matrix(r.DurationHeading(), durationOf))
-	b.WriteString(r.matrix(r.CostHeading(), costOf))
-	advice := []string{r.Answer()}
-	if s := r.Suggestion(); s != "" {
-		advice = append(advice, s+" --concurrency auto measures that of the recommended size.")
-	}
-	for _, paragraph := range [][]string{r.Legend(), r.Notes(), r.Failures(), advice} {
-		for _, line := range paragraph {
-			b.WriteString(wrap(line))
-		}
-		if len(paragraph) > 0 {
-			b.WriteString("\n")
-		}
-	}
-	if page != "" {
-		fmt.Fprintf(&b, "  report   %s\n", prose.OneLine(page, maxMessage))
-	}
-	if link := r.CompareLink(); link.URL != "" {
-		fmt.Fprintf(&b, "  compare  %s\n           (%s; nothing is uploaded)\n", link.URL, link.Text)
-	}
-	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
-	return err
+	return execute(w, texts.Lookup("terminal.txt"), struct {
+		*Report
+		Page string
+	}{r, page})
 }
 
 // DurationHeading is that of the matrix of durations.
 func (r *Report) DurationHeading() string { return "Duration, " + r.Statistic() + " ms" }
 
 // CostHeading is that of the matrix of costs.
-func (r *Report) CostHeading() string {
-	s := "Cost, $ per million invocations (compute + requests"
-	if gets := r.GETCostPerMillion(); gets > 0 {
-		s += fmt.Sprintf("; S3 adds $%s to every cell", prose.Thousands(gets, 2))
-	}
-	return s + ")"
-}
+func (r *Report) CostHeading() string { return r.words("costs") }
+
+// DurationMatrix is a matrix for the terminal.
+func (r *Report) DurationMatrix() string { return r.matrix(r.DurationHeading(), durationOf) }
+
+// CostMatrix is a matrix for the terminal.
+func (r *Report) CostMatrix() string { return r.matrix(r.CostHeading(), costOf) }
 
 // matrix prints one figure of every cell, in as many blocks of columns as the
 // width demands.
@@ -78,7 +56,7 @@ func (r *Report) matrix(heading string, of measure) string {
 			b.WriteString(strings.TrimRight(line, " ") + "\n")
 		}
 	}
-	return b.String() + "\n"
+	return b.String()
 }
 
 // blocks are the lines of a matrix, in blocks that are no wider than the width.

@@ -40,7 +40,9 @@ func (r *Report) costAgainstTime(variants []int) *figure {
 	front := frontier(cells)
 	var unbeaten []string
 	for i, c := range front {
-		f.Frontier += step(at(c), i > 0)
+		p := at(c)
+		p.Joined = i > 0
+		f.Frontier = append(f.Frontier, p)
 		unbeaten = append(unbeaten, fmt.Sprintf("%s (%s, $%s)", c.name(), c.Duration.Full, c.Cost.Text))
 	}
 	if len(front) > 0 {

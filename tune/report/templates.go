@@ -5,6 +5,8 @@ import (
 	"embed"
 	"html/template"
 	"io"
+	"strings"
+	texttemplate "text/template"
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/prose"
@@ -33,6 +35,7 @@ var functions = template.FuncMap{
 	"percent":       percent,
 	"zone":          func() float64 { return comparison.Zone },
 	"count":         count,
+	"plural":        plural,
 	"list":          prose.List[int],
 	"capital":       capital,
 	"short":         func(s string) string { return prose.OneLine(s, maxName) },
@@ -41,6 +44,23 @@ var functions = template.FuncMap{
 }
 
 var templates = template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "templates/*.tmpl"))
+
+var texts = texttemplate.Must(texttemplate.New("").Funcs(functions).Funcs(template.FuncMap{
+	"escape": escape,
+	// A label's parentheses would end the link.
+	"escapeLink": strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace,
+	"strong":     func(really bool, s string) string { return when(really, "**") + s + when(really, "**") },
+	"wrap":       wrap,
+}).ParseFS(templateFiles, "templates/terminal.txt", "templates/table.md"))
+
+// words are what a template of texts says of the report.
+func (r *Report) words(name string) string {
+	var b strings.Builder
+	if err := texts.ExecuteTemplate(&b, name, r); err != nil {
+		panic(err) // a mistake in the template: what it shows has been checked
+	}
+	return b.String()
+}
 
 // execute draws a template whole before it writes.
 func execute(w io.Writer, view interface{ Execute(io.Writer, any) error }, data any) error {
