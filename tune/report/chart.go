@@ -61,7 +61,11 @@ func (d chart) write(w io.Writer) error { return execute(w, templates.Lookup("ch
 // reader's light or dark theme, and needs no font and no other file.
 func (r *Report) Chart(w io.Writer) error {
 	figures := r.Figures()
-	return newChart(r.Answer(), figures[:min(2, len(figures))], r.What()+"; "+r.Where()).write(w)
+	measured, err := r.Words("measured")
+	if err != nil {
+		return err
+	}
+	return newChart(r.Answer(), figures[:min(2, len(figures))], measured).write(w)
 }
 
 // Curve is what a job takes and costs with a number of children at once.

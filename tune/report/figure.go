@@ -73,8 +73,8 @@ func (r *Report) Figures() []*figure {
 	}
 	variants := r.drawn()
 	figures := []*figure{
-		r.againstMemory("time", "Time against memory", capital(r.Statistic())+" duration, ms", variants, durationOf),
-		r.againstMemory("cost", "Cost against memory", "$ per million invocations", variants, costOf),
+		r.againstMemory("time", "Time against memory", capital(r.Statistic())+" duration, ms", variants, measures["duration"]),
+		r.againstMemory("cost", "Cost against memory", "$ per million invocations", variants, measures["cost"]),
 		r.costAgainstTime(variants),
 	}
 	if more := len(r.Variants) - len(variants); len(variants) == maxLines && more > 0 {

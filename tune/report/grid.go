@@ -55,8 +55,10 @@ type estimate struct {
 // measure is one of the two things that a cell is measured by.
 type measure func(*cell) estimate
 
-func durationOf(c *cell) estimate { return c.Duration }
-func costOf(c *cell) estimate     { return c.Cost }
+var measures = map[string]measure{
+	"duration": func(c *cell) estimate { return c.Duration },
+	"cost":     func(c *cell) estimate { return c.Cost },
+}
 
 func (r *Report) newCell(variant, power int) *cell {
 	c := &cell{Cell: r.Variants[variant].Cell(power), Variant: variant, Label: r.Labels[variant], Power: power}

@@ -1,14 +1,12 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"time"
 
-	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/s3"
 	"lambda-parallel-io/tune/prose"
 )
@@ -52,34 +50,9 @@ func count(n int, noun string) string {
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// What says in a sentence what each invocation did, and how many there were.
-func (r *Report) What() string { return r.words("what") }
-
-// Where says in a sentence by what the figures were measured.
-func (r *Report) Where() string { return r.words("where") }
-
 // PerCell says how many invocations a cell has.
 func (r *Report) PerCell() string {
 	return when(r.Run.ForSec > 0, "up to ") + count(r.Run.Num, "invocation") + " a cell"
-}
-
-// Reads says which an invocation does.
-func (r *Report) Reads() string {
-	run := r.Run
-	s, bytes := fmt.Sprintf("%s of %s", count(run.Repeat, "read"), prose.OneLine(run.ObjectKey, maxName)), run.ObjectBytes
-	if o := run.Objects; o != nil {
-		s, bytes = count(run.Repeat, "object"), o.Bytes
-		if prefix := cmp.Or(o.Prefix, new(string)); *prefix != "" {
-			s += " below " + prose.OneLine(*prefix, maxName)
-		}
-		if o.Prefix != nil && r.Mode == comparison.AWS {
-			s = "up to " + s
-		}
-	}
-	if bytes > 0 {
-		s += " (" + prose.Bytes(bytes) + ")"
-	}
-	return s
 }
 
 // Trimmed is the share of the runs that Power Tuning leaves out of a mean.

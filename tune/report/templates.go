@@ -27,6 +27,7 @@ var functions = template.FuncMap{
 	"plotBottom":    func() float64 { return plotBottom },
 	"int":           prose.Thousands[int],
 	"int64":         prose.Thousands[int64],
+	"bytes":         prose.Bytes,
 	"dollars":       func(d float64) string { return prose.Thousands(d, 2) },
 	"megabytes":     megabytes,
 	"memoryPerVCPU": func() int { return comparison.MemoryPerVCPU },
@@ -51,15 +52,13 @@ var texts = texttemplate.Must(texttemplate.New("").Funcs(functions).Funcs(templa
 	"escapeLink": strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace,
 	"strong":     func(really bool, s string) string { return when(really, "**") + s + when(really, "**") },
 	"wrap":       wrap,
-}).ParseFS(templateFiles, "templates/terminal.txt", "templates/table.md"))
+}).ParseFS(templateFiles, "templates/*.txt", "templates/table.md"))
 
-// words are what a template of texts says of the report.
-func (r *Report) words(name string) string {
+// Words are what a template of words.txt says of the report.
+func (r *Report) Words(name string) (string, error) {
 	var b strings.Builder
-	if err := texts.ExecuteTemplate(&b, name, r); err != nil {
-		panic(err) // a mistake in the template: what it shows has been checked
-	}
-	return b.String()
+	err := texts.ExecuteTemplate(&b, name, r)
+	return b.String(), err
 }
 
 // execute draws a template whole before it writes.

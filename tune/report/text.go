@@ -29,27 +29,14 @@ func (r *Report) Text(w io.Writer, page string) error {
 	}{r, page})
 }
 
-// DurationHeading is that of the matrix of durations.
-func (r *Report) DurationHeading() string { return "Duration, " + r.Statistic() + " ms" }
-
-// CostHeading is that of the matrix of costs.
-func (r *Report) CostHeading() string { return r.words("costs") }
-
-// DurationMatrix is a matrix for the terminal.
-func (r *Report) DurationMatrix() string { return r.matrix(r.DurationHeading(), durationOf) }
-
-// CostMatrix is a matrix for the terminal.
-func (r *Report) CostMatrix() string { return r.matrix(r.CostHeading(), costOf) }
-
-// matrix prints one figure of every cell, in as many blocks of columns as the
-// width demands.
-func (r *Report) matrix(heading string, of measure) string {
-	blocks := r.blocks(of, true)
+// Matrix has one figure of every cell, its duration or its cost, in as many
+// blocks of columns as the width demands.
+func (r *Report) Matrix(figure string) string {
+	blocks := r.blocks(measures[figure], true)
 	if len(blocks) > 1 { // where not all fits, = and ~ tell what is not certain
-		blocks = r.blocks(of, false)
+		blocks = r.blocks(measures[figure], false)
 	}
 	var b strings.Builder
-	b.WriteString(wrap(heading))
 	for _, lines := range blocks {
 		b.WriteString("\n")
 		for _, line := range lines {
