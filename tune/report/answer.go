@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
@@ -132,64 +131,54 @@ func (r *Report) Suggestion() string {
 	return when(len(sizes) > 0, "Concurrency predicted from CPU per read and latency: "+prose.List(sizes)+".")
 }
 
-// Notes are the footnotes: what makes figures doubtful or absent, each with
-// its remedy.
-func (r *Report) Notes() (notes []string) {
-	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	few := slices.ContainsFunc(r.measured, func(c *cell) bool {
-		q := c.Duration.ratio
-		return len(q.Pairs) > 0 && q.Verdict == comparison.Open && !(q.Low > 0)
-	})
-	switch open := r.verdicts[comparison.Open]; {
-	case few && r.Run.ForSec == 0:
-		add("%s without an interval: so few pairs tell nothing. --num 6 or more.", markOpen)
-	case open > 0 && r.Run.ForSec > 0:
-		add("%s %s open after %s and %s. Longer: --for %s --max %d.", markOpen, count(open, "comparison")+plural(open, " is", " are"),
-			time.Duration(r.Run.ForSec*float64(time.Second)), r.PerCell(), time.Duration(2*r.Run.ForSec*float64(time.Second)), 2*r.Run.Num)
-	}
-	var capped []string
-	for _, row := range r.Rows {
-		if slices.ContainsFunc(row.Cells, func(c *cell) bool { return c.Cell != nil && c.Capped }) {
-			capped = append(capped, megabytes(row.Power))
-		}
-	}
-	if len(capped) > 0 {
-		add("%s Lambda gives %s MB more processor time than the %s of this machine, and the function would have used it: there it is faster than shown. Measure these sizes on a machine with more, or on AWS (go run ./tune aws).",
-			markCapped, prose.List(capped), count(r.Run.CPUs, "core"))
-	}
-	if cells, most := r.above(busy, (*cell).effect); most > 0 {
-		add("%s The machine was busy, with S3 on it too: the durations of %s may be too long, by up to %s. Measure again with other programs closed, or on a machine with more than %d cores.",
-			markBusy, cells, percent(most), r.Run.CPUs)
-	}
-	answer := func(c *cell) *event.Answer { return cmp.Or(c.Answer, &event.Answer{}) }
-	if cells, most := r.above(0, func(c *cell) float64 { return float64(answer(c).Failed) }); most > 0 {
-		add("Not every object was read, up to %s failed an invocation: %s. The response of a cell in results.json names them.",
-			prose.Thousands(most, 0), cells)
-	}
-	if cells, most := r.above(0, func(c *cell) float64 { return float64(answer(c).Retries) }); most > 0 {
-		add("Reads were tried again, up to %s an invocation: %s. S3 gives about 5,500 GETs a second: lower the concurrency.",
-			count(int(most), "attempt"), cells)
-	}
-	if begun, all := r.Measured(); begun < all {
-		why := "the run was stopped before them"
-		if !r.Run.Interrupted {
-			why = "the run has no answer for them"
-		}
-		add("– %s not measured: %s.", count(all-begun, "cell"), why)
-	}
-	return notes
+// Missing is how many cells were not begun.
+func (r *Report) Missing() int {
+	begun, all := r.Measured()
+	return all - begun
 }
 
-// above names the cells of which a figure is above a limit, and returns the
-// greatest such figure.
-func (r *Report) above(limit float64, figure func(*cell) float64) (cells string, most float64) {
+// CappedSizes are the memory sizes with capped cells.
+func (r *Report) CappedSizes() string {
+	var sizes []string
+	for _, row := range r.Rows {
+		if slices.ContainsFunc(row.Cells, func(c *cell) bool { return c.Cell != nil && c.Capped }) {
+			sizes = append(sizes, megabytes(row.Power))
+		}
+	}
+	return prose.List(sizes)
+}
+
+// HeldUp are the cells that the machine may have, and its greatest share.
+func (r *Report) HeldUp() *cells { return r.above(busy, (*cell).effect) }
+
+// Unread are the cells in which objects failed, and how many at most.
+func (r *Report) Unread() *cells {
+	return r.above(0, func(c *cell) float64 { return float64(cmp.Or(c.Answer, &event.Answer{}).Failed) })
+}
+
+// Retried are the cells in which reads were tried again, and how often at most.
+func (r *Report) Retried() *cells {
+	return r.above(0, func(c *cell) float64 { return float64(cmp.Or(c.Answer, &event.Answer{}).Retries) })
+}
+
+// cells are those of which a figure is above a limit.
+type cells struct {
+	Names string
+	Most  float64 // of the figure
+}
+
+func (r *Report) above(limit float64, figure func(*cell) float64) *cells {
 	var names []string
+	most := limit
 	for _, c := range r.measured {
 		if f := figure(c); f > limit {
 			names, most = append(names, c.name()), max(most, f)
 		}
 	}
-	return firstOf(names), most
+	if len(names) == 0 {
+		return nil
+	}
+	return &cells{firstOf(names), most}
 }
 
 // firstOf names the first of the cells, and counts the others.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"lambda-parallel-io/handler/event"
@@ -82,6 +81,8 @@ func (e estimate) interval() (low, high float64, known bool) {
 	return e.value * q.Low / q.Value, e.value * q.High / q.Value, q.Low > 0
 }
 
+var verdicts = map[comparison.Verdict]string{comparison.Open: "open", comparison.Equal: "equal", comparison.Out: "out"}
+
 // signs tell what is not certain of a ratio.
 var signs = map[comparison.Verdict]string{comparison.Open: markOpen, comparison.Equal: markEqual}
 
@@ -158,9 +159,13 @@ func (r *Report) choose() {
 		best := r.least(row.Cells, comparison.Duration)
 		for _, c := range row.Cells {
 			if c.OK && c != best {
-				ratio := comparison.Compare(c.DurationsMS, best.DurationsMS, len(r.Run.Looks()))
-				if c.Duration.ratio = ratio; len(ratio.Pairs) > 0 {
-					r.verdicts[ratio.Verdict]++
+				c.Duration.ratio = comparison.Compare(c.DurationsMS, best.DurationsMS, len(r.Run.Looks()))
+				if q := c.Duration.ratio; len(q.Pairs) > 0 {
+					r.Occurs["ratio"]++
+					r.Occurs[verdicts[q.Verdict]]++
+					if q.Low > 0 {
+						r.Occurs["interval"]++
+					}
 				}
 			}
 			c.Marks = when(c.Best, markBest) + when(c == r.fastest, markFastest) + when(c == r.cheapest, markCheapest) +
@@ -179,27 +184,6 @@ func (r *Report) least(cells []*cell, figure func(comparison.Summary) float64) *
 		return cells[i]
 	}
 	return nil
-}
-
-// intervals reports whether any ratio has one.
-func (r *Report) intervals() bool {
-	return slices.ContainsFunc(r.measured, func(c *cell) bool { return c.Duration.ratio.Low > 0 })
-}
-
-// Legend explains the marks that occur.
-func (r *Report) Legend() (lines []string) {
-	if r.best != nil {
-		lines = append(lines, markBest+" best balance: least cost x duration   "+
-			markFastest+" fastest   "+markCheapest+" cheapest")
-	}
-	if len(r.verdicts) > 0 {
-		lines = append(lines, "1.31x: so many times as long as the best of the row, by pairs"+
-			when(r.intervals(), ", with its 95 % interval")+
-			when(r.verdicts[comparison.Equal] > 0, "   "+markEqual+" within "+percent(comparison.Zone)+" of it")+
-			when(r.verdicts[comparison.Open] > 0, "   "+markOpen+" open which is faster")+
-			when(r.verdicts[comparison.Out] > 0, "   much slower ones were measured no further"))
-	}
-	return lines
 }
 
 // effect is the share of a cell's duration that the machine may have added.

@@ -57,9 +57,6 @@ func (r *Report) Cards() []card {
 	return slices.DeleteFunc(cards, func(c card) bool { return c.cell == nil })
 }
 
-// Paired reports whether cells are compared by pairs.
-func (r *Report) Paired() bool { return len(r.verdicts) > 0 }
-
 // Reach is how far the strips of dots go from the typical ratio, as a share of
 // it: as far as any pair did, but not so far that one outlier hides the others.
 // It is 0 where there are no pairs.

@@ -35,15 +35,15 @@ type Report struct {
 	*comparison.Comparison
 	Labels                  []string // of the columns
 	Rows                    []row
-	Strategies              []string                   // each once
-	measured                []*cell                    // those with figures
-	verdicts                map[comparison.Verdict]int // of the cells that are compared by pairs
-	fastest, cheapest, best *cell                      // nil where no cell qualifies
+	Strategies              []string       // each once
+	measured                []*cell        // those with figures
+	Occurs                  map[string]int // how many ratios, intervals and verdicts do
+	fastest, cheapest, best *cell          // nil where no cell qualifies
 }
 
 // New computes what the views of a comparison have in common.
 func New(c *comparison.Comparison) *Report {
-	r := &Report{Comparison: c, verdicts: map[comparison.Verdict]int{}}
+	r := &Report{Comparison: c, Occurs: map[string]int{}}
 	for _, v := range c.Variants {
 		r.Labels = append(r.Labels, prose.OneLine(v.Label(), maxLabel))
 		if !slices.Contains(r.Strategies, v.Strategy) {

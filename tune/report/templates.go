@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	texttemplate "text/template"
+	"time"
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/prose"
@@ -38,6 +39,10 @@ var functions = template.FuncMap{
 	"count":         count,
 	"plural":        plural,
 	"list":          prose.List[int],
+	"lines":         func(s string) []string { return strings.FieldsFunc(s, func(c rune) bool { return c == '\n' }) },
+	"lasting":       func(sec float64) time.Duration { return time.Duration(sec * float64(time.Second)) },
+	"twice":         func(n int) int { return 2 * n },
+	"whole":         func(f float64) int { return int(f) },
 	"capital":       capital,
 	"short":         func(s string) string { return prose.OneLine(s, maxName) },
 	"long":          func(s string) string { return prose.OneLine(s, maxMessage) },
@@ -46,7 +51,7 @@ var functions = template.FuncMap{
 
 var templates = template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "templates/*.tmpl"))
 
-var texts = texttemplate.Must(texttemplate.New("").Funcs(functions).Funcs(template.FuncMap{
+var texts = texttemplate.Must(texttemplate.New("").Option("missingkey=zero").Funcs(functions).Funcs(template.FuncMap{
 	"escape": escape,
 	// A label's parentheses would end the link.
 	"escapeLink": strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace,
