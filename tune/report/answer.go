@@ -13,7 +13,7 @@ import (
 
 // Answer is the recommendation in a sentence, and what it is worth.
 func (r *Report) Answer() string {
-	if r.best == nil {
+	if r.Best == nil {
 		return r.Headline()
 	}
 	return r.Headline() + ": " + r.Reason()
@@ -23,7 +23,7 @@ func (r *Report) Answer() string {
 // comparison there was to choose from, where it is cut short. Of a variant that
 // has failed as a whole nothing more will come.
 func (r *Report) Headline() string {
-	if r.best == nil {
+	if r.Best == nil {
 		return "There is nothing to recommend: no cell was measured without failing or being capped."
 	}
 	use := "Use"
@@ -33,27 +33,27 @@ func (r *Report) Headline() string {
 	case begun < all && !r.Any(func(v *comparison.Result) bool { return v.Error != "" }):
 		use = fmt.Sprintf("Of the %d of %d cells measured, use", begun, all)
 	}
-	return use + " " + r.best.name()
+	return use + " " + r.Best.name()
 }
 
 // Reason says what the recommended cell takes and costs, and how sure that is;
 // "" where there is none.
 func (r *Report) Reason() string {
-	b := r.best
+	b := r.Best
 	if b == nil {
 		return ""
 	}
 	s := b.figures()
 	if base := r.baseline(); base != nil {
-		if ratio := base.Duration.value / b.Duration.value; ratio >= 1.05 {
+		if ratio := base.Duration.Value / b.Duration.Value; ratio >= 1.05 {
 			s += fmt.Sprintf(": %sx faster than %s at the same size", prose.Thousands(ratio, 1), base.Label)
-			if saved := 1 - b.Cost.value/base.Cost.value; saved >= 0.01 {
+			if saved := 1 - b.Cost.Value/base.Cost.Value; saved >= 0.01 {
 				s += fmt.Sprintf(", for %s less", percent(saved))
 			}
 		}
 	}
 	if a := b.Answer; a != nil && a.ObjectsRead > 0 && a.BytesRead/int64(a.ObjectsRead) > 100_000 { // chosen: bytes matter beside objects
-		s += fmt.Sprintf(". It reads %s MB/s", prose.Thousands(float64(a.BytesRead)/1e3/b.Duration.value, 1))
+		s += fmt.Sprintf(". It reads %s MB/s", prose.Thousands(float64(a.BytesRead)/1e3/b.Duration.Value, 1))
 	}
 	s += r.certainty()
 	if b.busy() {
@@ -72,13 +72,13 @@ func (r *Report) Reason() string {
 	return s + "."
 }
 
-func (c *cell) product() float64 { return c.Duration.value * c.Cost.value }
+func (c *cell) product() float64 { return c.Duration.Value * c.Cost.Value }
 
 // baseline is the cell of sequential, if it was compared, at the recommended
 // size.
 func (r *Report) baseline() *cell {
 	for _, c := range r.measured {
-		if r.Variants[c.Variant].Sequential() && c.Power == r.best.Power && c != r.best {
+		if r.Variants[c.Variant].Sequential() && c.Power == r.Best.Power && c != r.Best {
 			return c
 		}
 	}
@@ -92,10 +92,10 @@ func (r *Report) certainty() string {
 	var least comparison.Ratio
 	alike := 0
 	for _, c := range r.measured {
-		if c == r.best || c.Capped || len(c.DurationsMS) == 0 {
+		if c == r.Best || c.Capped || len(c.DurationsMS) == 0 {
 			continue
 		}
-		q := comparison.Compare(r.Products(c.Cell), r.Products(r.best.Cell), len(r.Run.Looks()))
+		q := comparison.Compare(r.Products(c.Cell), r.Products(r.Best.Cell), len(r.Run.Looks()))
 		if next == nil || q.Value < least.Value {
 			next, least = c, q
 		}

@@ -2,7 +2,6 @@ package report
 
 import (
 	"encoding/csv"
-	"fmt"
 	"io"
 	"regexp"
 	"strconv"
@@ -62,7 +61,7 @@ func (r *Report) runs(c *cell) (rows [][]string) {
 		rows = append(rows, append([]string{power, kind, run, number(ms), number(billed), number(r.CostPerMillion(c.Power, billed) / 1e6), capped, ""}, read...))
 	}
 	if c.OK && r.Mode == comparison.AWS {
-		add("mean", "", c.Duration.value, c.billed)
+		add("mean", "", c.Duration.Value, c.billed)
 	}
 	if c.WarmUp != nil {
 		add("warm-up", "0", c.WarmUp.DurationMS, float64(c.WarmUp.BilledMS))
@@ -93,40 +92,7 @@ func noFormula(s string) string {
 // the format's count of iterations allows. Durations are the one unit: costs,
 // which are whole milliseconds times a price, are often equal in all runs, of
 // which benchstat would warn.
-func (r *Report) Bench(w io.Writer) error {
-	var b strings.Builder
-	run := r.Run
-	for _, kv := range [][2]string{
-		{"mode", r.Mode}, {"arch", run.Arch}, {"region", run.Region}, {"os", run.OS}, {"go", run.Versions["go"]},
-		{"function", run.Function}, {"object", run.ObjectKey}, {"repeat", strconv.Itoa(run.Repeat)}, {"latency", run.Latency},
-	} {
-		if value := prose.OneLine(kv[1], maxMessage); value != "" {
-			fmt.Fprintf(&b, "%s: %s\n", kv[0], value)
-		}
-	}
-	b.WriteString("\n")
-	for i := range r.Variants {
-		name := "BenchmarkRead/strategy=" + benchWord(r.Variants[i].Strategy)
-		if n := r.Variants[i].Concurrency; n != nil {
-			name += fmt.Sprintf("/concurrency=%d", *n)
-		}
-		for _, row := range r.Rows {
-			c := row.Cells[i]
-			if !c.OK {
-				continue
-			}
-			durations, iterations := c.DurationsMS, 1
-			if r.Mode == comparison.AWS {
-				durations, iterations = []float64{c.Duration.value}, max(run.Num, 1)
-			}
-			for _, ms := range durations {
-				fmt.Fprintf(&b, "%s/memory=%d %d %.0f ns/op\n", name, c.Power, iterations, ms*1e6)
-			}
-		}
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
+func (r *Report) Bench(w io.Writer) error { return execute(w, texts.Lookup("results.txt"), r) }
 
 // notInWord is what a part of a benchmark's name cannot have.
 var notInWord = regexp.MustCompile(`[^A-Za-z0-9_.]`)

@@ -116,7 +116,7 @@ func (r *Report) againstMemory(id, title, unit string, variants []int, of measur
 	for _, c := range r.measured {
 		capped = capped || c.Capped
 		if e := of(c); slices.Contains(variants, c.Variant) {
-			values = append(values, e.value)
+			values = append(values, e.Value)
 			if low, high, known := e.interval(); known {
 				values, whiskers = append(values, low, high), true
 			}
@@ -134,7 +134,7 @@ func (r *Report) againstMemory(id, title, unit string, variants []int, of measur
 		var described []string
 		l := f.addLine(r, v, func(c *cell) point {
 			e := of(c)
-			p := newPoint(c, f.x.at(float64(c.Power))+dodge, f.y.at(e.value), e.Full)
+			p := newPoint(c, f.x.at(float64(c.Power))+dodge, f.y.at(e.Value), e.Full)
 			if low, high, known := e.interval(); known {
 				p.Title += ", " + e.Compared()
 				p.whisker = whisker(p.X, f.y.at(low), f.y.at(high))
@@ -190,7 +190,7 @@ func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 			continue
 		}
 		p := at(c)
-		if c == r.best {
+		if c == r.Best {
 			f.Ring = &p
 		}
 		// A capped size would be faster on Lambda: a line to it would say

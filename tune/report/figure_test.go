@@ -38,8 +38,8 @@ func TestOfTooManyVariantsTheBestAndSequentialAreDrawn(t *testing.T) {
 	c := compare(append(variants, variant{"sequential", 1}), sizes, 6)
 	r := New(c)
 	drawn := r.drawn()
-	if len(drawn) != maxLines || !slices.Contains(drawn, 20) || !slices.Contains(drawn, r.best.Variant) {
-		t.Errorf("drawn() = %v, want %d variants with 20, sequential, and %d, the best", drawn, maxLines, r.best.Variant)
+	if len(drawn) != maxLines || !slices.Contains(drawn, 20) || !slices.Contains(drawn, r.Best.Variant) {
+		t.Errorf("drawn() = %v, want %d variants with 20, sequential, and %d, the best", drawn, maxLines, r.Best.Variant)
 	}
 	for _, f := range r.Figures() {
 		if len(f.Lines) != maxLines || !strings.Contains(f.Hint, "9 more variants are in the table alone") {
@@ -59,7 +59,7 @@ func TestACappedSizeIsNotJoinedByALine(t *testing.T) {
 
 func TestTheFrontierHoldsWhatNothingBeatsInBoth(t *testing.T) {
 	at := func(ms, cost float64) *cell {
-		return &cell{Cell: &comparison.Cell{}, OK: true, Duration: estimate{value: ms}, Cost: estimate{value: cost}}
+		return &cell{Cell: &comparison.Cell{}, OK: true, Duration: estimate{Value: ms}, Cost: estimate{Value: cost}}
 	}
 	a, b, c := at(10, 9), at(20, 5), at(30, 5)
 	d, e := at(40, 1), at(5, 1)

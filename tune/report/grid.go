@@ -45,7 +45,7 @@ type cell struct {
 
 // estimate is a typical value.
 type estimate struct {
-	value float64          // ms, or dollars a million
+	Value float64          // ms, or dollars a million
 	Text  string           // 45, or why there is no figure
 	Full  string           // 45 ms
 	ratio comparison.Ratio // to the best of its size; no pairs of that, of costs and on AWS
@@ -68,8 +68,8 @@ func (r *Report) newCell(variant, power int) *cell {
 		return c
 	}
 	ms, dollars := milliseconds(s.DurationMS), prose.Thousands(s.CostPerMillion, 2)
-	c.Duration = estimate{value: s.DurationMS, Text: ms, Full: ms + " ms"}
-	c.Cost = estimate{value: s.CostPerMillion, Text: dollars, Full: "$" + dollars + " per million"}
+	c.Duration = estimate{Value: s.DurationMS, Text: ms, Full: ms + " ms"}
+	c.Cost = estimate{Value: s.CostPerMillion, Text: dollars, Full: "$" + dollars + " per million"}
 	c.billed, c.Answer = s.BilledMS, r.answerOf(c.Cell)
 	return c
 }
@@ -78,7 +78,7 @@ func (r *Report) newCell(variant, power int) *cell {
 // size, and whether that is known.
 func (e estimate) interval() (low, high float64, known bool) {
 	q := e.ratio
-	return e.value * q.Low / q.Value, e.value * q.High / q.Value, q.Low > 0
+	return e.Value * q.Low / q.Value, e.Value * q.High / q.Value, q.Low > 0
 }
 
 var verdicts = map[comparison.Verdict]string{comparison.Open: "open", comparison.Equal: "equal", comparison.Out: "out"}
@@ -131,12 +131,6 @@ func (r *Report) answerOf(c *comparison.Cell) *event.Answer {
 	if r.Run.Repeat == 0 || json.Unmarshal(c.Response, &a) != nil || a.ObjectsRead+a.Failed != r.Run.Repeat || !(a.TimeSec > 0) {
 		return nil
 	}
-	const longest = 3_600_000 // ms
-	for _, ms := range []float64{1000 * a.TimeSec, 1000 * a.CPUSec, a.Latency.P50, a.Latency.P95, a.Latency.P99} {
-		if !(ms >= 0 && ms <= longest) {
-			return nil // a file may hold anything
-		}
-	}
 	return &a
 }
 
@@ -150,11 +144,11 @@ func (r *Report) choose() {
 		if !c.Capped {
 			candidates = append(candidates, c)
 			if c.Best = c.Cell == recommended; c.Best {
-				r.best = c
+				r.Best = c
 			}
 		}
 	}
-	r.fastest, r.cheapest = r.least(candidates, comparison.Duration), r.least(candidates, comparison.Cost)
+	r.Fastest, r.Cheapest = r.least(candidates, comparison.Duration), r.least(candidates, comparison.Cost)
 	for _, row := range r.Rows {
 		best := r.least(row.Cells, comparison.Duration)
 		for _, c := range row.Cells {
@@ -168,7 +162,7 @@ func (r *Report) choose() {
 					}
 				}
 			}
-			c.Marks = when(c.Best, markBest) + when(c == r.fastest, markFastest) + when(c == r.cheapest, markCheapest) +
+			c.Marks = when(c.Best, markBest) + when(c == r.Fastest, markFastest) + when(c == r.Cheapest, markCheapest) +
 				when(c.Cell != nil && c.Capped, markCapped) + when(c.busy(), markBusy)
 		}
 	}

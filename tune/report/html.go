@@ -42,21 +42,6 @@ func keepTogether(s string) string {
 		"★ ", "★\u00a0", "▲ ", "▲\u00a0", "▼ ", "▼\u00a0").Replace(s)
 }
 
-type card struct {
-	Mark, Name string
-	*cell
-}
-
-// Cards are the cells that the answer names.
-func (r *Report) Cards() []card {
-	cards := []card{
-		{markBest, "Best balance: least cost x duration", r.best},
-		{markFastest, "Fastest", r.fastest},
-		{markCheapest, "Cheapest", r.cheapest},
-	}
-	return slices.DeleteFunc(cards, func(c card) bool { return c.cell == nil })
-}
-
 // Reach is how far the strips of dots go from the typical ratio, as a share of
 // it: as far as any pair did, but not so far that one outlier hides the others.
 // It is 0 where there are no pairs.
@@ -94,7 +79,7 @@ func (c *cell) Dots(reach float64) (at []int) {
 // without an answer of this project's function, as on AWS.
 func (r *Report) Timing() (cells []*cell) {
 	for _, row := range slices.Backward(r.Rows) {
-		if r.best == nil || r.best.Power == row.Power {
+		if r.Best == nil || r.Best.Power == row.Power {
 			cells = slices.DeleteFunc(slices.Clone(row.Cells), func(c *cell) bool { return c.Answer == nil })
 		}
 		if len(cells) > 0 {
@@ -120,14 +105,6 @@ func (c *cell) Share() int {
 func (r *Report) Prices() string {
 	return fmt.Sprintf("AWS's list of %s for %s in %s, by the %s billed duration: compute and $%.2f per million requests",
 		powertuning.PricesDate, prose.OneLine(r.Run.Arch, maxName), powertuning.PricesRegion, r.Statistic(), powertuning.PricePerMillionRequests)
-}
-
-// Payload is that of the recommended variant, or "".
-func (r *Report) Payload() string {
-	if v, _ := r.Recommended(); v != nil && string(v.Payload) != "null" {
-		return string(v.Payload)
-	}
-	return ""
 }
 
 type pageLink struct{ URL, Text string }

@@ -38,7 +38,7 @@ type Report struct {
 	Strategies              []string       // each once
 	measured                []*cell        // those with figures
 	Occurs                  map[string]int // how many ratios, intervals and verdicts do
-	fastest, cheapest, best *cell          // nil where no cell qualifies
+	Fastest, Cheapest, Best *cell          // nil where no cell qualifies
 }
 
 // New computes what the views of a comparison have in common.

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"embed"
+	"fmt"
 	"html/template"
 	"io"
 	"strings"
@@ -54,9 +55,11 @@ var templates = template.Must(template.New("").Funcs(functions).ParseFS(template
 var texts = texttemplate.Must(texttemplate.New("").Option("missingkey=zero").Funcs(functions).Funcs(template.FuncMap{
 	"escape": escape,
 	// A label's parentheses would end the link.
-	"escapeLink": strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace,
-	"strong":     func(really bool, s string) string { return when(really, "**") + s + when(really, "**") },
-	"wrap":       wrap,
+	"escapeLink":  strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace,
+	"strong":      func(really bool, s string) string { return when(really, "**") + s + when(really, "**") },
+	"wrap":        wrap,
+	"benchWord":   benchWord,
+	"nanoseconds": func(ms float64) string { return fmt.Sprintf("%.0f", 1e6*ms) },
 }).ParseFS(templateFiles, "templates/*.txt", "templates/table.md"))
 
 // Words are what a template of words.txt says of the report.

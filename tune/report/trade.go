@@ -19,12 +19,12 @@ func (r *Report) costAgainstTime(variants []int) *figure {
 	var cells []*cell
 	for _, c := range r.measured {
 		if slices.Contains(variants, c.Variant) {
-			cells, times, costs = append(cells, c), append(times, c.Duration.value), append(costs, c.Cost.value)
+			cells, times, costs = append(cells, c), append(times, c.Duration.Value), append(costs, c.Cost.Value)
 		}
 	}
 	f.plot(times, costs, 24, 18)
 	f.XTicks = f.x.ticks()
-	at := func(c *cell) point { return newPoint(c, f.x.at(c.Duration.value), f.y.at(c.Cost.value), c.figures()) }
+	at := func(c *cell) point { return newPoint(c, f.x.at(c.Duration.Value), f.y.at(c.Cost.Value), c.figures()) }
 	x, y := plotLeft-6, plotBottom+56.0 // of the labels, in lines below the plot
 	for _, v := range variants {
 		l := f.addLine(r, v, at)
@@ -49,8 +49,8 @@ func (r *Report) costAgainstTime(variants []int) *figure {
 		f.Description += "No other is both faster and cheaper than " + prose.List(unbeaten) + "."
 	}
 	// The recommended cell's size is placed first.
-	if i := slices.Index(front, r.best); i >= 0 {
-		front = slices.Insert(slices.Delete(front, i, i+1), 0, r.best)
+	if i := slices.Index(front, r.Best); i >= 0 {
+		front = slices.Insert(slices.Delete(front, i, i+1), 0, r.Best)
 	}
 	f.labelFrontier(front, cells, at)
 	return f
@@ -61,12 +61,12 @@ func (r *Report) costAgainstTime(variants []int) *figure {
 func frontier(cells []*cell) (front []*cell) {
 	sorted := slices.DeleteFunc(slices.Clone(cells), func(c *cell) bool { return c.Capped })
 	slices.SortStableFunc(sorted, func(a, b *cell) int {
-		return cmp.Or(cmp.Compare(a.Duration.value, b.Duration.value), cmp.Compare(a.Cost.value, b.Cost.value))
+		return cmp.Or(cmp.Compare(a.Duration.Value, b.Duration.Value), cmp.Compare(a.Cost.Value, b.Cost.Value))
 	})
 	least := math.Inf(1)
 	for _, c := range sorted {
-		if c.Cost.value < least {
-			least = c.Cost.value
+		if c.Cost.Value < least {
+			least = c.Cost.Value
 			front = append(front, c)
 		}
 	}
