@@ -33,7 +33,7 @@ func (r *Report) Headline() string {
 	case begun < all && !r.Any(func(v *comparison.Result) bool { return v.Error != "" }):
 		use = fmt.Sprintf("Of the %d of %d cells measured, use", begun, all)
 	}
-	return use + " " + r.Best.name()
+	return use + " " + r.Best.Name()
 }
 
 // Reason says what the recommended cell takes and costs, and how sure that is;
@@ -63,7 +63,7 @@ func (r *Report) Reason() string {
 	for _, c := range r.measured {
 		// Without that share both the duration and its cost would be less.
 		if share := 1 - c.effect(); c.busy() && !c.Capped && c != b && c.product()*share*share < b.product() {
-			better = append(better, c.name())
+			better = append(better, c.Name())
 		}
 	}
 	if len(better) > 0 {
@@ -110,7 +110,7 @@ func (r *Report) certainty() string {
 	if least.Value >= 2 {
 		share, unit = decimals, " times as much"
 	}
-	s := fmt.Sprintf(". By cost x duration the next is %s: %s%s", next.name(), share(least.Value), unit)
+	s := fmt.Sprintf(". By cost x duration the next is %s: %s%s", next.Name(), share(least.Value), unit)
 	if least.Low > 0 {
 		s += fmt.Sprintf(" [%s, %s]", share(least.Low), share(least.High))
 	}
@@ -172,7 +172,7 @@ func (r *Report) above(limit float64, figure func(*cell) float64) *cells {
 	most := limit
 	for _, c := range r.measured {
 		if f := figure(c); f > limit {
-			names, most = append(names, c.name()), max(most, f)
+			names, most = append(names, c.Name()), max(most, f)
 		}
 	}
 	if len(names) == 0 {
@@ -187,25 +187,4 @@ func firstOf(names []string) string {
 		return strings.Join(names[:2], ", ") + fmt.Sprintf(" and %d more", n)
 	}
 	return prose.List(names)
-}
-
-// Failures are the causes of the cells and variants that failed.
-func (r *Report) Failures() (causes []string) {
-	for i, v := range r.Variants {
-		if v.Error != "" {
-			causes = append(causes, r.Labels[i]+": "+prose.OneLine(v.Error, maxMessage))
-		}
-	}
-	for _, row := range r.Rows {
-		for _, c := range row.Cells {
-			if c.Cell != nil && c.Error != "" {
-				causes = append(causes, c.name()+": "+prose.OneLine(c.Error, maxMessage))
-			}
-		}
-	}
-	const most = 12
-	if n := len(causes) - most; n > 0 {
-		causes = append(causes[:most], fmt.Sprintf("and %d more", n))
-	}
-	return causes
 }

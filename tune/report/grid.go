@@ -190,8 +190,8 @@ func (c *cell) effect() float64 {
 
 func (c *cell) busy() bool { return c.effect() > busy }
 
-// name says which cell it is: pool (30) at 512 MB.
-func (c *cell) name() string { return fmt.Sprintf("%s at %s MB", c.Label, megabytes(c.Power)) }
+// Name says which cell it is: pool (30) at 512 MB.
+func (c *cell) Name() string { return fmt.Sprintf("%s at %s MB", c.Label, megabytes(c.Power)) }
 
 // figures are what it took and cost.
 func (c *cell) figures() string { return c.Duration.Full + ", " + c.Cost.Full }

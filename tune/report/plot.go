@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,12 +46,9 @@ type scale struct {
 // newScale covers the values with some air at both ends, and one octave at
 // least, so that noise is not drawn as large as a difference.
 func newScale(values []float64, from, to float64) scale {
-	least, most := math.Inf(1), 0.0
-	for _, v := range values {
-		least, most = min(least, v), max(most, v)
-	}
-	if most == 0 {
-		least, most = 1, 10
+	least, most := 1.0, 10.0
+	if len(values) > 0 {
+		least, most = slices.Min(values), slices.Max(values)
 	}
 	if most < 2*least {
 		middle := math.Sqrt(least * most)
@@ -142,14 +140,11 @@ func textWidth(s string, size float64) float64 {
 // figureLabel cuts a text to the width that a figure has for it.
 func figureLabel(s string) string {
 	const widest = 112
-	if textWidth(s, textSize) <= widest {
-		return s
-	}
 	runes := []rune(s)
-	for len(runes) > 0 && textWidth(string(runes)+"…", textSize) > widest {
-		runes = runes[:len(runes)-1]
+	for n := len(runes) - 1; n >= 0 && textWidth(s, textSize) > widest; n-- {
+		s = string(runes[:n]) + "…"
 	}
-	return string(runes) + "…"
+	return s
 }
 
 // spread moves positions, which ascend, apart until each is at least step from
@@ -158,14 +153,10 @@ func figureLabel(s string) string {
 func spread(at []float64, step, least, most float64) {
 	for i := range at {
 		at[i] = max(at[i], least)
-		if i > 0 {
-			at[i] = max(at[i], at[i-1]+step)
-		}
+		least = at[i] + step
 	}
-	for i := len(at) - 1; i >= 0; i-- {
+	for i := range slices.Backward(at) {
 		at[i] = min(at[i], most)
-		if i+1 < len(at) {
-			at[i] = min(at[i], at[i+1]-step)
-		}
+		most = at[i] - step
 	}
 }

@@ -129,11 +129,7 @@ func write(dir, name string, view func(io.Writer) error) (err error) {
 		return err
 	}
 	defer os.Remove(temp.Name()) // in vain once it is renamed
-	err = view(temp)
-	if err == nil {
-		err = temp.Chmod(0o644) // CreateTemp's is 0600
-	}
-	if err := errors.Join(err, temp.Close()); err != nil {
+	if err := errors.Join(view(temp), temp.Chmod(0o644), temp.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temp.Name(), filepath.Join(dir, name))

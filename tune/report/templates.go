@@ -40,7 +40,8 @@ var functions = template.FuncMap{
 	"count":         count,
 	"plural":        plural,
 	"list":          prose.List[int],
-	"lines":         func(s string) []string { return strings.FieldsFunc(s, func(c rune) bool { return c == '\n' }) },
+	"lines":         lines,
+	"firstLines":    firstLines,
 	"lasting":       func(sec float64) time.Duration { return time.Duration(sec * float64(time.Second)) },
 	"twice":         func(n int) int { return 2 * n },
 	"whole":         func(f float64) int { return int(f) },
@@ -67,6 +68,20 @@ func (r *Report) Words(name string) (string, error) {
 	var b strings.Builder
 	err := texts.ExecuteTemplate(&b, name, r)
 	return b.String(), err
+}
+
+func lines(s string) []string {
+	return strings.FieldsFunc(s, func(c rune) bool { return c == '\n' })
+}
+
+// firstLines are those for which there is room, and how many there are more.
+func firstLines(s string) []string {
+	const most = 12
+	all := lines(s)
+	if more := len(all) - most; more > 0 {
+		return append(all[:most], fmt.Sprintf("and %d more", more))
+	}
+	return all
 }
 
 // execute draws a template whole before it writes.

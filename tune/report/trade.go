@@ -43,7 +43,7 @@ func (r *Report) costAgainstTime(variants []int) *figure {
 		p := at(c)
 		p.Joined = i > 0
 		f.Frontier = append(f.Frontier, p)
-		unbeaten = append(unbeaten, fmt.Sprintf("%s (%s, $%s)", c.name(), c.Duration.Full, c.Cost.Text))
+		unbeaten = append(unbeaten, fmt.Sprintf("%s (%s, $%s)", c.Name(), c.Duration.Full, c.Cost.Text))
 	}
 	if len(front) > 0 {
 		f.Description += "No other is both faster and cheaper than " + prose.List(unbeaten) + "."
