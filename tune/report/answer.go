@@ -13,10 +13,8 @@ import (
 
 // Answer is the recommendation in a sentence, and what it is worth.
 func (r *Report) Answer() string {
-	if r.Best == nil {
-		return r.Headline()
-	}
-	return r.Headline() + ": " + r.Reason()
+	reason := r.Reason()
+	return r.Headline() + when(reason != "", ": ") + reason
 }
 
 // Headline is the recommendation in short. It begins with how much of the
@@ -120,15 +118,6 @@ func (r *Report) certainty() string {
 		s += fmt.Sprintf("; so %s %s", plural(others, "is", "are"), count(others, "other"))
 	}
 	return s
-}
-
-// Suggestion says which concurrency the figures suggest, or "".
-func (r *Report) Suggestion() string {
-	var sizes []string
-	for _, p := range r.Predictions {
-		sizes = append(sizes, fmt.Sprintf("%d at %s MB", p.Concurrency, megabytes(p.Power)))
-	}
-	return when(len(sizes) > 0, "Concurrency predicted from CPU per read and latency: "+prose.List(sizes)+".")
 }
 
 // Missing is how many cells were not begun.

@@ -87,11 +87,6 @@ func noFormula(s string) string {
 // Bench is results.txt in Go's benchmark format, a line a run, for
 //
 //	benchstat -col /strategy -row /memory results.txt
-//
-// Of a run on AWS a line stands for all runs of a cell, with their mean, as
-// the format's count of iterations allows. Durations are the one unit: costs,
-// which are whole milliseconds times a price, are often equal in all runs, of
-// which benchstat would warn.
 func (r *Report) Bench(w io.Writer) error { return execute(w, texts.Lookup("results.txt"), r) }
 
 // notInWord is what a part of a benchmark's name cannot have.

@@ -73,8 +73,8 @@ func (r *Report) Figures() []*figure {
 	}
 	variants := r.drawn()
 	figures := []*figure{
-		r.againstMemory("time", "Time against memory", capital(r.Statistic())+" duration, ms", variants, measures["duration"]),
-		r.againstMemory("cost", "Cost against memory", "$ per million invocations", variants, measures["cost"]),
+		r.againstMemory("time", "Time against memory", capital(r.Statistic())+" duration, ms", variants, "duration"),
+		r.againstMemory("cost", "Cost against memory", "$ per million invocations", variants, "cost"),
 		r.costAgainstTime(variants),
 	}
 	if more := len(r.Variants) - len(variants); len(variants) == maxLines && more > 0 {
@@ -106,7 +106,8 @@ func (r *Report) drawn() []int {
 	return variants
 }
 
-func (r *Report) againstMemory(id, title, unit string, variants []int, of measure) *figure {
+func (r *Report) againstMemory(id, title, unit string, variants []int, measure string) *figure {
+	of := measures[measure]
 	f := &figure{ID: id, Title: title, XTitle: "Memory, MB", YTitle: unit, Right: figureWidth}
 	for _, v := range variants {
 		f.Right = min(f.Right, figureWidth-18-textWidth(figureLabel(r.Labels[v]), textSize))

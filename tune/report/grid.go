@@ -15,15 +15,8 @@ import (
 // the figure is doubted.
 const busy = 0.05
 
-const (
-	markBest     = "★"
-	markFastest  = "▲"
-	markCheapest = "▼"
-	markCapped   = "†"
-	markBusy     = "!"
-	markOpen     = "~"
-	markEqual    = "="
-)
+// markBusy stands behind a figure that is doubted.
+const markBusy = "!"
 
 type row struct {
 	Power int     // MB
@@ -51,10 +44,8 @@ type estimate struct {
 	ratio comparison.Ratio // to the best of its size; no pairs of that, of costs and on AWS
 }
 
-// measure is one of the two things that a cell is measured by.
-type measure func(*cell) estimate
-
-var measures = map[string]measure{
+// measures are the two things that a cell is measured by.
+var measures = map[string]func(*cell) estimate{
 	"duration": func(c *cell) estimate { return c.Duration },
 	"cost":     func(c *cell) estimate { return c.Cost },
 }
@@ -84,7 +75,7 @@ func (e estimate) interval() (low, high float64, known bool) {
 var verdicts = map[comparison.Verdict]string{comparison.Open: "open", comparison.Equal: "equal", comparison.Out: "out"}
 
 // signs tell what is not certain of a ratio.
-var signs = map[comparison.Verdict]string{comparison.Open: markOpen, comparison.Equal: markEqual}
+var signs = map[comparison.Verdict]string{comparison.Open: "~", comparison.Equal: "="}
 
 // Compared is how many times as much as the best of its size it is, and how
 // sure that is: 1.31x [1.20, 1.42]; "" of the best.
@@ -162,8 +153,8 @@ func (r *Report) choose() {
 					}
 				}
 			}
-			c.Marks = when(c.Best, markBest) + when(c == r.Fastest, markFastest) + when(c == r.Cheapest, markCheapest) +
-				when(c.Cell != nil && c.Capped, markCapped) + when(c.busy(), markBusy)
+			c.Marks = when(c.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") +
+				when(c.Cell != nil && c.Capped, "†") + when(c.busy(), markBusy)
 		}
 	}
 }

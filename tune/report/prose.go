@@ -50,14 +50,6 @@ func count(n int, noun string) string {
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// PerCell says how many invocations a cell has.
-func (r *Report) PerCell() string {
-	return when(r.Run.ForSec > 0, "up to ") + count(r.Run.Num, "invocation") + " a cell"
-}
-
-// Trimmed is the share of the runs that Power Tuning leaves out of a mean.
-func (r *Report) Trimmed() string { return percent(2 * r.Run.DiscardTopBottom) }
-
 // Latency names the profile, with its median for those who read apg for the
 // first time.
 func (r *Report) Latency() string {

@@ -5,19 +5,11 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
-// The rules of the terminal's text:
-//
-//   - It is for a reader with 80 columns and no colour; links alone are longer.
-//   - First what was run, then the figures, then the answer, then where to
-//     look further: the last lines are what remains on the screen.
-//   - A row is a memory size, a column a variant, in every matrix.
-//   - A mark stands behind a figure and is explained once, below; a figure that
-//     is absent has its cause in its place.
-//   - A note ends in a remedy.
-//   - No line names a file that was not written.
+// width is that of the terminal's text, in characters; links alone are longer.
 const width = 80
 
 // Text is the view for a terminal. page is the path of the page, or "" where
@@ -32,9 +24,9 @@ func (r *Report) Text(w io.Writer, page string) error {
 // Matrix has one figure of every cell, its duration or its cost, in as many
 // blocks of columns as the width demands.
 func (r *Report) Matrix(figure string) string {
-	blocks := r.blocks(measures[figure], true)
+	blocks := r.blocks(figure, true)
 	if len(blocks) > 1 { // where not all fits, = and ~ tell what is not certain
-		blocks = r.blocks(measures[figure], false)
+		blocks = r.blocks(figure, false)
 	}
 	var b strings.Builder
 	for _, lines := range blocks {
@@ -47,14 +39,14 @@ func (r *Report) Matrix(figure string) string {
 }
 
 // blocks are the lines of a matrix, in blocks that are no wider than the width.
-func (r *Report) blocks(of measure, certain bool) (blocks [][]string) {
+func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
 	memory := []string{"   Memory"}
 	for _, row := range r.Rows {
 		memory = append(memory, fmt.Sprintf("%9s", megabytes(row.Power)))
 	}
 	used := width
 	for i := range r.Labels {
-		column := r.column(i, of, certain)
+		column := r.column(i, figure, certain)
 		if used += widest(column); used > width {
 			blocks = append(blocks, slices.Clone(memory))
 			used = widest(memory) + widest(column)
@@ -70,16 +62,16 @@ func (r *Report) blocks(of measure, certain bool) (blocks [][]string) {
 // column lays out a variant's label and figures, right-aligned with marks behind
 // them, and behind a duration its ratio to the best of its row: with what that
 // is worth or, where it is decided, without. All lines are as wide.
-func (r *Report) column(variant int, of measure, certain bool) []string {
+func (r *Report) column(variant int, figure string, certain bool) []string {
 	figures, marks := []string{r.Labels[variant]}, []string{""}
 	var ratios []string
 	for _, row := range r.Rows {
-		ratios = append(ratios, of(row.Cells[variant]).short(certain))
+		ratios = append(ratios, measures[figure](row.Cells[variant]).short(certain))
 	}
 	room := widest(ratios) // so that figures stand above each other
 	for i, row := range r.Rows {
 		c := row.Cells[variant]
-		text := of(c).Text
+		text := measures[figure](c).Text
 		if c.OK && room > 0 {
 			text += fmt.Sprintf("  %-*s", room, ratios[i])
 		}
@@ -118,4 +110,25 @@ func breakText[N int | float64](text string, widest N, widthOf func(string) N) (
 		line += word
 	}
 	return append(lines, strings.TrimRight(line, " "))
+}
+
+// Markdown is table.md, the answer and the matrices for a pull request.
+func (r *Report) Markdown(w io.Writer) error { return execute(w, texts.Lookup("table.md"), r) }
+
+// escape makes text mean itself in Markdown. What may begin markup, a link or
+// a mention becomes an entity; letters, digits and harmless signs stay.
+func escape(s string) string {
+	var b strings.Builder
+	runes := []rune(s)
+	for i, r := range runes {
+		switch {
+		case r > unicode.MaxASCII, unicode.IsLetter(r), unicode.IsDigit(r), strings.ContainsRune(" ,;()%$/+±?", r),
+			// A dot in www. makes a link, a colon in http:// another.
+			strings.ContainsRune(".:-", r) && i > 0 && (i+1 == len(runes) || runes[i+1] == ' ' || unicode.IsDigit(runes[i+1])):
+			b.WriteRune(r)
+		default:
+			fmt.Fprintf(&b, "&#%d;", r)
+		}
+	}
+	return b.String()
 }
