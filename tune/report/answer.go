@@ -11,27 +11,13 @@ import (
 	"lambda-parallel-io/tune/prose"
 )
 
-// Answer is the recommendation in a sentence, and what it is worth.
-func (r *Report) Answer() string {
-	reason := r.Reason()
-	return r.Headline() + when(reason != "", ": ") + reason
-}
-
-// Headline is the recommendation in short. It begins with how much of the
-// comparison there was to choose from, where it is cut short. Of a variant that
-// has failed as a whole nothing more will come.
-func (r *Report) Headline() string {
-	if r.Best == nil {
-		return "There is nothing to recommend: no cell was measured without failing or being capped."
-	}
-	use := "Use"
-	switch begun, all := r.Measured(); {
-	case begun < all && r.Run.Interrupted:
-		use = fmt.Sprintf("Of the %d of %d cells measured before the run was stopped, use", begun, all)
-	case begun < all && !r.Any(func(v *comparison.Result) bool { return v.Error != "" }):
-		use = fmt.Sprintf("Of the %d of %d cells measured, use", begun, all)
-	}
-	return use + " " + r.Best.Name()
+// Part is how much of a comparison that was cut short there is to choose from;
+// "" of a whole one. Of a variant that has failed as a whole nothing more will
+// come.
+func (r *Report) Part() string {
+	begun, all := r.Measured()
+	failed := r.Any(func(v *comparison.Result) bool { return v.Error != "" })
+	return when(begun < all && (r.Run.Interrupted || !failed), fmt.Sprintf("%d of %d", begun, all))
 }
 
 // Reason says what the recommended cell takes and costs, and how sure that is;

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -61,11 +62,12 @@ func (d chart) write(w io.Writer) error { return execute(w, templates.Lookup("ch
 // reader's light or dark theme, and needs no font and no other file.
 func (r *Report) Chart(w io.Writer) error {
 	figures := r.Figures()
-	measured, err := r.Words("measured")
-	if err != nil {
+	answer, err := r.Words("answer")
+	measured, err2 := r.Words("measured")
+	if err := errors.Join(err, err2); err != nil {
 		return err
 	}
-	return newChart(r.Answer(), figures[:min(2, len(figures))], measured).write(w)
+	return newChart(answer, figures[:min(2, len(figures))], measured).write(w)
 }
 
 // Curve is what a job takes and costs with a number of children at once.

@@ -23,7 +23,7 @@ const maxField = 16 << 10
 // invocation, and empty where its answer does not tell.
 func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
-	out.Write([]string{"strategy", "concurrency", "memory_mb", "kind", "run", "duration_ms", "billed_ms", "cost_usd", "capped", "error", "objects", "bytes", "failed"})
+	out.Write(strings.Fields("strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd capped error objects bytes failed"))
 	for i := range r.Variants {
 		v := &r.Variants[i]
 		concurrency := ""
@@ -58,7 +58,8 @@ func (r *Report) runs(c *cell) (rows [][]string) {
 		read = []string{strconv.Itoa(a.ObjectsRead), strconv.FormatInt(a.BytesRead, 10), strconv.Itoa(a.Failed)}
 	}
 	add := func(kind, run string, ms, billed float64) {
-		rows = append(rows, append([]string{power, kind, run, number(ms), number(billed), number(r.CostPerMillion(c.Power, billed) / 1e6), capped, ""}, read...))
+		cost := r.CostPerMillion(c.Power, billed) / 1e6
+		rows = append(rows, append([]string{power, kind, run, number(ms), number(billed), number(cost), capped, ""}, read...))
 	}
 	if c.OK && r.Mode == comparison.AWS {
 		add("mean", "", c.Duration.Value, c.billed)

@@ -101,12 +101,6 @@ func (c *cell) Share() int {
 	return 0
 }
 
-// Prices says which they are.
-func (r *Report) Prices() string {
-	return fmt.Sprintf("AWS's list of %s for %s in %s, by the %s billed duration: compute and $%.2f per million requests",
-		powertuning.PricesDate, prose.OneLine(r.Run.Arch, maxName), powertuning.PricesRegion, r.Statistic(), powertuning.PricePerMillionRequests)
-}
-
 type pageLink struct{ URL, Text string }
 
 // visualization is what may be linked: Power Tuning's page with data in the

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/prose"
 )
 
@@ -35,6 +36,9 @@ var functions = template.FuncMap{
 	"memoryPerVCPU": func() int { return comparison.MemoryPerVCPU },
 	"milliseconds":  milliseconds,
 	"seconds":       func(s float64) string { return milliseconds(1000 * s) },
+	"pricesOf":      func() string { return powertuning.PricesDate },
+	"pricesIn":      func() string { return powertuning.PricesRegion },
+	"requestPrice":  func() float64 { return powertuning.PricePerMillionRequests },
 	"percent":       percent,
 	"zone":          func() float64 { return comparison.Zone },
 	"count":         count,
