@@ -27,23 +27,13 @@ func (c *Comparison) Validate() error {
 	if c.Mode != Local && c.Mode != AWS || c.Run.AWS() != (c.Mode == AWS) {
 		return fmt.Errorf("mode must be %s, or %s with a state machine, got %.40q", Local, AWS, c.Mode)
 	}
-	text := len(c.Run.OS)
-	for _, l := range c.Run.Like {
-		text += len(l)
-	}
-	if c.Run.CPU != nil {
-		text += len(c.Run.CPU.Source)
-	}
-	for k, v := range c.Run.Versions {
-		text += len(k) + len(v)
-	}
 	year, _, _ := c.Run.Time.Date()
 	if err := cmp.Or(
 		c.Run.Spec.Validate(),
 		within("time's year", year, 1, 9999),
 		within("cpus", c.Run.CPUs, 0, 1<<16),
 		within("cpu factor", c.Run.VCPUs(1), MinFactor, MaxFactor),
-		within("length of the versions and sources", text, 0, maxText),
+		within("length of the versions and sources", len(fmt.Sprint(c.Run.OS, c.Run.Like, c.Run.CPU, c.Run.Versions)), 0, maxText),
 	); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}

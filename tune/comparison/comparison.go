@@ -131,11 +131,6 @@ func (c *Comparison) Add(variants ...Variant) {
 	}
 }
 
-// Label is how people are told of the recommended variant.
-func (r Recommendation) Label() string {
-	return Variant{Strategy: r.Strategy, Concurrency: r.Concurrency}.Label()
-}
-
 // Cell returns the variant's cell at power, or nil where it was not begun.
 func (r *Result) Cell(power int) *Cell {
 	for i := range r.Cells {

@@ -1,6 +1,7 @@
 package comparison
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -104,9 +105,11 @@ func (c *Comparison) Products(cell *Cell) (products []float64) {
 // Recommended returns the variant and the cell that Recommendation names, or
 // nil twice where it names none.
 func (c *Comparison) Recommended() (*Result, *Cell) {
+	to := cmp.Or(c.Recommendation, &Recommendation{})
+	label := Variant{Strategy: to.Strategy, Concurrency: to.Concurrency}.Label()
 	for i := range c.Variants {
-		if v := &c.Variants[i]; c.Recommendation != nil && v.Label() == c.Recommendation.Label() {
-			return v, v.Cell(c.Recommendation.Power)
+		if v := &c.Variants[i]; v.Label() == label {
+			return v, v.Cell(to.Power)
 		}
 	}
 	return nil, nil

@@ -2,6 +2,7 @@
 package prose
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -50,10 +51,14 @@ func Bytes(n int) string {
 	return strconv.Itoa(n) + " B"
 }
 
-// List joins names as a sentence does: "a, b and c".
-func List(names []string) string {
-	if n := len(names) - 1; n > 0 {
-		return strings.Join(names[:n], ", ") + " and " + names[n]
+// List joins items as a sentence does: "a, b and c".
+func List[T any](items []T) string {
+	var words []string
+	for _, item := range items {
+		words = append(words, fmt.Sprint(item))
 	}
-	return strings.Join(names, "")
+	if n := len(words) - 1; n > 0 {
+		return strings.Join(words[:n], ", ") + " and " + words[n]
+	}
+	return strings.Join(words, "")
 }

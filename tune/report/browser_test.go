@@ -197,7 +197,7 @@ func checkPage(t *testing.T, s surveyed, r *Report, width int64, scheme string) 
 		}
 		for _, v := range f.Variants {
 			measured := 0
-			for _, row := range r.rows {
+			for _, row := range r.Rows {
 				if row.Cells[v.Variant].OK {
 					measured++
 				}

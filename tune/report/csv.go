@@ -2,8 +2,8 @@ package report
 
 import (
 	"encoding/csv"
-	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -23,7 +23,7 @@ const maxField = 16 << 10
 // invocation, and empty where its answer does not tell.
 func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
-	out.Write([]string{"strategy", "concurrency", "memory_mb", "kind", "run", "duration_ms", "billed_ms", "cost_usd", "capped", "error", "objects", "bytes", "failed"})
+	out.Write(strings.Fields("strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd capped error objects bytes failed"))
 	for i := range r.Variants {
 		v := &r.Variants[i]
 		concurrency := ""
@@ -34,7 +34,7 @@ func (r *Report) CSV(w io.Writer) error {
 		if v.Error != "" {
 			out.Write(append(variant, "", "error", "", "", "", "", "", noFormula(v.Error), "", "", ""))
 		}
-		for _, row := range r.rows {
+		for _, row := range r.Rows {
 			for _, run := range r.runs(row.Cells[i]) {
 				out.Write(append(variant, run...))
 			}
@@ -58,10 +58,11 @@ func (r *Report) runs(c *cell) (rows [][]string) {
 		read = []string{strconv.Itoa(a.ObjectsRead), strconv.FormatInt(a.BytesRead, 10), strconv.Itoa(a.Failed)}
 	}
 	add := func(kind, run string, ms, billed float64) {
-		rows = append(rows, append([]string{power, kind, run, number(ms), number(billed), number(r.CostPerMillion(c.Power, billed) / 1e6), capped, ""}, read...))
+		cost := r.CostPerMillion(c.Power, billed) / 1e6
+		rows = append(rows, append([]string{power, kind, run, number(ms), number(billed), number(cost), capped, ""}, read...))
 	}
 	if c.OK && r.Mode == comparison.AWS {
-		add("mean", "", c.Duration.value, c.billed)
+		add("mean", "", c.Duration.Value, c.billed)
 	}
 	if c.WarmUp != nil {
 		add("warm-up", "0", c.WarmUp.DurationMS, float64(c.WarmUp.BilledMS))
@@ -87,53 +88,9 @@ func noFormula(s string) string {
 // Bench is results.txt in Go's benchmark format, a line a run, for
 //
 //	benchstat -col /strategy -row /memory results.txt
-//
-// Of a run on AWS a line stands for all runs of a cell, with their mean, as
-// the format's count of iterations allows. Durations are the one unit: costs,
-// which are whole milliseconds times a price, are often equal in all runs, of
-// which benchstat would warn.
-func (r *Report) Bench(w io.Writer) error {
-	var b strings.Builder
-	run := r.Run
-	for _, kv := range [][2]string{
-		{"mode", r.Mode}, {"arch", run.Arch}, {"region", run.Region}, {"os", run.OS}, {"go", run.Versions["go"]},
-		{"function", run.Function}, {"object", run.ObjectKey}, {"repeat", strconv.Itoa(run.Repeat)}, {"latency", run.Latency},
-	} {
-		if value := prose.OneLine(kv[1], maxMessage); value != "" {
-			fmt.Fprintf(&b, "%s: %s\n", kv[0], value)
-		}
-	}
-	b.WriteString("\n")
-	for i := range r.Variants {
-		name := "BenchmarkRead/strategy=" + benchWord(r.Variants[i].Strategy)
-		if n := r.Variants[i].Concurrency; n != nil {
-			name += fmt.Sprintf("/concurrency=%d", *n)
-		}
-		for _, row := range r.rows {
-			c := row.Cells[i]
-			if !c.OK {
-				continue
-			}
-			durations, iterations := c.DurationsMS, 1
-			if r.Mode == comparison.AWS {
-				durations, iterations = []float64{c.Duration.value}, max(run.Num, 1)
-			}
-			for _, ms := range durations {
-				fmt.Fprintf(&b, "%s/memory=%d %d %.0f ns/op\n", name, c.Power, iterations, ms*1e6)
-			}
-		}
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
+func (r *Report) Bench(w io.Writer) error { return execute(w, texts.Lookup("results.txt"), r) }
 
-// benchWord makes one part of a benchmark's name of a strategy's.
-func benchWord(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '_', r == '.':
-			return r
-		}
-		return '_'
-	}, prose.OneLine(s, maxName))
-}
+// notInWord is what a part of a benchmark's name cannot have.
+var notInWord = regexp.MustCompile(`[^A-Za-z0-9_.]`)
+
+func benchWord(s string) string { return notInWord.ReplaceAllString(prose.OneLine(s, maxName), "_") }

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/prose"
 )
 
 // The geometry of a figure, in units of its viewBox. At a page of 360 px these
@@ -30,35 +28,34 @@ const (
 type figure struct {
 	ID, Title, Description string
 	Hint                   string // how to read it, for the page
-	Width, Height          float64
+	Height                 float64
 	Left, Right            float64 // of the plot; its top and bottom are the same for all
-	Top, Bottom            float64
 	XTicks, YTicks         []tick
 	XTitle, YTitle         string
 	XTitleAt               float64 // below the plot
 	Reference              *label  // the line at one vCPU
-	Frontier               string  // path
+	Frontier               []point // joined
 	Lines                  []*line
 	Sizes                  []label // memory sizes on the frontier
 	Ring                   *point  // the recommended cell
+	x, y                   scale
 }
 
 // line is a variant in a figure.
 type line struct {
 	Variant  int
-	Dash     int // which pattern: one a strategy, so that of two with the same figures both are seen
-	Path     string
+	Dash     int    // which pattern: one a strategy, so that of two with the same figures both are seen
 	Whiskers string // path
 	Leader   string // path, from the last point to the label
 	Points   []point
-	Key      *point // the marker beside the label, where the label is not at the line's end
 	Label    label
+	Key      bool // a marker stands beside the label, which is not at the line's end
 }
 
 type point struct {
 	X, Y    float64
-	Marker  string // path
-	Hollow  bool   // capped
+	Joined  bool // to the point before
+	Hollow  bool // capped
 	Title   string
 	whisker string // path
 }
@@ -68,18 +65,16 @@ type label struct {
 	Text string
 }
 
-// figures are the three of a page. There are none of a comparison without any
+// Figures are the three of a page. There are none of a comparison without any
 // figure in it.
-func (r *Report) figures() []*figure {
+func (r *Report) Figures() []*figure {
 	if len(r.measured) == 0 {
 		return nil
 	}
 	variants := r.drawn()
 	figures := []*figure{
-		r.againstMemory("time", "Time against memory", capital(r.Statistic())+" duration, ms", variants,
-			durationOf, func(e *estimate) string { return e.Text + " ms" }),
-		r.againstMemory("cost", "Cost against memory", "$ per million invocations", variants,
-			costOf, func(e *estimate) string { return "$" + e.Text + " per million" }),
+		r.againstMemory("time", "Time against memory", capital(r.Statistic())+" duration, ms", variants, "duration"),
+		r.againstMemory("cost", "Cost against memory", "$ per million invocations", variants, "cost"),
 		r.costAgainstTime(variants),
 	}
 	if more := len(r.Variants) - len(variants); len(variants) == maxLines && more > 0 {
@@ -96,7 +91,7 @@ func (r *Report) figures() []*figure {
 func (r *Report) drawn() []int {
 	score := make(map[int]float64)
 	for _, c := range r.measured {
-		product := c.Duration.value * c.Cost.value
+		product := c.product()
 		if r.Variants[c.Variant].Sequential() {
 			product = 0
 		}
@@ -105,132 +100,111 @@ func (r *Report) drawn() []int {
 		}
 	}
 	variants := slices.Sorted(maps.Keys(score))
-	if len(variants) > maxLines {
-		slices.SortStableFunc(variants, func(a, b int) int { return cmp.Compare(score[a], score[b]) })
-		variants = variants[:maxLines]
-		slices.Sort(variants)
-	}
+	slices.SortStableFunc(variants, func(a, b int) int { return cmp.Compare(score[a], score[b]) })
+	variants = variants[:min(len(variants), maxLines)]
+	slices.Sort(variants)
 	return variants
 }
 
-func (r *Report) againstMemory(id, heading, unit string, variants []int, of measure, text func(*estimate) string) *figure {
-	f := &figure{ID: id, Title: heading, Width: figureWidth, XTitleAt: 33,
-		Hint: "Logarithmic scales. ", Top: plotTop, Bottom: plotBottom, XTitle: "Memory, MB", YTitle: unit}
-	widest := 0.0
+func (r *Report) againstMemory(id, title, unit string, variants []int, measure string) *figure {
+	of := measures[measure]
+	f := &figure{ID: id, Title: title, XTitle: "Memory, MB", YTitle: unit, Right: figureWidth}
 	for _, v := range variants {
-		widest = max(widest, textWidth(figureLabel(r.labels[v]), textSize))
+		f.Right = min(f.Right, figureWidth-18-textWidth(figureLabel(r.Labels[v]), textSize))
 	}
-	f.Right = figureWidth - widest - 18
-
-	var values, sizes []float64
+	var values []float64
+	whiskers, capped := false, false
 	for _, c := range r.measured {
+		capped = capped || c.Capped
 		if e := of(c); slices.Contains(variants, c.Variant) {
-			values = append(values, e.value)
-			if e.hi > 0 {
-				values = append(values, e.lo, e.hi)
+			values = append(values, e.Value)
+			if low, high, known := e.interval(); known {
+				values, whiskers = append(values, low, high), true
 			}
 		}
 	}
-	for _, row := range r.rows {
-		sizes = append(sizes, float64(row.Power))
+	f.atSizes(r.Run.PowerValues, values)
+	if f.x.covers(comparison.MemoryPerVCPU) {
+		f.Reference = &label{f.x.at(comparison.MemoryPerVCPU), plotTop, megabytes(comparison.MemoryPerVCPU) + " MB = 1 vCPU"}
 	}
-	y := newScale(values, f.Bottom, f.Top)
-	f.setYTicks(y)
-	x := newScale(sizes, f.Left, f.Right)
-	f.XTicks = x.memoryTicks(r.Run.PowerValues, textSize)
-	if slices.ContainsFunc(f.XTicks, func(t tick) bool { return t.Row > 0 }) {
-		f.XTitleAt += lineHeight
-	}
-	f.Height = f.Bottom + f.XTitleAt + 6
-	if x.covers(comparison.MemoryPerVCPU) {
-		f.Reference = &label{x.at(comparison.MemoryPerVCPU), f.Top, megabytes(comparison.MemoryPerVCPU) + " MB = 1 vCPU"}
-	}
-	if r.intervals > 0 && id == "time" {
-		f.Hint += "Whiskers: how sure the ratio to the best of the size is. "
-	}
-	f.Hint += "Variants stand side by side at each size."
-	if slices.ContainsFunc(r.measured, func(c *cell) bool { return c.Capped }) {
-		f.Hint += " Hollow: capped."
-	}
+	f.Hint = "Logarithmic scales. " + when(whiskers, "Whiskers: how sure the ratio to the best of the size is. ") +
+		"Variants stand side by side at each size." + when(capped, " Hollow: capped.")
 	var descriptions []string // the values, for those who do not see them
 	for k, v := range variants {
 		dodge := (float64(k) - float64(len(variants)-1)/2) * min(3, 18/float64(len(variants)))
 		var described []string
 		l := f.addLine(r, v, func(c *cell) point {
 			e := of(c)
-			p := newPoint(c, x.at(float64(c.Power))+dodge, y.at(e.value), text(e))
-			if e.hi > 0 {
-				p.Title += ", " + c.Compared()
-				p.whisker = whisker(p.X, y.at(e.lo), y.at(e.hi))
+			p := newPoint(c, f.x.at(float64(c.Power))+dodge, f.y.at(e.Value), e.Full)
+			if low, high, known := e.interval(); known {
+				p.Title += ", " + e.Compared()
+				p.whisker = whisker(p.X, f.y.at(low), f.y.at(high))
 			}
-			described = append(described, fmt.Sprintf("%s at %s MB", text(e), megabytes(c.Power)))
+			described = append(described, fmt.Sprintf("%s at %s MB", e.Full, megabytes(c.Power)))
 			return p
 		})
-		l.Label = label{f.Right + 16, l.Points[len(l.Points)-1].Y, figureLabel(r.labels[v])}
-		descriptions = append(descriptions, r.labels[v]+": "+strings.Join(described, ", ")+".")
+		l.Label = label{f.Right + 16, l.Points[len(l.Points)-1].Y, figureLabel(r.Labels[v])}
+		descriptions = append(descriptions, r.Labels[v]+": "+strings.Join(described, ", ")+".")
 	}
 	f.placeLabels()
 	f.Description = strings.Join(descriptions, " ")
 	return f
 }
 
-// setYTicks draws the ticks of the upright scale, to the right of whose texts
-// the plot begins.
-func (f *figure) setYTicks(y scale) {
-	f.YTicks, f.Left = y.ticks(tickText), plotLeft
+// plot gives a figure its scales, with room for labels to the left of the values
+// and below them. The upright scale is the first: to the right of its texts the
+// plot begins.
+func (f *figure) plot(xs, ys []float64, left, below float64) {
+	f.y = newScale(ys, plotBottom-below, plotTop)
+	f.YTicks, f.Left = f.y.ticks(), plotLeft
 	for _, t := range f.YTicks {
 		f.Left = max(f.Left, textWidth(t.Text, textSize)+10)
 	}
+	f.x = newScale(xs, f.Left+left, f.Right)
 }
 
-func tickText(v float64) string {
-	if v < 1 {
-		return strconv.FormatFloat(v, 'f', -1, 64)
+// atSizes plots values against memory sizes, or against other whole numbers of
+// which each has its tick.
+func (f *figure) atSizes(sizes []int, values []float64) {
+	var xs []float64
+	for _, size := range sizes {
+		xs = append(xs, float64(size))
 	}
-	return prose.Thousands(v, 0)
+	f.plot(xs, values, 0, 0)
+	f.XTicks, f.XTitleAt = f.x.ticksAt(sizes), 33
+	if slices.ContainsFunc(f.XTicks, func(t tick) bool { return t.Row > 0 }) {
+		f.XTitleAt += lineHeight
+	}
+	f.Height = plotBottom + f.XTitleAt + 6
 }
 
 // addLine draws a variant's cells as points and joins them, by ascending
 // memory.
 func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
-	l := &line{Variant: variant, Dash: slices.Index(r.strategies, r.Variants[variant].Strategy) % 4}
+	l := &line{Variant: variant, Dash: slices.Index(r.Strategies, r.Variants[variant].Strategy) % 4}
 	f.Lines = append(f.Lines, l)
 	joined := false
-	for _, row := range r.rows {
+	for _, row := range r.Rows {
 		c := row.Cells[variant]
 		if !c.OK {
 			joined = false
 			continue
 		}
 		p := at(c)
-		if c == r.best {
+		if c == r.Best {
 			f.Ring = &p
 		}
-		l.Points = append(l.Points, p)
-		l.Whiskers += p.whisker
 		// A capped size would be faster on Lambda: a line to it would say
 		// otherwise.
-		l.Path += step(p, joined && !p.Hollow)
+		p.Joined = joined && !p.Hollow
 		joined = !p.Hollow
+		l.Points, l.Whiskers = append(l.Points, p), l.Whiskers+p.whisker
 	}
 	return l
 }
 
 func newPoint(c *cell, x, y float64, text string) point {
-	return point{X: x, Y: y, Marker: marker(c.Variant, x, y), Hollow: c.Capped,
-		Title: fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), text)}
-}
-
-// step goes on with a path, by a line or without.
-func step(p point, joined bool) string {
-	if joined {
-		return "L" + xy(p.X, p.Y)
-	}
-	return "M" + xy(p.X, p.Y)
-}
-
-func whisker(x, lo, hi float64) string {
-	return "M" + xy(x-3, lo) + "h6M" + xy(x, lo) + "V" + px(hi) + "M" + xy(x-3, hi) + "h6"
+	return point{X: x, Y: y, Hollow: c.Capped, Title: fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), text)}
 }
 
 // placeLabels puts each label as near to its line's end as the others allow.
@@ -241,12 +215,10 @@ func (f *figure) placeLabels() {
 	for i, l := range order {
 		at[i] = l.Label.Y
 	}
-	spread(at, lineHeight, f.Top+lineHeight/2, f.Bottom-lineHeight/2)
+	spread(at, lineHeight, plotTop+lineHeight/2, plotBottom-lineHeight/2)
 	for i, l := range order {
 		end := l.Points[len(l.Points)-1]
 		l.Label.Y = at[i]
 		l.Leader = "M" + xy(end.X+6, end.Y) + "L" + xy(l.Label.X-3, at[i])
 	}
 }
-
-func figureLabel(s string) string { return fit(s, textSize, 112) }

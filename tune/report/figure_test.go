@@ -38,10 +38,10 @@ func TestOfTooManyVariantsTheBestAndSequentialAreDrawn(t *testing.T) {
 	c := compare(append(variants, variant{"sequential", 1}), sizes, 6)
 	r := New(c)
 	drawn := r.drawn()
-	if len(drawn) != maxLines || !slices.Contains(drawn, 20) || !slices.Contains(drawn, r.best.Variant) {
-		t.Errorf("drawn() = %v, want %d variants with 20, sequential, and %d, the best", drawn, maxLines, r.best.Variant)
+	if len(drawn) != maxLines || !slices.Contains(drawn, 20) || !slices.Contains(drawn, r.Best.Variant) {
+		t.Errorf("drawn() = %v, want %d variants with 20, sequential, and %d, the best", drawn, maxLines, r.Best.Variant)
 	}
-	for _, f := range r.figures() {
+	for _, f := range r.Figures() {
 		if len(f.Lines) != maxLines || !strings.Contains(f.Hint, "9 more variants are in the table alone") {
 			t.Errorf("%s: %d lines, and the hint %q", f.ID, len(f.Lines), f.Hint)
 		}
@@ -51,15 +51,15 @@ func TestOfTooManyVariantsTheBestAndSequentialAreDrawn(t *testing.T) {
 func TestACappedSizeIsNotJoinedByALine(t *testing.T) {
 	c := compare([]variant{{"pool", 30}}, []int{512, 1024, 10240}, 6)
 	c.Variants[0].Cells[2].Capped = true
-	f := New(c).figures()[0]
-	if path := f.Lines[0].Path; strings.Count(path, "L") != 1 || !f.Lines[0].Points[2].Hollow {
-		t.Errorf("the line is %s, and the capped point hollow: %v, want one segment and a hollow point", path, f.Lines[0].Points[2].Hollow)
+	f := New(c).Figures()[0]
+	if p := f.Lines[0].Points; p[0].Joined || !p[1].Joined || p[2].Joined || !p[2].Hollow {
+		t.Errorf("the line is %+v, want the first two points joined and the last one hollow", p)
 	}
 }
 
 func TestTheFrontierHoldsWhatNothingBeatsInBoth(t *testing.T) {
 	at := func(ms, cost float64) *cell {
-		return &cell{Cell: &comparison.Cell{}, OK: true, Duration: estimate{value: ms}, Cost: estimate{value: cost}}
+		return &cell{Cell: &comparison.Cell{}, OK: true, Duration: estimate{Value: ms}, Cost: estimate{Value: cost}}
 	}
 	a, b, c := at(10, 9), at(20, 5), at(30, 5)
 	d, e := at(40, 1), at(5, 1)
@@ -77,7 +77,7 @@ func TestScalesStayWithinTheirPlot(t *testing.T) {
 				t.Errorf("of %v, %v is drawn at %v", values, v, at)
 			}
 		}
-		ticks := s.ticks(tickText)
+		ticks := s.ticks()
 		for _, tick := range ticks {
 			if tick.At < 40 || tick.At > 300 {
 				t.Errorf("of %v, a tick is at %v", values, tick.At)

@@ -15,15 +15,8 @@ import (
 // the figure is doubted.
 const busy = 0.05
 
-const (
-	markBest     = "★"
-	markFastest  = "▲"
-	markCheapest = "▼"
-	markCapped   = "†"
-	markBusy     = "!"
-	markOpen     = "~"
-	markEqual    = "="
-)
+// markBusy stands behind a figure that is doubted.
+const markBusy = "!"
 
 type row struct {
 	Power int     // MB
@@ -34,84 +27,84 @@ type cell struct {
 	*comparison.Cell // nil: not begun
 	Variant          int
 	Label            string
-	Power            int              // MB
-	OK               bool             // it has figures; otherwise it failed or was not begun
-	Answer           *event.Answer    // of the last invocation; nil where it is not one of this project's function
-	Duration, Cost   estimate         // ms, and dollars a million
-	ratio            comparison.Ratio // of its durations to those of the best of its size; no pairs where it is that, or on AWS
-	billed           float64          // ms
-	Best             bool             // the recommended one
+	Power            int           // MB
+	OK               bool          // it has figures; otherwise it failed or was not begun
+	Answer           *event.Answer // of the last invocation; nil where it is not one of this project's function
+	Duration, Cost   estimate
+	billed           float64 // ms
+	Best             bool    // the recommended one
+	Marks            string  // ★▲!
 }
 
 // estimate is a typical value.
 type estimate struct {
-	value  float64
-	lo, hi float64 // as far as its ratio to the best of its size is certain; 0 where that is not known
-	Text   string  // 45, or why there is no figure
-	Marks  string  // ★▲!
+	Value float64          // ms, or dollars a million
+	Text  string           // 45, or why there is no figure
+	Full  string           // 45 ms
+	ratio comparison.Ratio // to the best of its size; no pairs of that, of costs and on AWS
 }
 
-// measure is one of the two things that a cell is measured by.
-type measure func(*cell) *estimate
-
-func durationOf(c *cell) *estimate { return &c.Duration }
-func costOf(c *cell) *estimate     { return &c.Cost }
+// measures are the two things that a cell is measured by.
+var measures = map[string]func(*cell) estimate{
+	"duration": func(c *cell) estimate { return c.Duration },
+	"cost":     func(c *cell) estimate { return c.Cost },
+}
 
 func (r *Report) newCell(variant, power int) *cell {
-	c := &cell{Cell: r.Variants[variant].Cell(power), Variant: variant, Label: r.labels[variant], Power: power}
+	c := &cell{Cell: r.Variants[variant].Cell(power), Variant: variant, Label: r.Labels[variant], Power: power}
 	var s comparison.Summary
 	if s, c.OK = r.Summarize(c.Cell); !c.OK {
 		c.Duration.Text = r.failure(c.Cell)
 		c.Cost.Text = c.Duration.Text
 		return c
 	}
-	c.Duration = estimate{value: s.DurationMS, Text: milliseconds(s.DurationMS)}
-	c.Cost = estimate{value: s.CostPerMillion, Text: prose.Thousands(s.CostPerMillion, 2)}
+	ms, dollars := milliseconds(s.DurationMS), prose.Thousands(s.CostPerMillion, 2)
+	c.Duration = estimate{Value: s.DurationMS, Text: ms, Full: ms + " ms"}
+	c.Cost = estimate{Value: s.CostPerMillion, Text: dollars, Full: "$" + dollars + " per million"}
 	c.billed, c.Answer = s.BilledMS, r.answerOf(c.Cell)
 	return c
 }
 
-// compareWith tells a cell from the best of its size.
-func (r *Report) compareWith(best, c *cell) {
-	c.ratio = comparison.Compare(c.DurationsMS, best.DurationsMS, len(r.Run.Looks()))
-	if len(c.ratio.Pairs) > 0 {
-		r.verdicts[c.ratio.Verdict]++
-	}
-	if c.ratio.Low > 0 {
-		r.intervals++
-		c.Duration.lo, c.Duration.hi = c.Duration.value*c.ratio.Low/c.ratio.Value, c.Duration.value*c.ratio.High/c.ratio.Value
-	}
+// interval is in which range the value lies, by its ratio to the best of its
+// size, and whether that is known.
+func (e estimate) interval() (low, high float64, known bool) {
+	q := e.ratio
+	return e.Value * q.Low / q.Value, e.Value * q.High / q.Value, q.Low > 0
 }
 
-// worth is a ratio's certainty, in short or in full: ±8%, [1.20, 1.42], = or ~.
-// Of a cell that is out the ratio alone says enough.
-func (c *cell) worth(full bool) string {
-	q := c.ratio
-	interval := fmt.Sprintf("[%s, %s]", decimals(q.Low), decimals(q.High))
-	switch {
-	case q.Verdict == comparison.Out && full:
-		return fmt.Sprintf("(%s to %s)", decimals(q.Low), decimals(q.High))
-	case q.Verdict == comparison.Out:
+var verdicts = map[comparison.Verdict]string{comparison.Open: "open", comparison.Equal: "equal", comparison.Out: "out"}
+
+// signs tell what is not certain of a ratio.
+var signs = map[comparison.Verdict]string{comparison.Open: "~", comparison.Equal: "="}
+
+// Compared is how many times as much as the best of its size it is, and how
+// sure that is: 1.31x [1.20, 1.42]; "" of the best.
+func (e estimate) Compared() string {
+	q := e.ratio
+	if len(q.Pairs) == 0 {
 		return ""
-	case !full && q.Verdict == comparison.Decided:
-		return fmt.Sprintf("±%.0f%%", 50*(q.High-q.Low)/q.Value)
-	case !(q.Low > 0):
-		interval = ""
 	}
-	sign := map[comparison.Verdict]string{comparison.Open: markOpen, comparison.Equal: markEqual}[q.Verdict]
-	if !full {
-		return sign
+	s := decimals(q.Value) + "x"
+	if q.Verdict == comparison.Out {
+		return s + fmt.Sprintf(" (%s to %s)", decimals(q.Low), decimals(q.High))
 	}
-	return strings.TrimSpace(interval + " " + sign)
+	if q.Low > 0 {
+		s += fmt.Sprintf(" [%s, %s]", decimals(q.Low), decimals(q.High))
+	}
+	return strings.TrimSpace(s + " " + signs[q.Verdict])
 }
 
-// Compared is how many times as long as the best of its size it takes, and how
-// sure that is; "" of the best.
-func (c *cell) Compared() string {
-	if len(c.ratio.Pairs) == 0 {
+// short is Compared for a narrow column: 1.31x ±8%, or without the latter.
+func (e estimate) short(certain bool) string {
+	q := e.ratio
+	if len(q.Pairs) == 0 {
 		return ""
 	}
-	return strings.TrimSpace(decimals(c.ratio.Value) + "x " + c.worth(true))
+	s := decimals(q.Value) + "x"
+	if q.Verdict == comparison.Decided && certain {
+		s += fmt.Sprintf(" ±%.0f%%", 50*(q.High-q.Low)/q.Value)
+	}
+	return strings.TrimSpace(s + " " + signs[q.Verdict])
 }
 
 // decimals writes a ratio: 1.31, 27.
@@ -129,12 +122,6 @@ func (r *Report) answerOf(c *comparison.Cell) *event.Answer {
 	if r.Run.Repeat == 0 || json.Unmarshal(c.Response, &a) != nil || a.ObjectsRead+a.Failed != r.Run.Repeat || !(a.TimeSec > 0) {
 		return nil
 	}
-	const longest = 3_600_000 // ms
-	for _, ms := range []float64{1000 * a.TimeSec, 1000 * a.CPUSec, a.Latency.P50, a.Latency.P95, a.Latency.P99} {
-		if !(ms >= 0 && ms <= longest) {
-			return nil // a file may hold anything
-		}
-	}
 	return &a
 }
 
@@ -148,19 +135,26 @@ func (r *Report) choose() {
 		if !c.Capped {
 			candidates = append(candidates, c)
 			if c.Best = c.Cell == recommended; c.Best {
-				r.best = c
+				r.Best = c
 			}
 		}
 	}
-	r.fastest, r.cheapest = r.least(candidates, comparison.Duration), r.least(candidates, comparison.Cost)
-	for _, row := range r.rows {
+	r.Fastest, r.Cheapest = r.least(candidates, comparison.Duration), r.least(candidates, comparison.Cost)
+	for _, row := range r.Rows {
 		best := r.least(row.Cells, comparison.Duration)
 		for _, c := range row.Cells {
 			if c.OK && c != best {
-				r.compareWith(best, c)
+				c.Duration.ratio = comparison.Compare(c.DurationsMS, best.DurationsMS, len(r.Run.Looks()))
+				if q := c.Duration.ratio; len(q.Pairs) > 0 {
+					r.Occurs["ratio"]++
+					r.Occurs[verdicts[q.Verdict]]++
+					if q.Low > 0 {
+						r.Occurs["interval"]++
+					}
+				}
 			}
-			c.Duration.Marks = r.marks(c)
-			c.Cost.Marks = c.Duration.Marks
+			c.Marks = when(c.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") +
+				when(c.Cell != nil && c.Capped, "†") + when(c.busy(), markBusy)
 		}
 	}
 }
@@ -177,44 +171,6 @@ func (r *Report) least(cells []*cell, figure func(comparison.Summary) float64) *
 	return nil
 }
 
-// marks are those that hold for a cell's duration and cost alike.
-func (r *Report) marks(c *cell) string {
-	mark := func(mark string, set bool) string {
-		if set {
-			return mark
-		}
-		return ""
-	}
-	return mark(markBest, c.Best) + mark(markFastest, c == r.fastest) + mark(markCheapest, c == r.cheapest) +
-		mark(markCapped, c.Cell != nil && c.Capped) + mark(markBusy, c.busy())
-}
-
-// legend explains the marks that occur.
-func (r *Report) legend() (lines []string) {
-	if r.best != nil {
-		lines = append(lines, markBest+" best balance: least cost x duration   "+
-			markFastest+" fastest   "+markCheapest+" cheapest")
-	}
-	if len(r.verdicts) > 0 {
-		line := "1.31x: so many times as long as the best of the row, by pairs"
-		for _, sign := range []struct {
-			occurs  int
-			meaning string
-		}{
-			{r.intervals, ", with its 95 % interval"},
-			{r.verdicts[comparison.Equal], "   " + markEqual + " within " + percent(comparison.Zone) + " of it"},
-			{r.verdicts[comparison.Open], "   " + markOpen + " open which is faster"},
-			{r.verdicts[comparison.Out], "   much slower ones were measured no further"},
-		} {
-			if sign.occurs > 0 {
-				line += sign.meaning
-			}
-		}
-		lines = append(lines, line)
-	}
-	return lines
-}
-
 // effect is the share of a cell's duration that the machine may have added.
 func (c *cell) effect() float64 {
 	if !c.OK || c.CPUShare == nil {
@@ -225,23 +181,11 @@ func (c *cell) effect() float64 {
 
 func (c *cell) busy() bool { return c.effect() > busy }
 
-// beside returns the cell of another variant at the same size.
-func (r *Report) beside(c *cell, variant int) *cell {
-	for _, row := range r.rows {
-		if row.Power == c.Power {
-			return row.Cells[variant]
-		}
-	}
-	return nil
-}
-
-// name says which cell it is: pool (30) at 512 MB.
-func (c *cell) name() string { return fmt.Sprintf("%s at %s MB", c.Label, megabytes(c.Power)) }
+// Name says which cell it is: pool (30) at 512 MB.
+func (c *cell) Name() string { return fmt.Sprintf("%s at %s MB", c.Label, megabytes(c.Power)) }
 
 // figures are what it took and cost.
-func (c *cell) figures() string {
-	return fmt.Sprintf("%s ms, $%s per million", c.Duration.Text, c.Cost.Text)
-}
+func (c *cell) figures() string { return c.Duration.Full + ", " + c.Cost.Full }
 
 // failure is why a cell has no figures in a word or three, for its place in a
 // matrix; the words are Lambda's.

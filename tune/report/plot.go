@@ -2,8 +2,11 @@ package report
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
+
+	"lambda-parallel-io/tune/prose"
 )
 
 func xy(x, y float64) string { return px(x) + " " + px(y) }
@@ -12,28 +15,26 @@ func px(f float64) string {
 	return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64)
 }
 
+func whisker(x, low, high float64) string {
+	return "M" + xy(x-3, low) + "h6M" + xy(x, low) + "V" + px(high) + "M" + xy(x-3, high) + "h6"
+}
+
+// markers are the shapes of points.
+var markers = []string{
+	"m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",    // disc
+	"m-3.5-3.5h7v7h-7z",                     // square
+	"m0-4.8l4.4 8h-8.8z",                    // triangle
+	"m0-5l5 5l-5 5l-5-5z",                   // diamond
+	"m0 4.8l4.4-8h-8.8z",                    // triangle, point down
+	"m-1.5-4.5h3v3h3v3h-3v3h-3v-3h-3v-3h3z", // plus
+	"m-5-2h10v4h-10z",                       // flat bar
+	"m-2-5h4v10h-4z",                        // upright bar
+}
+
 // marker is the path of a variant's marker: together with one of eight colours
 // it tells 64 variants apart, and eight of them without colour.
 func marker(variant int, x, y float64) string {
-	at := "M" + xy(x, y)
-	switch (variant + variant/8) % 8 {
-	case 0: // disc
-		return at + "m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z"
-	case 1: // square
-		return at + "m-3.5-3.5h7v7h-7z"
-	case 2: // triangle
-		return at + "m0-4.8l4.4 8h-8.8z"
-	case 3: // diamond
-		return at + "m0-5l5 5l-5 5l-5-5z"
-	case 4: // triangle, point down
-		return at + "m0 4.8l4.4-8h-8.8z"
-	case 5: // plus
-		return at + "m-1.5-4.5h3v3h3v3h-3v3h-3v-3h-3v-3h3z"
-	case 6: // flat bar
-		return at + "m-5-2h10v4h-10z"
-	default: // upright bar
-		return at + "m-2-5h4v10h-4z"
-	}
+	return "M" + xy(x, y) + markers[(variant+variant/8)%8]
 }
 
 // scale maps a range of values above 0 to pixels, by their logarithm.
@@ -45,12 +46,9 @@ type scale struct {
 // newScale covers the values with some air at both ends, and one octave at
 // least, so that noise is not drawn as large as a difference.
 func newScale(values []float64, from, to float64) scale {
-	least, most := math.Inf(1), 0.0
-	for _, v := range values {
-		least, most = min(least, v), max(most, v)
-	}
-	if most == 0 {
-		least, most = 1, 10
+	least, most := 1.0, 10.0
+	if len(values) > 0 {
+		least, most = slices.Min(values), slices.Max(values)
 	}
 	if most < 2*least {
 		middle := math.Sqrt(least * most)
@@ -74,14 +72,14 @@ type tick struct {
 
 // ticks are round values, at most eight: of each decade 1, 2 and 5, else 1
 // alone, else 1 of every second or third decade.
-func (s scale) ticks(text func(float64) string) []tick {
+func (s scale) ticks() []tick {
 	first := math.Floor(math.Log10(s.least))
 	for stride, steps := 0.0, []float64{1, 2, 5}; ; stride, steps = stride+1, []float64{1} {
 		var ticks []tick
 		for e := first; e <= math.Log10(s.most); e += max(stride, 1) {
 			for _, step := range steps {
 				if v := step * math.Pow(10, e); s.covers(v) {
-					ticks = append(ticks, tick{At: s.at(v), Text: text(v)})
+					ticks = append(ticks, tick{At: s.at(v), Text: tickText(v)})
 				}
 			}
 		}
@@ -91,16 +89,23 @@ func (s scale) ticks(text func(float64) string) []tick {
 	}
 }
 
-// memoryTicks are at the measured sizes. All have a mark; a text that has no
+func tickText(v float64) string {
+	if v < 1 {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return prose.Thousands(v, 0)
+}
+
+// ticksAt are at the sizes that were measured. All have a mark; a text that has no
 // room beside its neighbours goes one line down, or nowhere.
-func (s scale) memoryTicks(sizes []int, font float64) []tick {
+func (s scale) ticksAt(sizes []int) []tick {
 	ticks := make([]tick, len(sizes))
 	free := [2]float64{math.Inf(-1), math.Inf(-1)} // from where a line is free
 	for i, size := range sizes {
 		t := &ticks[i]
 		t.At = s.at(float64(size))
 		text := strconv.Itoa(size)
-		half := textWidth(text, font)/2 + 1
+		half := textWidth(text, textSize)/2 + 1
 		for row := range free {
 			if t.At-half >= free[row] {
 				t.Text, t.Row, free[row] = text, row, t.At+half
@@ -132,16 +137,14 @@ func textWidth(s string, size float64) float64 {
 	return em * size
 }
 
-// fit cuts a text to a width.
-func fit(s string, size, width float64) string {
-	if textWidth(s, size) <= width {
-		return s
-	}
+// figureLabel cuts a text to the width that a figure has for it.
+func figureLabel(s string) string {
+	const widest = 112
 	runes := []rune(s)
-	for len(runes) > 0 && textWidth(string(runes)+"…", size) > width {
-		runes = runes[:len(runes)-1]
+	for n := len(runes) - 1; n >= 0 && textWidth(s, textSize) > widest; n-- {
+		s = string(runes[:n]) + "…"
 	}
-	return string(runes) + "…"
+	return s
 }
 
 // spread moves positions, which ascend, apart until each is at least step from
@@ -150,14 +153,10 @@ func fit(s string, size, width float64) string {
 func spread(at []float64, step, least, most float64) {
 	for i := range at {
 		at[i] = max(at[i], least)
-		if i > 0 {
-			at[i] = max(at[i], at[i-1]+step)
-		}
+		least = at[i] + step
 	}
-	for i := len(at) - 1; i >= 0; i-- {
+	for i := range slices.Backward(at) {
 		at[i] = min(at[i], most)
-		if i+1 < len(at) {
-			at[i] = min(at[i], at[i+1]-step)
-		}
+		most = at[i] - step
 	}
 }

@@ -33,22 +33,21 @@ const (
 // variant, and the statistics of each cell. Each view is a method.
 type Report struct {
 	*comparison.Comparison
-	labels                  []string // of the columns
-	strategies              []string // each once
-	rows                    []row
-	measured                []*cell                    // those with figures
-	verdicts                map[comparison.Verdict]int // of the cells that are compared by pairs
-	intervals               int
-	fastest, cheapest, best *cell // nil where no cell qualifies
+	Labels                  []string // of the columns
+	Rows                    []row
+	Strategies              []string       // each once
+	measured                []*cell        // those with figures
+	Occurs                  map[string]int // how many ratios, intervals and verdicts do
+	Fastest, Cheapest, Best *cell          // nil where no cell qualifies
 }
 
 // New computes what the views of a comparison have in common.
 func New(c *comparison.Comparison) *Report {
-	r := &Report{Comparison: c, verdicts: map[comparison.Verdict]int{}}
+	r := &Report{Comparison: c, Occurs: map[string]int{}}
 	for _, v := range c.Variants {
-		r.labels = append(r.labels, prose.OneLine(v.Label(), maxLabel))
-		if !slices.Contains(r.strategies, v.Strategy) {
-			r.strategies = append(r.strategies, v.Strategy)
+		r.Labels = append(r.Labels, prose.OneLine(v.Label(), maxLabel))
+		if !slices.Contains(r.Strategies, v.Strategy) {
+			r.Strategies = append(r.Strategies, v.Strategy)
 		}
 	}
 	for _, power := range c.Run.PowerValues {
@@ -59,7 +58,7 @@ func New(c *comparison.Comparison) *Report {
 				r.measured = append(r.measured, cells[i])
 			}
 		}
-		r.rows = append(r.rows, row{power, cells})
+		r.Rows = append(r.Rows, row{power, cells})
 	}
 	r.choose()
 	return r
@@ -130,11 +129,7 @@ func write(dir, name string, view func(io.Writer) error) (err error) {
 		return err
 	}
 	defer os.Remove(temp.Name()) // in vain once it is renamed
-	err = view(temp)
-	if err == nil {
-		err = temp.Chmod(0o644) // CreateTemp's is 0600
-	}
-	if err := errors.Join(err, temp.Close()); err != nil {
+	if err := errors.Join(view(temp), temp.Chmod(0o644), temp.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temp.Name(), filepath.Join(dir, name))

@@ -3,148 +3,93 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
-
-	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/prose"
 )
 
-// The rules of the terminal's text:
-//
-//   - It is for a reader with 80 columns and no colour; links alone are longer.
-//   - First what was run, then the figures, then the answer, then where to
-//     look further: the last lines are what remains on the screen.
-//   - A row is a memory size, a column a variant, in every matrix.
-//   - A mark stands behind a figure and is explained once, below; a figure that
-//     is absent has its cause in its place.
-//   - A note ends in a remedy.
-//   - No line names a file that was not written.
+// width is that of the terminal's text, in characters; links alone are longer.
 const width = 80
 
 // Text is the view for a terminal. page is the path of the page, or "" where
 // none was written.
 func (r *Report) Text(w io.Writer, page string) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s%s\n", wrap(r.what()), wrap(r.where()))
-	b.WriteString(r.matrix(r.durationHeading(), durationOf))
-	b.WriteString(r.matrix(r.costHeading(), costOf))
-	for _, paragraph := range [][]string{r.legend(), r.notes(), r.failures(), r.advice()} {
-		for _, line := range paragraph {
-			b.WriteString(wrap(line))
-		}
-		if len(paragraph) > 0 {
-			b.WriteString("\n")
-		}
-	}
-	if page != "" {
-		fmt.Fprintf(&b, "  report   %s\n", prose.OneLine(page, maxMessage))
-	}
-	if link, title := r.compareLink(); link != "" {
-		fmt.Fprintf(&b, "  compare  %s\n           (%s; nothing is uploaded)\n", link, title)
-	}
-	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
-	return err
+	return execute(w, texts.Lookup("terminal.txt"), struct {
+		*Report
+		Page string
+	}{r, page})
 }
 
-func (r *Report) durationHeading() string { return "Duration, " + r.Statistic() + " ms" }
-
-func (r *Report) costHeading() string {
-	s := "Cost, $ per million invocations (compute + requests"
-	if gets := r.GETCostPerMillion(); gets > 0 {
-		s += fmt.Sprintf("; S3 adds $%s to every cell", prose.Thousands(gets, 2))
-	}
-	return s + ")"
-}
-
-// matrix prints one figure of every cell, in as many blocks of columns as the
-// width demands.
-func (r *Report) matrix(heading string, of measure) string {
-	names := []string{"Memory"}
-	for _, row := range r.rows {
-		names = append(names, megabytes(row.Power))
-	}
-	const memory = 9
-	var columns []column
-	for _, certain := range []bool{true, false} { // where all does not fit, = and ~ tell what is not certain
-		used := memory
-		columns = columns[:0]
-		for i := range r.labels {
-			columns = append(columns, r.column(i, of, certain))
-			used += columns[i].total()
-		}
-		if used <= width {
-			break
-		}
+// Matrix has one figure of every cell, its duration or its cost, in as many
+// blocks of columns as the width demands.
+func (r *Report) Matrix(figure string) string {
+	blocks := r.blocks(figure, true)
+	if len(blocks) > 1 { // where not all fits, = and ~ tell what is not certain
+		blocks = r.blocks(figure, false)
 	}
 	var b strings.Builder
-	b.WriteString(wrap(heading))
-	for first := 0; first < len(columns); {
-		last, used := first, memory
-		for last < len(columns) && (last == first || used+columns[last].total() <= width) {
-			used += columns[last].total()
-			last++
-		}
+	for _, lines := range blocks {
 		b.WriteString("\n")
-		for i, name := range names {
-			line := fmt.Sprintf("%*s", memory, name)
-			for _, c := range columns[first:last] {
-				line += fmt.Sprintf("%*s%-*s", gap+c.width, c.figures[i], c.marked, c.marks[i])
-			}
+		for _, line := range lines {
 			b.WriteString(strings.TrimRight(line, " ") + "\n")
 		}
-		first = last
 	}
-	return b.String() + "\n"
+	return b.String()
 }
 
-// column is a variant's part of a matrix: a heading and figures, right-aligned,
-// with marks behind them.
-type column struct {
-	figures, marks []string
-	width, marked  int // in characters: of the figures with their ratios, and of the marks
-}
-
-const gap = 2
-
-func (c *column) total() int { return gap + c.width + c.marked }
-
-func (c *column) add(figure, marks string) {
-	if marks != "" {
-		marks = " " + marks
+// blocks are the lines of a matrix, in blocks that are no wider than the width.
+func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
+	memory := []string{"   Memory"}
+	for _, row := range r.Rows {
+		memory = append(memory, fmt.Sprintf("%9s", megabytes(row.Power)))
 	}
-	c.figures, c.marks = append(c.figures, figure), append(c.marks, marks)
-	c.width = max(c.width, utf8.RuneCountInString(figure))
-	c.marked = max(c.marked, utf8.RuneCountInString(marks))
+	used := width
+	for i := range r.Labels {
+		column := r.column(i, figure, certain)
+		if used += widest(column); used > width {
+			blocks = append(blocks, slices.Clone(memory))
+			used = widest(memory) + widest(column)
+		}
+		lines := blocks[len(blocks)-1]
+		for k := range lines {
+			lines[k] += column[k]
+		}
+	}
+	return blocks
 }
 
-// column lays out a variant's figures, and behind a duration its ratio to the
-// best of its row: with what that is worth or, where it is decided, without.
-func (r *Report) column(variant int, of measure, certain bool) column {
-	ratios := make([]string, len(r.rows))
-	room := 0 // that these take, so that figures stand above each other
-	for i, row := range r.rows {
+// column lays out a variant's label and figures, right-aligned with marks behind
+// them, and behind a duration its ratio to the best of its row: with what that
+// is worth or, where it is decided, without. All lines are as wide.
+func (r *Report) column(variant int, figure string, certain bool) []string {
+	figures, marks := []string{r.Labels[variant]}, []string{""}
+	var ratios []string
+	for _, row := range r.Rows {
+		ratios = append(ratios, measures[figure](row.Cells[variant]).short(certain))
+	}
+	room := widest(ratios) // so that figures stand above each other
+	for i, row := range r.Rows {
 		c := row.Cells[variant]
-		if len(c.ratio.Pairs) == 0 || of(c) != &c.Duration {
-			continue
+		text := measures[figure](c).Text
+		if c.OK && room > 0 {
+			text += fmt.Sprintf("  %-*s", room, ratios[i])
 		}
-		ratios[i] = "  " + decimals(c.ratio.Value) + "x"
-		if worth := c.worth(false); worth != "" && (certain || c.ratio.Verdict != comparison.Decided) {
-			ratios[i] += " " + worth
-		}
-		room = max(room, utf8.RuneCountInString(ratios[i]))
+		figures = append(figures, text)
+		marks = append(marks, when(c.Marks != "", " ")+c.Marks)
 	}
-	var col column
-	col.add(r.labels[variant], "")
-	for i, row := range r.rows {
-		c := row.Cells[variant]
-		text := of(c).Text
-		if c.OK {
-			text += fmt.Sprintf("%-*s", room, ratios[i])
-		}
-		col.add(text, of(c).Marks)
+	wide, marked := widest(figures), widest(marks)
+	for i := range figures {
+		figures[i] = fmt.Sprintf("  %*s%-*s", wide, figures[i], marked, marks[i])
 	}
-	return col
+	return figures
+}
+
+func widest(texts []string) (most int) {
+	for _, text := range texts {
+		most = max(most, utf8.RuneCountInString(text))
+	}
+	return most
 }
 
 // wrap breaks text into indented lines of the width, and ends each.
@@ -165,4 +110,25 @@ func breakText[N int | float64](text string, widest N, widthOf func(string) N) (
 		line += word
 	}
 	return append(lines, strings.TrimRight(line, " "))
+}
+
+// Markdown is table.md, the answer and the matrices for a pull request.
+func (r *Report) Markdown(w io.Writer) error { return execute(w, texts.Lookup("table.md"), r) }
+
+// escape makes text mean itself in Markdown. What may begin markup, a link or
+// a mention becomes an entity; letters, digits and harmless signs stay.
+func escape(s string) string {
+	var b strings.Builder
+	runes := []rune(s)
+	for i, r := range runes {
+		switch {
+		case r > unicode.MaxASCII, unicode.IsLetter(r), unicode.IsDigit(r), strings.ContainsRune(" ,;()%$/+±?", r),
+			// A dot in www. makes a link, a colon in http:// another.
+			strings.ContainsRune(".:-", r) && i > 0 && (i+1 == len(runes) || runes[i+1] == ' ' || unicode.IsDigit(runes[i+1])):
+			b.WriteRune(r)
+		default:
+			fmt.Fprintf(&b, "&#%d;", r)
+		}
+	}
+	return b.String()
 }

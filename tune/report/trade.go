@@ -6,50 +6,53 @@ import (
 	"math"
 	"slices"
 
-	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/prose"
 )
 
 // costAgainstTime shows which cells no other beats in both.
 func (r *Report) costAgainstTime(variants []int) *figure {
-	f := &figure{ID: "trade", Title: "Cost against time", Width: figureWidth, Right: figureWidth - 20,
-		Top: plotTop, Bottom: plotBottom, XTitleAt: 34, XTitle: capital(r.Statistic()) + " duration, ms", YTitle: "$ per million invocations"}
+	f := &figure{ID: "trade", Title: "Cost against time", XTitleAt: 34, Right: figureWidth - 20,
+		XTitle: capital(r.Statistic()) + " duration, ms", YTitle: "$ per million invocations",
+		Hint:        "Lower left is better. The band joins the cells, with their MB, that no other beats in both.",
+		Description: "Of each variant, cost and duration at each size. "}
 	var times, costs []float64
 	var cells []*cell
 	for _, c := range r.measured {
 		if slices.Contains(variants, c.Variant) {
-			cells, times, costs = append(cells, c), append(times, c.Duration.value), append(costs, c.Cost.value)
+			cells, times, costs = append(cells, c), append(times, c.Duration.Value), append(costs, c.Cost.Value)
 		}
 	}
-	y := newScale(costs, f.Bottom-18, f.Top)
-	f.setYTicks(y)
-	x := newScale(times, f.Left+24, f.Right)
-	f.XTicks = x.ticks(tickText)
-	at := func(c *cell) point { return newPoint(c, x.at(c.Duration.value), y.at(c.Cost.value), c.figures()) }
-	keys := keys{plotLeft - 6, f.Bottom + 56}
+	f.plot(times, costs, 24, 18)
+	f.XTicks = f.x.ticks()
+	at := func(c *cell) point { return newPoint(c, f.x.at(c.Duration.Value), f.y.at(c.Cost.Value), c.figures()) }
+	x, y := plotLeft-6, plotBottom+56.0 // of the labels, in lines below the plot
 	for _, v := range variants {
 		l := f.addLine(r, v, at)
-		l.Label = keys.place(figureLabel(r.labels[v]))
-		l.Key = &point{Marker: marker(v, l.Label.X-10, l.Label.Y)}
+		text := figureLabel(r.Labels[v])
+		wide := 16 + textWidth(text, textSize)
+		if x > plotLeft && x+wide > figureWidth {
+			x, y = plotLeft-6, y+lineHeight+1
+		}
+		l.Label, l.Key = label{x + 16, y, text}, true
+		x += wide + 8
 	}
-	f.Height = keys.y + lineHeight/2 + 4
+	f.Height = y + lineHeight/2 + 4
 	front := frontier(cells)
 	var unbeaten []string
 	for i, c := range front {
-		f.Frontier += step(at(c), i > 0)
-		unbeaten = append(unbeaten, fmt.Sprintf("%s (%s ms, $%s)", c.name(), c.Duration.Text, c.Cost.Text))
+		p := at(c)
+		p.Joined = i > 0
+		f.Frontier = append(f.Frontier, p)
+		unbeaten = append(unbeaten, fmt.Sprintf("%s (%s, $%s)", c.Name(), c.Duration.Full, c.Cost.Text))
 	}
-	// The recommended cell's size is placed first.
-	labelled := slices.Clone(front)
-	if i := slices.Index(front, r.best); i >= 0 {
-		labelled = slices.Insert(slices.Delete(labelled, i, i+1), 0, r.best)
-	}
-	f.labelFrontier(labelled, cells, at)
-	f.Hint = "Lower left is better. The band joins the cells, with their MB, that no other beats in both."
-	f.Description = "Of each variant, cost and duration at each size. "
 	if len(front) > 0 {
 		f.Description += "No other is both faster and cheaper than " + prose.List(unbeaten) + "."
 	}
+	// The recommended cell's size is placed first.
+	if i := slices.Index(front, r.Best); i >= 0 {
+		front = slices.Insert(slices.Delete(front, i, i+1), 0, r.Best)
+	}
+	f.labelFrontier(front, cells, at)
 	return f
 }
 
@@ -58,59 +61,16 @@ func (r *Report) costAgainstTime(variants []int) *figure {
 func frontier(cells []*cell) (front []*cell) {
 	sorted := slices.DeleteFunc(slices.Clone(cells), func(c *cell) bool { return c.Capped })
 	slices.SortStableFunc(sorted, func(a, b *cell) int {
-		return cmp.Or(cmp.Compare(a.Duration.value, b.Duration.value), cmp.Compare(a.Cost.value, b.Cost.value))
+		return cmp.Or(cmp.Compare(a.Duration.Value, b.Duration.Value), cmp.Compare(a.Cost.Value, b.Cost.Value))
 	})
 	least := math.Inf(1)
 	for _, c := range sorted {
-		if c.Cost.value < least {
-			least = c.Cost.value
+		if c.Cost.Value < least {
+			least = c.Cost.Value
 			front = append(front, c)
 		}
 	}
 	return front
-}
-
-func (c *cell) product() float64 { return c.Duration.value * c.Cost.value }
-
-// certainty says how much better the recommended cell is than the next one, of
-// any size, by that in which it is the best.
-func (r *Report) certainty() string {
-	var next *cell
-	var least comparison.Ratio
-	alike := 0
-	for _, c := range r.measured {
-		if c == r.best || c.Capped || len(c.DurationsMS) == 0 {
-			continue
-		}
-		q := comparison.Compare(r.Products(c.Cell), r.Products(r.best.Cell), len(r.Run.Looks()))
-		if next == nil || q.Value < least.Value {
-			next, least = c, q
-		}
-		if q.Verdict == comparison.Open || q.Verdict == comparison.Equal {
-			alike++
-		}
-	}
-	if next == nil {
-		return ""
-	}
-	share, unit := func(ratio float64) string { return fmt.Sprintf("%.0f", 100*(ratio-1)) }, " % more"
-	if least.Value >= 2 {
-		share, unit = decimals, " times as much"
-	}
-	s := fmt.Sprintf(". By cost x duration the next is %s: %s%s", next.name(), share(least.Value), unit)
-	if least.Low > 0 {
-		s += fmt.Sprintf(" [%s, %s]", share(least.Low), share(least.High))
-	}
-	switch {
-	case least.Verdict == comparison.Open:
-		s += ", which leaves open which is better"
-	case least.Verdict == comparison.Equal:
-		s += ", which is as good"
-	}
-	if others := alike - 1; others > 0 {
-		s += fmt.Sprintf("; so %s %s", plural(others, "is", "are"), count(others, "other"))
-	}
-	return s
 }
 
 // box is what a label or a marker covers.
@@ -125,19 +85,19 @@ func (a box) meets(b box) bool {
 // place. Lower left comes first: there the frontier leaves the plot empty.
 func (f *figure) labelFrontier(front, cells []*cell, at func(*cell) point) {
 	var taken []box
+	cover := func(p point, by float64) { taken = append(taken, box{p.X - by, p.Y - by, p.X + by, p.Y + by}) }
 	for _, c := range cells {
-		p := at(c)
-		taken = append(taken, box{p.X - 5, p.Y - 5, p.X + 5, p.Y + 5})
+		cover(at(c), 5)
 	}
-	if r := f.Ring; r != nil {
-		taken = append(taken, box{r.X - 10, r.Y - 10, r.X + 10, r.Y + 10})
+	if f.Ring != nil {
+		cover(*f.Ring, 10)
 	}
 	for _, c := range front {
 		p, text := at(c), megabytes(c.Power)
 		w := textWidth(text, textSize)
 		for _, corner := range []struct{ x, y float64 }{{-w - 8, 13}, {-w / 2, 20}, {8, 13}, {-w - 12, 0}, {12, -8}, {-w / 2, -16}} {
 			b := box{p.X + corner.x, p.Y + corner.y - 7, p.X + corner.x + w, p.Y + corner.y + 7}
-			if b.left < f.Left+2 || b.right > f.Right || b.top < f.Top || b.bottom > f.Bottom-1 ||
+			if b.left < f.Left+2 || b.right > f.Right || b.top < plotTop || b.bottom > plotBottom-1 ||
 				slices.ContainsFunc(taken, b.meets) {
 				continue
 			}
@@ -146,17 +106,4 @@ func (f *figure) labelFrontier(front, cells []*cell, at func(*cell) point) {
 			break
 		}
 	}
-}
-
-// keys places labels in lines below a plot.
-type keys struct{ x, y float64 }
-
-func (k *keys) place(text string) label {
-	w := 16 + textWidth(text, textSize)
-	if k.x > plotLeft && k.x+w > figureWidth {
-		k.x, k.y = plotLeft-6, k.y+lineHeight+1
-	}
-	l := label{k.x + 16, k.y, text}
-	k.x += w + 8
-	return l
 }

@@ -1,0 +1,104 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+)
+
+const (
+	chartMargin = 20.0
+	chartWidth  = 2*figureWidth + 3*chartMargin
+)
+
+// column is where the figures of a chart begin, which stand side by side.
+func column(i int) float64 { return chartMargin + float64(i)*(figureWidth+chartMargin) }
+
+// chart is a picture that stands alone: an answer above two figures, and how they
+// were measured below them.
+type chart struct {
+	Width, Height, Top float64 // Top is where the figures begin
+	Answer             string
+	Lines              []textLine
+	Figures            []*figure
+}
+
+type textLine struct {
+	label
+	Class string
+}
+
+func newChart(answer string, figures []*figure, below string) chart {
+	d := chart{Width: chartWidth, Answer: answer, Figures: figures}
+	y := 14.0
+	add := func(class, text string, size, height float64) {
+		widthOf := func(s string) float64 { return textWidth(s, size) }
+		for _, line := range breakText(text, chartWidth-2*chartMargin, widthOf) {
+			y += height
+			d.Lines = append(d.Lines, textLine{label{chartMargin, y, line}, class})
+		}
+	}
+	add("answer", answer, 17*1.08, 23) // bold is wider
+	y += 12
+	if len(figures) > 0 {
+		y += 20
+		for i, f := range figures {
+			d.Lines = append(d.Lines, textLine{label{column(i), y, f.YTitle}, "heading"})
+		}
+		d.Top = y + 8
+		y = d.Top + figures[0].Height
+	}
+	if below != "" {
+		add("tick", below, textSize, 17)
+	}
+	d.Height = y + 16
+	return d
+}
+
+func (d chart) write(w io.Writer) error { return execute(w, templates.Lookup("chart"), d) }
+
+// Chart is chart.svg, time and cost against memory for a README: it follows the
+// reader's light or dark theme, and needs no font and no other file.
+func (r *Report) Chart(w io.Writer) error {
+	figures := r.Figures()
+	answer, err := r.Words("answer")
+	measured, err2 := r.Words("measured")
+	if err := errors.Join(err, err2); err != nil {
+		return err
+	}
+	return newChart(answer, figures[:min(2, len(figures))], measured).write(w)
+}
+
+// Curve is what a job takes and costs with a number of children at once.
+type Curve struct {
+	Children         []int // ascending
+	Seconds, Dollars []float64
+	Planned          int // of the Children
+}
+
+// WriteCurve writes plan.svg into dir, which it makes: a figure of seconds and
+// one of dollars, both against children. It returns the file's name.
+func WriteCurve(dir string, of func() (title string, c Curve)) (string, error) {
+	const name = "plan.svg"
+	title, c := of()
+	figures := []*figure{c.figure("time", "Seconds", c.Seconds), c.figure("cost", "Dollars", c.Dollars)}
+	return filepath.Join(dir, name), write(dir, name, newChart(title, figures, "").write)
+}
+
+func (c Curve) figure(id, unit string, values []float64) *figure {
+	f := &figure{ID: id, Title: unit + " against children at once", XTitle: "Children at once", YTitle: unit, Right: figureWidth - 20}
+	f.atSizes(c.Children, values)
+	l := &line{Variant: 1}
+	f.Lines = append(f.Lines, l)
+	for i, v := range values {
+		n := c.Children[i]
+		p := point{X: f.x.at(float64(n)), Y: f.y.at(v), Joined: i > 0, Title: fmt.Sprintf("%s: %.4g with %d", unit, v, n)}
+		if n == c.Planned {
+			f.Ring = &p
+		}
+		l.Points = append(l.Points, p)
+		f.Description += p.Title + ". "
+	}
+	return f
+}

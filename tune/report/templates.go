@@ -1,0 +1,99 @@
+package report
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	texttemplate "text/template"
+	"time"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/prose"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// functions are what a template may call.
+var functions = template.FuncMap{
+	"px":            px,
+	"add":           func(a, b float64) float64 { return a + b },
+	"below":         func(row int) float64 { return 17 + 15*float64(row) },
+	"color":         func(variant int) int { return variant % 8 },
+	"column":        column,
+	"marker":        marker,
+	"figureWidth":   func() float64 { return figureWidth },
+	"plotBottom":    func() float64 { return plotBottom },
+	"int":           prose.Thousands[int],
+	"int64":         prose.Thousands[int64],
+	"bytes":         prose.Bytes,
+	"dollars":       func(d float64) string { return prose.Thousands(d, 2) },
+	"megabytes":     megabytes,
+	"memoryPerVCPU": func() int { return comparison.MemoryPerVCPU },
+	"milliseconds":  milliseconds,
+	"seconds":       func(s float64) string { return milliseconds(1000 * s) },
+	"pricesOf":      func() string { return powertuning.PricesDate },
+	"pricesIn":      func() string { return powertuning.PricesRegion },
+	"requestPrice":  func() float64 { return powertuning.PricePerMillionRequests },
+	"percent":       percent,
+	"zone":          func() float64 { return comparison.Zone },
+	"count":         count,
+	"plural":        plural,
+	"list":          prose.List[int],
+	"lines":         lines,
+	"firstLines":    firstLines,
+	"lasting":       func(sec float64) time.Duration { return time.Duration(sec * float64(time.Second)) },
+	"twice":         func(n int) int { return 2 * n },
+	"whole":         func(f float64) int { return int(f) },
+	"capital":       capital,
+	"short":         func(s string) string { return prose.OneLine(s, maxName) },
+	"long":          func(s string) string { return prose.OneLine(s, maxMessage) },
+	"keepTogether":  keepTogether,
+}
+
+var templates = template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "templates/*.tmpl"))
+
+var texts = texttemplate.Must(texttemplate.New("").Option("missingkey=zero").Funcs(functions).Funcs(template.FuncMap{
+	"escape": escape,
+	// A label's parentheses would end the link.
+	"escapeLink":  strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace,
+	"strong":      func(really bool, s string) string { return when(really, "**") + s + when(really, "**") },
+	"wrap":        wrap,
+	"benchWord":   benchWord,
+	"nanoseconds": func(ms float64) string { return fmt.Sprintf("%.0f", 1e6*ms) },
+}).ParseFS(templateFiles, "templates/*.txt", "templates/table.md"))
+
+// Words are what a template of words.txt says of the report.
+func (r *Report) Words(name string) (string, error) {
+	var b strings.Builder
+	err := texts.ExecuteTemplate(&b, name, r)
+	return b.String(), err
+}
+
+func lines(s string) []string {
+	return strings.FieldsFunc(s, func(c rune) bool { return c == '\n' })
+}
+
+// firstLines are those for which there is room, and how many there are more.
+func firstLines(s string) []string {
+	const most = 12
+	all := lines(s)
+	if more := len(all) - most; more > 0 {
+		return append(all[:most], fmt.Sprintf("and %d more", more))
+	}
+	return all
+}
+
+// execute draws a template whole before it writes.
+func execute(w io.Writer, view interface{ Execute(io.Writer, any) error }, data any) error {
+	var b bytes.Buffer
+	if err := view.Execute(&b, data); err != nil {
+		return err
+	}
+	_, err := b.WriteTo(w)
+	return err
+}
