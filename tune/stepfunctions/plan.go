@@ -251,7 +251,7 @@ var text = template.Must(template.New("").Funcs(template.FuncMap{
 	"usd":     func(dollars float64) string { return fmt.Sprintf("$%.4f", dollars) },
 	"minutes": func(d time.Duration) float64 { return math.Ceil(d.Minutes()) },
 	"ms":      ms,
-	"list":    prose.List,
+	"list":    prose.List[string],
 	"read":    func() time.Duration { return readLatency },
 	"cpu":     func() time.Duration { return readCPU },
 	"rate":    func() int { return prefixRate },
