@@ -31,6 +31,8 @@ var functions = template.FuncMap{
 	"int":           prose.Thousands[int],
 	"int64":         prose.Thousands[int64],
 	"bytes":         prose.Bytes,
+	"decimals":      decimals,
+	"more":          func(ratio float64) string { return fmt.Sprintf("%.0f", 100*(ratio-1)) },
 	"dollars":       func(d float64) string { return prose.Thousands(d, 2) },
 	"megabytes":     megabytes,
 	"memoryPerVCPU": func() int { return comparison.MemoryPerVCPU },
