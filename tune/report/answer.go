@@ -20,43 +20,18 @@ func (r *Report) Part() string {
 	return when(begun < all && (r.Run.Interrupted || !failed), fmt.Sprintf("%d of %d", begun, all))
 }
 
-// Reason says what the recommended cell takes and costs, and how sure that is;
-// "" where there is none.
-func (r *Report) Reason() string {
-	b := r.Best
-	if b == nil {
+// Gain is how much better than sequential the recommended cell is, or "".
+func (r *Report) Gain() string {
+	base := r.baseline()
+	if base == nil || base.Duration.Value < 1.05*r.Best.Duration.Value {
 		return ""
 	}
-	s := b.figures()
-	if base := r.baseline(); base != nil {
-		if ratio := base.Duration.Value / b.Duration.Value; ratio >= 1.05 {
-			s += fmt.Sprintf(": %sx faster than %s at the same size", prose.Thousands(ratio, 1), base.Label)
-			if saved := 1 - b.Cost.Value/base.Cost.Value; saved >= 0.01 {
-				s += fmt.Sprintf(", for %s less", percent(saved))
-			}
-		}
+	s := fmt.Sprintf("%sx faster than %s at the same size", prose.Thousands(base.Duration.Value/r.Best.Duration.Value, 1), base.Label)
+	if saved := 1 - r.Best.Cost.Value/base.Cost.Value; saved >= 0.01 {
+		s += fmt.Sprintf(", for %s less", percent(saved))
 	}
-	if a := b.Answer; a != nil && a.ObjectsRead > 0 && a.BytesRead/int64(a.ObjectsRead) > 100_000 { // chosen: bytes matter beside objects
-		s += fmt.Sprintf(". It reads %s MB/s", prose.Thousands(float64(a.BytesRead)/1e3/b.Duration.Value, 1))
-	}
-	s += r.certainty()
-	if b.busy() {
-		s += fmt.Sprintf(". The machine was busy: its duration may be up to %s too long (%s)", percent(b.effect()), markBusy)
-	}
-	var better []string
-	for _, c := range r.measured {
-		// Without that share both the duration and its cost would be less.
-		if share := 1 - c.effect(); c.busy() && !c.Capped && c != b && c.product()*share*share < b.product() {
-			better = append(better, c.Name())
-		}
-	}
-	if len(better) > 0 {
-		s += fmt.Sprintf(". Without what the machine may have added to it (%s), %s would be better", markBusy, firstOf(better))
-	}
-	return s + "."
+	return s
 }
-
-func (c *cell) product() float64 { return c.Duration.Value * c.Cost.Value }
 
 // baseline is the cell of sequential, if it was compared, at the recommended
 // size.
@@ -69,42 +44,60 @@ func (r *Report) baseline() *cell {
 	return nil
 }
 
-// certainty says how much better the recommended cell is than the next one, of
-// any size, by that in which it is the best.
-func (r *Report) certainty() string {
-	var next *cell
-	var least comparison.Ratio
+// MBPerSec is what a cell reads where bytes matter beside objects: above 100 KB
+// each, which is chosen. Else it is "".
+func (c *cell) MBPerSec() string {
+	a := c.Answer
+	if a == nil || a.ObjectsRead == 0 || a.BytesRead/int64(a.ObjectsRead) <= 100_000 {
+		return ""
+	}
+	return prose.Thousands(float64(a.BytesRead)/1e3/c.Duration.Value, 1)
+}
+
+// rival is another cell beside the recommended one, by their products of cost and
+// duration.
+type rival struct {
+	*cell
+	Ratio   comparison.Ratio
+	Verdict string
+	Others  int // that may be as good as the recommended one, too
+}
+
+// Next is the cell, of any size, that follows the recommended one; nil where
+// there is none to compare.
+func (r *Report) Next() (next *rival) {
 	alike := 0
 	for _, c := range r.measured {
 		if c == r.Best || c.Capped || len(c.DurationsMS) == 0 {
 			continue
 		}
 		q := comparison.Compare(r.Products(c.Cell), r.Products(r.Best.Cell), len(r.Run.Looks()))
-		if next == nil || q.Value < least.Value {
-			next, least = c, q
+		if next == nil || q.Value < next.Ratio.Value {
+			next = &rival{cell: c, Ratio: q, Verdict: verdicts[q.Verdict]}
 		}
 		if q.Verdict == comparison.Open || q.Verdict == comparison.Equal {
 			alike++
 		}
 	}
-	if next == nil {
-		return ""
+	if next != nil {
+		next.Others = max(alike-1, 0)
 	}
-	share, unit := func(ratio float64) string { return fmt.Sprintf("%.0f", 100*(ratio-1)) }, " % more"
-	if least.Value >= 2 {
-		share, unit = decimals, " times as much"
-	}
-	s := fmt.Sprintf(". By cost x duration the next is %s: %s%s", next.Name(), share(least.Value), unit)
-	if least.Low > 0 {
-		s += fmt.Sprintf(" [%s, %s]", share(least.Low), share(least.High))
-	}
-	s += when(least.Verdict == comparison.Open, ", which leaves open which is better")
-	s += when(least.Verdict == comparison.Equal, ", which is as good")
-	if others := alike - 1; others > 0 {
-		s += fmt.Sprintf("; so %s %s", plural(others, "is", "are"), count(others, "other"))
-	}
-	return s
+	return next
 }
+
+// Better names the cells that would be, without what the machine may have added
+// to both a duration and its cost; "" where there are none.
+func (r *Report) Better() string {
+	var names []string
+	for _, c := range r.measured {
+		if share := 1 - c.Effect(); c.Busy() && !c.Capped && c != r.Best && c.product()*share*share < r.Best.product() {
+			names = append(names, c.Name())
+		}
+	}
+	return firstOf(names)
+}
+
+func (c *cell) product() float64 { return c.Duration.Value * c.Cost.Value }
 
 // Missing is how many cells were not begun.
 func (r *Report) Missing() int {
@@ -124,7 +117,7 @@ func (r *Report) CappedSizes() string {
 }
 
 // HeldUp are the cells that the machine may have, and its greatest share.
-func (r *Report) HeldUp() *cells { return r.above(busy, (*cell).effect) }
+func (r *Report) HeldUp() *cells { return r.above(busy, (*cell).Effect) }
 
 // Unread are the cells in which objects failed, and how many at most.
 func (r *Report) Unread() *cells {

@@ -23,7 +23,8 @@ const maxField = 16 << 10
 // invocation, and empty where its answer does not tell.
 func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
-	out.Write(strings.Fields("strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd capped error objects bytes failed"))
+	out.Write(strings.Fields("strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd " +
+		"capped error objects bytes failed"))
 	for i := range r.Variants {
 		v := &r.Variants[i]
 		concurrency := ""

@@ -15,9 +15,6 @@ import (
 // the figure is doubted.
 const busy = 0.05
 
-// markBusy stands behind a figure that is doubted.
-const markBusy = "!"
-
 type row struct {
 	Power int     // MB
 	Cells []*cell // one a variant
@@ -154,7 +151,7 @@ func (r *Report) choose() {
 				}
 			}
 			c.Marks = when(c.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") +
-				when(c.Cell != nil && c.Capped, "†") + when(c.busy(), markBusy)
+				when(c.Cell != nil && c.Capped, "†") + when(c.Busy(), "!")
 		}
 	}
 }
@@ -171,15 +168,15 @@ func (r *Report) least(cells []*cell, figure func(comparison.Summary) float64) *
 	return nil
 }
 
-// effect is the share of a cell's duration that the machine may have added.
-func (c *cell) effect() float64 {
+// Effect is the share of a cell's duration that the machine may have added.
+func (c *cell) Effect() float64 {
 	if !c.OK || c.CPUShare == nil {
 		return 0
 	}
 	return c.CPUShare.Effect
 }
 
-func (c *cell) busy() bool { return c.effect() > busy }
+func (c *cell) Busy() bool { return c.Effect() > busy }
 
 // Name says which cell it is: pool (30) at 512 MB.
 func (c *cell) Name() string { return fmt.Sprintf("%s at %s MB", c.Label, megabytes(c.Power)) }
