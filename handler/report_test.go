@@ -190,13 +190,16 @@ func TestTheDeadlineLeavesExactlyWhatTheNextCallReads(t *testing.T) {
 			if way == "prefix" {
 				want = len(listed)
 			}
-			s3.injure(func(i int64) fault {
-				if i >= 700 {
-					return late(20 * time.Second)
-				}
-				return nil
+			var a event.Answer
+			p.inTime(func() {
+				s3.injure(func(i int64) fault {
+					if i >= 700 {
+						return late(20 * time.Second)
+					}
+					return nil
+				})
+				a = p.report(t, c.payload(nil), 5*time.Second)
 			})
-			a := p.report(t, c.payload(nil), 5*time.Second)
 			if p.left <= 0 || p.left > 4*time.Second {
 				t.Errorf("%s, %s: the answer came %v before the deadline, want it shortly before", s.Name, way, p.left)
 			}
@@ -213,7 +216,8 @@ func TestTheDeadlineLeavesExactlyWhatTheNextCallReads(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := p.invoke(string(raw), 2*time.Second); p.left <= 0 || err == nil || !strings.HasPrefix(err.Error(), "deadline: 0 of 30 reads were done") {
+				p.inTime(func() { _, err = p.invoke(string(raw), 2*time.Second) })
+				if p.left <= 0 || err == nil || !strings.HasPrefix(err.Error(), "deadline: 0 of 30 reads were done") {
 					t.Errorf("%s, onFailure fail: %v, %v before the deadline; want an error that says what was done", s.Name, err, p.left)
 				}
 			}
@@ -227,6 +231,16 @@ func TestTheDeadlineLeavesExactlyWhatTheNextCallReads(t *testing.T) {
 					t.Errorf("%s, %s: %s has failed %d times, want once", s.Name, way, key, failed[key])
 				}
 			}
+		}
+	}
+}
+
+// inTime makes a call up to three times until it ends before its deadline: for
+// a moment a busy machine can leave a process less than Lambda would.
+func (p *child) inTime(call func()) {
+	for range 3 {
+		if call(); p.left > 0 {
+			return
 		}
 	}
 }

@@ -144,7 +144,9 @@ func TestATimeThatIsOverEndsARaceAfterItsLeastRounds(t *testing.T) {
 
 func TestACellSaysWhetherItWasOutOfMemory(t *testing.T) {
 	for do, want := range map[string]bool{"allocate": true, "die": false} {
-		c, err := compare(t, do, local.Options{}, asItIs)
+		c, err := compare(t, do, local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) {
+			c.Run.TimeoutSec = 600 // at 128 MB the memory takes seconds to fill, and many where the machine is busy
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
