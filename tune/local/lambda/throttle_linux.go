@@ -1,10 +1,8 @@
 package lambda
 
 import (
-	"bytes"
 	"os"
 	"runtime"
-	"strconv"
 	"sync"
 	"time"
 
@@ -43,7 +41,7 @@ type throttle struct {
 	seen    time.Duration // there
 	room    time.Duration // for work of one thread up to then that the clock has yet to tell of
 	outgrew bool          // its memory size, and was killed for it
-	peak    int           // the highest resident memory seen, in MB
+	peak    int           // the highest resident memory seen, in MB, up to its size
 
 	thaw chan struct{} // the mode is no longer frozen
 	gone chan struct{} // closed when the process has ended
@@ -212,34 +210,31 @@ func (t *throttle) work(now time.Time, used time.Duration) {
 // watchMemory kills a process that has outgrown its memory size, as Lambda
 // does. What it allocates and frees within a period escapes.
 func (t *throttle) watchMemory() {
-	now := residentMB(t.statm)
-	t.peak = max(t.peak, now)
+	_, pages, _ := numbers(t.statm) // the second is the resident ones
+	now := megabytes(pages * int64(os.Getpagesize()))
+	t.peak = max(t.peak, min(now, t.memoryMB))
 	if now > t.memoryMB {
 		t.outgrew = true
 		_ = unix.Kill(-t.pid, unix.SIGKILL)
 	}
 }
 
-// memory returns the highest resident memory seen in MB, or the memory size
-// where the process was killed because it outgrew that, and whether it was.
+// memory returns the highest resident memory seen in MB, and whether the process
+// was killed because that outgrew its memory size.
 func (t *throttle) memory() (peak int, outgrew bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.outgrew {
-		return t.memoryMB, true
-	}
-	return t.peak, false
+	return t.peak, t.outgrew
 }
 
-// lost returns how much of the invocation the machine took, and how much of it
-// passed in periods whose quota was not used up.
-func (t *throttle) lost() (lost, free time.Duration) {
+// lost returns how much of the invocation the machine took, how much of it
+// passed in periods whose quota was not used up, and its threads' delay.
+func (t *throttle) lost() (lost, free, delay time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.mode == throttled {
-		t.effect.look(t.usedUp)
-	}
-	return t.effect.lost, t.effect.free
+	t.effect.look(t.usedUp)
+	t.effect.find()
+	return t.effect.lost, t.effect.free, t.effect.delay
 }
 
 // sleepUntil sleeps on this very thread: Go's own timers round to 1 ms.
@@ -267,19 +262,5 @@ func (c cpuClock) now() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// residentMB reads the resident memory from an open /proc/PID/statm, in MB of
-// 1,048,576 bytes rounded up, 0 once the process has gone. It runs once a
-// period: a library that opens the file each time would cost more than the
-// rest of the throttle.
-func residentMB(statm *os.File) int {
-	var buf [128]byte
-	n, _ := statm.ReadAt(buf[:], 0)
-	fields := bytes.Fields(buf[:n])
-	if len(fields) < 2 {
-		return 0
-	}
-	pages, _ := strconv.ParseInt(string(fields[1]), 10, 64)
-	return megabytes(pages * int64(os.Getpagesize()))
-}
-
-func megabytes(n int64) int { return int((n + 1<<20 - 1) >> 20) }
+// megabytes are of 1,048,576 bytes, rounded up.
+func megabytes(bytes int64) int { return int((bytes + 1<<20 - 1) >> 20) }
