@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/event"
-	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
 	"lambda-parallel-io/tune/local/s3"
@@ -102,26 +101,19 @@ invoke the function twice with each of these payloads, and put the second answer
 // size that it tells of, under that latency and the factor of c, which it notes
 // there. The second result is the last answer.
 func again(ctx context.Context, s *session, o local.Options, c *comparison.Comparison, a *event.Answer, latency string, num int) (cell *comparison.Cell, answer event.Answer, err error) {
-	strategy, err := strategies.ByName(a.Strategy)
-	if err != nil {
-		return nil, answer, err
-	}
 	spec := c.Run.Spec
 	spec.PowerValues, spec.Num, spec.Repeat, spec.Latency = []int{a.MemoryMB}, num, a.ObjectsRead, latency
-	v := comparison.Variant{Strategy: a.Strategy, Concurrency: a.Concurrency}
 	p := payload{repeat: &a.ObjectsRead, key: spec.ObjectKey, ours: true}
-	if v.Payload, err = p.of(strategy, a.Concurrency); err != nil {
+	if spec.Variants, err = p.variants([]string{a.Strategy}, []*int{a.Concurrency}); err != nil {
 		return nil, answer, err
 	}
-	spec.Variants = []comparison.Variant{v}
 	once := comparison.New(spec, time.Now())
 	once.Run.CPUs, once.Run.CPU = c.Run.CPUs, c.Run.CPU
 	t, err := newTuner(s, o)
-	if err != nil {
-		return nil, answer, err
+	if err == nil {
+		err = errors.Join(t.Tune(ctx, once, func(comparison.Progress) error { return nil }), t.Close())
 	}
-	err = t.Tune(ctx, once, func(comparison.Progress) error { return nil })
-	if err = errors.Join(err, t.Close()); err != nil {
+	if err != nil {
 		return nil, answer, err
 	}
 	c.Run.CPU = once.Run.CPU

@@ -146,11 +146,8 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 	if l.Concurrency != nil && l.Concurrency.auto && !p.ours {
 		return spec, p, errors.New("--concurrency auto needs the reads of this project's function: give numbers for another one")
 	}
-	if spec, err = l.complete(spec, p); err != nil {
+	if spec, err = l.complete(spec, p); err != nil || l.Objects != "" {
 		return spec, p, err
-	}
-	if l.Objects != "" {
-		return spec, p, nil
 	}
 	object, err := p.objects[0].Body()
 	if err != nil {
@@ -195,9 +192,13 @@ func (l *onThisMachine) hold(p *payload) (err error) {
 		p.most = len(p.objects)
 	case l.Prefix != nil:
 		err = errors.New("--prefix says which of --objects: name a folder, or objects to make")
-	default:
+	default: // the key of a file is its path below the working directory, else its name
 		file := cmp.Or(l.Object, "sample.json")
-		p.key = keyOf(file)
+		p.key = file
+		if !filepath.IsLocal(file) {
+			p.key = filepath.Base(file)
+		}
+		p.key = filepath.ToSlash(filepath.Clean(p.key))
 		p.objects = []local.Object{{Key: p.key, Body: func() ([]byte, error) { return os.ReadFile(file) }}}
 	}
 	return err
@@ -222,15 +223,6 @@ func lasts(spec comparison.Spec) (d time.Duration) {
 		}
 	}
 	return d
-}
-
-// keyOf is the key under which S3 holds a file: its path below the working
-// directory, else its name.
-func keyOf(file string) string {
-	if !filepath.IsLocal(file) {
-		file = filepath.Base(file)
-	}
-	return filepath.ToSlash(filepath.Clean(file))
 }
 
 // same reports whether two paths name one place.

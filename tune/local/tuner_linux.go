@@ -92,12 +92,12 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 		}
 	}
 	authority := filepath.Join(t.dir, "s3-authority.pem")
-	if err := os.WriteFile(authority, t.s3.CA(), 0o600); err != nil {
+	if err := os.WriteFile(authority, t.s3.CA, 0o600); err != nil {
 		return fmt.Errorf("writing the local S3's certificate: %w", err)
 	}
 	t.env = append([]string{
 		"BUCKET=" + bucket,
-		"AWS_ENDPOINT_URL_S3=" + t.s3.URL(),
+		"AWS_ENDPOINT_URL_S3=" + t.s3.URL,
 		"AWS_CA_BUNDLE=" + authority,
 		"AWS_ACCESS_KEY_ID=LOCAL" + cryptorand.Text()[:15],
 		"AWS_SECRET_ACCESS_KEY=" + cryptorand.Text(),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -30,7 +31,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) (Invocation, erro
 	} else if err != nil {
 		f.end()
 	}
-	inv.bill()
+	inv.BilledMS = int(math.Ceil(float64(inv.Duration+inv.Init) / float64(time.Millisecond)))
 	inv.Log = f.tail.bytes()
 	return inv, err
 }
@@ -70,29 +71,31 @@ func (f *Function) init(ctx context.Context, most time.Duration, inv *Invocation
 	f.proc = p
 	ctx, cancel := context.WithDeadlineCause(ctx, begin.Add(most), f.late(inv))
 	defer cancel()
-	ready, err := f.wait(ctx, inv)
-	return max(0, ready.Sub(begin)), err
+	if err := f.wait(ctx, inv); err != nil {
+		return 0, err
+	}
+	return time.Since(begin), nil
 }
 
 // wait waits until the process asks for an event, and freezes it: on Lambda
 // nothing runs between invocations. Where it ends or is too late, the error is a
 // [*FunctionError].
-func (f *Function) wait(ctx context.Context, inv *Invocation) (time.Time, error) {
+func (f *Function) wait(ctx context.Context, inv *Invocation) error {
 	select {
-	case at := <-f.api.polled:
+	case <-f.api.polled:
 		f.proc.throttle.set(frozen)
-		return at, nil
+		return nil
 	case a := <-f.api.answers:
-		return time.Time{}, a.err
+		return a.err
 	case <-f.proc.gone:
 		select {
 		case a := <-f.api.answers: // its own words tell more than how it ended
-			return time.Time{}, a.err
+			return a.err
 		default:
-			return time.Time{}, exited(inv.RequestID, f.proc.state)
+			return exited(inv.RequestID, f.proc.state)
 		}
 	case <-ctx.Done():
-		return time.Time{}, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 }
 
@@ -131,11 +134,10 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 	}
 	cpuAfter, childrenAfter, peakMB := f.proc.usage()
 	inv.Response, inv.Err, inv.Duration = a.payload, a.err, a.at.Sub(inv.begin)
-	inv.MaxMemoryMB = peakMB
-	inv.CPU = max(0, cpuAfter-cpu)
+	inv.CPU, inv.MaxMemoryMB = max(0, cpuAfter-cpu), peakMB
 	inv.Lost, inv.Free, inv.RunDelay = f.proc.throttle.lost()
 	inv.Children = childrenAfter != children || f.proc.hasChildren()
-	if _, err := f.wait(ctx, inv); err != nil { // it has ended, or makes no end: this one is answered
+	if err := f.wait(ctx, inv); err != nil { // it has ended, or makes no end: this one is answered
 		f.end()
 	}
 	return nil

@@ -18,9 +18,9 @@ type runtimeAPI struct {
 	http *http.Server
 	addr string
 
-	polled  chan time.Time // when a process has asked for the next event
-	events  chan *event    // which it then gets
-	answers chan answer    // to it; the sender does not wait
+	polled  chan struct{} // a process has asked for the next event
+	events  chan *event   // which it then gets
+	answers chan answer   // to it; the sender does not wait
 
 	current atomic.Pointer[event] // handed over and not answered
 }
@@ -46,7 +46,7 @@ func startRuntimeAPI(logs *log.Logger) (*runtimeAPI, error) {
 	}
 	api := &runtimeAPI{
 		addr:    ln.Addr().String(),
-		polled:  make(chan time.Time),
+		polled:  make(chan struct{}),
 		events:  make(chan *event),
 		answers: make(chan answer, 1),
 	}
@@ -67,7 +67,7 @@ func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	select {
-	case api.polled <- time.Now():
+	case api.polled <- struct{}{}:
 	case <-r.Context().Done(): // it no longer waits
 		return
 	}
@@ -102,21 +102,15 @@ func (api *runtimeAPI) take(w http.ResponseWriter, r *http.Request) bool {
 }
 
 func (api *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
-	if !api.take(w, r) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse+1))
+	if err != nil || !api.take(w, r) { // one that broke off is none
 		return
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse+1))
-	a, status := answer{at: time.Now()}, http.StatusAccepted
-	switch {
-	case err != nil:
-		status = http.StatusBadRequest
-		a.err = &FunctionError{"Runtime.TruncatedResponse", fmt.Sprintf("the response broke off: %v", err)}
-	case len(body) > maxResponse:
-		status = http.StatusRequestEntityTooLarge
+	a, status := answer{at: time.Now(), payload: body}, http.StatusAccepted
+	if len(body) > maxResponse {
+		a.payload, status = nil, http.StatusRequestEntityTooLarge
 		a.err = &FunctionError{"Function.ResponseSizeTooLarge",
 			fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", maxResponse)}
-	default:
-		a.payload = body
 	}
 	api.answers <- a
 	reply(w, status, a.err)
@@ -130,12 +124,8 @@ func (api *runtimeAPI) error(w http.ResponseWriter, r *http.Request) {
 }
 
 func (api *runtimeAPI) initError(w http.ResponseWriter, r *http.Request) {
-	select {
-	case api.answers <- answer{at: time.Now(), err: readError(r)}:
-		reply(w, http.StatusAccepted, nil)
-	default:
-		reply(w, http.StatusForbidden, &FunctionError{"InvalidStateTransition", "an INIT error has been reported already"})
-	}
+	api.answers <- answer{at: time.Now(), err: readError(r)}
+	reply(w, http.StatusAccepted, nil)
 }
 
 // readError reads {"errorMessage": .., "errorType": ..}. Any other body is the
