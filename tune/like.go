@@ -67,7 +67,6 @@ func readLikeness(file string, spec comparison.Spec) (l likeness, err error) {
 	return l, nil
 }
 
-// take keeps an answer as what it tells, or says why it tells nothing.
 func (l *likeness) take(a event.Answer, spec comparison.Spec) error {
 	share := a.CPUSec / a.TimeSec / (float64(a.MemoryMB) / comparison.MemoryPerVCPU)
 	switch size := int(a.BytesRead) / a.ObjectsRead; {
@@ -89,7 +88,6 @@ func (l *likeness) take(a event.Answer, spec comparison.Spec) error {
 	return nil
 }
 
-// remedy says which answers tell the speed and the latency.
 func remedy(spec comparison.Spec) string {
 	return fmt.Sprintf(`
 invoke the function twice with each of these payloads, and put the second answers into the file:

@@ -74,12 +74,10 @@ func folder(dir, prefix string) (objects []Object, err error) {
 	return objects, err
 }
 
-// form is that of objects to be made.
 var form = regexp.MustCompile(`^(\d+)x(\d+)(B|KB|MB)(?:-(\d+)(B|KB|MB))?$`)
 
-// made makes objects of JSON, the same for the same seed. Their sizes are
-// lognormal with nineteen of twenty between the two given, and the others drawn
-// again.
+// made makes the same objects for the same seed. Their sizes are lognormal, with
+// nineteen of twenty between the two given, and the others drawn again.
 func made(part []string, prefix string, seed uint64) ([]Object, error) {
 	n, least := number(part[1], "B"), number(part[2], part[3])
 	most := least
@@ -109,8 +107,7 @@ func number(digits, unit string) float64 {
 	return n * map[string]float64{"B": 1, "KB": 1e3, "MB": 1e6}[unit]
 }
 
-// document is a JSON array of records like those of sample.json, filled up by
-// white space.
+// document is an array of records like sample.json's, filled up by white space.
 func document(seed, i uint64, size int) []byte {
 	r := rand.New(rand.NewPCG(seed, i))
 	b := append(make([]byte, 0, size), '[')

@@ -33,13 +33,11 @@ type effect struct {
 	delay time.Duration // its threads' time ready to run and without a processor, summed
 }
 
-// thread is one of the function's, with what its schedstat last told.
 type thread struct {
 	schedstat   *os.File
-	ran, waited int64 // ns
+	ran, waited int64 // ns, as last told
 }
 
-// start begins an invocation.
 func (e *effect) start() {
 	e.find()
 	e.look(true)
@@ -63,8 +61,7 @@ func (e *effect) find() {
 	}
 }
 
-// look closes the stretch since the last look: a period, or what is left of one
-// at the invocation's end.
+// look closes the stretch since the last look: a period, or the invocation's last.
 func (e *effect) look(usedUp bool) {
 	now := time.Now()
 	length := now.Sub(e.since)

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Config says which function to run, and as what.
 type Config struct {
 	Path     string        // an executable that speaks the Runtime API
 	Env      []string      // KEY=VALUE, beyond Lambda's own variables, which they override
@@ -48,17 +47,15 @@ func New(cfg Config) (*Function, error) {
 	return &Function{cfg: cfg, api: api, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}, err
 }
 
-// Close kills the process and what it has started, and ends the Runtime API.
-// Closing again does nothing.
+// Close kills the process and what it has started. Closing again does nothing.
 func (f *Function) Close() error {
 	f.end()
 	f.Kill()
 	return f.api.http.Close()
 }
 
-// Kill kills the process and what it has started, also what has left its group,
-// and waits for nothing: for a program that leaves at once. Any goroutine may
-// call it.
+// Kill kills the process and what it has started, also what has left its group.
+// It waits for nothing, and any goroutine may call it.
 func (f *Function) Kill() {
 	all, _ := procfs.AllProcs()
 	for _, p := range all {
@@ -71,8 +68,7 @@ func (f *Function) Kill() {
 // mark is a variable that the processes of this environment have, and no other.
 func (f *Function) mark() string { return "AWS_LAMBDA_RUNTIME_API=" + f.api.addr }
 
-// Control returns the processor time that the throttle has cost so far, of
-// processes that have gone.
+// Control returns what the throttles of processes that have gone cost.
 func (f *Function) Control() time.Duration { return f.control }
 
 // environment returns Lambda's variables, and none of this process's own: a
@@ -105,8 +101,7 @@ func (f *Function) environment() []string {
 	}, f.cfg.Env...)
 }
 
-// end kills the process and its group, stopped or not, if there is one, and
-// returns when they have gone.
+// end kills the process, if there is one, and returns when its group has gone.
 func (f *Function) end() {
 	if f.proc == nil {
 		return

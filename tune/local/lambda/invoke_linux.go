@@ -58,8 +58,7 @@ func (f *Function) invoke(ctx context.Context, payload []byte, inv *Invocation) 
 	return f.call(ctx, payload, inv)
 }
 
-// init starts a process, unthrottled, and waits until it asks for its first
-// event. It returns how long that took.
+// init starts a process and returns how long it took to ask for its first event.
 func (f *Function) init(ctx context.Context, most time.Duration, inv *Invocation) (time.Duration, error) {
 	begin := time.Now()
 	f.began = true
@@ -99,8 +98,7 @@ func (f *Function) wait(ctx context.Context, inv *Invocation) error {
 	}
 }
 
-// call hands the event over and waits for what becomes of it. The invocation
-// begins with the event, unless it has begun already.
+// call hands the event over, with which an invocation begins unless it has begun.
 func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) error {
 	cpu, children, _ := f.proc.usage()
 	f.proc.throttle.set(throttled)
@@ -112,7 +110,7 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 		"Content-Type":                        "application/json",
 		"Lambda-Runtime-Aws-Request-Id":       inv.RequestID,
 		"Lambda-Runtime-Deadline-Ms":          strconv.FormatInt(deadline.UnixMilli(), 10),
-		"Lambda-Runtime-Invoked-Function-Arn": fmt.Sprintf("arn:aws:lambda:%s:123456789012:function:%s", f.cfg.Region, f.cfg.Name), // as in AWS's own examples
+		"Lambda-Runtime-Invoked-Function-Arn": fmt.Sprintf("arn:aws:lambda:%s:123456789012:function:%s", f.cfg.Region, f.cfg.Name), // AWS's example
 		"Lambda-Runtime-Trace-Id":             traceID(),
 	}}
 	var a answer
@@ -143,7 +141,6 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 	return nil
 }
 
-// late is the failure of an invocation that lasts longer than it may.
 func (f *Function) late(inv *Invocation) *FunctionError {
 	return &FunctionError{"Sandbox.Timedout", fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.RequestID, f.cfg.Timeout.Seconds())}
 }

@@ -28,7 +28,6 @@ type process struct {
 	control time.Duration // processor time of its control; valid after gone
 }
 
-// startProcess starts the function's executable. out takes what it prints.
 func startProcess(cfg Config, env []string, out io.Writer) (*process, error) {
 	cmd := exec.Command(cfg.Path)
 	cmd.Dir = filepath.Dir(cfg.Path) // LAMBDA_TASK_ROOT, as /var/task on Lambda
@@ -95,9 +94,8 @@ func (p *process) ended() bool {
 	}
 }
 
-// usage is the process's so far, and nothing once it has gone: its processor
-// time, the page faults of children that it has waited for, which change when
-// one has ended, and its highest resident memory.
+// usage is the process's so far. children are the page faults of those that it
+// has waited for: they change when one has ended.
 func (p *process) usage() (cpu time.Duration, children uint, peakMB int) {
 	cpu = p.throttle.clock.now()
 	if self, err := procfs.NewProc(p.pid); err == nil {
@@ -108,8 +106,7 @@ func (p *process) usage() (cpu time.Duration, children uint, peakMB int) {
 	return cpu, children, peakMB
 }
 
-// hasChildren reports whether another process runs that is a child of this one
-// or in its group.
+// hasChildren looks for processes below this one or in its group.
 func (p *process) hasChildren() bool {
 	all, _ := procfs.AllProcs()
 	return slices.ContainsFunc(all, func(other procfs.Proc) bool {
@@ -129,8 +126,7 @@ type tail struct {
 
 const tailSize = 4 << 10
 
-// Write never fails: whoever reads the log must not be able to hurt the
-// function.
+// Write never fails: whoever reads the log must not hurt the function.
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

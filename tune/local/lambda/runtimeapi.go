@@ -25,7 +25,6 @@ type runtimeAPI struct {
 	current atomic.Pointer[event] // handed over and not answered
 }
 
-// event is one invocation on its way to the process.
 type event struct {
 	id      string
 	payload []byte
@@ -128,8 +127,7 @@ func (api *runtimeAPI) initError(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusAccepted, nil)
 }
 
-// readError reads {"errorMessage": .., "errorType": ..}. Any other body is the
-// message as it is.
+// readError takes a body that is no error in JSON for the message.
 func readError(r *http.Request) *FunctionError {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse))
 	var e FunctionError

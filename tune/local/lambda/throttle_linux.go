@@ -41,7 +41,7 @@ type throttle struct {
 	seen    time.Duration // there
 	room    time.Duration // for work of one thread up to then that the clock has yet to tell of
 	outgrew bool          // its memory size, and was killed for it
-	peak    int           // the highest resident memory seen, in MB, up to its size
+	peak    int           // of resident memory in MB, as seen, up to its size
 
 	thaw chan struct{} // the mode is no longer frozen
 	gone chan struct{} // closed when the process has ended
@@ -125,9 +125,8 @@ func (t *throttle) signal(stop bool) {
 	_ = unix.Kill(-t.pid, sig) // fails only when the group has gone
 }
 
-// run controls the process until it has gone. The calling goroutine must be
-// locked to its thread: the timers are set for that. It returns the processor
-// time that the control has cost.
+// run controls the process until it has gone, and returns the processor time that
+// this cost. The calling goroutine must be locked to its thread, for its timers.
 func (t *throttle) run() time.Duration {
 	// By default the kernel delays a timer by up to 50 us to save power; the
 	// quota of the smallest size is 1.4 ms.
@@ -135,19 +134,18 @@ func (t *throttle) run() time.Duration {
 	own := cpuClock(unix.CLOCK_THREAD_CPUTIME_ID)
 	start := own.now()
 	for {
-		wake, ok := t.look()
+		if wake, ok := t.look(); ok {
+			sleepUntil(wake)
+		} else {
+			select {
+			case <-t.thaw:
+			case <-t.gone:
+			}
+		}
 		select {
 		case <-t.gone:
 			return own.now() - start
 		default:
-		}
-		if ok {
-			sleepUntil(wake)
-			continue
-		}
-		select {
-		case <-t.thaw:
-		case <-t.gone:
 		}
 	}
 }
@@ -219,16 +217,13 @@ func (t *throttle) watchMemory() {
 	}
 }
 
-// memory returns the highest resident memory seen in MB, and whether the process
-// was killed because that outgrew its memory size.
 func (t *throttle) memory() (peak int, outgrew bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.peak, t.outgrew
 }
 
-// lost returns how much of the invocation the machine took, how much of it
-// passed in periods whose quota was not used up, and its threads' delay.
+// lost returns the effect on the invocation up to now.
 func (t *throttle) lost() (lost, free, delay time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -253,7 +248,7 @@ type cpuClock int32
 // by the encoding of linux/posix-timers_types.h (CPUCLOCK_SCHED is 2).
 func clockOf(pid int) cpuClock { return cpuClock(^int32(pid)<<3 | 2) }
 
-// now returns the processor time used so far, 0 once the process has gone.
+// now returns 0 once the process has gone.
 func (c cpuClock) now() time.Duration {
 	var ts unix.Timespec
 	if unix.ClockGettime(int32(c), &ts) != nil {

@@ -105,8 +105,7 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.next.ServeHTTP(w, r)
 }
 
-// object is one that is read as a whole, again and again: it is sent without
-// gofakes3's work.
+// object is one that is sent as a whole, without gofakes3's work.
 type object struct {
 	place  uint64 // from 1: in the order in which Put stored them
 	header http.Header
@@ -122,8 +121,7 @@ func newObject(place uint64, body []byte, modified, contentType string) object {
 		"Etag":           {fmt.Sprintf(`"%x"`, md5.Sum(body))},
 		"Last-Modified":  {modified},
 		"Server":         {"AmazonS3"},
-		// What S3 keeps of an object that was uploaded with CRC32, and sends to a
-		// client that asks for checksums.
+		// What S3 sends of an object that was uploaded with CRC32.
 		"X-Amz-Checksum-Crc32": {base64.StdEncoding.EncodeToString(sum)},
 		"X-Amz-Checksum-Type":  {"FULL_OBJECT"},
 	}}
@@ -178,7 +176,6 @@ func (m *model) draw(r *http.Request, now *invocation) time.Duration {
 	return m.latency.Draw(m.seed, now.k, o.(object).place+(n.(*atomic.Uint64).Add(1)-1)*m.stored.Load())
 }
 
-// fail answers as S3 does: the error's code and message as XML.
 func fail(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)

@@ -37,8 +37,7 @@ type Server struct {
 	http  *http.Server
 }
 
-// Start serves an S3 without buckets on a free port of 127.0.0.1. logs takes
-// what goes wrong on connections.
+// Start serves an empty S3. logs takes what goes wrong on connections.
 func Start(latency Latency, seed uint64, logs *log.Logger) (*Server, error) {
 	cert, ca, err := certificate()
 	if err != nil {
@@ -102,8 +101,7 @@ func (s *Server) Begin(k int) {
 	s.model.now.Store(&invocation{k: uint64(k), network: newNetwork()})
 }
 
-// Counters returns the reads answered since the start, and those of them that
-// were answered SlowDown.
+// Counters returns the reads since the start, and those answered SlowDown.
 func (s *Server) Counters() (reads, slowDowns int64) {
 	return s.model.served.Load(), s.model.slowDowns.Load()
 }
@@ -115,7 +113,6 @@ func (s *Server) Waited() (all, late time.Duration) {
 	return time.Duration(s.model.waited.Load()), time.Duration(s.model.late.Load())
 }
 
-// Close ends the server and its connections.
 func (s *Server) Close() error { return s.http.Close() }
 
 // certificate makes one for 127.0.0.1 and this run alone: it signs itself, and
