@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/event"
-	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
 	"lambda-parallel-io/tune/local/s3"
@@ -68,7 +67,6 @@ func readLikeness(file string, spec comparison.Spec) (l likeness, err error) {
 	return l, nil
 }
 
-// take keeps an answer as what it tells, or says why it tells nothing.
 func (l *likeness) take(a event.Answer, spec comparison.Spec) error {
 	share := a.CPUSec / a.TimeSec / (float64(a.MemoryMB) / comparison.MemoryPerVCPU)
 	switch size := int(a.BytesRead) / a.ObjectsRead; {
@@ -90,7 +88,6 @@ func (l *likeness) take(a event.Answer, spec comparison.Spec) error {
 	return nil
 }
 
-// remedy says which answers tell the speed and the latency.
 func remedy(spec comparison.Spec) string {
 	return fmt.Sprintf(`
 invoke the function twice with each of these payloads, and put the second answers into the file:
@@ -102,26 +99,19 @@ invoke the function twice with each of these payloads, and put the second answer
 // size that it tells of, under that latency and the factor of c, which it notes
 // there. The second result is the last answer.
 func again(ctx context.Context, s *session, o local.Options, c *comparison.Comparison, a *event.Answer, latency string, num int) (cell *comparison.Cell, answer event.Answer, err error) {
-	strategy, err := strategies.ByName(a.Strategy)
-	if err != nil {
-		return nil, answer, err
-	}
 	spec := c.Run.Spec
 	spec.PowerValues, spec.Num, spec.Repeat, spec.Latency = []int{a.MemoryMB}, num, a.ObjectsRead, latency
-	v := comparison.Variant{Strategy: a.Strategy, Concurrency: a.Concurrency}
 	p := payload{repeat: &a.ObjectsRead, key: spec.ObjectKey, ours: true}
-	if v.Payload, err = p.of(strategy, a.Concurrency); err != nil {
+	if spec.Variants, err = p.variants([]string{a.Strategy}, []*int{a.Concurrency}); err != nil {
 		return nil, answer, err
 	}
-	spec.Variants = []comparison.Variant{v}
 	once := comparison.New(spec, time.Now())
 	once.Run.CPUs, once.Run.CPU = c.Run.CPUs, c.Run.CPU
 	t, err := newTuner(s, o)
-	if err != nil {
-		return nil, answer, err
+	if err == nil {
+		err = errors.Join(t.Tune(ctx, once, func(comparison.Progress) error { return nil }), t.Close())
 	}
-	err = t.Tune(ctx, once, func(comparison.Progress) error { return nil })
-	if err = errors.Join(err, t.Close()); err != nil {
+	if err != nil {
 		return nil, answer, err
 	}
 	c.Run.CPU = once.Run.CPU

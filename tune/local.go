@@ -50,7 +50,6 @@ func (l *onThisMachine) Help() string {
   go run ./tune --function ./mine --payload '{"n": 5}' --strategies none`
 }
 
-// Run is the command.
 func (l *onThisMachine) Run(ctx context.Context, s *session) (err error) {
 	spec, p, err := l.describe()
 	if err != nil {
@@ -106,7 +105,6 @@ func newTuner(s *session, o local.Options) (*local.Tuner, error) {
 	return t, err
 }
 
-// describe says what is compared.
 func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 	spec, p, err := l.spec()
 	if err != nil {
@@ -137,7 +135,9 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 			return spec, p, fmt.Errorf("--env %s: it must be KEY=VALUE", e)
 		}
 	}
-	p.ours = same(l.Function, "./handler")
+	function, err := filepath.Abs(l.Function)
+	ours, _ := filepath.Abs("handler") // as the other one
+	p.ours = err == nil && function == ours
 	if l.Like != "" && !p.ours {
 		return spec, p, errors.New("--like needs the answers of this project's function: say --cpu for another one")
 	}
@@ -147,11 +147,8 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 	if l.Concurrency != nil && l.Concurrency.auto && !p.ours {
 		return spec, p, errors.New("--concurrency auto needs the reads of this project's function: give numbers for another one")
 	}
-	if spec, err = l.complete(spec, p); err != nil {
+	if spec, err = l.complete(spec, p); err != nil || l.Objects != "" {
 		return spec, p, err
-	}
-	if l.Objects != "" {
-		return spec, p, nil
 	}
 	object, err := p.objects[0].Body()
 	if err != nil {
@@ -172,20 +169,14 @@ func (l *onThisMachine) rounds(spec *comparison.Spec) error {
 	if given && l.Max == nil && l.For == nil {
 		return nil
 	}
-	spec.Num, spec.ForSec = defaultMax, defaultFor.Seconds()
-	if l.Max != nil {
-		spec.Num = *l.Max
+	time := *cmp.Or(l.For, new(defaultFor))
+	if time <= 0 {
+		return fmt.Errorf("--for %s: it must be above 0s\nor give the number of invocations by --num", time)
 	}
-	if l.For != nil {
-		if *l.For <= 0 {
-			return fmt.Errorf("--for %s: it must be above 0s\nor give the number of invocations by --num", *l.For)
-		}
-		spec.ForSec = l.For.Seconds()
-	}
+	spec.Num, spec.ForSec = *cmp.Or(l.Max, new(defaultMax)), time.Seconds()
 	return nil
 }
 
-// hold notes what S3 is to hold.
 func (l *onThisMachine) hold(p *payload) (err error) {
 	switch {
 	case l.Objects != "":
@@ -196,16 +187,19 @@ func (l *onThisMachine) hold(p *payload) (err error) {
 		p.most = len(p.objects)
 	case l.Prefix != nil:
 		err = errors.New("--prefix says which of --objects: name a folder, or objects to make")
-	default:
+	default: // the key of a file is its path below the working directory, else its name
 		file := cmp.Or(l.Object, "sample.json")
-		p.key = keyOf(file)
+		p.key = file
+		if !filepath.IsLocal(file) {
+			p.key = filepath.Base(file)
+		}
+		p.key = filepath.ToSlash(filepath.Clean(p.key))
 		p.objects = []local.Object{{Key: p.key, Body: func() ([]byte, error) { return os.ReadFile(file) }}}
 	}
 	return err
 }
 
-// cpuPerRead is what a read of 9 KB takes of a processor, as measured with this
-// project's function.
+// cpuPerRead is what a read of 9 KB takes, as measured with our function.
 const cpuPerRead = 300 * time.Microsecond
 
 // lasts estimates how long a comparison takes at least: its reads wait for S3
@@ -225,22 +219,6 @@ func lasts(spec comparison.Spec) (d time.Duration) {
 	return d
 }
 
-// keyOf is the key under which S3 holds a file: its path below the working
-// directory, else its name.
-func keyOf(file string) string {
-	if !filepath.IsLocal(file) {
-		file = filepath.Base(file)
-	}
-	return filepath.ToSlash(filepath.Clean(file))
-}
-
-// same reports whether two paths name one place.
-func same(a, b string) bool {
-	a, errA := filepath.Abs(a)
-	b, errB := filepath.Abs(b)
-	return errA == nil && errB == nil && a == b
-}
-
 // withPrediction measures the bounded strategies once more, by the concurrency
 // that the first figures predict for the recommended memory size.
 func withPrediction(tune tuner, names []string, p payload) tuner {
@@ -252,11 +230,8 @@ func withPrediction(tune tuner, names []string, p payload) tuner {
 		if !ok || c.Any(func(r *comparison.Result) bool { return r.Bounded() && *r.Concurrency == predicted.Concurrency }) {
 			return nil
 		}
-		if len(names) == 0 {
-			names = bounded()
-		}
-		names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !slices.Contains(bounded(), n) })
-		more, err := p.variants(names, []*int{&predicted.Concurrency})
+		measured := slices.DeleteFunc(bounded(), func(n string) bool { return len(names) > 0 && !slices.Contains(names, n) })
+		more, err := p.variants(measured, []*int{&predicted.Concurrency})
 		if err != nil {
 			return err
 		}

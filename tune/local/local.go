@@ -60,7 +60,6 @@ var reported = []string{
 	"golang.org/x/sync",
 }
 
-// versions reads from a Go executable what it was built with.
 func versions(path string) map[string]string {
 	v := map[string]string{"tune": runtime.Version()}
 	info, err := buildinfo.ReadFile(path)

@@ -74,45 +74,40 @@ func folder(dir, prefix string) (objects []Object, err error) {
 	return objects, err
 }
 
-// form is that of objects to be made.
 var form = regexp.MustCompile(`^(\d+)x(\d+)(B|KB|MB)(?:-(\d+)(B|KB|MB))?$`)
 
-// made makes objects of JSON, the same for the same seed. Their sizes are
-// lognormal with nineteen of twenty between the two given, and the others drawn
-// again.
+// made makes the same objects for the same seed. Their sizes are lognormal, with
+// nineteen of twenty between the two given, and the others drawn again.
 func made(part []string, prefix string, seed uint64) ([]Object, error) {
-	n, errN := strconv.Atoi(part[1])
-	least, err := size(part[2], part[3])
+	n, least := number(part[1], "B"), number(part[2], part[3])
 	most := least
 	if part[4] != "" {
-		most, err = size(part[4], part[5])
+		most = number(part[4], part[5])
 	}
-	if errN != nil || err != nil || n < 1 || n > event.MaxObjects || least < 1_000 || least > most || most > maxBytes {
+	if n < 1 || n > event.MaxObjects || least < 1_000 || least > most || most > maxBytes {
 		return nil, fmt.Errorf("there must be 1 to %d objects from 1KB to %dMB, the smaller size first", event.MaxObjects, int(maxBytes/1e6))
 	}
 	r := rand.New(rand.NewPCG(seed, uint64(n)))
-	low, high := math.Log(float64(least)), math.Log(float64(most))
-	objects := make([]Object, n)
+	low, high := math.Log(least), math.Log(most)
+	objects := make([]Object, int(n))
 	for i := range objects {
-		size := -1
+		size := 0.0
 		for size < least || size > most {
-			size = int(math.Round(math.Exp((low+high)/2 + (high-low)/4*r.NormFloat64())))
+			size = math.Round(math.Exp((low+high)/2 + (high-low)/4*r.NormFloat64()))
 		}
-		objects[i] = Object{fmt.Sprintf("%s%07d.json", prefix, i+1), size, func() ([]byte, error) { return document(seed, uint64(i), size), nil }}
+		body := func() ([]byte, error) { return document(seed, uint64(i), int(size)), nil }
+		objects[i] = Object{fmt.Sprintf("%s%07d.json", prefix, i+1), int(size), body}
 	}
 	return objects, nil
 }
 
-func size(digits, unit string) (int, error) {
-	n, err := strconv.Atoi(digits)
-	if n > maxBytes {
-		err = errors.New("too large")
-	}
-	return n * map[string]int{"B": 1, "KB": 1e3, "MB": 1e6}[unit], err
+// number reads one of any length: of too many digits it is infinite.
+func number(digits, unit string) float64 {
+	n, _ := strconv.ParseFloat(digits, 64)
+	return n * map[string]float64{"B": 1, "KB": 1e3, "MB": 1e6}[unit]
 }
 
-// document is a JSON array of records like those of sample.json, filled up by
-// white space.
+// document is an array of records like sample.json's, filled up by white space.
 func document(seed, i uint64, size int) []byte {
 	r := rand.New(rand.NewPCG(seed, i))
 	b := append(make([]byte, 0, size), '[')

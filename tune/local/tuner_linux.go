@@ -37,7 +37,6 @@ type Tuner struct {
 	functions sync.Map // the *lambda.Function that there are now
 }
 
-// bucket is the name of the one that holds the objects.
 const bucket = "parallel-io"
 
 // New makes a Tuner, and nothing yet but its temporary folder.
@@ -50,7 +49,6 @@ func New(o Options) (*Tuner, error) {
 	return &Tuner{Options: o, dir: dir}, nil
 }
 
-// Close ends S3 and removes the temporary folder.
 func (t *Tuner) Close() error {
 	err := os.RemoveAll(t.dir)
 	if t.s3 != nil {
@@ -69,8 +67,7 @@ func (t *Tuner) Abandon() {
 	_ = os.RemoveAll(t.dir) // there is nobody left to tell
 }
 
-// start builds the function, and starts an S3 that holds the objects. The
-// function gets its way there, with credentials made for this run.
+// start builds the function, and starts an S3 with credentials for this run alone.
 func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 	latency, err := s3.ParseLatency(spec.Latency)
 	if err != nil {
@@ -92,12 +89,12 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 		}
 	}
 	authority := filepath.Join(t.dir, "s3-authority.pem")
-	if err := os.WriteFile(authority, t.s3.CA(), 0o600); err != nil {
+	if err := os.WriteFile(authority, t.s3.CA, 0o600); err != nil {
 		return fmt.Errorf("writing the local S3's certificate: %w", err)
 	}
 	t.env = append([]string{
 		"BUCKET=" + bucket,
-		"AWS_ENDPOINT_URL_S3=" + t.s3.URL(),
+		"AWS_ENDPOINT_URL_S3=" + t.s3.URL,
 		"AWS_CA_BUNDLE=" + authority,
 		"AWS_ACCESS_KEY_ID=LOCAL" + cryptorand.Text()[:15],
 		"AWS_SECRET_ACCESS_KEY=" + cryptorand.Text(),
@@ -109,7 +106,7 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 // Tune measures every cell that the variants of c lack, size by size, and at a
 // size the variants side by side. It begins with the largest: at small ones a
 // round takes longest and the processor, not the variant, says what it takes. A
-// cell that fails holds its cause. The first call builds the function; it notes in c what that was built with. The error
+// cell that fails holds its cause. The first call builds the function. The error
 // is the model's own, the cause of ctx or what observe returned: then the cells
 // that were being measured have the rounds that were whole.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
@@ -129,15 +126,13 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	p := comparison.Progress{Total: len(c.Variants) * len(c.Run.PowerValues)}
 	p.Done, _ = c.Measured()
 	tell := func(now string, done *racer) error {
-		p.Finished, p.Changed = "", done != nil
-		if done == nil {
-			p.Now = now
-			return observe(p)
+		p.Now, p.Finished, p.Changed = cmp.Or(now, p.Now), "", done != nil
+		if done != nil {
+			p.Done++
+			ms := done.cell.DurationsMS
+			p.Finished = fmt.Sprintf("%s at %d MB: %s", done.Label(), done.cell.Power,
+				cmp.Or(done.cell.Error, fmt.Sprintf("median %.1f ms of %d", comparison.Median(ms), len(ms))))
 		}
-		p.Done++
-		cell := done.cell
-		p.Finished = fmt.Sprintf("%s at %d MB: %s", done.Label(), cell.Power,
-			cmp.Or(cell.Error, fmt.Sprintf("median %.1f ms of %d", comparison.Median(cell.DurationsMS), len(cell.DurationsMS))))
 		return observe(p)
 	}
 	order := rand.New(rand.NewPCG(c.Run.Seed, 0))
@@ -155,8 +150,7 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 const maxMessage = 400
 
 // check says why an invocation does not count, "" when it does. This project's
-// function must have done as many reads, or tell of those that failed; of another one that
-// is 0.
+// function must tell of so many reads, failed ones too; of another one that is 0.
 func check(inv lambda.Invocation, reads int) string {
 	var text string
 	var answer event.Answer

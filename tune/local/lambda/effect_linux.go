@@ -27,68 +27,77 @@ type effect struct {
 	threads map[string]*thread
 	since   time.Time // the last look
 
-	lost time.Duration // of the invocation so far
-	free time.Duration // of it in periods whose quota was not used up
+	// Of the invocation so far.
+	lost  time.Duration
+	free  time.Duration // in periods whose quota was not used up
+	delay time.Duration // its threads' time ready to run and without a processor, summed
 }
 
-// thread is one of the function's, with what its schedstat last told.
 type thread struct {
 	schedstat   *os.File
-	ran, waited time.Duration
+	ran, waited int64 // ns, as last told
 }
 
-// start begins an invocation. Threads that the function starts later are seen
-// from the next one on; after a warm-up there are hardly any.
 func (e *effect) start() {
+	e.find()
+	e.look(true)
+	e.lost, e.free, e.delay = 0, 0, 0
+}
+
+// find adds the threads that are new, with their delay up to now. Those that the
+// function starts in an invocation add to what it lost from the next one on;
+// after a warm-up there are hardly any.
+func (e *effect) find() {
 	paths, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", e.pid))
 	for _, path := range paths {
 		if e.threads[path] == nil {
 			if f, err := os.Open(path); err == nil { // else it has ended since
-				e.threads[path] = &thread{schedstat: f}
+				t := &thread{schedstat: f}
+				t.ran, t.waited, _ = numbers(f)
+				e.threads[path] = t
+				e.delay += time.Duration(t.waited)
 			}
 		}
 	}
-	e.look(true)
-	e.lost, e.free = 0, 0
 }
 
-// look closes the stretch since the last look: a period, or what is left of one
-// at the invocation's end.
+// look closes the stretch since the last look: a period, or the invocation's last.
 func (e *effect) look(usedUp bool) {
 	now := time.Now()
 	length := now.Sub(e.since)
 	e.since = now
-	var waited, wanted time.Duration
+	var waited, wanted int64
 	for path, t := range e.threads {
-		ran, queued, ok := t.read()
+		ran, queued, ok := numbers(t.schedstat)
 		if !ok {
 			t.schedstat.Close()
 			delete(e.threads, path)
 			continue
 		}
 		waited, wanted = max(waited, queued-t.waited), max(wanted, ran-t.ran+queued-t.waited)
+		e.delay += time.Duration(queued - t.waited)
 		t.ran, t.waited = ran, queued
 	}
 	if usedUp || length <= 0 {
 		return
 	}
 	e.free += length
-	e.lost += time.Duration(float64(min(waited, length)) * min(1, float64(wanted)/float64(length)))
+	e.lost += time.Duration(float64(min(waited, length.Nanoseconds())) * min(1, float64(wanted)/float64(length)))
 }
 
-// read returns the thread's time on a processor and in the queue for one, and
-// whether it is still there. As with statm, a library that opens the file each
-// time would cost more than the rest.
-func (t *thread) read() (ran, queued time.Duration, ok bool) {
-	var buf [64]byte
-	n, err := t.schedstat.ReadAt(buf[:], 0)
+// numbers returns the first two of an open file of /proc, and whether what it
+// tells of is still there. It runs once a period: a library that opens the file
+// each time would cost more than the rest of the throttle.
+func numbers(file *os.File) (first, second int64, ok bool) {
+	var buf [128]byte
+	n, _ := file.ReadAt(buf[:], 0)
 	fields := bytes.Fields(buf[:n])
 	if len(fields) < 2 {
-		return 0, 0, n > 0 && err == nil
+		return 0, 0, false
 	}
-	a, _ := strconv.ParseInt(string(fields[0]), 10, 64)
-	b, _ := strconv.ParseInt(string(fields[1]), 10, 64)
-	return time.Duration(a), time.Duration(b), true
+	first, _ = strconv.ParseInt(string(fields[0]), 10, 64)
+	second, _ = strconv.ParseInt(string(fields[1]), 10, 64)
+	return first, second, true
 }
 
 func (e *effect) close() {

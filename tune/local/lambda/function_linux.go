@@ -8,14 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
-// Config says which function to run, and as what.
 type Config struct {
 	Path     string        // an executable that speaks the Runtime API
 	Env      []string      // KEY=VALUE, beyond Lambda's own variables, which they override
@@ -37,36 +35,27 @@ type Function struct {
 	api  *runtimeAPI
 	tail *tail
 
-	mu   sync.Mutex // guards proc against the Runtime API's goroutines
 	proc *process
 
-	began    bool          // a process has been started before: INIT is no longer apart
-	deadline time.Time     // of the last invocation
-	control  time.Duration // processor time of the throttles of processes that have gone
+	began   bool          // a process has been started before: INIT is no longer apart
+	control time.Duration // processor time of the throttles of processes that have gone
 }
 
 // New makes the environment. The process starts with the first invocation.
 func New(cfg Config) (*Function, error) {
-	if threadVCPUs[cfg.Arch] == 0 || !(cfg.Speed > 0) {
-		return nil, fmt.Errorf("the model of Lambda: architecture %q must be arm64 or x86_64, and speed %v above 0", cfg.Arch, cfg.Speed)
-	}
-	f := &Function{cfg: cfg, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}
-	var err error
-	f.api, err = startRuntimeAPI(f.freeze, cfg.Errors)
-	return f, err
+	api, err := startRuntimeAPI(cfg.Errors)
+	return &Function{cfg: cfg, api: api, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}, err
 }
 
-// Close kills the process and what it has started, and ends the Runtime API.
-// Closing again does nothing.
+// Close kills the process and what it has started. Closing again does nothing.
 func (f *Function) Close() error {
 	f.end()
 	f.Kill()
-	return f.api.close()
+	return f.api.http.Close()
 }
 
-// Kill kills the process and what it has started, also what has left its group,
-// and waits for nothing: for a program that leaves at once. Any goroutine may
-// call it.
+// Kill kills the process and what it has started, also what has left its group.
+// It waits for nothing, and any goroutine may call it.
 func (f *Function) Kill() {
 	all, _ := procfs.AllProcs()
 	for _, p := range all {
@@ -79,8 +68,7 @@ func (f *Function) Kill() {
 // mark is a variable that the processes of this environment have, and no other.
 func (f *Function) mark() string { return "AWS_LAMBDA_RUNTIME_API=" + f.api.addr }
 
-// Control returns the processor time that the throttle has cost so far, of
-// processes that have gone.
+// Control returns what the throttles of processes that have gone cost.
 func (f *Function) Control() time.Duration { return f.control }
 
 // environment returns Lambda's variables, and none of this process's own: a
@@ -113,30 +101,15 @@ func (f *Function) environment() []string {
 	}, f.cfg.Env...)
 }
 
-// freeze stops a process that asks for its next event: on Lambda nothing runs
-// between invocations.
-func (f *Function) freeze() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.proc != nil {
-		f.proc.throttle.set(frozen)
-	}
-}
-
-// end kills the process and its group, stopped or not, if there is one, and
-// returns when they have gone.
+// end kills the process, if there is one, and returns when its group has gone.
 func (f *Function) end() {
 	if f.proc == nil {
 		return
 	}
-	select {
-	case <-f.proc.gone:
-	default:
+	if !f.proc.ended() {
 		_ = unix.Kill(-f.proc.pid, unix.SIGKILL)
 		<-f.proc.gone
 	}
 	f.control += f.proc.control
-	f.mu.Lock()
 	f.proc = nil
-	f.mu.Unlock()
 }

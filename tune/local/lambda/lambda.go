@@ -69,7 +69,7 @@ type Invocation struct {
 
 	Duration    time.Duration // from the event being handed over to the answer received
 	Init        time.Duration // of a cold start, before Duration; 0 on a warm one
-	BilledMS    int           // whole ms, INIT included
+	BilledMS    int           // begun ms, INIT included: since August 2025 for every runtime (AWS Lambda pricing)
 	MaxMemoryMB int           // the process's highest resident memory so far
 	OutOfMemory bool          // Err is the end of a process that was killed because it outgrew its memory
 
@@ -97,12 +97,6 @@ func (inv Invocation) Report(memoryMB int) string {
 // Milliseconds returns d in ms, as Lambda reports it: with two decimals.
 func Milliseconds(d time.Duration) float64 {
 	return math.Round(float64(d)/float64(10*time.Microsecond)) / 100
-}
-
-// bill rounds up to whole ms, as Lambda bills: since August 2025 INIT is
-// billed for every runtime. Source: AWS Lambda pricing.
-func (inv *Invocation) bill() {
-	inv.BilledMS = int(math.Ceil(float64(inv.Duration+inv.Init) / float64(time.Millisecond)))
 }
 
 // FunctionError is an invocation's failure in Lambda's own words.

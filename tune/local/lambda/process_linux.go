@@ -28,7 +28,6 @@ type process struct {
 	control time.Duration // processor time of its control; valid after gone
 }
 
-// startProcess starts the function's executable. out takes what it prints.
 func startProcess(cfg Config, env []string, out io.Writer) (*process, error) {
 	cmd := exec.Command(cfg.Path)
 	cmd.Dir = filepath.Dir(cfg.Path) // LAMBDA_TASK_ROOT, as /var/task on Lambda
@@ -42,10 +41,7 @@ func startProcess(cfg Config, env []string, out io.Writer) (*process, error) {
 	p := &process{gone: make(chan struct{})}
 	started := make(chan error)
 	go p.run(cmd, cfg, started)
-	if err := <-started; err != nil {
-		return nil, err
-	}
-	return p, nil
+	return p, <-started
 }
 
 // run starts the process and controls it to its end. The parent-death signal
@@ -58,10 +54,14 @@ func (p *process) run(cmd *exec.Cmd, cfg Config, started chan<- error) {
 		return
 	}
 	p.pid = cmd.Process.Pid
-	statm, err := limit(p.pid)
-	if err != nil {
+	// Go raises the soft limit to the hard one at its start, so only the latter
+	// binds; lowering it needs no privilege, whenever it happens.
+	bound := unix.Rlimit{Cur: fileDescriptors, Max: fileDescriptors}
+	errLimit := unix.Prlimit(p.pid, unix.RLIMIT_NOFILE, &bound, nil)
+	statm, err := os.Open(fmt.Sprintf("/proc/%d/statm", p.pid))
+	if err = errors.Join(errLimit, err); err != nil {
 		_ = unix.Kill(-p.pid, unix.SIGKILL)
-		started <- errors.Join(err, cmd.Wait())
+		started <- fmt.Errorf("limiting the function's descriptors and watching its memory: %w", errors.Join(err, cmd.Wait()))
 		return
 	}
 	defer statm.Close()
@@ -71,20 +71,6 @@ func (p *process) run(cmd *exec.Cmd, cfg Config, started chan<- error) {
 	p.control = p.throttle.run()
 	p.throttle.effect.close()
 	close(p.gone)
-}
-
-// limit sets the process's hard limit of descriptors, and opens what tells its
-// memory. Go raises the soft limit to the hard one at its start, so only the
-// latter binds; lowering it needs no privilege, whenever it happens.
-func limit(pid int) (statm *os.File, err error) {
-	bound := unix.Rlimit{Cur: fileDescriptors, Max: fileDescriptors}
-	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &bound, nil); err != nil {
-		return nil, fmt.Errorf("limiting the function to %d descriptors: %w", fileDescriptors, err)
-	}
-	if statm, err = os.Open(fmt.Sprintf("/proc/%d/statm", pid)); err != nil {
-		return nil, fmt.Errorf("watching the function's memory: %w", err)
-	}
-	return statm, nil
 }
 
 func (p *process) wait(cmd *exec.Cmd) {
@@ -99,35 +85,28 @@ func (p *process) wait(cmd *exec.Cmd) {
 	close(p.throttle.gone)
 }
 
-// usage is what a process has used so far; nothing once it has gone.
-type usage struct {
-	cpu      time.Duration
-	runDelay time.Duration // its threads' time ready to run and without a processor, summed
-	children uint          // page faults of children that it has waited for: it changes when one has ended
-	peakMB   int           // its highest resident memory so far
+func (p *process) ended() bool {
+	select {
+	case <-p.gone:
+		return true
+	default:
+		return false
+	}
 }
 
-// usage reads the delay of each thread: the process's own schedstat is its
-// main thread's alone. A stopped thread is not ready to run. Threads that have
-// ended are lost to it; Go ends hardly any.
-func (p *process) usage() usage {
-	u := usage{cpu: p.throttle.clock.now()}
-	threads, _ := procfs.AllThreads(p.pid)
-	for _, t := range threads {
-		if s, err := t.Schedstat(); err == nil { // else it has ended since
-			u.runDelay += time.Duration(s.WaitingNanoseconds)
-		}
-	}
+// usage is the process's so far. children are the page faults of those that it
+// has waited for: they change when one has ended.
+func (p *process) usage() (cpu time.Duration, children uint, peakMB int) {
+	cpu = p.throttle.clock.now()
 	if self, err := procfs.NewProc(p.pid); err == nil {
 		stat, _ := self.Stat()
 		status, _ := self.NewStatus()
-		u.children, u.peakMB = stat.CMinFlt, megabytes(int64(status.VmHWM))
+		children, peakMB = stat.CMinFlt, megabytes(int64(status.VmHWM))
 	}
-	return u
+	return cpu, children, peakMB
 }
 
-// hasChildren reports whether another process runs that is a child of this one
-// or in its group.
+// hasChildren looks for processes below this one or in its group.
 func (p *process) hasChildren() bool {
 	all, _ := procfs.AllProcs()
 	return slices.ContainsFunc(all, func(other procfs.Proc) bool {
@@ -147,8 +126,7 @@ type tail struct {
 
 const tailSize = 4 << 10
 
-// Write never fails: whoever reads the log must not be able to hurt the
-// function.
+// Write never fails: whoever reads the log must not hurt the function.
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -56,10 +56,10 @@ func BenchmarkSlowerClock(b *testing.B) {
 			b.Fatal(err)
 		}
 		ca := filepath.Join(dir, fmt.Sprint(times, ".pem"))
-		if err := os.WriteFile(ca, server.CA(), 0o600); err != nil {
+		if err := os.WriteFile(ca, server.CA, 0o600); err != nil {
 			b.Fatal(err)
 		}
-		sides = append(sides, &side{server, []string{"BUCKET=b", "AWS_ENDPOINT_URL_S3=" + server.URL(), "AWS_CA_BUNDLE=" + ca, "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=s"}, times})
+		sides = append(sides, &side{server, []string{"BUCKET=b", "AWS_ENDPOINT_URL_S3=" + server.URL, "AWS_CA_BUNDLE=" + ca, "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=s"}, times})
 	}
 	b.Cleanup(func() { lambda.Slower(1) })
 	for _, memoryMB := range []int{1_024, 1_769, 3_008} {

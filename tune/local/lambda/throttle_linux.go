@@ -1,10 +1,8 @@
 package lambda
 
 import (
-	"bytes"
 	"os"
 	"runtime"
-	"strconv"
 	"sync"
 	"time"
 
@@ -43,7 +41,7 @@ type throttle struct {
 	seen    time.Duration // there
 	room    time.Duration // for work of one thread up to then that the clock has yet to tell of
 	outgrew bool          // its memory size, and was killed for it
-	peak    int           // the highest resident memory seen, in MB
+	peak    int           // of resident memory in MB, as seen, up to its size
 
 	thaw chan struct{} // the mode is no longer frozen
 	gone chan struct{} // closed when the process has ended
@@ -127,9 +125,8 @@ func (t *throttle) signal(stop bool) {
 	_ = unix.Kill(-t.pid, sig) // fails only when the group has gone
 }
 
-// run controls the process until it has gone. The calling goroutine must be
-// locked to its thread: the timers are set for that. It returns the processor
-// time that the control has cost.
+// run controls the process until it has gone, and returns the processor time that
+// this cost. The calling goroutine must be locked to its thread, for its timers.
 func (t *throttle) run() time.Duration {
 	// By default the kernel delays a timer by up to 50 us to save power; the
 	// quota of the smallest size is 1.4 ms.
@@ -137,19 +134,18 @@ func (t *throttle) run() time.Duration {
 	own := cpuClock(unix.CLOCK_THREAD_CPUTIME_ID)
 	start := own.now()
 	for {
-		wake, ok := t.look()
+		if wake, ok := t.look(); ok {
+			sleepUntil(wake)
+		} else {
+			select {
+			case <-t.thaw:
+			case <-t.gone:
+			}
+		}
 		select {
 		case <-t.gone:
 			return own.now() - start
 		default:
-		}
-		if ok {
-			sleepUntil(wake)
-			continue
-		}
-		select {
-		case <-t.thaw:
-		case <-t.gone:
 		}
 	}
 }
@@ -212,34 +208,28 @@ func (t *throttle) work(now time.Time, used time.Duration) {
 // watchMemory kills a process that has outgrown its memory size, as Lambda
 // does. What it allocates and frees within a period escapes.
 func (t *throttle) watchMemory() {
-	now := residentMB(t.statm)
-	t.peak = max(t.peak, now)
+	_, pages, _ := numbers(t.statm) // the second is the resident ones
+	now := megabytes(pages * int64(os.Getpagesize()))
+	t.peak = max(t.peak, min(now, t.memoryMB))
 	if now > t.memoryMB {
 		t.outgrew = true
 		_ = unix.Kill(-t.pid, unix.SIGKILL)
 	}
 }
 
-// memory returns the highest resident memory seen in MB, or the memory size
-// where the process was killed because it outgrew that, and whether it was.
 func (t *throttle) memory() (peak int, outgrew bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.outgrew {
-		return t.memoryMB, true
-	}
-	return t.peak, false
+	return t.peak, t.outgrew
 }
 
-// lost returns how much of the invocation the machine took, and how much of it
-// passed in periods whose quota was not used up.
-func (t *throttle) lost() (lost, free time.Duration) {
+// lost returns the effect on the invocation up to now.
+func (t *throttle) lost() (lost, free, delay time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.mode == throttled {
-		t.effect.look(t.usedUp)
-	}
-	return t.effect.lost, t.effect.free
+	t.effect.look(t.usedUp)
+	t.effect.find()
+	return t.effect.lost, t.effect.free, t.effect.delay
 }
 
 // sleepUntil sleeps on this very thread: Go's own timers round to 1 ms.
@@ -258,7 +248,7 @@ type cpuClock int32
 // by the encoding of linux/posix-timers_types.h (CPUCLOCK_SCHED is 2).
 func clockOf(pid int) cpuClock { return cpuClock(^int32(pid)<<3 | 2) }
 
-// now returns the processor time used so far, 0 once the process has gone.
+// now returns 0 once the process has gone.
 func (c cpuClock) now() time.Duration {
 	var ts unix.Timespec
 	if unix.ClockGettime(int32(c), &ts) != nil {
@@ -267,19 +257,5 @@ func (c cpuClock) now() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// residentMB reads the resident memory from an open /proc/PID/statm, in MB of
-// 1,048,576 bytes rounded up, 0 once the process has gone. It runs once a
-// period: a library that opens the file each time would cost more than the
-// rest of the throttle.
-func residentMB(statm *os.File) int {
-	var buf [128]byte
-	n, _ := statm.ReadAt(buf[:], 0)
-	fields := bytes.Fields(buf[:n])
-	if len(fields) < 2 {
-		return 0
-	}
-	pages, _ := strconv.ParseInt(string(fields[1]), 10, 64)
-	return megabytes(pages * int64(os.Getpagesize()))
-}
-
-func megabytes(n int64) int { return int((n + 1<<20 - 1) >> 20) }
+// megabytes are of 1,048,576 bytes, rounded up.
+func megabytes(bytes int64) int { return int((bytes + 1<<20 - 1) >> 20) }

@@ -30,7 +30,7 @@ func BenchmarkGET(b *testing.B) {
 	}
 	b.Run("model", func(b *testing.B) {
 		s, client := server(b, "none", string(object))
-		benchmarkGET(b, s.URL()[len("https://"):], client.Transport.(*http.Transport).TLSClientConfig.RootCAs, len(object))
+		benchmarkGET(b, s.URL[len("https://"):], client.Transport.(*http.Transport).TLSClientConfig.RootCAs, len(object))
 		if _, slow := s.Counters(); slow > 0 {
 			b.Errorf("%d GETs were answered SlowDown", slow)
 		}

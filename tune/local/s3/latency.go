@@ -39,21 +39,18 @@ var profiles = []Latency{
 // maxFixed keeps a fixed latency below what any client would wait for.
 const maxFixed = time.Minute
 
-// Lognormal returns latencies of that median and that sigma of the logarithm.
-// Its name is one that ParseLatency reads.
+// Lognormal returns latencies that ParseLatency reads by their name.
 func Lognormal(median time.Duration, sigma float64) Latency {
 	median = median.Round(time.Microsecond)
 	sigma = math.Round(100*sigma) / 100
 	return Latency{name: fmt.Sprintf("%s~%g", median, sigma), median: median, sigma: sigma}
 }
 
-// MaxSigma, of the logarithm, makes the 99th percentile a hundred times the
-// median.
+// MaxSigma makes the 99th percentile a hundred times the median.
 const MaxSigma = 2
 
-// ParseLatency reads the name of a profile (apg, public, express, none), a
-// fixed duration such as 15ms, from 0 to 1 minute, or the median and the sigma
-// of lognormal ones, such as 13ms~0.62.
+// ParseLatency reads the name of a profile, a fixed duration such as 15ms, or the
+// median and the sigma of lognormal ones such as 13ms~0.62.
 func ParseLatency(s string) (Latency, error) {
 	var names []string
 	for _, p := range profiles {
@@ -85,8 +82,7 @@ func (l Latency) Mean() time.Duration {
 	return time.Duration(float64(l.median) * math.Exp(l.sigma*l.sigma/2))
 }
 
-// Draw returns the latency of one GET: the same for the same numbers,
-// whatever else was drawn before.
+// Draw returns the same latency for the same numbers, whatever else was drawn.
 func (l Latency) Draw(seed, invocation, get uint64) time.Duration {
 	if l.sigma == 0 {
 		return l.median

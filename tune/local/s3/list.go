@@ -15,7 +15,6 @@ import (
 // API Reference, ListObjectsV2.
 const pageSize = 1_000
 
-// page is one of a listing.
 type page struct {
 	XMLName               xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
 	Name, Prefix          string

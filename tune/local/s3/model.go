@@ -53,10 +53,10 @@ type model struct {
 
 // invocation is what the requests of one have in common.
 type invocation struct {
-	k             uint64
-	reads         sync.Map // *atomic.Uint64 by path: first attempts
-	lists, others atomic.Uint64
-	network       network
+	k       uint64
+	reads   sync.Map // *atomic.Uint64 by path: first attempts
+	others  atomic.Uint64
+	network network
 }
 
 func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -98,8 +98,7 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.next.ServeHTTP(w, r)
 }
 
-// object is one that is read as a whole, again and again: it is sent without
-// gofakes3's work.
+// object is one that is sent as a whole, without gofakes3's work.
 type object struct {
 	place  uint64 // from 1: in the order in which Put stored them
 	header http.Header
@@ -115,8 +114,7 @@ func newObject(place uint64, body []byte, modified, contentType string) object {
 		"Etag":           {fmt.Sprintf(`"%x"`, md5.Sum(body))},
 		"Last-Modified":  {modified},
 		"Server":         {"AmazonS3"},
-		// What S3 keeps of an object that was uploaded with CRC32, and sends to a
-		// client that asks for checksums.
+		// What S3 sends of an object that was uploaded with CRC32.
 		"X-Amz-Checksum-Crc32": {base64.StdEncoding.EncodeToString(sum)},
 		"X-Amz-Checksum-Type":  {"FULL_OBJECT"},
 	}}
@@ -157,27 +155,20 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // draw gives the first GET of the i-th of n objects in an invocation the
 // latency of (seed, invocation, i), its second one that of i + n and so on,
 // whichever strategy sends them and in whatever order. The SDK numbers its
-// attempts: those beyond the first, listings and what else there is draw from
+// attempts: those beyond the first, listings and what else there is draw from a
 // series of their own, so that they shift no GET's. A listing's distribution is
 // that of a GET: nobody has published another.
 func (m *model) draw(r *http.Request, now *invocation) time.Duration {
 	attempt := r.Header.Get("amz-sdk-request")
 	again := attempt != "" && !strings.HasPrefix(attempt, "attempt=1;") && attempt != "attempt=1"
 	o, known := m.objects.Load(r.URL.Path)
-	var i uint64
-	switch {
-	case known && !again:
-		n, _ := now.reads.LoadOrStore(r.URL.Path, new(atomic.Uint64))
-		i = o.(object).place + (n.(*atomic.Uint64).Add(1)-1)*m.stored.Load()
-	case isList(r) && !again:
-		i = 1<<62 | now.lists.Add(1)
-	default:
-		i = 1<<63 | now.others.Add(1)
+	if again || !known {
+		return m.latency.Draw(m.seed, now.k, 1<<63|now.others.Add(1))
 	}
-	return m.latency.Draw(m.seed, now.k, i)
+	n, _ := now.reads.LoadOrStore(r.URL.Path, new(atomic.Uint64))
+	return m.latency.Draw(m.seed, now.k, o.(object).place+(n.(*atomic.Uint64).Add(1)-1)*m.stored.Load())
 }
 
-// fail answers as S3 does: the error's code and message as XML.
 func fail(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)

@@ -44,8 +44,7 @@ func newNetwork() network {
 	return network{rate.NewLimiter(Bandwidth, BurstBudget), rate.NewLimiter(BurstBandwidth, 2*piece)}
 }
 
-// paced sends a body no faster than a connection and the function's network
-// allow.
+// paced sends a body as fast as a connection and the function's network allow.
 type paced struct {
 	http.ResponseWriter
 	ctx     context.Context

@@ -47,7 +47,7 @@ func server(t testing.TB, latencyName string, body string) (*s3.Server, *http.Cl
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(s.CA())
+	roots.AppendCertsFromPEM(s.CA)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: 100, ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	return s, &http.Client{Transport: transport}
@@ -83,12 +83,12 @@ func get(t *testing.T, client *http.Client, url string, header ...string) (int, 
 func TestAnObjectComesWithTheChecksumThatS3WouldSend(t *testing.T) {
 	const body = `[{"id": 1}]`
 	s, client := server(t, "none", body)
-	status, got, header := get(t, client, s.URL()+keyPath)
+	status, got, header := get(t, client, s.URL+keyPath)
 	want := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(body))))
 	if status != 200 || got != body || header.Get("x-amz-checksum-crc32") != want || header.Get("x-amz-checksum-type") != "FULL_OBJECT" || header.Get("Last-Modified") == "" {
 		t.Errorf("GET = %d %q %v, want the object with checksum %s", status, got, header, want)
 	}
-	status, part, header := get(t, client, s.URL()+keyPath, "Range", "bytes=0-3")
+	status, part, header := get(t, client, s.URL+keyPath, "Range", "bytes=0-3")
 	if status != 206 || part != body[:4] || header.Get("x-amz-checksum-crc32") != "" {
 		t.Errorf("a range = %d %q with checksum %q, want a part without one", status, part, header.Get("x-amz-checksum-crc32"))
 	}
@@ -98,8 +98,8 @@ func TestAnObjectComesWithTheChecksumThatS3WouldSend(t *testing.T) {
 // a condition that holds makes it answer.
 func TestAnObjectHasTheHeadersOfAnS3Server(t *testing.T) {
 	s, client := server(t, "none", `[{"id": 1}]`)
-	_, _, fast := get(t, client, s.URL()+keyPath)
-	_, _, whole := get(t, client, s.URL()+keyPath, "If-Modified-Since", "Thu, 01 Jan 2015 00:00:00 GMT")
+	_, _, fast := get(t, client, s.URL+keyPath)
+	_, _, whole := get(t, client, s.URL+keyPath, "If-Modified-Since", "Thu, 01 Jan 2015 00:00:00 GMT")
 	for _, h := range []http.Header{fast, whole} {
 		for _, name := range []string{"X-Amz-Request-Id", "X-Amz-Id-2"} { // others each time
 			if h.Get(name) == "" {
@@ -115,10 +115,10 @@ func TestAnObjectHasTheHeadersOfAnS3Server(t *testing.T) {
 	if diff := cmp.Diff(whole, fast); diff != "" {
 		t.Errorf("the headers differ (-server +memory):\n%s", diff)
 	}
-	if status, body, _ := get(t, client, s.URL()+keyPath, "If-None-Match", fast.Get("Etag")); status != 304 || body != "" {
+	if status, body, _ := get(t, client, s.URL+keyPath, "If-None-Match", fast.Get("Etag")); status != 304 || body != "" {
 		t.Errorf("GET of a known ETag = %d %q, want 304", status, body)
 	}
-	if resp, err := client.Head(s.URL() + keyPath); err != nil || resp.ContentLength != 11 || resp.Header.Get("Etag") != fast.Get("Etag") {
+	if resp, err := client.Head(s.URL + keyPath); err != nil || resp.ContentLength != 11 || resp.Header.Get("Etag") != fast.Get("Etag") {
 		t.Errorf("HEAD = %+v, %v", resp, err)
 	}
 }
@@ -126,7 +126,7 @@ func TestAnObjectHasTheHeadersOfAnS3Server(t *testing.T) {
 func TestAnObjectThatWasWrittenAnewIsReadAnew(t *testing.T) {
 	s, client := server(t, "none", "old")
 	for method, want := range map[string]int{http.MethodPut: 200, http.MethodDelete: 404} {
-		r, err := http.NewRequest(method, s.URL()+keyPath, strings.NewReader("new"))
+		r, err := http.NewRequest(method, s.URL+keyPath, strings.NewReader("new"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +135,7 @@ func TestAnObjectThatWasWrittenAnewIsReadAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if status, body, _ := get(t, client, s.URL()+keyPath); status != want || status == 200 && body != "new" {
+		if status, body, _ := get(t, client, s.URL+keyPath); status != want || status == 200 && body != "new" {
 			t.Errorf("GET after %s = %d %q, want %d", method, status, body, want)
 		}
 	}
@@ -143,7 +143,7 @@ func TestAnObjectThatWasWrittenAnewIsReadAnew(t *testing.T) {
 
 func TestTheConnectionIsVerified(t *testing.T) {
 	s, _ := server(t, "none", "[]")
-	if resp, err := http.Get(s.URL() + keyPath); err == nil {
+	if resp, err := http.Get(s.URL + keyPath); err == nil {
 		resp.Body.Close()
 		t.Error("a client that does not trust the run's own authority was served")
 	}
@@ -161,7 +161,7 @@ func TestAboveTheRequestLimitTheAnswerIsSlowDown(t *testing.T) {
 	for range 50 {
 		wg.Go(func() {
 			for range n / 50 {
-				status, body, _ := get(t, client, s.URL()+keyPath)
+				status, body, _ := get(t, client, s.URL+keyPath)
 				if status == 503 && !strings.Contains(body, "<Code>SlowDown</Code>") {
 					t.Errorf("503 without SlowDown: %s", body)
 				}
@@ -245,12 +245,12 @@ func TestReadsTakeTheirDrawnLatency(t *testing.T) {
 		for i := range 3 {
 			want := l.Draw(1, uint64(k), uint64(i+1))
 			start := time.Now()
-			get(t, client, s.URL()+keyPath)
+			get(t, client, s.URL+keyPath)
 			if took := time.Since(start); took < want {
 				t.Errorf("GET %d of invocation %d took %v, want at least its %v", i+1, k, took, want)
 			}
 			// A retry draws apart: it must not shift the next read's latency.
-			get(t, client, s.URL()+keyPath, "amz-sdk-request", "attempt=2; max=0")
+			get(t, client, s.URL+keyPath, "amz-sdk-request", "attempt=2; max=0")
 		}
 	}
 }

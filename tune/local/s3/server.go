@@ -16,7 +16,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"log"
 	"math/big"
@@ -31,15 +30,14 @@ import (
 
 // Server is a running local S3. Close it.
 type Server struct {
-	model  *model
-	http   *http.Server
-	url    string
-	ca     []byte
-	served chan error
+	URL string // the endpoint, https://127.0.0.1:PORT
+	CA  []byte // the certificate to trust, as PEM
+
+	model *model
+	http  *http.Server
 }
 
-// Start serves an S3 without buckets on a free port of 127.0.0.1. logs takes
-// what goes wrong on connections.
+// Start serves an empty S3. logs takes what goes wrong on connections.
 func Start(latency Latency, seed uint64, logs *log.Logger) (*Server, error) {
 	cert, ca, err := certificate()
 	if err != nil {
@@ -68,26 +66,17 @@ func Start(latency Latency, seed uint64, logs *log.Logger) (*Server, error) {
 			ReadHeaderTimeout: time.Minute,
 			TLSConfig: &tls.Config{
 				Certificates: []tls.Certificate{cert},
-				MinVersion:   tls.VersionTLS12,
-				NextProtos:   []string{"http/1.1"}, // S3 speaks no HTTP/2
 				// An object of 9 KB is one record, not eight.
 				DynamicRecordSizingDisabled: true,
 			},
-			TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+			TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // S3 speaks no HTTP/2
 		},
-		url:    "https://" + ln.Addr().String(),
-		ca:     ca,
-		served: make(chan error, 1),
+		URL: "https://" + ln.Addr().String(),
+		CA:  ca,
 	}
-	go func() { s.served <- s.http.ServeTLS(ln, "", "") }()
+	go func() { _ = s.http.ServeTLS(ln, "", "") }() // until it is closed
 	return s, nil
 }
-
-// URL is the endpoint, https://127.0.0.1:PORT.
-func (s *Server) URL() string { return s.url }
-
-// CA is the certificate of the authority to trust, as PEM.
-func (s *Server) CA() []byte { return s.ca }
 
 // Put stores an object, in a bucket that it makes where there is none. The
 // first of n objects that are put draws the latencies 1, 1+n and so on: put
@@ -95,11 +84,9 @@ func (s *Server) CA() []byte { return s.ca }
 func (s *Server) Put(bucket, key string, body []byte) error {
 	const contentType = "application/json"
 	modified := time.Now().UTC().Format(http.TimeFormat)
-	err := s.model.backend.CreateBucket(bucket)
-	if err == nil || gofakes3.HasErrorCode(err, gofakes3.ErrBucketAlreadyExists) {
-		_, err = s.model.backend.PutObject(bucket, key, map[string]string{"Content-Type": contentType, "Last-Modified": modified},
-			bytes.NewReader(body), int64(len(body)), nil)
-	}
+	_ = s.model.backend.CreateBucket(bucket) // fails where there is one
+	_, err := s.model.backend.PutObject(bucket, key, map[string]string{"Content-Type": contentType, "Last-Modified": modified},
+		bytes.NewReader(body), int64(len(body)), nil)
 	if err != nil {
 		return fmt.Errorf("storing %s in the local S3: %w", key, err)
 	}
@@ -114,8 +101,7 @@ func (s *Server) Begin(k int) {
 	s.model.now.Store(&invocation{k: uint64(k), network: newNetwork()})
 }
 
-// Counters returns the reads answered since the start, and those of them that
-// were answered SlowDown.
+// Counters returns the reads since the start, and those answered SlowDown.
 func (s *Server) Counters() (reads, slowDowns int64) {
 	return s.model.served.Load(), s.model.slowDowns.Load()
 }
@@ -127,48 +113,29 @@ func (s *Server) Waited() (all, late time.Duration) {
 	return time.Duration(s.model.waited.Load()), time.Duration(s.model.late.Load())
 }
 
-// Close ends the server and its connections.
-func (s *Server) Close() error {
-	err := s.http.Close()
-	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
-		return errors.Join(err, fmt.Errorf("serving the local S3: %w", served))
-	}
-	return err
-}
+func (s *Server) Close() error { return s.http.Close() }
 
-// certificate makes a certificate authority for this run alone, and a server
-// certificate for 127.0.0.1 that it has signed: clients verify the connection
-// as they would S3's. The authority's key is forgotten at once.
+// certificate makes one for 127.0.0.1 and this run alone: it signs itself, and
+// its key never leaves this process. Clients verify it as they would S3's.
 func certificate() (server tls.Certificate, authority []byte, err error) {
-	caKey, errCA := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err = errors.Join(errCA, err); err != nil {
-		return server, nil, fmt.Errorf("making the local S3's keys: %w", err)
+	if err != nil {
+		return server, nil, fmt.Errorf("making the local S3's key: %w", err)
 	}
 	now := time.Now()
-	ca := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "local S3 authority"},
-		NotBefore:             now.Add(-time.Hour),
-		NotAfter:              now.Add(7 * 24 * time.Hour),
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-		KeyUsage:              x509.KeyUsageCertSign,
-	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2),
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
 		Subject:      pkix.Name{CommonName: "local S3"},
-		NotBefore:    ca.NotBefore,
-		NotAfter:     ca.NotAfter,
+		NotBefore:    now.Add(-time.Hour),
+		NotAfter:     now.Add(7 * 24 * time.Hour),
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	caDER, errCA := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
-	if err = errors.Join(errCA, err); err != nil {
-		return server, nil, fmt.Errorf("making the local S3's certificates: %w", err)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return server, nil, fmt.Errorf("making the local S3's certificate: %w", err)
 	}
-	server = tls.Certificate{Certificate: [][]byte{leafDER, caDER}, PrivateKey: key}
-	return server, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER}), nil
+	server = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return server, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }
