@@ -17,7 +17,8 @@ type function struct {
 }
 
 func newFunction(ctx context.Context, getenv func(string) string) (*function, error) {
-	workers, err := event.Workers(getenv("MAX_WORKERS"))
+	memoryMB := memorySize(getenv)
+	workers, err := event.Workers(getenv("MAX_WORKERS"), memoryMB)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +30,7 @@ func newFunction(ctx context.Context, getenv func(string) string) (*function, er
 	if err != nil {
 		return nil, err
 	}
-	return &function{bucket: b, workers: workers, memoryMB: memorySize(getenv)}, nil
+	return &function{bucket: b, workers: workers, memoryMB: memoryMB}, nil
 }
 
 // Invoke serves one invocation: every read ends whole, or the invocation

@@ -56,6 +56,10 @@ func TestThePayloadOfTheOriginalSampleWorks(t *testing.T) {
 	if a.Strategy != "pool" || *a.Concurrency != 7 || a.ObjectsRead != 70 {
 		t.Errorf("answer %+v, want 70 objects by pool at MAX_WORKERS", a)
 	}
+	p = start(t, s3.settings("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=2304")...)
+	if a := p.must(t, `{"repeat": 70, "objectKey": "sample.json"}`, time.Minute); *a.Concurrency != 130 {
+		t.Errorf("answer %+v of 2,304 MB without MAX_WORKERS, want the concurrency 130", a)
+	}
 }
 
 func TestConnectionsAreKeptForTheNextInvocation(t *testing.T) {

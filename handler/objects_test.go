@@ -117,10 +117,10 @@ func startModel(t *testing.T, lists ...[]string) (settings []string) {
 		}
 	}
 	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, s.CA(), 0o600); err != nil {
+	if err := os.WriteFile(ca, s.CA, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return newS3(t).settings("AWS_ENDPOINT_URL_S3="+s.URL(), "AWS_CA_BUNDLE="+ca)
+	return newS3(t).settings("AWS_ENDPOINT_URL_S3="+s.URL, "AWS_CA_BUNDLE="+ca)
 }
 
 func TestAPrefixStartsAfterAKeyAndHasAtMostMaxObjects(t *testing.T) {

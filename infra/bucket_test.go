@@ -40,7 +40,7 @@ func TestABucketOfOnesOwnIsReadAndNothingElse(t *testing.T) {
 			t.Errorf("prefix %q: what the role may do (-want +got):\n%s", test.prefix, diff)
 		}
 		variables := c.one(t, functionType).inputs["environment"].ObjectValue()["variables"].Mappable()
-		if diff := cmp.Diff(map[string]any{"BUCKET": "my-documents", "MAX_WORKERS": "30"}, variables); diff != "" {
+		if diff := cmp.Diff(map[string]any{"BUCKET": "my-documents"}, variables); diff != "" {
 			t.Errorf("prefix %q: environment (-want +got):\n%s", test.prefix, diff)
 		}
 		if _, ok := outs["objectKey"]; ok || outs["bucketName"] != "my-documents" || outs["prefix"] != test.prefix {

@@ -59,7 +59,7 @@ func readConfig(ctx *pulumi.Context) (config, error) {
 		memorySize:   r.between("memorySize", powertuning.MinPower, powertuning.MaxPower, "MB"),
 		timeout:      r.between("timeout", 1, 900, "seconds"),
 		architecture: r.architecture("architecture"),
-		maxWorkers:   r.between("maxWorkers", 1, event.MaxConcurrency, "workers"),
+		maxWorkers:   r.between("maxWorkers", 0, event.MaxConcurrency, "workers"),
 
 		logRetentionDays: r.retention("logRetentionDays"),
 

@@ -18,8 +18,8 @@ func TestEachBadValueIsToldWithTheCommandThatMendsIt(t *testing.T) {
 		{"memorySize", "99999999999999999999", "a whole number of MB from 128 to 10240", "10240"},
 		{"timeout", "0", "a whole number of seconds from 1 to 900", "1"},
 		{"timeout", "901", "a whole number of seconds from 1 to 900", "900"},
-		{"maxWorkers", "0", "a whole number of workers from 1 to 900", "1"},
-		{"maxWorkers", "901", "a whole number of workers from 1 to 900", "900"},
+		{"maxWorkers", "-1", "a whole number of workers from 0 to 900", "0"},
+		{"maxWorkers", "901", "a whole number of workers from 0 to 900", "900"},
 		{"totalExecutionTimeout", "9", "a whole number of seconds from 10 to 900", "10"},
 		{"totalExecutionTimeout", "901", "a whole number of seconds from 10 to 900", "900"},
 		{"architecture", "arm", "arm64 or x86_64", "arm64"},
@@ -102,7 +102,7 @@ func TestKeysThatNeedEachOtherAreToldWithTheCommandThatMendsThem(t *testing.T) {
 
 func TestTheLimitsThemselvesAreAllowed(t *testing.T) {
 	for _, set := range []map[string]string{
-		{"memorySize": "128", "timeout": "1", "maxWorkers": "1", "logRetentionDays": "1", "totalExecutionTimeout": "10", "powerValues": "128"},
+		{"memorySize": "128", "timeout": "1", "maxWorkers": "0", "logRetentionDays": "1", "totalExecutionTimeout": "10", "powerValues": "128"},
 		{"memorySize": "10240", "timeout": "900", "maxWorkers": "900", "logRetentionDays": "3653", "totalExecutionTimeout": "900", "powerValues": "10240,128"},
 		{"bucket": "a.1", "prefix": strings.Repeat("x", 1_024), "monthlyBudget": "1", "budgetEmail": "me@example.com"},
 		{"bucket": strings.Repeat("b", 63), "prefix": "", "monthlyBudget": "1000000", "budgetEmail": "me@example.com"},
@@ -113,7 +113,7 @@ func TestTheLimitsThemselvesAreAllowed(t *testing.T) {
 
 func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 	set := map[string]string{
-		"memorySize": "1", "timeout": "0", "architecture": "mips", "maxWorkers": "0",
+		"memorySize": "1", "timeout": "0", "architecture": "mips", "maxWorkers": "-1",
 		"logRetentionDays": "2", "totalExecutionTimeout": "0", "powerValues": "1",
 		"bucket": "B", "monthlyBudget": "0", "budgetEmail": "me",
 		"batchStrategy": "s", "batchConcurrency": "0", "batchSize": "0", "batchChildren": "0", "batchToleratedFailurePercentage": "-1", "batchResultDays": "0", "batchInventory": "i",

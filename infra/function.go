@@ -53,6 +53,10 @@ func newFunction(ctx *pulumi.Context, cfg config, code string, from source) (*fu
 		return nil, err
 	}
 
+	environment := pulumi.StringMap{"BUCKET": from.bucket}
+	if cfg.maxWorkers > 0 { // else the function's own, which follows the memory size that Power Tuning gives it
+		environment["MAX_WORKERS"] = pulumi.String(strconv.Itoa(cfg.maxWorkers))
+	}
 	fn, err := lambda.NewFunction(ctx, name, &lambda.FunctionArgs{
 		Role:          role.Arn,
 		Runtime:       lambda.RuntimeCustomAL2023,
@@ -61,10 +65,7 @@ func newFunction(ctx *pulumi.Context, cfg config, code string, from source) (*fu
 		Architectures: pulumi.ToStringArray([]string{cfg.architecture.name}),
 		MemorySize:    pulumi.Int(cfg.memorySize),
 		Timeout:       pulumi.Int(cfg.timeout),
-		Environment: lambda.FunctionEnvironmentArgs{Variables: pulumi.StringMap{
-			"BUCKET":      from.bucket,
-			"MAX_WORKERS": pulumi.String(strconv.Itoa(cfg.maxWorkers)),
-		}},
+		Environment:   lambda.FunctionEnvironmentArgs{Variables: environment},
 		// Text: Power Tuning reads the REPORT line, and fails on JSON.
 		LoggingConfig: lambda.FunctionLoggingConfigArgs{
 			LogFormat: pulumi.String("Text"),

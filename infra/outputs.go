@@ -62,7 +62,7 @@ func region(functionARN string) (string, error) {
 
 // tuningInputs holds, under the name of each strategy, what an execution that
 // measures it takes. The payloads name no concurrency: the function's own
-// MAX_WORKERS holds.
+// holds, which follows each size where maxWorkers is 0.
 func tuningInputs(functionARN, sample, prefix string, powerValues []int) (any, error) {
 	inputs := map[string]powertuning.Input{}
 	for _, name := range strategies.Names() {

@@ -15,7 +15,7 @@ import (
 // The defaults and limits of a payload.
 const (
 	DefaultStrategy    = "pool"
-	DefaultConcurrency = 30 // where the environment has no MAX_WORKERS
+	DefaultConcurrency = 30 // of a comparison, and of a function at the least: [DefaultWorkers]
 	DefaultRepeat      = 10_000
 	DefaultMaxObjects  = 100_000
 
@@ -140,11 +140,20 @@ func (p *Payload) unique() error {
 	return nil
 }
 
-// Workers reads the environment's MAX_WORKERS: the concurrency of a payload
-// that names none. An empty value means DefaultConcurrency.
-func Workers(value string) (int, error) {
+// DefaultWorkers is the concurrency of a payload that names none, in a function
+// of that memory size in MB: 100 for each vCPU, of which 1,769 MB are one, and 30
+// at least. What is best follows from the processor that a size buys, what a read
+// takes of it and S3's latency; for reads of 9 KB this is near it, where 30 is
+// half or a third of it above 1,024 MB: docs/adaptive.md has both measured.
+func DefaultWorkers(memoryMB int) int {
+	return min(max(DefaultConcurrency, 100*memoryMB/1_769), MaxConcurrency)
+}
+
+// Workers reads the environment's MAX_WORKERS. An empty value means
+// DefaultWorkers.
+func Workers(value string, memoryMB int) (int, error) {
 	if value == "" {
-		return DefaultConcurrency, nil
+		return DefaultWorkers(memoryMB), nil
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > MaxConcurrency {

@@ -196,13 +196,18 @@ func TestDecodingCopiesEachKeyOnce(t *testing.T) {
 }
 
 func TestWorkers(t *testing.T) {
-	for value, want := range map[string]int{"": 30, "1": 1, "900": 900} {
-		if got, err := event.Workers(value); got != want || err != nil {
-			t.Errorf("Workers(%q) = %d, %v; want %d", value, got, err, want)
+	for value, want := range map[string]int{"": 130, "1": 1, "900": 900} {
+		if got, err := event.Workers(value, 2_304); got != want || err != nil {
+			t.Errorf("Workers(%q, 2304) = %d, %v; want %d", value, got, err, want)
+		}
+	}
+	for memoryMB, want := range map[int]int{0: 30, 128: 30, 512: 30, 1_024: 57, 1_769: 100, 3_008: 170, 10_240: 578} {
+		if got, err := event.Workers("", memoryMB); got != want || err != nil {
+			t.Errorf("Workers(\"\", %d) = %d, %v; want 100 for each vCPU, 30 at least: %d", memoryMB, got, err, want)
 		}
 	}
 	for _, value := range []string{"0", "901", "-3", "3.0", "many", " 3"} {
-		if got, err := event.Workers(value); err == nil || !strings.Contains(err.Error(), "MAX_WORKERS must be a whole number from 1 to 900") {
+		if got, err := event.Workers(value, 128); err == nil || !strings.Contains(err.Error(), "MAX_WORKERS must be a whole number from 1 to 900") {
 			t.Errorf("Workers(%q) = %d, %v; want an error that says what is allowed", value, got, err)
 		}
 	}
