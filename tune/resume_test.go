@@ -87,11 +87,11 @@ func TestAComparisonOnAWSIsTakenUpAgain(t *testing.T) {
 
 // watched reports whether the nth execution was started and then looked at.
 func watched(fake *sfntest.Server, n int) bool {
-	for _, r := range fake.Requests() {
-		if r.Operation == "StartExecution" {
+	for _, operation := range fake.Requests() {
+		if operation == "StartExecution" {
 			n--
 		}
-		if n == 0 && r.Operation == "DescribeExecution" {
+		if n == 0 && operation == "DescribeExecution" {
 			return true
 		}
 	}

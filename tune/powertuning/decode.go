@@ -19,29 +19,23 @@ import (
 
 // decode reads a JSON object into an Input or an Output. Unlike encoding/json
 // it takes names by their exact letters, and refuses null and a name that
-// stands twice. It returns which fields were there. An error names the field,
-// its value and what is allowed.
-func decode(raw []byte, to any, options ...json.Options) (map[jsontext.Pointer]bool, error) {
+// stands twice. An error names the field, its value and what is allowed.
+func decode(raw []byte, to any, options ...json.Options) error {
 	if jsontext.Value(raw).Kind() != '{' {
-		return nil, fmt.Errorf("it must be a JSON object, got %s", cmp.Or(shorten(raw), "nothing"))
+		return fmt.Errorf("it must be a JSON object, got %s", cmp.Or(shorten(raw), "nothing"))
 	}
-	read := map[jsontext.Pointer]bool{}
-	note := json.UnmarshalFromFunc(func(dec *jsontext.Decoder, _ any) error {
-		read[dec.StackPointer()] = true
-		return errors.ErrUnsupported
-	})
-	err := json.Unmarshal(raw, to, append(options, json.WithUnmarshalers(json.JoinUnmarshalers(note, fields)))...)
+	err := json.Unmarshal(raw, to, append(options, json.WithUnmarshalers(fields))...)
 	if refused, ok := errors.AsType[refusal](err); ok {
-		return nil, refused
+		return refused
 	}
 	if e, ok := errors.AsType[*json.SemanticError](err); ok && e.Err == json.ErrUnknownName {
 		name := shorten([]byte(e.JSONPointer.LastToken()))
-		return nil, fmt.Errorf("unknown field %q: the fields are %s", name, strings.Join(fieldNames, ", "))
+		return fmt.Errorf("unknown field %q: the fields are %s", name, strings.Join(fieldNames, ", "))
 	}
 	if err != nil { // it may quote a name of any length
-		return nil, errors.New("it is not valid JSON: " + prose.OneLine(err.Error(), 200))
+		return errors.New("it is not valid JSON: " + prose.OneLine(err.Error(), 200))
 	}
-	return read, nil
+	return nil
 }
 
 // refusal is the error of a value that is not what its field allows.

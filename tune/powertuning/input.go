@@ -77,7 +77,7 @@ var fieldNames = func() (names []string) {
 // lambdaARN and num, which the tool requires, may be absent: a run on one
 // machine needs no ARN, and a caller has its own defaults.
 func ParseInput(raw []byte) (in Input, err error) {
-	_, err = decode(raw, &in, jsonv2.RejectUnknownMembers(true))
+	err = decode(raw, &in, jsonv2.RejectUnknownMembers(true))
 	for i, mb := range in.PowerValues {
 		if err == nil && slices.Contains(in.PowerValues[:i], mb) {
 			err = fmt.Errorf("powerValues: %d stands twice", mb)
@@ -104,11 +104,13 @@ func CheckFunctionARN(arn string) error {
 
 // Unsupported returns the names of the fields that are set and that need AWS
 // (aws:"only" in [Input]): a run on one machine can not do what they ask for.
-// The name of a payload that is a list of weighted ones is "payload
-// (weighted)". The fields that only change what the tool prints
+// The name of a payload that is a list of weighted ones, or may be meant as
+// one, is "payload (weighted)". The fields that only change what the tool prints
 // (includeOutputResults, disablePayloadLogs) are never among them.
 func (in Input) Unsupported() (names []string) {
-	if in.weighted() {
+	type weighted struct{ Weight json.RawMessage }
+	var list []weighted
+	if json.Unmarshal(in.Payload, &list) == nil && slices.ContainsFunc(list, func(w weighted) bool { return w.Weight != nil }) {
 		names = append(names, "payload (weighted)")
 	}
 	if len(in.AllowedExceptions) == 0 {
@@ -163,25 +165,6 @@ func (in Input) Alters() string {
 		}
 	}
 	return ""
-}
-
-// weighted reports whether the payload is a list of weighted ones. As in the
-// tool any other array is an event as it is.
-func (in Input) weighted() bool {
-	var list []struct {
-		Payload jsontext.Value `json:"payload"`
-		Weight  jsontext.Value `json:"weight"`
-	}
-	// Names by their exact letters, which encoding/json does not insist on.
-	if jsonv2.Unmarshal(in.Payload, &list) != nil || len(list) == 0 {
-		return false
-	}
-	for _, w := range list {
-		if !truthy(w.Payload) || !truthy(w.Weight) {
-			return false
-		}
-	}
-	return true
 }
 
 // truthy is JavaScript's idea of a JSON value that counts as given.

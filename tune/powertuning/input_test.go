@@ -153,10 +153,10 @@ func TestWhatNeedsAWSIsNamed(t *testing.T) {
 	for raw, want := range map[string][]string{
 		`{"lambdaARN": "` + exampleARN + `", "num": 5, "payload": [1, 2], "strategy": "speed", "discardTopBottom": 0, "sleepBetweenRunsMs": 5, "includeOutputResults": true, "disablePayloadLogs": true}`: nil,
 		`{"parallelInvocation": false, "onlyColdStarts": false, "dryRun": false, "autoOptimize": false}`:                                                                                                  nil,
-		`{"payload": [{"payload": {}, "weight": 1}]}`:  {"payload (weighted)"},
-		`{"payload": [{"Payload": {}, "Weight": 1}]}`:  nil, // an event as it is
-		`{"allowedExceptions": [], "powerValues": []}`: nil,
-		`{"payload": []}`: nil,
+		`{"payload": [{"payload": {}, "weight": 1}]}`:                                                   {"payload (weighted)"},
+		`{"payload": [{"payload": {}}]}`:                                                                nil, // an event as it is
+		`{"allowedExceptions": [], "powerValues": []}`:                                                  nil,
+		`{"payload": []}`:                                                                               nil,
 		`{"payloadS3": "s3://b/k", "parallelInvocation": true, "onlyColdStarts": true}`:                 {"payloadS3", "parallelInvocation", "onlyColdStarts"},
 		`{"dryRun": true, "allowedExceptions": ["E"], "preProcessorARN": "a", "postProcessorARN": "b"}`: {"dryRun", "allowedExceptions", "preProcessorARN", "postProcessorARN"},
 		`{"autoOptimize": true, "autoOptimizeAlias": "live"}`:                                           {"autoOptimize", "autoOptimizeAlias"},

@@ -8,7 +8,6 @@
 package powertuning
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -17,9 +16,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Output is what an execution of the state machine returns.
@@ -45,43 +41,21 @@ type Stat struct {
 	AverageDuration float64 `json:"averageDuration"` // ms
 }
 
-// ErrEmptyOutput is what [ParseOutput] returns for {}: the state machine
-// answers so, as SUCCEEDED, when publishing a version or invoking the function
-// failed. The cause is in the execution's history.
-var ErrEmptyOutput = errors.New("power tuning output: it is {}: the tuning failed, and its cause is in the execution's history")
-
 // ParseOutput reads what an execution returned. The output of an execution is
-// untrusted: each field must be there (stats excepted), be of its type and
-// range, and the link must be one that a browser may be sent to. Fields that
-// it does not know are left alone. Power values may stand in strings.
+// untrusted: each field that is there must be of its type and range, the power
+// values and the link must be there, and the link must be one that a browser
+// may be sent to. Fields that it does not know are left alone. Power values may
+// stand in strings.
 func ParseOutput(raw []byte) (out Output, err error) {
-	if v := jsontext.Value(bytes.Clone(raw)); v.Compact() == nil && string(v) == "{}" {
-		return Output{}, ErrEmptyOutput
-	}
-	read, err := decode(raw, &out)
-	if err == nil {
-		err = out.checkComplete(read)
+	err = decode(raw, &out)
+	nameless := func(s Stat) bool { return s.Value == 0 }
+	if err == nil && (out.Power == 0 || out.StateMachine.Visualization == "" || slices.ContainsFunc(out.Stats, nameless)) {
+		err = errors.New("power, stateMachine.visualization or the value of a stat is missing")
 	}
 	if err != nil {
 		return Output{}, fmt.Errorf("power tuning output: %w", err)
 	}
 	return out, nil
-}
-
-// checkComplete names the first field but stats that is written of an output
-// and was not read.
-func (out Output) checkComplete(read map[jsontext.Pointer]bool) error {
-	check := json.MarshalToFunc(func(enc *jsontext.Encoder, field any) error {
-		if _, stats := field.(*[]Stat); !stats && !read[enc.StackPointer()] {
-			return refusal(path(enc.StackPointer()) + " is missing")
-		}
-		return errors.ErrUnsupported
-	})
-	_, err := json.Marshal(out, json.WithMarshalers(check))
-	if missing, ok := errors.AsType[refusal](err); ok {
-		return missing
-	}
-	return err
 }
 
 const visualizationURL = "https://lambda-power-tuning.show/"

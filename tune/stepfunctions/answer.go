@@ -18,33 +18,29 @@ import (
 // readAnswer puts into the variant what its execution, which has ended, has to
 // say. After an error the variant is as it was, and it can be called again.
 func (t *turn) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutput) error {
-	if e.Status == types.ExecutionStatusSucceeded {
-		out, err := powertuning.ParseOutput([]byte(aws.ToString(e.Output)))
+	const tuningFailed = "{}" // so Power Tuning ends, as SUCCEEDED, when it could not publish a version or invoke the function
+	if output := aws.ToString(e.Output); e.Status == types.ExecutionStatusSucceeded && output != tuningFailed {
+		out, err := powertuning.ParseOutput([]byte(output))
 		if err == nil && len(out.Stats) == 0 {
 			err = errors.New("power tuning output: it has no stats: is the state machine that of version 4.4.0?")
 		}
-		switch {
-		case err == nil:
-			t.v.Tuning, t.v.Cells = &out, cells(t.run.PowerValues, out.Stats)
-			return nil
-		case !errors.Is(err, powertuning.ErrEmptyOutput):
+		if err != nil {
 			t.v.Error = err.Error()
-			return nil
+		} else {
+			t.v.Tuning, t.v.Cells = &out, cells(t.run.PowerValues, out.Stats)
 		}
+		return nil
 	}
-	cause, h, err := t.cause(ctx, e)
+	h, err := t.history(ctx, e)
 	if err != nil {
 		return err
 	}
+	cause := h.cause()
 	amiss, err := t.afterFailure(ctx, h, aws.ToTime(e.StopDate))
 	if err != nil {
 		return err
 	}
-	t.v.Error = fmt.Sprintf("%s (%sits execution ended as %s)", cause.text, cause.where, e.Status)
-	if e.Status == types.ExecutionStatusAborted {
-		t.v.Error += "; its clean-up was skipped, so aliases RAM<power> are left, which the next execution over the same sizes takes over"
-	}
-	t.v.Error += amiss
+	t.v.Error = fmt.Sprintf("%s (%sits execution ended as %s)%s", cause.text, cause.where, e.Status, amiss)
 	return nil
 }
 
@@ -64,25 +60,17 @@ func cells(powers []int, stats []powertuning.Stat) []comparison.Cell {
 	return cells
 }
 
-// cause digs out of an execution's history why it failed. After an error it can
-// be asked again. The history is empty where it cannot be read.
-func (t *turn) cause(ctx context.Context, e *sfn.DescribeExecutionOutput) (failure, history, error) {
-	var h history
+// history reads that of an execution.
+func (t *turn) history(ctx context.Context, e *sfn.DescribeExecutionOutput) (h history, err error) {
 	pages := sfn.NewGetExecutionHistoryPaginator(t.client, &sfn.GetExecutionHistoryInput{ExecutionArn: e.ExecutionArn, MaxResults: 1000})
 	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx, t.outliveNetworkLoss)
+		page, err := pages.NextPage(ctx)
 		if err != nil {
-			err = t.failed(ctx, "states:GetExecutionHistory", aws.ToString(e.ExecutionArn), err)
-			if ctx.Err() != nil || IsCredentials(err) {
-				return failure{}, nil, err
-			}
-			f := explain(aws.ToString(e.Error), aws.ToString(e.Cause), state{})
-			f.text += prose.OneLine(fmt.Sprintf("; its history could not be read: %v", err), 300)
-			return f, nil, nil
+			return nil, t.failed(ctx, "states:GetExecutionHistory", aws.ToString(e.ExecutionArn), err)
 		}
 		h = append(h, page.Events...)
 	}
-	return h.cause(), h, nil
+	return h, nil
 }
 
 // afterFailure looks after what a failed execution has left: it waits for

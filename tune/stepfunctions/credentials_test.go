@@ -39,10 +39,10 @@ login_session = arn:aws:iam::123456789012:user/me
 
 func TestCredentialsThatAreNotThereAreSaidWithTheCommandThatGetsThem(t *testing.T) {
 	for _, test := range []struct{ profile, variable, want string }{
-		{"", "", "log in by `aws sso login --profile NAME` or `aws login`, and choose that profile by --profile NAME or `export AWS_PROFILE=NAME`"},
-		{"sso", "", "log in again by `aws sso login --profile sso`"},
-		{"", "sso", "log in again by `aws sso login --profile sso`"},
-		{"console", "", "log in again by `aws login --profile console`"},
+		{"", "", "log in again by `aws sso login` or `aws login`"},
+		{"sso", "", "log in again by `aws sso login` or `aws login`"},
+		{"", "sso", "--profile NAME or `export AWS_PROFILE=NAME` chooses one"},
+		{"console", "", "log in again by `aws sso login` or `aws login`"},
 		{"nobody", "", "`aws configure list-profiles` lists the profiles"},
 		{"", "nobody", "`aws configure list-profiles` lists the profiles"},
 	} {
@@ -58,9 +58,9 @@ func TestCredentialsThatAreNotThereAreSaidWithTheCommandThatGetsThem(t *testing.
 
 func TestCredentialsThatAWSRefusesAreSaidWithWhatToDo(t *testing.T) {
 	for code, want := range map[string]string{
-		"ExpiredTokenException":       "the keys are those of AWS_ACCESS_KEY_ID in the environment: export new ones",
-		"UnrecognizedClientException": "the keys are those of AWS_ACCESS_KEY_ID",
-		"InvalidSignatureException":   "the keys are those of AWS_ACCESS_KEY_ID",
+		"ExpiredTokenException":       "export new keys if AWS_ACCESS_KEY_ID is set",
+		"UnrecognizedClientException": "export new keys if AWS_ACCESS_KEY_ID is set",
+		"InvalidSignatureException":   "export new keys if AWS_ACCESS_KEY_ID is set",
 		"AccessDeniedException":       "they must allow states:StartExecution on " + machine,
 	} {
 		srv, tuner := setup(t, "StartExecution="+code+":1000")

@@ -3,6 +3,7 @@ package stepfunctions
 import (
 	"cmp"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -101,14 +102,9 @@ func checkInput(in *powertuning.Input, target Target) error {
 			return fmt.Errorf("the processor %s in the input: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN", processor, target.mayInvoke)
 		}
 	}
-	for name, set := range map[string]bool{
-		"autoOptimize": in.AutoOptimize || in.AutoOptimizeAlias != "", // changes the function's memory size after each variant
-		"dryRun":       in.DryRun,                                     // measures nothing
-		"payloadS3":    in.PayloadS3 != "",                            // would be every variant's payload
-	} {
-		if set {
-			return fmt.Errorf("%s in the input has no place in a comparison\nremove it", name)
-		}
+	if in.AutoOptimize || in.AutoOptimizeAlias != "" || in.DryRun || in.PayloadS3 != "" {
+		return errors.New("autoOptimize, dryRun and payloadS3 in the input have no place in a comparison:\n" +
+			"it sets no size, measures, and has payloads of its own; remove them")
 	}
 	return nil
 }
@@ -224,16 +220,9 @@ func (e estimate) check(executionTimeout time.Duration) error {
 	if e.Repeat == 0 || one <= most {
 		return nil
 	}
-	repeat := "--repeat"
-	switch {
-	case e.Objects != nil:
-		repeat = "the payload's maxObjects or keys"
-	case e.variant.Strategy == comparison.None:
-		repeat = "the payload's repeat"
-	}
 	remedy := "choose --parallel (parallelInvocation)"
 	if n := most * time.Duration(e.inFlight) / readLatency; n > 0 {
-		remedy = fmt.Sprintf("lower %s to %d at most, or %s", repeat, n, remedy)
+		remedy = fmt.Sprintf("lower the reads (--repeat, or the payload's repeat, maxObjects or keys) to %d at most, or %s", n, remedy)
 	}
 	return fmt.Errorf("%s: %d invocations, each of %d reads at %g ms, %d at once, take %s each and %s in all;\n"+
 		"the function's timeout is %s, and the state machine's totalExecutionTimeout is %s\n%s",

@@ -173,7 +173,7 @@ func TestAPlanThatCannotEndInTimeIsRefusedWithTheNumbersAndARemedy(t *testing.T)
 	}{
 		"totalExecutionTimeout": {
 			func(r *comparison.Run) { r.Num, r.Repeat = 10, 5000 },
-			[]string{"sequential: 10 invocations, each of 5000 reads at 18.8 ms, 1 at once, take 1m34s each and 15m40s in all", "totalExecutionTimeout is 10m0s", "--repeat to 3191 at most", "--parallel"},
+			[]string{"sequential: 10 invocations, each of 5000 reads at 18.8 ms, 1 at once, take 1m34s each and 15m40s in all", "totalExecutionTimeout is 10m0s", "lower the reads (--repeat, ", "to 3191 at most", "--parallel"},
 		},
 		"sleep": {
 			func(r *comparison.Run) { r.Repeat, r.SleepBetweenRunsMS = 500, 200_000 },
@@ -181,11 +181,11 @@ func TestAPlanThatCannotEndInTimeIsRefusedWithTheNumbersAndARemedy(t *testing.T)
 		},
 		"the function's timeout": {
 			func(r *comparison.Run) { r.Repeat, r.TimeoutSec, r.ParallelInvocation = 500, 9, true },
-			[]string{"each of 500 reads at 18.8 ms, 1 at once, take 9.4s each", "the function's timeout is 9s", "lower --repeat to 478 at most"},
+			[]string{"each of 500 reads at 18.8 ms, 1 at once, take 9.4s each", "the function's timeout is 9s", "to 478 at most"},
 		},
 		"autoOptimize": {
 			func(r *comparison.Run) { r.TuningInput = &powertuning.Input{AutoOptimize: true} },
-			[]string{"autoOptimize in the input has no place in a comparison", "remove it"},
+			[]string{"autoOptimize", "in the input have no place in a comparison", "remove them"},
 		},
 		"payloadS3": {func(r *comparison.Run) { r.TuningInput = &powertuning.Input{PayloadS3: "s3://b/k"} }, []string{"payloadS3"}},
 		"dryRun":    {func(r *comparison.Run) { r.TuningInput = &powertuning.Input{DryRun: true} }, []string{"dryRun"}},

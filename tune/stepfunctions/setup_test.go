@@ -128,8 +128,8 @@ func saved(t *testing.T, c *comparison.Comparison) *comparison.Comparison {
 }
 
 func count(srv *sfntest.Server, operation string) (n int) {
-	for _, r := range srv.Requests() {
-		if r.Operation == operation {
+	for _, requested := range srv.Requests() {
+		if requested == operation {
 			n++
 		}
 	}

@@ -50,7 +50,7 @@ const DefaultExecutionTimeout = 600 * time.Second
 // what is wrong with the stack, and what to do.
 func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 	t, out := flags, Target{}
-	if err := t.checkExecutionTimeout(); err != nil {
+	if err := flags.check(); err != nil {
 		return Target{}, err
 	}
 	if flags.StateMachine == "" || flags.Function == "" {
@@ -62,21 +62,7 @@ func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 			return Target{}, fmt.Errorf("the outputs of the Pulumi stack %q: %w", stack, err)
 		}
 	}
-	t.StateMachine, t.Function = cmp.Or(flags.StateMachine, out.StateMachine), cmp.Or(flags.Function, out.Function)
-	for _, f := range []struct {
-		flag, given, output string
-		wrong               error
-	}{
-		{"state-machine", flags.StateMachine, "stateMachineArn", checkStateMachine(t.StateMachine)},
-		{"function-arn", flags.Function, "functionArn", powertuning.CheckFunctionARN(t.Function)},
-	} {
-		switch {
-		case f.wrong != nil && f.given != "":
-			return Target{}, &comparison.FieldError{Field: f.flag, Problem: f.wrong.Error()}
-		case f.wrong != nil:
-			return Target{}, fmt.Errorf("the output %s of the Pulumi stack %q: %w\nput it right by `pulumi up --stack %s`, or give --%s ARN", f.output, stack, f.wrong, stack, f.flag)
-		}
-	}
+	t.StateMachine, t.Function = cmp.Or(t.StateMachine, out.StateMachine), cmp.Or(t.Function, out.Function)
 	t.Region = cmp.Or(t.Region, RegionOf(t.StateMachine))
 	t.ObjectKey, t.Prefix = cmp.Or(t.ObjectKey, out.ObjectKey), cmp.Or(t.Prefix, out.Prefix)
 	if t.Function == out.Function {
@@ -123,7 +109,8 @@ func outputs(ctx context.Context, stack string) (Target, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr // and no stdin: it cannot ask
 	if err := cmd.Run(); err != nil {
-		return Target{}, cmp.Or(context.Cause(ctx), pulumiError(stack, err, stderr.String()))
+		said := cmp.Or(strings.TrimPrefix(strings.TrimSpace(stderr.String()), "error: "), err.Error())
+		return Target{}, cmp.Or(context.Cause(ctx), errors.New(said+pulumiNeeds))
 	}
 	var out struct {
 		Target
@@ -141,14 +128,29 @@ func outputs(ctx context.Context, stack string) (Target, error) {
 	if t.PowerValues == nil {
 		known.PowerValues = []int{powertuning.MinPower}
 	}
-	if err := cmp.Or(known.Validate(), t.checkExecutionTimeout()); err != nil {
+	if t.StateMachine == "" || t.Function == "" {
+		return Target{}, fmt.Errorf("stateMachineArn or functionArn is missing: `pulumi up --stack %s` deploys them", stack)
+	}
+	if err := cmp.Or(known.Validate(), t.check()); err != nil {
 		return Target{}, errors.New(err.Error()) // no flag is to blame
 	}
 	return t, nil
 }
 
-// checkExecutionTimeout takes 0 for one that is not known.
-func (t Target) checkExecutionTimeout() error {
+const pulumiNeeds = "\nit takes the pulumi command (https://www.pulumi.com/docs/install) after `pulumi login`, the root of the repository,\n" +
+	"PULUMI_CONFIG_PASSPHRASE where the state is local, and a stack that `pulumi stack ls` lists;\n" +
+	"or name both by --state-machine ARN and --function-arn ARN"
+
+// check refuses what is known of a target and cannot be. A state machine has no
+// version or alias: the running executions that have to be looked up are those
+// of all versions.
+func (t Target) check() error {
+	if s := t.StateMachine; s != "" && !stateMachineARN.MatchString(s) {
+		return &comparison.FieldError{Field: "state-machine", Problem: fmt.Sprintf("%.200q is not the ARN of a state machine: it must be of the form arn:aws:states:REGION:ACCOUNT:stateMachine:NAME, without version or alias", s)}
+	}
+	if err := powertuning.CheckFunctionARN(t.Function); err != nil && t.Function != "" {
+		return &comparison.FieldError{Field: "function-arn", Problem: err.Error()}
+	}
 	if d := t.ExecutionTimeout; d != 0 && (d < time.Second || d > maxSeconds*time.Second) {
 		return &comparison.FieldError{Field: "execution-timeout", Problem: fmt.Sprintf("%s: it must be from 1s to %ds", d, maxSeconds)}
 	}
@@ -157,36 +159,6 @@ func (t Target) checkExecutionTimeout() error {
 
 // maxSeconds is the longest that Lambda lets a function run.
 const maxSeconds = 900
-
-// pulumiError adds to what the CLI said what to do about it.
-func pulumiError(stack string, err error, stderr string) error {
-	const both = "name both by --state-machine ARN and --function-arn ARN"
-	if errors.Is(err, exec.ErrNotFound) {
-		return errors.New("the pulumi command is not on PATH\ninstall it (https://www.pulumi.com/docs/install), or " + both)
-	}
-	said := cmp.Or(strings.TrimPrefix(strings.TrimSpace(stderr), "error: "), err.Error())
-	for _, known := range []struct{ says, remedy string }{
-		{"no stack named", fmt.Sprintf("`pulumi stack ls` lists the stacks; `pulumi stack init %s` and `pulumi up` make it", stack)},
-		{"login", "log in by `pulumi login`, or `pulumi login --local`"},
-		{"PULUMI_CONFIG_PASSPHRASE", "export PULUMI_CONFIG_PASSPHRASE with the stack's passphrase"},
-		{"Pulumi.yaml", "run this in the root of the repository, where Pulumi.yaml is"},
-	} {
-		if strings.Contains(said, known.says) {
-			return fmt.Errorf("%s\n%s, or %s", said, known.remedy, both)
-		}
-	}
-	return errors.New(said + "\n" + both)
-}
-
-// checkStateMachine refuses what is not a state machine's ARN, and one with a
-// version or an alias: the running executions that have to be looked up are
-// those of all versions.
-func checkStateMachine(s string) error {
-	if !stateMachineARN.MatchString(s) {
-		return fmt.Errorf("%.200q is not the ARN of a state machine: it must be of the form arn:aws:states:REGION:ACCOUNT:stateMachine:NAME, without version or alias", s)
-	}
-	return nil
-}
 
 var stateMachineARN = regexp.MustCompile(`^arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[^:\s]+$`)
 

@@ -107,13 +107,13 @@ func TestBothARNsNeedNoPulumi(t *testing.T) {
 
 func TestWhatIsWrongWithAStackIsSaidWithARemedy(t *testing.T) {
 	for name, test := range map[string]struct{ script, want, remedy string }{
-		"no such stack":  {`echo "error: no stack named 'dev' found" >&2; exit 255`, "no stack named 'dev' found", "`pulumi stack init dev` and `pulumi up`"},
-		"not logged in":  {`echo "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions" >&2; exit 1`, "PULUMI_ACCESS_TOKEN must be set", "`pulumi login --local`"},
-		"logged out":     {`echo "error: getting stack: not logged in, please run 'pulumi login'" >&2; exit 1`, "not logged in", "log in by `pulumi login`"},
-		"passphrase":     {`echo "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables" >&2; exit 1`, "passphrase must be set", "export PULUMI_CONFIG_PASSPHRASE"},
-		"no project":     {`echo "error: no Pulumi.yaml project file found" >&2; exit 1`, "no Pulumi.yaml project file found", "in the root of the repository"},
+		"no such stack":  {`echo "error: no stack named 'dev' found" >&2; exit 255`, "no stack named 'dev' found", "`pulumi stack ls` lists"},
+		"not logged in":  {`echo "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions" >&2; exit 1`, "PULUMI_ACCESS_TOKEN must be set", "after `pulumi login`"},
+		"logged out":     {`echo "error: getting stack: not logged in, please run 'pulumi login'" >&2; exit 1`, "not logged in", "after `pulumi login`"},
+		"passphrase":     {`echo "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables" >&2; exit 1`, "passphrase must be set", "PULUMI_CONFIG_PASSPHRASE where"},
+		"no project":     {`echo "error: no Pulumi.yaml project file found" >&2; exit 1`, "no Pulumi.yaml project file found", "the root of the repository"},
 		"something else": {`exit 3`, "exit status 3", "--state-machine ARN and --function-arn ARN"},
-		"missing output": {`echo '{"functionArn": "` + function + `"}'`, `the output stateMachineArn of the Pulumi stack "dev": ""`, "`pulumi up --stack dev`, or give --state-machine ARN"},
+		"missing output": {`echo '{"functionArn": "` + function + `"}'`, `the outputs of the Pulumi stack "dev": stateMachineArn or functionArn is missing`, "`pulumi up --stack dev`"},
 		"not JSON":       {`echo 'Please choose a stack'`, "something other than a JSON object", ""},
 		"architecture":   {`echo '` + deployed(`"architecture": "mips"`) + `'`, `the outputs of the Pulumi stack "dev": arch "mips"`, "arm64 or x86_64"},
 		"timeout":        {`echo '` + deployed(`"timeout": 901`) + `'`, `"dev": timeout 901s`, "from 1s to 900s"},
@@ -121,7 +121,7 @@ func TestWhatIsWrongWithAStackIsSaidWithARemedy(t *testing.T) {
 		"powers":         {`echo '` + deployed(`"powerValues": [64]`) + `'`, `"dev": power 64`, "from 128 to 10240"},
 		"power twice":    {`echo '` + deployed(`"powerValues": [512, 512]`) + `'`, `"dev": power 512 stands twice`, ""},
 		"no powers":      {`echo '` + deployed(`"powerValues": {}`) + `'`, `"dev": pulumi printed something other`, "powerValues"},
-		"not an ARN":     {`echo '` + strings.Replace(outputs, machine, "soon", 1) + `'`, `the output stateMachineArn of the Pulumi stack "dev": "soon" is not the ARN of a state machine`, "`pulumi up --stack dev`, or give --state-machine ARN"},
+		"not an ARN":     {`echo '` + strings.Replace(outputs, machine, "soon", 1) + `'`, `the outputs of the Pulumi stack "dev": state-machine "soon" is not the ARN of a state machine`, "it must be of the form arn:aws:states:"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pulumi(t, test.script)
@@ -133,7 +133,7 @@ func TestWhatIsWrongWithAStackIsSaidWithARemedy(t *testing.T) {
 		})
 	}
 	t.Setenv("PATH", t.TempDir())
-	if _, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{}); err == nil || !strings.Contains(err.Error(), "the pulumi command is not on PATH\ninstall it") {
+	if _, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{}); err == nil || !strings.Contains(err.Error(), "it takes the pulumi command (https://www.pulumi.com/docs/install)") {
 		t.Errorf("Resolve(dev) without Pulumi = %v, want what to do", err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +17,6 @@ import (
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/prose"
 )
 
 // Tune runs the variants of c that have not ended, one after the other: two
@@ -41,17 +39,14 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 		if v.Ended() {
 			continue
 		}
-		needed := slices.ContainsFunc(c.Variants[i+1:], func(v comparison.Result) bool { return !v.Started() })
 		tell := func(now, finished string, changed bool) error {
-			p := comparison.Progress{Total: len(c.Variants), Now: now, Finished: finished, Changed: changed}
-			for i := range c.Variants {
-				if c.Variants[i].Ended() {
-					p.Done++
-				}
+			p := comparison.Progress{Done: i, Total: len(c.Variants), Now: now, Finished: finished, Changed: changed}
+			if v.Ended() {
+				p.Done++
 			}
 			return observe(p)
 		}
-		turn := &turn{t, c.Run, v, needed, tell}
+		turn := &turn{t, c.Run, v, i+1 < len(c.Variants), tell}
 		took, err := turn.take(ctx)
 		if err != nil {
 			return err
@@ -80,7 +75,7 @@ func (t *turn) take(ctx context.Context) (time.Duration, error) {
 	if t.v.Execution == "" {
 		err = t.start(ctx)
 	}
-	if err == nil && !t.v.Ended() {
+	if err == nil {
 		e, err = t.wait(ctx)
 	}
 	switch {
@@ -109,7 +104,6 @@ func (t *turn) start(ctx context.Context) error {
 	}
 	out, err := t.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &t.StateMachine, Name: &name, Input: &in})
 	var exists *types.ExecutionAlreadyExists
-	var refused *types.InvalidExecutionInput
 	switch {
 	case err == nil:
 		t.v.Execution = aws.ToString(out.ExecutionArn)
@@ -117,9 +111,6 @@ func (t *turn) start(ctx context.Context) error {
 		t.v.Execution = arn
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w while %s was started: its execution may run\n%s", context.Cause(ctx), t.v.Label(), t.commands(arn))
-	case errors.As(err, &refused):
-		t.v.Error = prose.OneLine("the state machine refused the execution's input: "+refused.ErrorMessage(), 600)
-		return nil
 	default:
 		return t.failed(ctx, "states:StartExecution", t.StateMachine, err)
 	}
@@ -181,7 +172,7 @@ func ended(s types.ExecutionStatus) bool {
 func (t *turn) wait(ctx context.Context) (*sfn.DescribeExecutionOutput, error) {
 	const unseen = 5 // looks that may miss an execution just started: answers are eventually consistent
 	for n := 0; ; n++ {
-		e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &t.v.Execution}, t.outliveNetworkLoss)
+		e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &t.v.Execution})
 		var gone *types.ExecutionDoesNotExist
 		switch {
 		case ctx.Err() != nil:

@@ -12,8 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -34,18 +32,13 @@ type Tuner struct {
 	Target
 	client  *sfn.Client
 	lambda  *lambda.Client
-	login   string               // how to log in again
 	backoff retry.BackoffDelayer // between two looks at an execution, and two attempts at a call
 	now     func() time.Time
 	pause   func(context.Context, time.Duration) error
 }
 
-// The attempts at a call, and at a look at an execution that runs: the latter
-// is worth four minutes of a lost network.
-const (
-	attempts     = 8
-	pollAttempts = 30
-)
+// attempts at a call are worth a minute of a lost network.
+const attempts = 12
 
 // New makes a Tuner for a target that [Resolve] has completed. Credentials
 // come from the SDK's default chain, and are asked for here, so that one knows
@@ -62,21 +55,20 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 		config.WithRegion(target.Region),
 		config.WithSharedConfigProfile(target.Profile),
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(timeout)),
-		config.WithRetryer(func() aws.Retryer { return newRetryer(backoff, attempts, false) }),
+		config.WithRetryer(func() aws.Retryer { return newRetryer(backoff) }),
 	)
-	var missing config.SharedConfigProfileNotExistError
-	switch {
-	case errors.As(err, &missing):
-		return nil, noCredentials(err, "`aws configure list-profiles` lists the profiles: choose one by --profile NAME or `export AWS_PROFILE=NAME`")
-	case err != nil:
+	if errors.As(err, new(config.SharedConfigProfileNotExistError)) {
+		return nil, noCredentials(err, login)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("the AWS configuration: %w", err)
 	}
-	t := &Tuner{Target: target, login: howToLogIn(cfg), backoff: backoff, now: time.Now, pause: pause}
+	t := &Tuner{Target: target, backoff: backoff, now: time.Now, pause: pause}
 	chain := cfg.Credentials
 	cfg.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 		c, err := chain.Retrieve(ctx)
 		if err != nil && ctx.Err() == nil {
-			err = noCredentials(err, t.login)
+			err = noCredentials(err, login)
 		}
 		return c, err
 	})
@@ -91,10 +83,9 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 // newRetryer is stated in full because the SDK's defaults change. It has no
 // quota of retries: one caller that makes one call at a time needs none. All
 // calls may be repeated, StartExecution too: its name makes it idempotent.
-func newRetryer(backoff retry.BackoffDelayer, attempts int, lookups bool) aws.Retryer {
+func newRetryer(backoff retry.BackoffDelayer) aws.Retryer {
 	again := retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-		// The SDK takes an answer that was cut off for a wrong one.
-		if errors.Is(err, io.ErrUnexpectedEOF) || lookups && errors.As(err, new(*net.DNSError)) {
+		if errors.Is(err, io.ErrUnexpectedEOF) { // the SDK takes an answer that was cut off for a wrong one
 			return aws.TrueTernary
 		}
 		return aws.UnknownTernary
@@ -105,12 +96,6 @@ func newRetryer(backoff retry.BackoffDelayer, attempts int, lookups bool) aws.Re
 		o.Backoff = backoff
 		o.Retryables = slices.Insert(o.Retryables, 0, retry.IsErrorRetryable(again))
 	})
-}
-
-// outliveNetworkLoss makes a call go on while the network is gone for a while,
-// and its name service with it.
-func (t *Tuner) outliveNetworkLoss(o *sfn.Options) {
-	o.Retryer = newRetryer(t.backoff, pollAttempts, true)
 }
 
 // failed says what a call that failed for good means, and what to do. Of one
@@ -127,21 +112,16 @@ func (t *Tuner) failed(ctx context.Context, action, resource string, err error) 
 		return fmt.Errorf("%s: AWS could not be reached: %w\ncheck the network, the region %s and the variables AWS_ENDPOINT_URL", action, err, t.Region)
 	}
 	said := fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
-	remedy := ""
 	switch strings.TrimSuffix(api.ErrorCode(), "Exception") {
 	case "ExpiredToken", "RequestExpired", "UnrecognizedClient", "InvalidClientTokenId", "InvalidSignature",
 		"SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken", "AuthFailure", "InvalidAccessKeyId":
-		return noCredentials(said, t.login)
+		return noCredentials(said, login)
 	case "AccessDenied", "NotAuthorized", "UnauthorizedOperation":
 		return noCredentials(said, fmt.Sprintf("they must allow %s on %s: add it to the role's policy, or choose other credentials by --profile", action, resource))
-	case "StateMachineDoesNotExist", "StateMachineDeleting", "InvalidArn":
-		remedy = "\ncheck the ARN and the region; `pulumi up` deploys the state machine, `pulumi stack output stateMachineArn` names it"
-	case "ResourceNotFound":
-		remedy = "\ncheck the ARN and the region; `pulumi up` deploys the function, `pulumi stack output functionArn` names it"
-	case "Throttling", "TooManyRequests":
-		remedy = fmt.Sprintf("\nit was tried %d times: try again later", attempts)
+	case "StateMachineDoesNotExist", "StateMachineDeleting", "InvalidArn", "ResourceNotFound":
+		said = fmt.Errorf("%w\ncheck the ARN and the region; `pulumi up` deploys it, and `pulumi stack output` names it", said)
 	}
-	return fmt.Errorf("%s on %s: %w%s", action, resource, said, remedy)
+	return fmt.Errorf("%s on %s: %w", action, resource, said)
 }
 
 // errDenied is that the caller may not ask for the function's configuration.
@@ -207,26 +187,6 @@ func IsCredentials(err error) bool {
 	return errors.As(err, new(credentialsError))
 }
 
-// howToLogIn is the remedy for credentials that are missing or expired, by how
-// the profile was logged in that the configuration was read from.
-func howToLogIn(cfg aws.Config) string {
-	var shared config.SharedConfig
-	for _, source := range cfg.ConfigSources {
-		if s, ok := source.(config.SharedConfig); ok {
-			shared = s
-		}
-	}
-	profile := ""
-	if shared.Profile != config.DefaultSharedConfigProfile {
-		profile = " --profile " + shared.Profile
-	}
-	switch {
-	case shared.SSOSession != nil || shared.SSOStartURL != "":
-		return "log in again by `aws sso login" + profile + "`"
-	case shared.LoginSession != "":
-		return "log in again by `aws login" + profile + "`"
-	case os.Getenv("AWS_ACCESS_KEY_ID") != "":
-		return "the keys are those of AWS_ACCESS_KEY_ID in the environment: export new ones,\nor unset them and choose a profile by --profile NAME or `export AWS_PROFILE=NAME`"
-	}
-	return "log in by `aws sso login --profile NAME` or `aws login`, and choose that profile by --profile NAME or `export AWS_PROFILE=NAME`"
-}
+// login is the remedy for credentials that are missing or expired.
+const login = "log in again by `aws sso login` or `aws login`, or export new keys if AWS_ACCESS_KEY_ID is set;\n" +
+	"`aws configure list-profiles` lists the profiles, and --profile NAME or `export AWS_PROFILE=NAME` chooses one"
