@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -20,7 +19,7 @@ type drawing struct {
 }
 
 // Run is the command.
-func (d *drawing) Run(ctx context.Context, s *session) error {
+func (d *drawing) Run(s *session) error {
 	c, err := load(d.File)
 	if err != nil {
 		return err
@@ -30,7 +29,7 @@ func (d *drawing) Run(ctx context.Context, s *session) error {
 	if p.Dir == "" {
 		p.Dir = filepath.Dir(d.File)
 	}
-	if err := p.present(ctx, s, c, nil); !errors.Is(err, errCells) {
+	if err := p.present(s, c, nil); !errors.Is(err, errCells) {
 		return err
 	}
 	return nil // the run that made it has failed, not this one

@@ -53,7 +53,7 @@ func (p *planning) Run(ctx context.Context, s *session) error {
 	file := p.File
 	if file == "" {
 		if size > mostBytes {
-			return usageError{err: fmt.Errorf("--size %s: it must be %d bytes at most\ncompare with such an object first (go run ./tune --object FILE --repeat 1000, or go run ./tune aws), and plan with the results.json of that", p.Size, mostBytes)}
+			return usageError{err: fmt.Errorf("--size %s: it must be %d bytes at most\ncompare with such an object first, and plan with the results.json of that", p.Size, mostBytes)}
 		}
 		if err := p.measure(ctx, s, int(size)); err != nil && !errors.Is(err, errCells) { // no plan takes a cell that failed
 			return err

@@ -24,14 +24,6 @@ import (
 // the comparison as a whole, or the cause of ctx: then c holds what there is.
 type tuner func(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error
 
-// AfterApply checks the flags, once kong has read them.
-func (p *presentation) AfterApply() error {
-	if p.Dir == "" {
-		return errors.New("-o: it is empty: it must be a folder")
-	}
-	return nil
-}
-
 // compare lets a tuner measure c, saves it after every change, and presents
 // it, also when it was cut off.
 func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Comparison, tune tuner) error {
@@ -51,7 +43,7 @@ func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Co
 	})
 	end()
 	c.Run.Interrupted = err != nil && saving == nil
-	return p.present(ctx, s, c, err)
+	return p.present(s, c, err)
 }
 
 // newProgress tells how far a comparison is: by a bar on a terminal, of which
@@ -82,7 +74,7 @@ func newProgress(w io.Writer) (show func(comparison.Progress), end func()) {
 // present writes every view of c, then prints the one for people or, with
 // --json, the model. cause is why c is not complete, or nil; where nothing at
 // all was measured there is nothing to print but that.
-func (p *presentation) present(ctx context.Context, s *session, c *comparison.Comparison, cause error) error {
+func (p *presentation) present(s *session, c *comparison.Comparison, cause error) error {
 	if cause != nil && !c.Any((*comparison.Result).Begun) {
 		return cause
 	}
@@ -99,7 +91,9 @@ func (p *presentation) present(ctx context.Context, s *session, c *comparison.Co
 		err = errors.Join(err, r.Text(s.stdout, page))
 	}
 	if err == nil && p.Open && cause == nil {
-		err = open(ctx, page)
+		if err = browser.OpenFile(page); err != nil {
+			err = fmt.Errorf("--open: showing %s: %w", page, err)
+		}
 	}
 	if err = errors.Join(cause, err); err == nil && c.Any((*comparison.Result).Failed) {
 		return errCells
@@ -127,21 +121,6 @@ func writable(dir string) error {
 		return fmt.Errorf("-o %s: results cannot be saved there: %w", dir, err)
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
-}
-
-// open shows a file by the desktop's own means.
-func open(ctx context.Context, path string) error {
-	ended := make(chan error, 1)
-	go func() { ended <- browser.OpenFile(path) }()
-	select {
-	case err := <-ended:
-		if err != nil {
-			return fmt.Errorf("--open: showing %s: %w", path, err)
-		}
-	case <-time.After(2 * time.Second): // without a desktop's session it may run the browser itself, and end with that
-	case <-ctx.Done():
-	}
-	return nil
 }
 
 // printPlan prints the comparison that would be made.

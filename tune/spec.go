@@ -106,12 +106,8 @@ func (s *selection) complete(spec comparison.Spec, p payload) (comparison.Spec, 
 	var err error
 	none := slices.Contains(names, comparison.None)
 	switch {
-	case none && len(names) > 1:
-		err = fmt.Errorf("--strategies: %s cannot stand together with others", comparison.None)
-	case none && len(p.given) == 0:
-		err = errors.New("--strategies none sends the payload as it is: give one by --payload or --input")
-	case none && s.Repeat != nil:
-		err = errors.New("--repeat has no effect with --strategies none, which sends the payload as it is: write it there")
+	case none && (len(names) > 1 || len(p.given) == 0 || s.Repeat != nil):
+		err = errors.New("--strategies none sends the payload as it is: give one by --payload or --input, and neither other strategies nor --repeat")
 	case none:
 		spec.Variants = []comparison.Variant{{Strategy: comparison.None, Payload: p.given}}
 	default:

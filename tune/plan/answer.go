@@ -91,11 +91,7 @@ func (p *Plan) alternatives(one worker) []Alternative {
 	storm := Alternative{Name: "10,000 children", Note: prose.Thousands(children, 0) + " at once"}
 	asked := float64(children) * p.child.rate / p.granted()
 	if asked > 1 {
-		decimals := 0
-		if asked < 10 {
-			decimals = 1
-		}
-		storm.Note = fmt.Sprintf("a storm: %s ask for %s times what S3 gives", storm.Note, prose.Thousands(asked, decimals))
+		storm.Note = fmt.Sprintf("a storm: %s ask for %s times what S3 gives", storm.Note, prose.Thousands(asked, 1))
 	}
 	if asked*float64(p.Batch)/p.child.rate > expressSec {
 		storm.Note += "; none ends within its 5 minutes"
