@@ -145,6 +145,22 @@ func TestAPauseLongerThanTheTimeoutLeavesTheProcess(t *testing.T) {
 	}
 }
 
+func TestBetweenInvocationsNothingRuns(t *testing.T) {
+	f := function(t, 1_769, time.Minute)
+	for range 5 {
+		pid := invoke(t, f, request{Do: "answer"}).Response
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) { // it stops at its next step
+			stat, err := os.ReadFile(fmt.Sprintf("/proc/%s/stat", pid))
+			if err == nil && strings.Contains(string(stat), ") T ") {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("process %s goes on after its answer: %.40s, %v", pid, stat, err)
+			}
+		}
+	}
+}
+
 func TestAnotherEventIsRefusedBeforeTheLastIsAnswered(t *testing.T) {
 	f := function(t, 1_769, 5*time.Second)
 	if inv := invoke(t, f, request{Do: "poll twice"}); string(inv.Response) != "403" {
