@@ -17,8 +17,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/lambda"
@@ -203,11 +201,4 @@ func analyze(run *comparison.Run, r *comparison.Result) (*powertuning.Output, er
 		cell.AverageMS, cell.AverageCost = stat.AverageDuration, stat.AveragePrice
 	}
 	return &out, nil
-}
-
-// ownTime returns the processor time of this process so far.
-func ownTime() time.Duration {
-	var ru unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_SELF, &ru) // fails for wrong arguments alone
-	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
 }

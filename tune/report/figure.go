@@ -207,18 +207,20 @@ func newPoint(c *cell, x, y float64, text string) point {
 	return point{X: x, Y: y, Hollow: c.Capped, Title: fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), text)}
 }
 
-// placeLabels puts each label as near to its line's end as the others allow.
+// placeLabels puts each label as near to its line's end as the others allow, a
+// line's height from its neighbours and within the plot, where they have room.
 func (f *figure) placeLabels() {
 	order := slices.Clone(f.Lines)
 	slices.SortStableFunc(order, func(a, b *line) int { return cmp.Compare(a.Label.Y, b.Label.Y) })
-	at := make([]float64, len(order))
-	for i, l := range order {
-		at[i] = l.Label.Y
+	least, most := plotTop+lineHeight/2, plotBottom-lineHeight/2
+	for _, l := range order {
+		l.Label.Y = max(l.Label.Y, least)
+		least = l.Label.Y + lineHeight
 	}
-	spread(at, lineHeight, plotTop+lineHeight/2, plotBottom-lineHeight/2)
-	for i, l := range order {
+	for _, l := range slices.Backward(order) {
+		l.Label.Y = min(l.Label.Y, most)
+		most = l.Label.Y - lineHeight
 		end := l.Points[len(l.Points)-1]
-		l.Label.Y = at[i]
-		l.Leader = "M" + xy(end.X+6, end.Y) + "L" + xy(l.Label.X-3, at[i])
+		l.Leader = "M" + xy(end.X+6, end.Y) + "L" + xy(l.Label.X-3, l.Label.Y)
 	}
 }

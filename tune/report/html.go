@@ -16,7 +16,7 @@ import (
 )
 
 // HTML is report.html: one file that needs no script and asks for no other.
-func (r *Report) HTML(w io.Writer) error { return execute(w, templates.Lookup("page"), r) }
+func (r *Report) HTML(w io.Writer) error { return templates.ExecuteTemplate(w, "page", r) }
 
 // maxEmbedded is how much of a page, in bytes, its data may take: a page is to
 // stay below 200 KB.

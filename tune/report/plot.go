@@ -146,17 +146,3 @@ func figureLabel(s string) string {
 	}
 	return s
 }
-
-// spread moves positions, which ascend, apart until each is at least step from
-// its neighbours and all lie between least and most, by as little as that
-// takes. There has to be room for them.
-func spread(at []float64, step, least, most float64) {
-	for i := range at {
-		at[i] = max(at[i], least)
-		least = at[i] + step
-	}
-	for i := range slices.Backward(at) {
-		at[i] = min(at[i], most)
-		most = at[i] - step
-	}
-}

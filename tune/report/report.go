@@ -9,6 +9,7 @@
 package report
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -129,7 +130,8 @@ func write(dir, name string, view func(io.Writer) error) (err error) {
 		return err
 	}
 	defer os.Remove(temp.Name()) // in vain once it is renamed
-	if err := errors.Join(view(temp), temp.Chmod(0o644), temp.Close()); err != nil {
+	out := bufio.NewWriter(temp)
+	if err := errors.Join(view(out), out.Flush(), temp.Chmod(0o644), temp.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temp.Name(), filepath.Join(dir, name))

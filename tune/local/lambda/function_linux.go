@@ -40,9 +40,8 @@ type Function struct {
 	mu   sync.Mutex // guards proc against the Runtime API's goroutines
 	proc *process
 
-	began    bool          // a process has been started before: INIT is no longer apart
-	deadline time.Time     // of the last invocation
-	control  time.Duration // processor time of the throttles of processes that have gone
+	began    bool      // a process has been started before: INIT is no longer apart
+	deadline time.Time // of the last invocation
 }
 
 // New makes the environment. The process starts with the first invocation.
@@ -78,10 +77,6 @@ func (f *Function) Kill() {
 
 // mark is a variable that the processes of this environment have, and no other.
 func (f *Function) mark() string { return "AWS_LAMBDA_RUNTIME_API=" + f.api.addr }
-
-// Control returns the processor time that the throttle has cost so far, of
-// processes that have gone.
-func (f *Function) Control() time.Duration { return f.control }
 
 // environment returns Lambda's variables, and none of this process's own: a
 // function must not see the caller's account. Source: AWS Lambda Developer
@@ -135,7 +130,6 @@ func (f *Function) end() {
 		_ = unix.Kill(-f.proc.pid, unix.SIGKILL)
 		<-f.proc.gone
 	}
-	f.control += f.proc.control
 	f.mu.Lock()
 	f.proc = nil
 	f.mu.Unlock()

@@ -128,19 +128,16 @@ func (t *throttle) signal(stop bool) {
 }
 
 // run controls the process until it has gone. The calling goroutine must be
-// locked to its thread: the timers are set for that. It returns the processor
-// time that the control has cost.
-func (t *throttle) run() time.Duration {
+// locked to its thread: the timers are set for that.
+func (t *throttle) run() {
 	// By default the kernel delays a timer by up to 50 us to save power; the
 	// quota of the smallest size is 1.4 ms.
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	own := cpuClock(unix.CLOCK_THREAD_CPUTIME_ID)
-	start := own.now()
 	for {
 		wake, ok := t.look()
 		select {
 		case <-t.gone:
-			return own.now() - start
+			return
 		default:
 		}
 		if ok {
