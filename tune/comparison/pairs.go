@@ -38,13 +38,13 @@ func (s Spec) Looks() (looks []int) {
 }
 
 // Verdict is what is known of two variants.
-type Verdict int
+type Verdict string
 
 const (
-	Open    Verdict = iota // not which is faster
-	Equal                  // they are within Zone of each other
-	Decided                // one is faster
-	Out                    // one is so much slower that no more was measured
+	Open    Verdict = "open"    // not which is faster
+	Equal   Verdict = "equal"   // they are within Zone of each other
+	Decided Verdict = "decided" // one is faster
+	Out     Verdict = "out"     // one is so much slower that no more was measured
 )
 
 // Ratio is how long one cell takes beside another, by pairs: the invocations
@@ -61,7 +61,7 @@ type Ratio struct {
 // else: their pseudomedian and its interval are those of Wilcoxon's signed
 // ranks, exact for any number of pairs.
 func Compare(values, base []float64, looks int) Ratio {
-	r := Ratio{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
+	r := Ratio{Value: math.NaN(), Low: math.NaN(), High: math.NaN(), Verdict: Open}
 	var means []float64 // of each two logarithms, and of each with itself: the Walsh averages
 	for k := range min(len(values), len(base), maxPairs) {
 		r.Pairs = append(r.Pairs, values[k]/base[k])

@@ -84,7 +84,7 @@ func TestTheIntervalIsThatOfWilcoxonsSignedRanks(t *testing.T) {
 			}
 		}
 		if got.Verdict != test.verdict || len(got.Pairs) != len(test.ratios) {
-			t.Errorf("Compare(%v, 1, %d) = %+v, want verdict %d of %d pairs", test.ratios, test.looks, got, test.verdict, len(test.ratios))
+			t.Errorf("Compare(%v, 1, %d) = %+v, want verdict %s of %d pairs", test.ratios, test.looks, got, test.verdict, len(test.ratios))
 		}
 	}
 }

@@ -143,7 +143,7 @@ func (s Spec) Validate() error {
 		within("sleepBetweenRunsMs", s.SleepBetweenRunsMS, 0, maxMS),
 		within("balancedWeight", s.BalancedWeight, 0, 1),
 		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),
-		within("length of the names", len(s.Region)+len(s.ObjectKey)+len(s.Function)+len(s.TuningStrategy)+len(s.Latency)+len(s.StateMachine), 0, maxText),
+		within("length of the names", len(s.Region+s.ObjectKey+s.Function+s.TuningStrategy+s.Latency+s.StateMachine), 0, maxText),
 	); err != nil {
 		return err
 	}

@@ -187,7 +187,10 @@ func (v *racer) count(k int) {
 	if v.cell.Response = inv.Response; len(inv.Response) > comparison.MaxResponse {
 		v.cell.Response = nil
 	}
-	v.total, v.cpu, v.delay, v.effect = v.total+inv.Duration, v.cpu+inv.CPU, v.delay+inv.RunDelay, v.effect+min(v.lost, inv.Duration)
+	v.total += inv.Duration
+	v.cpu += inv.CPU
+	v.delay += inv.RunDelay
+	v.effect += min(v.lost, inv.Duration)
 }
 
 // settled reports whether a variant has been compared with the best one, after

@@ -53,9 +53,8 @@ func (c *cell) MBPerSec() string {
 // duration.
 type rival struct {
 	*cell
-	Ratio   comparison.Ratio
-	Verdict string
-	Others  int // that may be as good as the recommended one, too
+	comparison.Ratio
+	Others int // that may be as good as the recommended one, too
 }
 
 // Next is the cell, of any size, that follows the recommended one; nil where
@@ -67,8 +66,8 @@ func (r *Report) Next() (next *rival) {
 			continue
 		}
 		q := comparison.Compare(r.Products(c.Cell), r.Products(r.Best.Cell), len(r.Run.Looks()))
-		if next == nil || q.Value < next.Ratio.Value {
-			next = &rival{cell: c, Ratio: q, Verdict: verdicts[q.Verdict]}
+		if next == nil || q.Value < next.Value {
+			next = &rival{cell: c, Ratio: q}
 		}
 		if q.Verdict == comparison.Open || q.Verdict == comparison.Equal {
 			alike++

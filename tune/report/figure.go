@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -88,20 +87,20 @@ func (r *Report) Figures() []*figure {
 // drawn are the variants that the figures show: those with a figure, and of
 // too many those with the least cost x duration in one of their cells, and
 // sequential, the measure of the others.
-func (r *Report) drawn() []int {
-	score := make(map[int]float64)
-	for _, c := range r.measured {
-		product := c.product()
+func (r *Report) drawn() (variants []int) {
+	score := func(c *cell) float64 {
 		if r.Variants[c.Variant].Sequential() {
-			product = 0
+			return 0
 		}
-		if s, ok := score[c.Variant]; !ok || product < s {
-			score[c.Variant] = product
+		return c.product()
+	}
+	best := slices.Clone(r.measured)
+	slices.SortStableFunc(best, func(a, b *cell) int { return cmp.Compare(score(a), score(b)) })
+	for _, c := range best {
+		if len(variants) < maxLines && !slices.Contains(variants, c.Variant) {
+			variants = append(variants, c.Variant)
 		}
 	}
-	variants := slices.Sorted(maps.Keys(score))
-	slices.SortStableFunc(variants, func(a, b int) int { return cmp.Compare(score[a], score[b]) })
-	variants = variants[:min(len(variants), maxLines)]
 	slices.Sort(variants)
 	return variants
 }

@@ -69,8 +69,6 @@ func (e estimate) interval() (low, high float64, known bool) {
 	return e.Value * q.Low / q.Value, e.Value * q.High / q.Value, q.Low > 0
 }
 
-var verdicts = map[comparison.Verdict]string{comparison.Open: "open", comparison.Equal: "equal", comparison.Out: "out"}
-
 // signs tell what is not certain of a ratio.
 var signs = map[comparison.Verdict]string{comparison.Open: " ~", comparison.Equal: " ="}
 
@@ -135,7 +133,7 @@ func (r *Report) choose() {
 				c.Duration.ratio = comparison.Compare(c.DurationsMS, best.DurationsMS, len(r.Run.Looks()))
 				if q := c.Duration.ratio; len(q.Pairs) > 0 {
 					r.Occurs["ratio"]++
-					r.Occurs[verdicts[q.Verdict]]++
+					r.Occurs[string(q.Verdict)]++
 					if q.Low > 0 {
 						r.Occurs["interval"]++
 					}

@@ -34,12 +34,13 @@ const (
 // variant, and the statistics of each cell. Each view is a method.
 type Report struct {
 	*comparison.Comparison
-	Labels                  []string // of the columns
-	Rows                    []row
-	Strategies              []string       // each once
-	measured                []*cell        // those with figures
-	Occurs                  map[string]int // how many ratios, intervals and verdicts do
-	Fastest, Cheapest, Best *cell          // nil where no cell qualifies
+	Labels     []string // of the columns
+	Rows       []row
+	Strategies []string       // each once
+	measured   []*cell        // those with figures
+	Occurs     map[string]int // how many ratios, intervals and verdicts do
+
+	Fastest, Cheapest, Best *cell // nil where no cell qualifies
 }
 
 // New computes what the views of a comparison have in common.
