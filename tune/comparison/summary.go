@@ -57,10 +57,11 @@ func (c *Comparison) CostPerMillion(power int, billedMS float64) float64 {
 }
 
 // GETCostPerMillion returns what S3 charges for the reads of a million
-// invocations, and for the listings before them, in dollars. It is the same for every cell, and 0 where the
-// function's reads are not known.
+// invocations and for the listings before them, in dollars. It is the same for
+// every cell, and 0 where the function's reads are not known.
 func (c *Comparison) GETCostPerMillion() float64 {
-	return 1e3 * (float64(c.Run.Repeat)*powertuning.PricePerThousandGets + float64(c.Run.Lists())*powertuning.PricePerThousandLists)
+	gets, lists := float64(c.Run.Repeat), float64(c.Run.Lists())
+	return 1e3 * (gets*powertuning.PricePerThousandGets + lists*powertuning.PricePerThousandLists)
 }
 
 // Recommend sets Recommendation to the cell with the least (compute + request

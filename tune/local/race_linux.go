@@ -245,8 +245,9 @@ func (r *race) leave(v *racer) error {
 	if n > 0 {
 		total, cpus := v.total.Seconds(), float64(r.Run.CPUs)
 		cores, starved := v.cpu.Seconds()/total, v.delay.Seconds()/total
-		v.cell.CPUShare = &comparison.CPUShare{Target: lambda.VCPUs(r.power), Used: r.Run.VCPUs(cores), Starved: starved, Effect: v.effect.Seconds() / total}
-		v.cell.Capped = lambda.VCPUs(r.power) > r.Run.VCPUs(cpus) && cores+starved > mostCores*cpus
+		target, used, effect := lambda.VCPUs(r.power), r.Run.VCPUs(cores), v.effect.Seconds()/total
+		v.cell.CPUShare = &comparison.CPUShare{Target: target, Used: used, Starved: starved, Effect: effect}
+		v.cell.Capped = target > r.Run.VCPUs(cpus) && cores+starved > mostCores*cpus
 	}
 	v.Cells = append(v.Cells, *v.cell)
 	slices.SortFunc(v.Cells, func(a, b comparison.Cell) int { return a.Power - b.Power })

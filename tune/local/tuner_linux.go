@@ -107,9 +107,10 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 // Tune measures every cell that the variants of c lack, size by size, and at a
 // size the variants side by side. It begins with the largest: at small ones a
 // round takes longest and the processor, not the variant, says what it takes. A
-// cell that fails holds its cause. The first call builds the function; it notes in c what that was built with. The error
-// is the model's own, the cause of ctx or what observe returned: then the cells
-// that were being measured have the rounds that were whole.
+// cell that fails holds its cause. The first call builds the function, and notes
+// in c what that was built with. The error is the model's own, the cause of ctx
+// or what observe returned: then the cells that were being measured have the
+// rounds that were whole.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	if t.s3 == nil {
 		if err := t.start(ctx, c.Run.Spec); err != nil {
@@ -127,15 +128,13 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	p := comparison.Progress{Total: len(c.Variants) * len(c.Run.PowerValues)}
 	p.Done, _ = c.Measured()
 	tell := func(now string, done *racer) error {
-		p.Finished, p.Changed = "", done != nil
-		if done == nil {
-			p.Now = now
-			return observe(p)
+		p.Now, p.Finished, p.Changed = cmp.Or(now, p.Now), "", done != nil
+		if done != nil {
+			p.Done++
+			ms := done.cell.DurationsMS
+			how := cmp.Or(done.cell.Error, fmt.Sprintf("median %.1f ms of %d", comparison.Median(ms), len(ms)))
+			p.Finished = fmt.Sprintf("%s at %d MB: %s", done.Label(), done.cell.Power, how)
 		}
-		p.Done++
-		cell := done.cell
-		p.Finished = fmt.Sprintf("%s at %d MB: %s", done.Label(), cell.Power,
-			cmp.Or(cell.Error, fmt.Sprintf("median %.1f ms of %d", comparison.Median(cell.DurationsMS), len(cell.DurationsMS))))
 		return observe(p)
 	}
 	order := rand.New(rand.NewPCG(c.Run.Seed, 0))

@@ -79,7 +79,7 @@ func (s scale) ticks() []tick {
 		for e := first; e <= math.Log10(s.most); e += max(stride, 1) {
 			for _, step := range steps {
 				if v := step * math.Pow(10, e); s.covers(v) {
-					ticks = append(ticks, tick{At: s.at(v), Text: tickText(v)})
+					ticks = append(ticks, tick{At: s.at(v), Text: prose.Thousands(v, -1)})
 				}
 			}
 		}
@@ -87,13 +87,6 @@ func (s scale) ticks() []tick {
 			return ticks
 		}
 	}
-}
-
-func tickText(v float64) string {
-	if v < 1 {
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	}
-	return prose.Thousands(v, 0)
 }
 
 // ticksAt are at the sizes that were measured. All have a mark; a text that has no
