@@ -39,7 +39,7 @@ type onThisMachine struct {
 	presentation `group:"Output"`
 
 	DryRun  bool `group:"Output" help:"Say what would be run, and stop."`
-	Verbose bool `group:"Output" short:"v" help:"Print each invocation's REPORT line, the function's log, and what the model itself costs."`
+	Verbose bool `group:"Output" short:"v" help:"Print each invocation's REPORT line and the function's log."`
 }
 
 func (l *onThisMachine) Help() string {

@@ -82,8 +82,11 @@ func (c *Comparison) checkResult(r *Result) error {
 	}
 	tuning := cmp.Or(r.Tuning, &powertuning.Output{})
 	for _, s := range tuning.Stats {
-		if err := cmp.Or(within("value", s.Value, 1, powertuning.MaxPower),
-			within("averageDuration", s.AverageDuration, 0, maxMS), within("averagePrice", s.AveragePrice, 0, maxDollars)); err != nil {
+		if err := cmp.Or(
+			within("value", s.Value, 1, powertuning.MaxPower),
+			within("averageDuration", s.AverageDuration, 0, maxMS),
+			within("averagePrice", s.AveragePrice, 0, maxDollars),
+		); err != nil {
 			return fmt.Errorf("stats: %w", err)
 		}
 	}

@@ -38,13 +38,13 @@ func (s Spec) Looks() (looks []int) {
 }
 
 // Verdict is what is known of two variants.
-type Verdict int
+type Verdict string
 
 const (
-	Open    Verdict = iota // not which is faster
-	Equal                  // they are within Zone of each other
-	Decided                // one is faster
-	Out                    // one is so much slower that no more was measured
+	Open    Verdict = "open"    // not which is faster
+	Equal   Verdict = "equal"   // they are within Zone of each other
+	Decided Verdict = "decided" // one is faster
+	Out     Verdict = "out"     // one is so much slower that no more was measured
 )
 
 // Ratio is how long one cell takes beside another, by pairs: the invocations
@@ -61,7 +61,7 @@ type Ratio struct {
 // else: their pseudomedian and its interval are those of Wilcoxon's signed
 // ranks, exact for any number of pairs.
 func Compare(values, base []float64, looks int) Ratio {
-	r := Ratio{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
+	r := Ratio{Value: math.NaN(), Low: math.NaN(), High: math.NaN(), Verdict: Open}
 	var means []float64 // of each two logarithms, and of each with itself: the Walsh averages
 	for k := range min(len(values), len(base), maxPairs) {
 		r.Pairs = append(r.Pairs, values[k]/base[k])
@@ -118,28 +118,29 @@ func signedRankTail(n int, alpha float64) int {
 	return 0
 }
 
-// Least returns which of the cells has the least figure, the first of equals,
-// or -1 where none has any. Two cells are compared by the rounds that both
-// have: others had other latencies.
-func (c *Comparison) Least(cells []*Cell, figure func(Summary) float64) int {
-	best := -1
+// Least returns the item whose cell has the least figure, the first of equals,
+// or the zero value where none has any. Two cells are compared by the rounds
+// that both have: others had other latencies.
+func Least[T any](c *Comparison, items []T, cellOf func(T) *Cell, figure func(Summary) float64) (best T) {
+	var least *Cell
 	of := func(cell *Cell, rounds int) float64 {
 		common := *cell
 		common.DurationsMS, common.BilledMS = cell.DurationsMS[:rounds], cell.BilledMS[:rounds]
 		s, _ := c.Summarize(&common)
 		return figure(s)
 	}
-	for i, cell := range cells {
+	for _, item := range items {
+		cell := cellOf(item)
 		if _, ok := c.Summarize(cell); !ok {
 			continue
 		}
-		if best >= 0 {
-			rounds := min(len(cell.DurationsMS), len(cells[best].DurationsMS))
-			if of(cell, rounds) >= of(cells[best], rounds) {
+		if least != nil {
+			rounds := min(len(cell.DurationsMS), len(least.DurationsMS))
+			if of(cell, rounds) >= of(least, rounds) {
 				continue
 			}
 		}
-		best = i
+		best, least = item, cell
 	}
 	return best
 }

@@ -84,7 +84,7 @@ func TestTheIntervalIsThatOfWilcoxonsSignedRanks(t *testing.T) {
 			}
 		}
 		if got.Verdict != test.verdict || len(got.Pairs) != len(test.ratios) {
-			t.Errorf("Compare(%v, 1, %d) = %+v, want verdict %d of %d pairs", test.ratios, test.looks, got, test.verdict, len(test.ratios))
+			t.Errorf("Compare(%v, 1, %d) = %+v, want verdict %s of %d pairs", test.ratios, test.looks, got, test.verdict, len(test.ratios))
 		}
 	}
 }
@@ -113,12 +113,13 @@ func TestCellsAreComparedByTheRoundsThatBothHave(t *testing.T) {
 	fast := cell(512, 9, 9, 9, 50, 50, 50, 50)
 	failed := cell(512, 1, 1, 1)
 	failed.Error = "timeout"
+	itself := func(c *comparison.Cell) *comparison.Cell { return c }
 	for i, cells := range [][]*comparison.Cell{{&slow, &fast}, {&fast, &slow}, {&slow, nil, &failed, &fast}} {
-		if got := compare().Least(cells, comparison.Duration); got < 0 || cells[got] != &fast {
-			t.Errorf("%d: Least() = %d, want the cell that is faster in the rounds that both have", i, got)
+		if got := comparison.Least(compare(), cells, itself, comparison.Duration); got != &fast {
+			t.Errorf("%d: Least() = %v, want the cell that is faster in the rounds that both have", i, got)
 		}
 	}
-	if got := compare().Least([]*comparison.Cell{nil, &failed}, comparison.Duration); got != -1 {
-		t.Errorf("Least() of nothing measured = %d, want -1", got)
+	if got := comparison.Least(compare(), []*comparison.Cell{nil, &failed}, itself, comparison.Duration); got != nil {
+		t.Errorf("Least() of nothing measured = %v, want nil", got)
 	}
 }

@@ -31,8 +31,14 @@ type Prediction struct {
 func (c *Comparison) Predict() {
 	c.Predictions = nil
 	for _, power := range c.Run.PowerValues {
-		cell := c.fastestBounded(power)
-		if cell == nil || c.Run.Repeat == 0 || c.Run.LatencyMeanMS == 0 {
+		fastest := Least(c, c.Variants, func(v Result) *Cell {
+			if !v.Bounded() {
+				return nil
+			}
+			return v.Cell(power)
+		}, Duration)
+		cell := fastest.Cell(power)
+		if cell == nil || cell.CPUShare == nil || c.Run.Repeat == 0 || c.Run.LatencyMeanMS == 0 {
 			continue
 		}
 		perRead := cell.CPUShare.Used * Median(cell.DurationsMS) / float64(c.Run.Repeat)
@@ -47,22 +53,6 @@ func (c *Comparison) Predict() {
 		n := 3 * (c.Run.LatencyMeanMS + wait) * perMS
 		c.Predictions = append(c.Predictions, Prediction{power, int(max(1, min(n, event.MaxConcurrency))), perRead})
 	}
-}
-
-// fastestBounded returns the cell at power with the least median duration of
-// the variants that concurrency bounds, or nil.
-func (c *Comparison) fastestBounded(power int) (fastest *Cell) {
-	for i := range c.Variants {
-		v := &c.Variants[i]
-		cell := v.Cell(power)
-		if !v.Bounded() || cell == nil || cell.Error != "" || cell.CPUShare == nil {
-			continue
-		}
-		if fastest == nil || Median(cell.DurationsMS) < Median(fastest.DurationsMS) {
-			fastest = cell
-		}
-	}
-	return fastest
 }
 
 // Predicted returns the prediction for a memory size, and whether there is one.

@@ -10,7 +10,7 @@ import (
 func TestTheConcurrencyIsPredictedFromTheFastestBoundedCell(t *testing.T) {
 	one, few, many := 1, 4, 60
 	cell := func(power int, ms, target, used float64) Cell {
-		return Cell{Power: power, DurationsMS: []float64{ms}, CPUShare: &CPUShare{Target: target, Used: used}}
+		return Cell{Power: power, DurationsMS: []float64{ms}, BilledMS: []int{int(ms)}, CPUShare: &CPUShare{Target: target, Used: used}}
 	}
 	c := &Comparison{
 		Mode: Local,

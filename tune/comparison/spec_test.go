@@ -80,7 +80,7 @@ func TestWhatCannotBeDrawnIsRefusedBeforeTheStart(t *testing.T) {
 		"power has 65 sizes: there must be 1 to 64":                         described(1, 65),
 		"power has 0 sizes":                                                 described(1, 0),
 		"power 127: it must be a whole number from 128 to 10240":            with(described(1, 1), func(s *comparison.Spec) { s.PowerValues[0] = 127 }),
-		"power 128 stands twice":                                            with(described(1, 2), func(s *comparison.Spec) { s.PowerValues[1] = 128 }),
+		"power [128 128]: it must be in ascending order, each size once":    with(described(1, 2), func(s *comparison.Spec) { s.PowerValues[1] = 128 }),
 		"power [129 128]: it must be in ascending order":                    with(described(1, 2), func(s *comparison.Spec) { s.PowerValues = []int{129, 128} }),
 		"257 variants x 1 sizes: there can be 256 variants":                 described(257, 1),
 		"these are 1003520 invocations, and there can be 1000000":           with(described(64, 64), func(s *comparison.Spec) { s.Num = 245 }),

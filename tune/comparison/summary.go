@@ -57,10 +57,11 @@ func (c *Comparison) CostPerMillion(power int, billedMS float64) float64 {
 }
 
 // GETCostPerMillion returns what S3 charges for the reads of a million
-// invocations, and for the listings before them, in dollars. It is the same for every cell, and 0 where the
-// function's reads are not known.
+// invocations and for the listings before them, in dollars. It is the same for
+// every cell, and 0 where the function's reads are not known.
 func (c *Comparison) GETCostPerMillion() float64 {
-	return 1e3 * (float64(c.Run.Repeat)*powertuning.PricePerThousandGets + float64(c.Run.Lists())*powertuning.PricePerThousandLists)
+	gets, lists := float64(c.Run.Repeat), float64(c.Run.Lists())
+	return 1e3 * (gets*powertuning.PricePerThousandGets + lists*powertuning.PricePerThousandLists)
 }
 
 // Recommend sets Recommendation to the cell with the least (compute + request
@@ -73,23 +74,21 @@ func (c *Comparison) GETCostPerMillion() float64 {
 // would let one slow variant move the choice between the others.
 func (c *Comparison) Recommend() {
 	c.Recommendation = nil
-	var variants []*Result
-	var cells []*Cell
-	for i := range c.Variants {
-		v := &c.Variants[i]
-		for j := range v.Cells {
-			if !v.Cells[j].Capped {
-				variants, cells = append(variants, v), append(cells, &v.Cells[j])
+	type candidate struct {
+		Variant
+		cell *Cell
+	}
+	var candidates []candidate
+	for _, v := range c.Variants {
+		for i := range v.Cells {
+			if !v.Cells[i].Capped {
+				candidates = append(candidates, candidate{v.Variant, &v.Cells[i]})
 			}
 		}
 	}
-	if best := c.Least(cells, Product); best >= 0 {
-		c.Recommendation = &Recommendation{
-			Strategy:    variants[best].Strategy,
-			Concurrency: variants[best].Concurrency,
-			Power:       cells[best].Power,
-			Rule:        "least (compute + request cost) x " + c.Statistic() + " duration",
-		}
+	if best := Least(c, candidates, func(k candidate) *Cell { return k.cell }, Product); best.cell != nil {
+		rule := "least (compute + request cost) x " + c.Statistic() + " duration"
+		c.Recommendation = &Recommendation{best.Strategy, best.Concurrency, best.cell.Power, rule}
 	}
 }
 

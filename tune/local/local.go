@@ -22,7 +22,7 @@ import (
 type Options struct {
 	Objects []Object    // that S3 holds, in the order of a listing
 	Env     []string    // KEY=VALUE, for the function
-	Verbose *log.Logger // takes each invocation's REPORT line and what the model costs; may be nil
+	Verbose *log.Logger // takes each invocation's REPORT line; may be nil
 	Output  io.Writer   // takes what the function prints; may be nil
 }
 

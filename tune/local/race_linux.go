@@ -26,9 +26,6 @@ type race struct {
 	order  *rand.Rand
 	begin  time.Time
 	time   time.Duration // that it may take, where its number of rounds is not fixed
-
-	reads               int64         // S3's, before the race
-	spent, own, control time.Duration // processor time: of the functions; of this process, before the race; of the throttles
 }
 
 // racer is a variant in a race.
@@ -57,15 +54,13 @@ const mostCores = 0.75
 // run makes the rounds. A cell is in its Result once it is whole; those of a
 // race that was cut off have the rounds that were whole.
 func (r *race) run(ctx context.Context) (err error) {
-	r.begin, r.own = time.Now(), ownTime()
-	r.reads, _ = r.s3.Counters()
+	r.begin = time.Now()
 	defer func() {
 		for _, v := range r.racers {
 			if v.f != nil {
 				err = errors.Join(err, r.leave(v))
 			}
 		}
-		r.explain()
 	}()
 	for i := range r.Variants {
 		v := &racer{Result: &r.Variants[i]}
@@ -159,7 +154,6 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 		if all, beyond := r.s3.Waited(); all > waited {
 			v.lost += time.Duration(float64(inv.Free) * float64(beyond-late) / float64(all-waited))
 		}
-		r.spent += inv.CPU
 		r.Verbose.Print(inv.Report(r.power))
 		v.cell.MaxMemoryMB = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB)
 		if failure := check(inv, r.Run.Repeat); failure != "" {
@@ -193,7 +187,10 @@ func (v *racer) count(k int) {
 	if v.cell.Response = inv.Response; len(inv.Response) > comparison.MaxResponse {
 		v.cell.Response = nil
 	}
-	v.total, v.cpu, v.delay, v.effect = v.total+inv.Duration, v.cpu+inv.CPU, v.delay+inv.RunDelay, v.effect+min(v.lost, inv.Duration)
+	v.total += inv.Duration
+	v.cpu += inv.CPU
+	v.delay += inv.RunDelay
+	v.effect += min(v.lost, inv.Duration)
 }
 
 // settled reports whether a variant has been compared with the best one, after
@@ -202,15 +199,11 @@ func (r *race) settled(v *racer, k int) bool {
 	if r.Run.ForSec == 0 {
 		return false
 	}
-	cells := make([]*comparison.Cell, len(r.racers))
-	for i, v := range r.racers {
-		cells[i] = v.cell
-	}
-	i := r.Least(cells, comparison.Duration)
-	if i < 0 || r.racers[i] == v {
+	best := comparison.Least(r.Comparison, r.racers, func(v *racer) *comparison.Cell { return v.cell }, comparison.Duration)
+	if best == nil || best == v {
 		return false
 	}
-	best, looks := r.racers[i], r.Run.Looks()
+	looks := r.Run.Looks()
 	of := comparison.Compare(v.cell.DurationsMS, best.cell.DurationsMS, len(looks))
 	return of.Verdict == comparison.Out || of.Verdict != comparison.Open && slices.Contains(looks, k) ||
 		best.f == nil && k >= len(best.cell.DurationsMS) // it was measured earlier: there will be no more pairs
@@ -244,7 +237,6 @@ func (r *race) over(k int) bool {
 func (r *race) leave(v *racer) error {
 	err := v.f.Close()
 	r.functions.Delete(v.f)
-	r.control += v.f.Control()
 	v.f = nil
 	n := len(v.cell.DurationsMS)
 	if n == 0 && v.cell.Error == "" {
@@ -253,23 +245,13 @@ func (r *race) leave(v *racer) error {
 	if n > 0 {
 		total, cpus := v.total.Seconds(), float64(r.Run.CPUs)
 		cores, starved := v.cpu.Seconds()/total, v.delay.Seconds()/total
-		v.cell.CPUShare = &comparison.CPUShare{Target: lambda.VCPUs(r.power), Used: r.Run.VCPUs(cores), Starved: starved, Effect: v.effect.Seconds() / total}
-		v.cell.Capped = lambda.VCPUs(r.power) > r.Run.VCPUs(cpus) && cores+starved > mostCores*cpus
+		target, used, effect := lambda.VCPUs(r.power), r.Run.VCPUs(cores), v.effect.Seconds()/total
+		v.cell.CPUShare = &comparison.CPUShare{Target: target, Used: used, Starved: starved, Effect: effect}
+		v.cell.Capped = target > r.Run.VCPUs(cpus) && cores+starved > mostCores*cpus
 	}
 	v.Cells = append(v.Cells, *v.cell)
 	slices.SortFunc(v.Cells, func(a, b comparison.Cell) int { return a.Power - b.Power })
 	var errTuning error
 	v.Tuning, errTuning = analyze(&r.Run, v.Result)
 	return cmp.Or(err, errTuning, r.tell("", v))
-}
-
-// explain says what the model itself has cost.
-func (r *race) explain() {
-	reads, slowDowns := r.s3.Counters()
-	if reads -= r.reads; reads == 0 {
-		return
-	}
-	a := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(reads) }
-	r.Verbose.Printf("%d MB: CPU a read: function %.0f us, S3 %.0f us; throttle %.1f %% of a core; %d reads, %d SlowDown since the start",
-		r.power, a(r.spent), a(ownTime()-r.own-r.control), 100*r.control.Seconds()/time.Since(r.begin).Seconds(), reads, slowDowns)
 }

@@ -17,8 +17,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/lambda"
@@ -106,9 +104,10 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 // Tune measures every cell that the variants of c lack, size by size, and at a
 // size the variants side by side. It begins with the largest: at small ones a
 // round takes longest and the processor, not the variant, says what it takes. A
-// cell that fails holds its cause. The first call builds the function. The error
-// is the model's own, the cause of ctx or what observe returned: then the cells
-// that were being measured have the rounds that were whole.
+// cell that fails holds its cause. The first call builds the function, and notes
+// in c what that was built with. The error is the model's own, the cause of ctx
+// or what observe returned: then the cells that were being measured have the
+// rounds that were whole.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	if t.s3 == nil {
 		if err := t.start(ctx, c.Run.Spec); err != nil {
@@ -130,8 +129,8 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 		if done != nil {
 			p.Done++
 			ms := done.cell.DurationsMS
-			p.Finished = fmt.Sprintf("%s at %d MB: %s", done.Label(), done.cell.Power,
-				cmp.Or(done.cell.Error, fmt.Sprintf("median %.1f ms of %d", comparison.Median(ms), len(ms))))
+			how := cmp.Or(done.cell.Error, fmt.Sprintf("median %.1f ms of %d", comparison.Median(ms), len(ms)))
+			p.Finished = fmt.Sprintf("%s at %d MB: %s", done.Label(), done.cell.Power, how)
 		}
 		return observe(p)
 	}
@@ -197,11 +196,4 @@ func analyze(run *comparison.Run, r *comparison.Result) (*powertuning.Output, er
 		cell.AverageMS, cell.AverageCost = stat.AverageDuration, stat.AveragePrice
 	}
 	return &out, nil
-}
-
-// ownTime returns the processor time of this process so far.
-func ownTime() time.Duration {
-	var ru unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_SELF, &ru) // fails for wrong arguments alone
-	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
 }

@@ -31,7 +31,8 @@ func OneLine(s string, most int) string {
 	return string(runes)
 }
 
-// Thousands writes a number with so many decimals and with commas: 1,769.
+// Thousands writes a number with so many decimals, or with -1 those that it has,
+// and with commas: 1,769.
 func Thousands[N int | int64 | float64](n N, decimals int) string {
 	s := strconv.FormatFloat(float64(n), 'f', decimals, 64)
 	for i := strings.Index(s+".", ".") - 3; i > 0; i -= 3 {

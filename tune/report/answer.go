@@ -22,8 +22,14 @@ func (r *Report) Part() string {
 
 // Gain is how much better than sequential the recommended cell is, or "".
 func (r *Report) Gain() string {
-	base := r.baseline()
-	if base == nil || base.Duration.Value < 1.05*r.Best.Duration.Value {
+	i := slices.IndexFunc(r.measured, func(c *cell) bool {
+		return r.Variants[c.Variant].Sequential() && c.Power == r.Best.Power
+	})
+	if i < 0 {
+		return ""
+	}
+	base := r.measured[i]
+	if base.Duration.Value < 1.05*r.Best.Duration.Value {
 		return ""
 	}
 	s := fmt.Sprintf("%sx faster than %s at the same size", prose.Thousands(base.Duration.Value/r.Best.Duration.Value, 1), base.Label)
@@ -31,17 +37,6 @@ func (r *Report) Gain() string {
 		s += fmt.Sprintf(", for %s less", percent(saved))
 	}
 	return s
-}
-
-// baseline is the cell of sequential, if it was compared, at the recommended
-// size.
-func (r *Report) baseline() *cell {
-	for _, c := range r.measured {
-		if r.Variants[c.Variant].Sequential() && c.Power == r.Best.Power && c != r.Best {
-			return c
-		}
-	}
-	return nil
 }
 
 // MBPerSec is what a cell reads where bytes matter beside objects: above 100 KB
@@ -58,9 +53,8 @@ func (c *cell) MBPerSec() string {
 // duration.
 type rival struct {
 	*cell
-	Ratio   comparison.Ratio
-	Verdict string
-	Others  int // that may be as good as the recommended one, too
+	comparison.Ratio
+	Others int // that may be as good as the recommended one, too
 }
 
 // Next is the cell, of any size, that follows the recommended one; nil where
@@ -72,8 +66,8 @@ func (r *Report) Next() (next *rival) {
 			continue
 		}
 		q := comparison.Compare(r.Products(c.Cell), r.Products(r.Best.Cell), len(r.Run.Looks()))
-		if next == nil || q.Value < next.Ratio.Value {
-			next = &rival{cell: c, Ratio: q, Verdict: verdicts[q.Verdict]}
+		if next == nil || q.Value < next.Value {
+			next = &rival{cell: c, Ratio: q}
 		}
 		if q.Verdict == comparison.Open || q.Verdict == comparison.Equal {
 			alike++

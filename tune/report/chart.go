@@ -56,7 +56,7 @@ func newChart(answer string, figures []*figure, below string) chart {
 	return d
 }
 
-func (d chart) write(w io.Writer) error { return execute(w, templates.Lookup("chart"), d) }
+func (d chart) write(w io.Writer) error { return templates.ExecuteTemplate(w, "chart", d) }
 
 // Chart is chart.svg, time and cost against memory for a README: it follows the
 // reader's light or dark theme, and needs no font and no other file.

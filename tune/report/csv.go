@@ -2,9 +2,9 @@ package report
 
 import (
 	"encoding/csv"
+	"fmt"
 	"io"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"lambda-parallel-io/tune/comparison"
@@ -25,56 +25,56 @@ func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	out.Write(strings.Fields("strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd " +
 		"capped error objects bytes failed"))
-	for i := range r.Variants {
-		v := &r.Variants[i]
-		concurrency := ""
+	for i, v := range r.Variants {
+		concurrency := any("")
 		if v.Concurrency != nil {
-			concurrency = strconv.Itoa(*v.Concurrency)
+			concurrency = *v.Concurrency
 		}
-		variant := []string{noFormula(v.Strategy), concurrency}
+		put := func(fields ...any) {
+			row := []string{noFormula(v.Strategy), fmt.Sprint(concurrency)}
+			for _, field := range fields {
+				row = append(row, fmt.Sprint(field))
+			}
+			out.Write(row)
+		}
 		if v.Error != "" {
-			out.Write(append(variant, "", "error", "", "", "", "", "", noFormula(v.Error), "", "", ""))
+			put("", "error", "", "", "", "", "", noFormula(v.Error), "", "", "")
 		}
 		for _, row := range r.Rows {
-			for _, run := range r.runs(row.Cells[i]) {
-				out.Write(append(variant, run...))
-			}
+			r.runs(row.Cells[i], put)
 		}
 	}
 	out.Flush()
 	return out.Error() // of any Write as well
 }
 
-// runs are the rows of a cell, from the memory on.
-func (r *Report) runs(c *cell) (rows [][]string) {
+// runs puts the rows of a cell, from the memory on.
+func (r *Report) runs(c *cell, put func(...any)) {
 	if c.Cell == nil {
-		return nil
+		return
 	}
-	power, capped := strconv.Itoa(c.Power), strconv.FormatBool(c.Capped)
 	if c.Error != "" {
-		return [][]string{{power, "error", "", "", "", "", capped, noFormula(c.Error), "", "", ""}}
+		put(c.Power, "error", "", "", "", "", c.Capped, noFormula(c.Error), "", "", "")
+		return
 	}
-	read := []string{"", "", ""}
+	read := []any{"", "", ""}
 	if a := c.Answer; a != nil {
-		read = []string{strconv.Itoa(a.ObjectsRead), strconv.FormatInt(a.BytesRead, 10), strconv.Itoa(a.Failed)}
+		read = []any{a.ObjectsRead, a.BytesRead, a.Failed}
 	}
-	add := func(kind, run string, ms, billed float64) {
+	add := func(kind string, run any, ms, billed float64) {
 		cost := r.CostPerMillion(c.Power, billed) / 1e6
-		rows = append(rows, append([]string{power, kind, run, number(ms), number(billed), number(cost), capped, ""}, read...))
+		put(append([]any{c.Power, kind, run, ms, billed, cost, c.Capped, ""}, read...)...)
 	}
 	if c.OK && r.Mode == comparison.AWS {
 		add("mean", "", c.Duration.Value, c.billed)
 	}
 	if c.WarmUp != nil {
-		add("warm-up", "0", c.WarmUp.DurationMS, float64(c.WarmUp.BilledMS))
+		add("warm-up", 0, c.WarmUp.DurationMS, float64(c.WarmUp.BilledMS))
 	}
 	for i, ms := range c.DurationsMS {
-		add("run", strconv.Itoa(i+1), ms, float64(c.BilledMS[i]))
+		add("run", i+1, ms, float64(c.BilledMS[i]))
 	}
-	return rows
 }
-
-func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
 
 // noFormula keeps a spreadsheet from taking text for a formula, as OWASP
 // recommends: by a quote before it. Control characters go too.
@@ -89,7 +89,7 @@ func noFormula(s string) string {
 // Bench is results.txt in Go's benchmark format, a line a run, for
 //
 //	benchstat -col /strategy -row /memory results.txt
-func (r *Report) Bench(w io.Writer) error { return execute(w, texts.Lookup("results.txt"), r) }
+func (r *Report) Bench(w io.Writer) error { return texts.ExecuteTemplate(w, "results.txt", r) }
 
 // notInWord is what a part of a benchmark's name cannot have.
 var notInWord = regexp.MustCompile(`[^A-Za-z0-9_.]`)

@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -88,20 +87,20 @@ func (r *Report) Figures() []*figure {
 // drawn are the variants that the figures show: those with a figure, and of
 // too many those with the least cost x duration in one of their cells, and
 // sequential, the measure of the others.
-func (r *Report) drawn() []int {
-	score := make(map[int]float64)
-	for _, c := range r.measured {
-		product := c.product()
+func (r *Report) drawn() (variants []int) {
+	score := func(c *cell) float64 {
 		if r.Variants[c.Variant].Sequential() {
-			product = 0
+			return 0
 		}
-		if s, ok := score[c.Variant]; !ok || product < s {
-			score[c.Variant] = product
+		return c.product()
+	}
+	best := slices.Clone(r.measured)
+	slices.SortStableFunc(best, func(a, b *cell) int { return cmp.Compare(score(a), score(b)) })
+	for _, c := range best {
+		if len(variants) < maxLines && !slices.Contains(variants, c.Variant) {
+			variants = append(variants, c.Variant)
 		}
 	}
-	variants := slices.Sorted(maps.Keys(score))
-	slices.SortStableFunc(variants, func(a, b int) int { return cmp.Compare(score[a], score[b]) })
-	variants = variants[:min(len(variants), maxLines)]
 	slices.Sort(variants)
 	return variants
 }
@@ -207,18 +206,20 @@ func newPoint(c *cell, x, y float64, text string) point {
 	return point{X: x, Y: y, Hollow: c.Capped, Title: fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), text)}
 }
 
-// placeLabels puts each label as near to its line's end as the others allow.
+// placeLabels puts each label as near to its line's end as the others allow, a
+// line's height from its neighbours and within the plot, where they have room.
 func (f *figure) placeLabels() {
 	order := slices.Clone(f.Lines)
 	slices.SortStableFunc(order, func(a, b *line) int { return cmp.Compare(a.Label.Y, b.Label.Y) })
-	at := make([]float64, len(order))
-	for i, l := range order {
-		at[i] = l.Label.Y
+	least, most := plotTop+lineHeight/2, plotBottom-lineHeight/2
+	for _, l := range order {
+		l.Label.Y = max(l.Label.Y, least)
+		least = l.Label.Y + lineHeight
 	}
-	spread(at, lineHeight, plotTop+lineHeight/2, plotBottom-lineHeight/2)
-	for i, l := range order {
+	for _, l := range slices.Backward(order) {
+		l.Label.Y = min(l.Label.Y, most)
+		most = l.Label.Y - lineHeight
 		end := l.Points[len(l.Points)-1]
-		l.Label.Y = at[i]
-		l.Leader = "M" + xy(end.X+6, end.Y) + "L" + xy(l.Label.X-3, at[i])
+		l.Leader = "M" + xy(end.X+6, end.Y) + "L" + xy(l.Label.X-3, l.Label.Y)
 	}
 }

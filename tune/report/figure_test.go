@@ -19,12 +19,16 @@ func TestTheLabelsOfAsManyLinesAsAreDrawnHaveRoom(t *testing.T) {
 		{plotTop},
 		{},
 	} {
-		at := slices.Clone(ends)
+		f := &figure{}
+		for _, y := range ends {
+			f.Lines = append(f.Lines, &line{Points: []point{{Y: y}}, Label: label{Y: y}})
+		}
+		f.placeLabels()
 		least, most := plotTop+lineHeight/2, plotBottom-lineHeight/2
-		spread(at, lineHeight, least, most)
-		for i := range at {
-			if at[i] < least || at[i] > most || i > 0 && at[i]-at[i-1] < lineHeight-1e-9 {
-				t.Errorf("spread(%v) = %v: label %d is not between %v and %v or not %v below the one before", ends, at, i, least, most, lineHeight)
+		for i, l := range f.Lines {
+			y := l.Label.Y
+			if y < least || y > most || i > 0 && y-f.Lines[i-1].Label.Y < lineHeight-1e-9 {
+				t.Errorf("of lines that end at %v, label %d is at %v: not between %v and %v or not %v below the one before", ends, i, y, least, most, lineHeight)
 			}
 		}
 	}

@@ -69,39 +69,28 @@ func (e estimate) interval() (low, high float64, known bool) {
 	return e.Value * q.Low / q.Value, e.Value * q.High / q.Value, q.Low > 0
 }
 
-var verdicts = map[comparison.Verdict]string{comparison.Open: "open", comparison.Equal: "equal", comparison.Out: "out"}
-
 // signs tell what is not certain of a ratio.
-var signs = map[comparison.Verdict]string{comparison.Open: "~", comparison.Equal: "="}
+var signs = map[comparison.Verdict]string{comparison.Open: " ~", comparison.Equal: " ="}
 
 // Compared is how many times as much as the best of its size it is, and how
 // sure that is: 1.31x [1.20, 1.42]; "" of the best.
 func (e estimate) Compared() string {
-	q := e.ratio
-	if len(q.Pairs) == 0 {
-		return ""
+	format := when(e.ratio.Low > 0, " [%s, %s]")
+	if e.ratio.Verdict == comparison.Out {
+		format = " (%s to %s)"
 	}
-	s := decimals(q.Value) + "x"
-	if q.Verdict == comparison.Out {
-		return s + fmt.Sprintf(" (%s to %s)", decimals(q.Low), decimals(q.High))
-	}
-	if q.Low > 0 {
-		s += fmt.Sprintf(" [%s, %s]", decimals(q.Low), decimals(q.High))
-	}
-	return strings.TrimSpace(s + " " + signs[q.Verdict])
+	return e.times(when(format != "", fmt.Sprintf(format, decimals(e.ratio.Low), decimals(e.ratio.High))))
 }
 
 // short is Compared for a narrow column: 1.31x ±8%, or without the latter.
 func (e estimate) short(certain bool) string {
-	q := e.ratio
-	if len(q.Pairs) == 0 {
-		return ""
-	}
-	s := decimals(q.Value) + "x"
-	if q.Verdict == comparison.Decided && certain {
-		s += fmt.Sprintf(" ±%.0f%%", 50*(q.High-q.Low)/q.Value)
-	}
-	return strings.TrimSpace(s + " " + signs[q.Verdict])
+	half := 50 * (e.ratio.High - e.ratio.Low) / e.ratio.Value
+	return e.times(when(certain && e.ratio.Verdict == comparison.Decided, fmt.Sprintf(" ±%.0f%%", half)))
+}
+
+// times is the ratio, with a text that says how sure it is.
+func (e estimate) times(sure string) string {
+	return when(len(e.ratio.Pairs) > 0, decimals(e.ratio.Value)+"x"+sure+signs[e.ratio.Verdict])
 }
 
 // decimals writes a ratio: 1.31, 27.
@@ -144,7 +133,7 @@ func (r *Report) choose() {
 				c.Duration.ratio = comparison.Compare(c.DurationsMS, best.DurationsMS, len(r.Run.Looks()))
 				if q := c.Duration.ratio; len(q.Pairs) > 0 {
 					r.Occurs["ratio"]++
-					r.Occurs[verdicts[q.Verdict]]++
+					r.Occurs[string(q.Verdict)]++
 					if q.Low > 0 {
 						r.Occurs["interval"]++
 					}
@@ -158,14 +147,7 @@ func (r *Report) choose() {
 
 // least returns the cell with the least figure, the first of equals, or nil.
 func (r *Report) least(cells []*cell, figure func(comparison.Summary) float64) *cell {
-	models := make([]*comparison.Cell, len(cells))
-	for i, c := range cells {
-		models[i] = c.Cell
-	}
-	if i := r.Least(models, figure); i >= 0 {
-		return cells[i]
-	}
-	return nil
+	return comparison.Least(r.Comparison, cells, func(c *cell) *comparison.Cell { return c.Cell }, figure)
 }
 
 // Effect is the share of a cell's duration that the machine may have added.
@@ -185,12 +167,13 @@ func (c *cell) Name() string { return fmt.Sprintf("%s at %s MB", c.Label, megaby
 func (c *cell) figures() string { return c.Duration.Full + ", " + c.Cost.Full }
 
 // failure is why a cell has no figures in a word or three, for its place in a
-// matrix; the words are Lambda's.
+// matrix; the words are Lambda's. Whether a function outgrew its memory a local
+// run knows, and of AWS its error tells.
 func (r *Report) failure(c *comparison.Cell) string {
 	switch {
 	case c == nil:
 		return "–"
-	case r.outOfMemory(c):
+	case c.OutOfMemory, r.Mode == comparison.AWS && outgrown.MatchString(c.Error):
 		return "out of memory"
 	case strings.Contains(c.Error, "Task timed out"):
 		return "timeout"
@@ -198,15 +181,6 @@ func (r *Report) failure(c *comparison.Cell) string {
 	return "error"
 }
 
-// outOfMemory reports whether the function outgrew its memory. A local run
-// knows it; those that had no field for it began the error with it. Lambda
-// kills a function for nothing else, and has two texts for it.
-func (r *Report) outOfMemory(c *comparison.Cell) bool {
-	if r.Mode == comparison.Local {
-		return c.OutOfMemory || beganOutOfMemory.MatchString(c.Error)
-	}
-	return strings.Contains(c.Error, "Runtime.OutOfMemory") ||
-		strings.Contains(c.Error, "Runtime exited with error: signal: killed")
-}
-
-var beganOutOfMemory = regexp.MustCompile(`^invocation \d+ of \d+: out of memory: `)
+// outgrown is what an error on AWS has of it: Lambda kills a function for
+// nothing else, and has two texts for it.
+var outgrown = regexp.MustCompile(`^out of memory: |Runtime\.OutOfMemory|Runtime exited with error: signal: killed`)

@@ -2,7 +2,6 @@ package report
 
 import (
 	"encoding/json"
-	"fmt"
 	"html/template"
 	"io"
 	"math"
@@ -16,7 +15,7 @@ import (
 )
 
 // HTML is report.html: one file that needs no script and asks for no other.
-func (r *Report) HTML(w io.Writer) error { return execute(w, templates.Lookup("page"), r) }
+func (r *Report) HTML(w io.Writer) error { return templates.ExecuteTemplate(w, "page", r) }
 
 // maxEmbedded is how much of a page, in bytes, its data may take: a page is to
 // stay below 200 KB.
@@ -26,11 +25,8 @@ const maxEmbedded = 96 << 10
 func (r *Report) Data() (template.JS, error) {
 	// json.Marshal escapes <, > and &, so that no string ends the element.
 	data, err := json.Marshal(r.Comparison)
-	if err != nil {
-		return "", fmt.Errorf("encoding the comparison: %w", err)
-	}
-	if len(data) > maxEmbedded {
-		return "", nil
+	if err != nil || len(data) > maxEmbedded {
+		return "", err
 	}
 	return template.JS(data), nil
 }
@@ -77,16 +73,14 @@ func (c *cell) Dots(reach float64) (at []int) {
 // Timing returns the cells whose last invocation told what it did, of one
 // size: the recommended one, or the largest that has any. There are none
 // without an answer of this project's function, as on AWS.
-func (r *Report) Timing() (cells []*cell) {
+func (r *Report) Timing() []*cell {
 	for _, row := range slices.Backward(r.Rows) {
-		if r.Best == nil || r.Best.Power == row.Power {
-			cells = slices.DeleteFunc(slices.Clone(row.Cells), func(c *cell) bool { return c.Answer == nil })
-		}
-		if len(cells) > 0 {
-			break
+		told := slices.DeleteFunc(slices.Clone(row.Cells), func(c *cell) bool { return c.Answer == nil })
+		if len(told) > 0 && (r.Best == nil || r.Best.Power == row.Power) {
+			return told
 		}
 	}
-	return cells
+	return nil
 }
 
 // VCPUs returns how many the memory size buys.

@@ -79,7 +79,7 @@ func (s scale) ticks() []tick {
 		for e := first; e <= math.Log10(s.most); e += max(stride, 1) {
 			for _, step := range steps {
 				if v := step * math.Pow(10, e); s.covers(v) {
-					ticks = append(ticks, tick{At: s.at(v), Text: tickText(v)})
+					ticks = append(ticks, tick{At: s.at(v), Text: prose.Thousands(v, -1)})
 				}
 			}
 		}
@@ -87,13 +87,6 @@ func (s scale) ticks() []tick {
 			return ticks
 		}
 	}
-}
-
-func tickText(v float64) string {
-	if v < 1 {
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	}
-	return prose.Thousands(v, 0)
 }
 
 // ticksAt are at the sizes that were measured. All have a mark; a text that has no
@@ -145,18 +138,4 @@ func figureLabel(s string) string {
 		s = string(runes[:n]) + "…"
 	}
 	return s
-}
-
-// spread moves positions, which ascend, apart until each is at least step from
-// its neighbours and all lie between least and most, by as little as that
-// takes. There has to be room for them.
-func spread(at []float64, step, least, most float64) {
-	for i := range at {
-		at[i] = max(at[i], least)
-		least = at[i] + step
-	}
-	for i := range slices.Backward(at) {
-		at[i] = min(at[i], most)
-		most = at[i] - step
-	}
 }

@@ -97,9 +97,9 @@ func TestOutOfMemoryIsSaidOfWhatIsKnownToBeIt(t *testing.T) {
 		want string
 	}{
 		{local, comparison.Cell{Error: "invocation 2 of 7: Runtime.ExitError: " + killed, OutOfMemory: true}, "out of memory"},
-		{local, comparison.Cell{Error: "invocation 2 of 7: out of memory: Runtime.ExitError: " + killed}, "out of memory"}, // of an older file
-		{local, comparison.Cell{Error: "invocation 2 of 7: Runtime.ExitError: " + killed}, "error"},                        // by somebody
+		{local, comparison.Cell{Error: "invocation 2 of 7: Runtime.ExitError: " + killed}, "error"}, // by somebody
 		{local, comparison.Cell{Error: "invocation 2 of 7: errorString: the printer: out of memory: load it"}, "error"},
+		{aws, comparison.Cell{Error: "out of memory: Memory; leave 128 out of --power"}, "out of memory"},
 		{local, comparison.Cell{Error: "invocation 2 of 7: RequestId: 5f0c1e2b Error: Task timed out after 3.00 seconds"}, "timeout"},
 		{aws, comparison.Cell{Error: "Executor at 512 MB: Invocation error (running in series): Runtime.ExitError: " + killed}, "out of memory"},
 		{aws, comparison.Cell{Error: "Executor at 512 MB: Invocation error (running in series): Runtime.OutOfMemory: RequestId: 5f0c1e2b"}, "out of memory"},

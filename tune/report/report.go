@@ -9,6 +9,7 @@
 package report
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -33,12 +34,13 @@ const (
 // variant, and the statistics of each cell. Each view is a method.
 type Report struct {
 	*comparison.Comparison
-	Labels                  []string // of the columns
-	Rows                    []row
-	Strategies              []string       // each once
-	measured                []*cell        // those with figures
-	Occurs                  map[string]int // how many ratios, intervals and verdicts do
-	Fastest, Cheapest, Best *cell          // nil where no cell qualifies
+	Labels     []string // of the columns
+	Rows       []row
+	Strategies []string       // each once
+	measured   []*cell        // those with figures
+	Occurs     map[string]int // how many ratios, intervals and verdicts do
+
+	Fastest, Cheapest, Best *cell // nil where no cell qualifies
 }
 
 // New computes what the views of a comparison have in common.
@@ -129,7 +131,8 @@ func write(dir, name string, view func(io.Writer) error) (err error) {
 		return err
 	}
 	defer os.Remove(temp.Name()) // in vain once it is renamed
-	if err := errors.Join(view(temp), temp.Chmod(0o644), temp.Close()); err != nil {
+	out := bufio.NewWriter(temp)
+	if err := errors.Join(view(out), out.Flush(), temp.Chmod(0o644), temp.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temp.Name(), filepath.Join(dir, name))

@@ -1,11 +1,9 @@
 package report
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
 	"html/template"
-	"io"
 	"strings"
 	texttemplate "text/template"
 	"time"
@@ -88,14 +86,4 @@ func firstLines(s string) []string {
 		return append(all[:most], fmt.Sprintf("and %d more", more))
 	}
 	return all
-}
-
-// execute draws a template whole before it writes.
-func execute(w io.Writer, view interface{ Execute(io.Writer, any) error }, data any) error {
-	var b bytes.Buffer
-	if err := view.Execute(&b, data); err != nil {
-		return err
-	}
-	_, err := b.WriteTo(w)
-	return err
 }

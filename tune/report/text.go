@@ -15,7 +15,7 @@ const width = 80
 // Text is the view for a terminal. page is the path of the page, or "" where
 // none was written.
 func (r *Report) Text(w io.Writer, page string) error {
-	return execute(w, texts.Lookup("terminal.txt"), struct {
+	return texts.ExecuteTemplate(w, "terminal.txt", struct {
 		*Report
 		Page string
 	}{r, page})
@@ -113,7 +113,7 @@ func breakText[N int | float64](text string, widest N, widthOf func(string) N) (
 }
 
 // Markdown is table.md, the answer and the matrices for a pull request.
-func (r *Report) Markdown(w io.Writer) error { return execute(w, texts.Lookup("table.md"), r) }
+func (r *Report) Markdown(w io.Writer) error { return texts.ExecuteTemplate(w, "table.md", r) }
 
 // escape makes text mean itself in Markdown. What may begin markup, a link or
 // a mention becomes an entity; letters, digits and harmless signs stay.

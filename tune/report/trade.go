@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"image"
 	"math"
 	"slices"
 
@@ -73,37 +74,32 @@ func frontier(cells []*cell) (front []*cell) {
 	return front
 }
 
-// box is what a label or a marker covers.
-type box struct{ left, top, right, bottom float64 }
-
-func (a box) meets(b box) bool {
-	return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom
-}
-
 // labelFrontier tells the sizes of the points on the frontier, each where it
 // covers neither a marker nor another label, and nowhere if there is no such
 // place. Lower left comes first: there the frontier leaves the plot empty.
 func (f *figure) labelFrontier(front, cells []*cell, at func(*cell) point) {
-	var taken []box
-	cover := func(p point, by float64) { taken = append(taken, box{p.X - by, p.Y - by, p.X + by, p.Y + by}) }
+	var taken []image.Rectangle
+	around := func(x, y, wide, high float64) image.Rectangle {
+		return image.Rect(int(x-wide/2), int(y-high/2), int(x+wide/2), int(y+high/2))
+	}
+	cover := func(p point, size float64) { taken = append(taken, around(p.X, p.Y, size, size)) }
+	plot := image.Rect(int(f.Left)+2, plotTop, int(f.Right), plotBottom-1)
 	for _, c := range cells {
-		cover(at(c), 5)
+		cover(at(c), 10)
 	}
 	if f.Ring != nil {
-		cover(*f.Ring, 10)
+		cover(*f.Ring, 20)
 	}
 	for _, c := range front {
 		p, text := at(c), megabytes(c.Power)
 		w := textWidth(text, textSize)
 		for _, corner := range []struct{ x, y float64 }{{-w - 8, 13}, {-w / 2, 20}, {8, 13}, {-w - 12, 0}, {12, -8}, {-w / 2, -16}} {
-			b := box{p.X + corner.x, p.Y + corner.y - 7, p.X + corner.x + w, p.Y + corner.y + 7}
-			if b.left < f.Left+2 || b.right > f.Right || b.top < plotTop || b.bottom > plotBottom-1 ||
-				slices.ContainsFunc(taken, b.meets) {
-				continue
+			x, y := p.X+corner.x, p.Y+corner.y
+			if b := around(x+w/2, y, w, 14); b.In(plot) && !slices.ContainsFunc(taken, b.Overlaps) {
+				taken = append(taken, b)
+				f.Sizes = append(f.Sizes, label{x, y, text})
+				break
 			}
-			taken = append(taken, b)
-			f.Sizes = append(f.Sizes, label{b.left, p.Y + corner.y, text})
-			break
 		}
 	}
 }

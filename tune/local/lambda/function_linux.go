@@ -37,8 +37,7 @@ type Function struct {
 
 	proc *process
 
-	began   bool          // a process has been started before: INIT is no longer apart
-	control time.Duration // processor time of the throttles of processes that have gone
+	began bool // a process has been started before: INIT is no longer apart
 }
 
 // New makes the environment. The process starts with the first invocation.
@@ -67,9 +66,6 @@ func (f *Function) Kill() {
 
 // mark is a variable that the processes of this environment have, and no other.
 func (f *Function) mark() string { return "AWS_LAMBDA_RUNTIME_API=" + f.api.addr }
-
-// Control returns what the throttles of processes that have gone cost.
-func (f *Function) Control() time.Duration { return f.control }
 
 // environment returns Lambda's variables, and none of this process's own: a
 // function must not see the caller's account. Source: AWS Lambda Developer
@@ -110,6 +106,5 @@ func (f *Function) end() {
 		_ = unix.Kill(-f.proc.pid, unix.SIGKILL)
 		<-f.proc.gone
 	}
-	f.control += f.proc.control
 	f.proc = nil
 }

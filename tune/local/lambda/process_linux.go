@@ -23,9 +23,8 @@ type process struct {
 	pid      int
 	throttle *throttle
 
-	gone    chan struct{} // closed when it has ended and its group is dead
-	state   error         // how it ended: nil for exit status 0; valid after gone
-	control time.Duration // processor time of its control; valid after gone
+	gone  chan struct{} // closed when it has ended and its group is dead
+	state error         // how it ended: nil for exit status 0; valid after gone
 }
 
 func startProcess(cfg Config, env []string, out io.Writer) (*process, error) {
@@ -68,7 +67,7 @@ func (p *process) run(cmd *exec.Cmd, cfg Config, started chan<- error) {
 	p.throttle = newThrottle(p.pid, cfg, statm)
 	started <- nil
 	go p.wait(cmd)
-	p.control = p.throttle.run()
+	p.throttle.run()
 	p.throttle.effect.close()
 	close(p.gone)
 }

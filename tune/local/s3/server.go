@@ -101,11 +101,6 @@ func (s *Server) Begin(k int) {
 	s.model.now.Store(&invocation{k: uint64(k), network: newNetwork()})
 }
 
-// Counters returns the reads since the start, and those answered SlowDown.
-func (s *Server) Counters() (reads, slowDowns int64) {
-	return s.model.served.Load(), s.model.slowDowns.Load()
-}
-
 // Waited returns the time from requests to their answers since the start, over
 // all of them, and how much of that was not their latency but the machine's. Of
 // a body it is that of the first 64 KB.
