@@ -58,7 +58,8 @@ const askAbove = 1.0
 
 // besideResume are the flags that go with --resume: what is compared, and
 // where, was said when the comparison was begun.
-var besideResume = []string{"resume", "local", "profile", "region", "execution-timeout", "yes", "json", "open", "dry-run"}
+var besideResume = []string{"resume", "local", "profile",
+	"region", "execution-timeout", "yes", "json", "open", "dry-run"}
 
 // Run is the command.
 func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
@@ -66,7 +67,8 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 	if a.Resume != "" {
 		for _, p := range k.Path {
 			if p.Flag != nil && !slices.Contains(besideResume, p.Flag.Name) {
-				return usageError{err: fmt.Errorf("--%s has no effect beside --resume, which goes with --%s alone", p.Flag.Name, strings.Join(besideResume[1:], ", --"))}
+				return usageError{err: fmt.Errorf("--%s has no effect beside --resume, which goes with --%s alone",
+					p.Flag.Name, strings.Join(besideResume[1:], ", --"))}
 			}
 		}
 		begin = a.takeUp

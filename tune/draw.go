@@ -25,7 +25,8 @@ func (d *drawing) Run(s *session) error {
 		return err
 	}
 	// Another comparison's results.json may stand beside FILE.
-	p := presentation{Dir: d.Dir, JSON: d.JSON, Open: d.Open, keep: d.Dir == "" && filepath.Base(d.File) != report.DataFile}
+	p := presentation{Dir: d.Dir, JSON: d.JSON, Open: d.Open,
+		keep: d.Dir == "" && filepath.Base(d.File) != report.DataFile}
 	if p.Dir == "" {
 		p.Dir = filepath.Dir(d.File)
 	}

@@ -83,7 +83,8 @@ func (l *likeness) take(a event.Answer, spec comparison.Spec) error {
 	case share < idleShare && a.PeakInFlight <= fewAtOnce:
 		l.latency = &a
 	default:
-		return fmt.Errorf("used %.0f %% of its processor time with %d reads at once: neither the processor nor S3 alone held it up", 100*share, a.PeakInFlight)
+		return fmt.Errorf("used %.0f %% of its processor time with %d reads at once: neither the processor nor S3 alone held it up",
+			100*share, a.PeakInFlight)
 	}
 	return nil
 }
@@ -145,12 +146,14 @@ func (l likeness) liken(ctx context.Context, s *session, o local.Options, c *com
 			// 1.645 and 2.326: the 95th and the 99th percentile of a normal distribution.
 			sigma := (math.Log((a.Latency.P95-own)/median)/1.645 + math.Log((a.Latency.P99-own)/median)/2.326) / 2
 			if !(median > 0 && sigma >= 0 && sigma <= s3.MaxSigma) {
-				return fmt.Errorf("--like %s: a read takes %.1f ms there, and %.1f ms beside S3 here: this machine is too busy to tell S3's latency", file, a.Latency.P50, own)
+				return fmt.Errorf("--like %s: a read takes %.1f ms there, and %.1f ms beside S3 here: this machine is too busy to tell S3's latency",
+					file, a.Latency.P50, own)
 			}
 			latency = s3.Lognormal(time.Duration(median*float64(time.Millisecond)), sigma)
 		}
 		c.Run.Latency, c.Run.LatencyMeanMS = latency.String(), float64(latency.Mean().Microseconds())/1e3
-		told("S3's latency is %s, from %s at %d MB: p50 %.1f ms, p95 %.1f, p99 %.1f, of which %.1f ms are the read's own", latency, a.Strategy, a.MemoryMB, a.Latency.P50, a.Latency.P95, a.Latency.P99, own)
+		told("S3's latency is %s, from %s at %d MB: p50 %.1f ms, p95 %.1f, p99 %.1f, of which %.1f ms are the read's own",
+			latency, a.Strategy, a.MemoryMB, a.Latency.P50, a.Latency.P95, a.Latency.P99, own)
 	}
 	if a := l.speed; a != nil {
 		var measured, ms float64
@@ -167,7 +170,8 @@ func (l likeness) liken(ctx context.Context, s *session, o local.Options, c *com
 				break
 			}
 		}
-		told("a core is %.2f vCPUs, from %s at %d MB: %.0f ms there, %.0f ms here at %.2f", c.Run.VCPUs(1), a.Strategy, a.MemoryMB, 1e3*a.TimeSec, ms, measured)
+		told("a core is %.2f vCPUs, from %s at %d MB: %.0f ms there, %.0f ms here at %.2f",
+			c.Run.VCPUs(1), a.Strategy, a.MemoryMB, 1e3*a.TimeSec, ms, measured)
 	}
 	return nil
 }

@@ -113,7 +113,8 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 	spec.Region = "us-east-1"
 	if in := spec.TuningInput; in != nil {
 		if fields := in.Unsupported(); len(fields) > 0 {
-			return spec, p, fmt.Errorf("--input %s: a local run does not do %s: remove it, or compare on AWS (go run ./tune aws)", l.Input, strings.Join(fields, ", "))
+			return spec, p, fmt.Errorf("--input %s: a local run does not do %s: remove it, or compare on AWS (go run ./tune aws)",
+				l.Input, strings.Join(fields, ", "))
 		}
 		spec.Region = cmp.Or(stepfunctions.RegionOf(in.LambdaARN), spec.Region)
 	}

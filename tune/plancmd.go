@@ -53,7 +53,8 @@ func (p *planning) Run(ctx context.Context, s *session) error {
 	file := p.File
 	if file == "" {
 		if size > mostBytes {
-			return usageError{err: fmt.Errorf("--size %s: it must be %d bytes at most\ncompare with such an object first, and plan with the results.json of that", p.Size, mostBytes)}
+			return usageError{err: fmt.Errorf("--size %s: it must be %d bytes at most\ncompare with such an object first, and plan with the results.json of that",
+				p.Size, mostBytes)}
 		}
 		if err := p.measure(ctx, s, int(size)); err != nil && !errors.Is(err, errCells) { // no plan takes a cell that failed
 			return err
@@ -98,7 +99,8 @@ func (p *planning) Run(ctx context.Context, s *session) error {
 // measure makes a short comparison of an object of so many bytes, 0 for
 // sample.json: ten reads an invocation for each that is in flight.
 func (p *planning) measure(ctx context.Context, s *session, size int) error {
-	args := []string{"local", "--strategies", "pool", "--concurrency", "30,120", "--power", "512,1024,2304", "--num", "4", "--repeat", "1200", "-o", p.Dir}
+	args := []string{"local", "--strategies", "pool", "--concurrency", "30,120",
+		"--power", "512,1024,2304", "--num", "4", "--repeat", "1200", "-o", p.Dir}
 	if size > 0 {
 		if err := writable(p.Dir); err != nil {
 			return err

@@ -108,7 +108,8 @@ func free(dir string) error {
 	if c, err := load(filepath.Join(dir, report.DataFile)); err != nil || !c.Unfinished() {
 		return nil
 	}
-	return usageError{err: fmt.Errorf("%s holds a comparison on AWS that is not finished: go run ./tune aws --resume %s takes it up,\nand -o DIR writes this one to another folder", dir, shellescape.Quote(dir))}
+	return usageError{err: fmt.Errorf("%s holds a comparison on AWS that is not finished: go run ./tune aws --resume %s takes it up,\nand -o DIR writes this one to another folder",
+		dir, shellescape.Quote(dir))}
 }
 
 // writable finds out before anything is measured that nothing can be saved.

@@ -117,7 +117,8 @@ func (s *selection) complete(spec comparison.Spec, p payload) (comparison.Spec, 
 		return spec, err
 	}
 	if s.Concurrency != nil && !slices.ContainsFunc(spec.Variants, comparison.Variant.Bounded) {
-		return spec, fmt.Errorf("--concurrency has no effect on %s: it bounds %s", strings.Join(names, ", "), strings.Join(bounded(), ", "))
+		return spec, fmt.Errorf("--concurrency has no effect on %s: it bounds %s",
+			strings.Join(names, ", "), strings.Join(bounded(), ", "))
 	}
 	if err = p.decode(&spec); err == nil {
 		err = spec.Validate()
@@ -243,7 +244,8 @@ func (p payload) reads(e event.Payload) (n int, o *comparison.Objects, err error
 		}
 	}
 	if n == 0 {
-		err = fmt.Errorf("prefix %q, suffix %q: none of the %d objects that S3 holds matches", *e.Prefix, e.Suffix, len(p.objects))
+		err = fmt.Errorf("prefix %q, suffix %q: none of the %d objects that S3 holds matches",
+			*e.Prefix, e.Suffix, len(p.objects))
 	}
 	return n, o, err
 }

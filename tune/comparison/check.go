@@ -61,7 +61,8 @@ func (c *Comparison) Validate() error {
 
 func (c *Comparison) checkResult(r *Result) error {
 	// An execution's ARN ends up in commands for a shell.
-	name, ours := strings.CutPrefix(r.Execution, strings.Replace(c.Run.StateMachine, ":stateMachine:", ":execution:", 1)+":")
+	name, ours := strings.CutPrefix(r.Execution,
+		strings.Replace(c.Run.StateMachine, ":stateMachine:", ":execution:", 1)+":")
 	if err := cmp.Or(
 		within("length of the error", len(r.Error), 0, maxText),
 		unless(r.Execution == "" || ours && executionName.MatchString(name),
@@ -100,7 +101,8 @@ var executionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 func (c *Cell) check() error {
 	if len(c.DurationsMS) != len(c.BilledMS) || len(c.DurationsMS) > MaxNum {
-		return fmt.Errorf("%d durations and %d billed durations: there must be as many, at most %d", len(c.DurationsMS), len(c.BilledMS), MaxNum)
+		return fmt.Errorf("%d durations and %d billed durations: there must be as many, at most %d",
+			len(c.DurationsMS), len(c.BilledMS), MaxNum)
 	}
 	for i, d := range c.DurationsMS {
 		if err := cmp.Or(within("duration", d, 1e-6, maxMS), within("billed duration", c.BilledMS[i], 0, maxMS)); err != nil {

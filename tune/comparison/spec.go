@@ -102,7 +102,8 @@ func (s Spec) AWS() bool { return s.StateMachine != "" }
 
 // Goal is by which rule Power Tuning chooses a size.
 func (s Spec) Goal() powertuning.Goal {
-	return powertuning.Goal{Strategy: s.TuningStrategy, BalancedWeight: s.BalancedWeight, DiscardTopBottom: s.DiscardTopBottom}
+	return powertuning.Goal{Strategy: s.TuningStrategy,
+		BalancedWeight: s.BalancedWeight, DiscardTopBottom: s.DiscardTopBottom}
 }
 
 // Timeout is the longest that an invocation may last.
@@ -132,7 +133,8 @@ func (s Spec) Validate() error {
 		within(num, s.Num, least, MaxNum),
 		within("for_sec", s.ForSec, 0, maxForSec),
 		within("repeat", s.Repeat, 0, event.MaxRepeat),
-		unless(s.TimeoutSec >= 1 && s.TimeoutSec <= maxTimeoutSec, "timeout", "%gs: it must be from 1s to %ds", s.TimeoutSec, maxTimeoutSec),
+		unless(s.TimeoutSec >= 1 && s.TimeoutSec <= maxTimeoutSec, "timeout",
+			"%gs: it must be from 1s to %ds", s.TimeoutSec, maxTimeoutSec),
 		unless(s.Arch == powertuning.ARM64 || s.Arch == powertuning.X8664,
 			"arch", "%.40q: it must be %s or %s", s.Arch, powertuning.ARM64, powertuning.X8664),
 		within("length of the prefix", len(*cmp.Or(objects.Prefix, new(string))), 0, event.MaxKeyBytes),
@@ -143,12 +145,14 @@ func (s Spec) Validate() error {
 		within("sleepBetweenRunsMs", s.SleepBetweenRunsMS, 0, maxMS),
 		within("balancedWeight", s.BalancedWeight, 0, 1),
 		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),
-		within("length of the names", len(s.Region+s.ObjectKey+s.Function+s.TuningStrategy+s.Latency+s.StateMachine), 0, maxText),
+		within("length of the names",
+			len(s.Region+s.ObjectKey+s.Function+s.TuningStrategy+s.Latency+s.StateMachine), 0, maxText),
 	); err != nil {
 		return err
 	}
 	if n := len(s.Variants); n > maxVariants || n*len(s.PowerValues) > maxCells {
-		return fmt.Errorf("%d variants x %d sizes: there can be %d variants and %d cells", n, len(s.PowerValues), maxVariants, maxCells)
+		return fmt.Errorf("%d variants x %d sizes: there can be %d variants and %d cells",
+			n, len(s.PowerValues), maxVariants, maxCells)
 	}
 	n := s.Num * len(s.PowerValues) * len(s.Variants)
 	return cmp.Or(s.checkVariants(), unless(n <= maxInvocations,
@@ -163,7 +167,8 @@ func (s Spec) checkSizes() error {
 	for i, mb := range s.PowerValues {
 		if err := cmp.Or(
 			within("power", mb, powertuning.MinPower, powertuning.MaxPower),
-			unless(i == 0 || mb > s.PowerValues[i-1], "power", "%d: it must be in ascending order, each size once", s.PowerValues),
+			unless(i == 0 || mb > s.PowerValues[i-1], "power",
+				"%d: it must be in ascending order, each size once", s.PowerValues),
 		); err != nil {
 			return err
 		}

@@ -85,7 +85,8 @@ func made(part []string, prefix string, seed uint64) ([]Object, error) {
 		most = number(part[4], part[5])
 	}
 	if n < 1 || n > event.MaxObjects || least < 1_000 || least > most || most > maxBytes {
-		return nil, fmt.Errorf("there must be 1 to %d objects from 1KB to %dMB, the smaller size first", event.MaxObjects, int(maxBytes/1e6))
+		return nil, fmt.Errorf("there must be 1 to %d objects from 1KB to %dMB, the smaller size first",
+			event.MaxObjects, int(maxBytes/1e6))
 	}
 	r := rand.New(rand.NewPCG(seed, uint64(n)))
 	low, high := math.Log(least), math.Log(most)

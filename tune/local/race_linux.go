@@ -199,7 +199,8 @@ func (r *race) settled(v *racer, k int) bool {
 	if r.Run.ForSec == 0 {
 		return false
 	}
-	best := comparison.Least(r.Comparison, r.racers, func(v *racer) *comparison.Cell { return v.cell }, comparison.Duration)
+	best := comparison.Least(r.Comparison, r.racers,
+		func(v *racer) *comparison.Cell { return v.cell }, comparison.Duration)
 	if best == nil || best == v {
 		return false
 	}

@@ -182,7 +182,8 @@ func check(inv lambda.Invocation, reads int) string {
 func analyze(run *comparison.Run, r *comparison.Result) (*powertuning.Output, error) {
 	var measured []powertuning.Measured
 	for _, cell := range r.Cells { // a cell that failed has no durations
-		measured = append(measured, powertuning.Measured{Value: cell.Power, DurationsMS: cell.DurationsMS, BilledMS: cell.BilledMS})
+		measured = append(measured, powertuning.Measured{Value: cell.Power,
+			DurationsMS: cell.DurationsMS, BilledMS: cell.BilledMS})
 	}
 	out, err := powertuning.Analyze(run.Goal(), run.Region, run.Arch, measured)
 	if errors.Is(err, powertuning.ErrNoDurations) {

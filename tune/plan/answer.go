@@ -78,7 +78,8 @@ func (p *Plan) alternatives(one worker) []Alternative {
 	}
 
 	// As many as run at once, and as Lambda has started when S3 can be done.
-	most := min(p.executions*maxChildren, p.ConcurrencyLimit, environments+int(objects/p.granted()*environments/environmentsSec))
+	most := min(p.executions*maxChildren, p.ConcurrencyLimit,
+		environments+int(objects/p.granted()*environments/environmentsSec))
 	read := float64(p.Concurrency) / p.child.rate // seconds, by Little's law, where many are in flight; at most this alone
 	lone := powertuning.ComputeCost(p.compared.Run.Arch, p.Memory, 1e3*read)
 	children := min(most, max(1, int(share*p.granted()*read)))
@@ -153,7 +154,8 @@ func (p *Plan) verdict() string {
 	case *one.Seconds > 1.05*p.Seconds.Low:
 		says = "One function may be as fast, without a state machine"
 	}
-	return fmt.Sprintf("%s: %s, %s s, %s.", says, one.Note, prose.Thousands(math.Ceil(*one.Seconds), 0), dollars(*one.Dollars))
+	return fmt.Sprintf("%s: %s, %s s, %s.", says, one.Note,
+		prose.Thousands(math.Ceil(*one.Seconds), 0), dollars(*one.Dollars))
 }
 
 // Curve is what the job takes at least and costs with fewer children and with
@@ -169,6 +171,7 @@ func (p *Plan) Curve() (title string, c report.Curve) {
 		seconds, dollars := p.with(n)
 		c.Seconds, c.Dollars = append(c.Seconds, seconds.Low), append(c.Dollars, dollars.Total)
 	}
-	return fmt.Sprintf("%s objects by %s at %s MB, %d children at once: %s", prose.Thousands(p.Objects, 0), p.child.Label(),
+	return fmt.Sprintf("%s objects by %s at %s MB, %d children at once: %s",
+		prose.Thousands(p.Objects, 0), p.child.Label(),
 		prose.Thousands(p.Memory, 0), p.Children, p.Seconds), c
 }

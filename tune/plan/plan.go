@@ -56,7 +56,11 @@ func (j Job) Validate() error {
 		}
 		return err
 	}
-	return cmp.Or(within("objects", j.Objects, 1e10), within("prefixes", j.Prefixes, 1e4), within("concurrency-limit", j.ConcurrencyLimit, 1e6))
+	return cmp.Or(
+		within("objects", j.Objects, 1e10),
+		within("prefixes", j.Prefixes, 1e4),
+		within("concurrency-limit", j.ConcurrencyLimit, 1e6),
+	)
 }
 
 // Plan is how the job should be done. Its JSON is for programs.
@@ -127,7 +131,8 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 				continue
 			}
 			reads := float64(c.Run.Repeat)
-			w := worker{v.Variant, cell.Power, 1e3 * reads / s.DurationMS, powertuning.ComputeCost(c.Run.Arch, cell.Power, s.BilledMS) / reads}
+			w := worker{v.Variant, cell.Power, 1e3 * reads / s.DurationMS,
+				powertuning.ComputeCost(c.Run.Arch, cell.Power, s.BilledMS) / reads}
 			workers = append(workers, w)
 			p := &Plan{Job: job, compared: c, child: w}
 			if c.Run.Repeat < readsInFlight**v.Concurrency || !p.fit() {

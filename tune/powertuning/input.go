@@ -161,7 +161,8 @@ func (in Input) Alters() string {
 		}
 		f, _ := token.Float() // of a payload with a number beyond float64 the event is null
 		if sent := strconv.FormatFloat(f, 'f', -1, 64); sent != number {
-			return fmt.Sprintf("Power Tuning rounds %s in the payload to %s: write it as a string", shorten([]byte(number)), sent)
+			return fmt.Sprintf("Power Tuning rounds %s in the payload to %s: write it as a string",
+				shorten([]byte(number)), sent)
 		}
 	}
 	return ""

@@ -68,7 +68,8 @@ func Link(region string, stats []Stat) string { return link(visualizationURL, re
 // CompareLink is the page with two functions in one chart, the most that it
 // can show. The labels may hold anything.
 func CompareLink(region, labelA string, a []Stat, labelB string, b []Stat) string {
-	return link(visualizationURL, region, strings.Join([]string{hash(a), hash(b), component(labelA), component(labelB)}, ";"))
+	return link(visualizationURL, region,
+		strings.Join([]string{hash(a), hash(b), component(labelA), component(labelB)}, ";"))
 }
 
 func link(base, region, hash string) string {

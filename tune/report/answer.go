@@ -32,7 +32,8 @@ func (r *Report) Gain() string {
 	if base.Duration.Value < 1.05*r.Best.Duration.Value {
 		return ""
 	}
-	s := fmt.Sprintf("%sx faster than %s at the same size", prose.Thousands(base.Duration.Value/r.Best.Duration.Value, 1), base.Label)
+	s := fmt.Sprintf("%sx faster than %s at the same size",
+		prose.Thousands(base.Duration.Value/r.Best.Duration.Value, 1), base.Label)
 	if saved := 1 - r.Best.Cost.Value/base.Cost.Value; saved >= 0.01 {
 		s += fmt.Sprintf(", for %s less", percent(saved))
 	}

@@ -87,7 +87,8 @@ func WriteCurve(dir string, of func() (title string, c Curve)) (string, error) {
 }
 
 func (c Curve) figure(id, unit string, values []float64) *figure {
-	f := &figure{ID: id, Title: unit + " against children at once", XTitle: "Children at once", YTitle: unit, Right: figureWidth - 20}
+	f := &figure{ID: id, Title: unit + " against children at once",
+		XTitle: "Children at once", YTitle: unit, Right: figureWidth - 20}
 	f.atSizes(c.Children, values)
 	l := &line{Variant: 1}
 	f.Lines = append(f.Lines, l)

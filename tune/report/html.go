@@ -120,7 +120,8 @@ func (r *Report) CompareLink() pageLink {
 	for i := range r.Variants {
 		v := &r.Variants[i]
 		if v.Sequential() && v != recommended && tuned(v) && tuned(recommended) {
-			link := powertuning.CompareLink(r.Run.Region, v.Label(), v.Tuning.Stats, recommended.Label(), recommended.Tuning.Stats)
+			link := powertuning.CompareLink(r.Run.Region, v.Label(),
+				v.Tuning.Stats, recommended.Label(), recommended.Tuning.Stats)
 			return pageLink{link, r.Labels[i] + " against " + prose.OneLine(recommended.Label(), maxLabel)}
 		}
 	}

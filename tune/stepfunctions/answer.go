@@ -49,7 +49,8 @@ func (t *turn) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutput) e
 func cells(powers []int, stats []powertuning.Stat) []comparison.Cell {
 	var cells []comparison.Cell
 	for _, power := range powers {
-		cell := comparison.Cell{Power: power, Error: "Power Tuning found no REPORT line in the last 4 KB of the log: the function must log less, and as text"}
+		cell := comparison.Cell{Power: power,
+			Error: "Power Tuning found no REPORT line in the last 4 KB of the log: the function must log less, and as text"}
 		for _, s := range stats {
 			if s.Value == power && s.AverageDuration > 0 {
 				cell = comparison.Cell{Power: power, AverageMS: s.AverageDuration, AverageCost: s.AveragePrice}
@@ -62,7 +63,8 @@ func cells(powers []int, stats []powertuning.Stat) []comparison.Cell {
 
 // history reads that of an execution.
 func (t *turn) history(ctx context.Context, e *sfn.DescribeExecutionOutput) (h history, err error) {
-	pages := sfn.NewGetExecutionHistoryPaginator(t.client, &sfn.GetExecutionHistoryInput{ExecutionArn: e.ExecutionArn, MaxResults: 1000})
+	pages := sfn.NewGetExecutionHistoryPaginator(t.client,
+		&sfn.GetExecutionHistoryInput{ExecutionArn: e.ExecutionArn, MaxResults: 1000})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -93,7 +95,8 @@ func (t *turn) afterFailure(ctx context.Context, h history, stopped time.Time) (
 	c, err := t.configuration(ctx)
 	switch {
 	case errors.Is(err, errDenied):
-		return fmt.Sprintf("; whether the function has its %s MB again is not known: %v", prose.Thousands(before, 0), err), nil
+		return fmt.Sprintf("; whether the function has its %s MB again is not known: %v",
+			prose.Thousands(before, 0), err), nil
 	case err != nil:
 		return "", err
 	case int(aws.ToInt32(c.MemorySize)) == before:

@@ -26,7 +26,8 @@ type history []types.HistoryEvent
 
 // before returns the event that led to e, or nil.
 func (h history) before(e *types.HistoryEvent) *types.HistoryEvent {
-	i, found := slices.BinarySearchFunc(h, e.PreviousEventId, func(e types.HistoryEvent, id int64) int { return cmp.Compare(e.Id, id) })
+	i, found := slices.BinarySearchFunc(h, e.PreviousEventId,
+		func(e types.HistoryEvent, id int64) int { return cmp.Compare(e.Id, id) })
 	if !found {
 		return nil
 	}

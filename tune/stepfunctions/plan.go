@@ -99,7 +99,8 @@ func checkInput(in *powertuning.Input, target Target) error {
 	}
 	for _, processor := range []string{in.PreProcessorARN, in.PostProcessorARN} {
 		if processor != "" && !strings.HasPrefix(processor, target.mayInvoke) {
-			return fmt.Errorf("the processor %s in the input: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN", processor, target.mayInvoke)
+			return fmt.Errorf("the processor %s in the input: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN",
+				processor, target.mayInvoke)
 		}
 	}
 	if in.AutoOptimize || in.AutoOptimizeAlias != "" || in.DryRun || in.PayloadS3 != "" {

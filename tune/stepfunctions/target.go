@@ -55,7 +55,8 @@ func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 	}
 	if flags.StateMachine == "" || flags.Function == "" {
 		if stack == "" {
-			return Target{}, &comparison.FieldError{Field: "stack", Problem: "is missing: a comparison on AWS needs a Pulumi stack, or both --state-machine ARN and --function-arn ARN"}
+			return Target{}, &comparison.FieldError{Field: "stack",
+				Problem: "is missing: a comparison on AWS needs a Pulumi stack, or both --state-machine ARN and --function-arn ARN"}
 		}
 		var err error
 		if out, err = outputs(ctx, stack); err != nil {
@@ -76,7 +77,8 @@ func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 		if len(t.PowerValues) == 0 {
 			t.PowerValues = out.PowerValues
 		}
-		return t, adopt("execution-timeout", &t.ExecutionTimeout, out.ExecutionTimeout, fmt.Sprintf("totalExecutionTimeout of the stack %q", stack))
+		return t, adopt("execution-timeout", &t.ExecutionTimeout, out.ExecutionTimeout,
+			fmt.Sprintf("totalExecutionTimeout of the stack %q", stack))
 	}
 	return t, nil
 }
@@ -146,13 +148,15 @@ const pulumiNeeds = "\nit takes the pulumi command (https://www.pulumi.com/docs/
 // of all versions.
 func (t Target) check() error {
 	if s := t.StateMachine; s != "" && !stateMachineARN.MatchString(s) {
-		return &comparison.FieldError{Field: "state-machine", Problem: fmt.Sprintf("%.200q is not the ARN of a state machine: it must be of the form arn:aws:states:REGION:ACCOUNT:stateMachine:NAME, without version or alias", s)}
+		return &comparison.FieldError{Field: "state-machine",
+			Problem: fmt.Sprintf("%.200q is not the ARN of a state machine: it must be of the form arn:aws:states:REGION:ACCOUNT:stateMachine:NAME, without version or alias", s)}
 	}
 	if err := powertuning.CheckFunctionARN(t.Function); err != nil && t.Function != "" {
 		return &comparison.FieldError{Field: "function-arn", Problem: err.Error()}
 	}
 	if d := t.ExecutionTimeout; d != 0 && (d < time.Second || d > maxSeconds*time.Second) {
-		return &comparison.FieldError{Field: "execution-timeout", Problem: fmt.Sprintf("%s: it must be from 1s to %ds", d, maxSeconds)}
+		return &comparison.FieldError{Field: "execution-timeout",
+			Problem: fmt.Sprintf("%s: it must be from 1s to %ds", d, maxSeconds)}
 	}
 	return nil
 }

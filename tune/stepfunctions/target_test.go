@@ -119,7 +119,7 @@ func TestWhatIsWrongWithAStackIsSaidWithARemedy(t *testing.T) {
 		"timeout":        {`echo '` + deployed(`"timeout": 901`) + `'`, `"dev": timeout 901s`, "from 1s to 900s"},
 		"other timeout":  {`echo '` + deployed(`"totalExecutionTimeout": 901`) + `'`, `"dev": execution-timeout 15m1s`, "from 1s to 900s"},
 		"powers":         {`echo '` + deployed(`"powerValues": [64]`) + `'`, `"dev": power 64`, "from 128 to 10240"},
-		"power twice":    {`echo '` + deployed(`"powerValues": [512, 512]`) + `'`, `"dev": power 512 stands twice`, ""},
+		"power twice":    {`echo '` + deployed(`"powerValues": [512, 512]`) + `'`, `"dev": power [512 512]: it must be in ascending order, each size once`, ""},
 		"no powers":      {`echo '` + deployed(`"powerValues": {}`) + `'`, `"dev": pulumi printed something other`, "powerValues"},
 		"not an ARN":     {`echo '` + strings.Replace(outputs, machine, "soon", 1) + `'`, `the outputs of the Pulumi stack "dev": state-machine "soon" is not the ARN of a state machine`, "it must be of the form arn:aws:states:"},
 	} {

@@ -102,7 +102,8 @@ func (t *turn) start(ctx context.Context) error {
 	if err := t.tell(t.v.Label()+", starting", "", true); err != nil {
 		return err
 	}
-	out, err := t.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &t.StateMachine, Name: &name, Input: &in})
+	out, err := t.client.StartExecution(ctx,
+		&sfn.StartExecutionInput{StateMachineArn: &t.StateMachine, Name: &name, Input: &in})
 	var exists *types.ExecutionAlreadyExists
 	switch {
 	case err == nil:
@@ -110,7 +111,8 @@ func (t *turn) start(ctx context.Context) error {
 	case errors.As(err, &exists): // and has ended: name and input are one, so it is ours
 		t.v.Execution = arn
 	case ctx.Err() != nil:
-		return fmt.Errorf("%w while %s was started: its execution may run\n%s", context.Cause(ctx), t.v.Label(), t.commands(arn))
+		return fmt.Errorf("%w while %s was started: its execution may run\n%s",
+			context.Cause(ctx), t.v.Label(), t.commands(arn))
 	default:
 		return t.failed(ctx, "states:StartExecution", t.StateMachine, err)
 	}

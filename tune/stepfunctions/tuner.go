@@ -109,7 +109,8 @@ func (t *Tuner) failed(ctx context.Context, action, resource string, err error) 
 	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
-		return fmt.Errorf("%s: AWS could not be reached: %w\ncheck the network, the region %s and the variables AWS_ENDPOINT_URL", action, err, t.Region)
+		return fmt.Errorf("%s: AWS could not be reached: %w\ncheck the network, the region %s and the variables AWS_ENDPOINT_URL",
+			action, err, t.Region)
 	}
 	said := fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
 	switch strings.TrimSuffix(api.ErrorCode(), "Exception") {
@@ -117,7 +118,8 @@ func (t *Tuner) failed(ctx context.Context, action, resource string, err error) 
 		"SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken", "AuthFailure", "InvalidAccessKeyId":
 		return noCredentials(said, login)
 	case "AccessDenied", "NotAuthorized", "UnauthorizedOperation":
-		return noCredentials(said, fmt.Sprintf("they must allow %s on %s: add it to the role's policy, or choose other credentials by --profile", action, resource))
+		return noCredentials(said,
+			fmt.Sprintf("they must allow %s on %s: add it to the role's policy, or choose other credentials by --profile", action, resource))
 	case "StateMachineDoesNotExist", "StateMachineDeleting", "InvalidArn", "ResourceNotFound":
 		said = fmt.Errorf("%w\ncheck the ARN and the region; `pulumi up` deploys it, and `pulumi stack output` names it", said)
 	}
@@ -156,7 +158,8 @@ func (t *Tuner) Complete(ctx context.Context) (unknown string, err error) {
 	if err != nil {
 		return "", err
 	}
-	known := Target{Timeout: time.Duration(aws.ToInt32(c.Timeout)) * time.Second, Arch: string(lambdatypes.ArchitectureX8664)}
+	known := Target{Timeout: time.Duration(aws.ToInt32(c.Timeout)) * time.Second,
+		Arch: string(lambdatypes.ArchitectureX8664)}
 	if len(c.Architectures) > 0 {
 		known.Arch = string(c.Architectures[0])
 	}

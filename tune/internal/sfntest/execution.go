@@ -177,7 +177,8 @@ func tuned(in powertuning.Input) string {
 	var runs []powertuning.Measured
 	for _, power := range in.PowerValues {
 		d := max(18.8, 18.8*p.Repeat/max(1, cmp.Or(atOnce, p.Concurrency)), 0.3*p.Repeat*1769/float64(power))
-		runs = append(runs, powertuning.Measured{Value: power, DurationsMS: []float64{math.Round(d*100) / 100}, BilledMS: []int{int(math.Ceil(d))}})
+		runs = append(runs, powertuning.Measured{Value: power,
+			DurationsMS: []float64{math.Round(d*100) / 100}, BilledMS: []int{int(math.Ceil(d))}})
 	}
 	out, _ := powertuning.Analyze(in.Goal(), "us-east-1", powertuning.ARM64, runs)
 	b, _ := json.Marshal(out) // strings and finite numbers

@@ -107,11 +107,12 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, f.late(inv))
 	defer cancel()
 	e := &event{inv.RequestID, payload, map[string]string{
-		"Content-Type":                        "application/json",
-		"Lambda-Runtime-Aws-Request-Id":       inv.RequestID,
-		"Lambda-Runtime-Deadline-Ms":          strconv.FormatInt(deadline.UnixMilli(), 10),
-		"Lambda-Runtime-Invoked-Function-Arn": fmt.Sprintf("arn:aws:lambda:%s:123456789012:function:%s", f.cfg.Region, f.cfg.Name), // AWS's example
-		"Lambda-Runtime-Trace-Id":             traceID(),
+		"Content-Type":                  "application/json",
+		"Lambda-Runtime-Aws-Request-Id": inv.RequestID,
+		"Lambda-Runtime-Deadline-Ms":    strconv.FormatInt(deadline.UnixMilli(), 10),
+		"Lambda-Runtime-Invoked-Function-Arn": fmt.Sprintf("arn:aws:lambda:%s:123456789012:function:%s",
+			f.cfg.Region, f.cfg.Name), // AWS's example
+		"Lambda-Runtime-Trace-Id": traceID(),
 	}}
 	var a answer
 	for events, polled := f.api.events, f.api.polled; a.at.IsZero(); {
@@ -142,7 +143,8 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 }
 
 func (f *Function) late(inv *Invocation) *FunctionError {
-	return &FunctionError{"Sandbox.Timedout", fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.RequestID, f.cfg.Timeout.Seconds())}
+	return &FunctionError{"Sandbox.Timedout",
+		fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.RequestID, f.cfg.Timeout.Seconds())}
 }
 
 // traceID returns one as X-Ray writes it.

@@ -94,7 +94,8 @@ func (api *runtimeAPI) forget() {
 func (api *runtimeAPI) take(w http.ResponseWriter, r *http.Request) bool {
 	e := api.current.Load()
 	if e == nil || e.id != r.PathValue("id") || !api.current.CompareAndSwap(e, nil) {
-		reply(w, http.StatusBadRequest, &FunctionError{"InvalidRequestID", "there is no such invocation, or it has been answered"})
+		reply(w, http.StatusBadRequest, &FunctionError{"InvalidRequestID",
+			"there is no such invocation, or it has been answered"})
 		return false
 	}
 	return true

@@ -85,7 +85,8 @@ func (s *Server) Put(bucket, key string, body []byte) error {
 	const contentType = "application/json"
 	modified := time.Now().UTC().Format(http.TimeFormat)
 	_ = s.model.backend.CreateBucket(bucket) // fails where there is one
-	_, err := s.model.backend.PutObject(bucket, key, map[string]string{"Content-Type": contentType, "Last-Modified": modified},
+	_, err := s.model.backend.PutObject(bucket, key,
+		map[string]string{"Content-Type": contentType, "Last-Modified": modified},
 		bytes.NewReader(body), int64(len(body)), nil)
 	if err != nil {
 		return fmt.Errorf("storing %s in the local S3: %w", key, err)
