@@ -140,13 +140,17 @@ func (p *Payload) unique() error {
 	return nil
 }
 
+// MemoryPerVCPU is the memory size, in MB, with which Lambda gives a function
+// one vCPU in full; processor time is in proportion to memory.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+const MemoryPerVCPU = 1_769
+
 // DefaultWorkers is the concurrency of a payload that names none, in a function
-// of that memory size in MB: 100 for each vCPU, of which 1,769 MB are one, and 30
-// at least. What is best follows from the processor that a size buys, what a read
+// of that memory size in MB: 100 for each vCPU, and 30 at least. What is best follows from the processor that a size buys, what a read
 // takes of it and S3's latency; for reads of 9 KB this is near it, where 30 is
 // half or a third of it above 1,024 MB: docs/adaptive.md has both measured.
 func DefaultWorkers(memoryMB int) int {
-	return min(max(DefaultConcurrency, 100*memoryMB/1_769), MaxConcurrency)
+	return min(max(DefaultConcurrency, 100*memoryMB/MemoryPerVCPU), MaxConcurrency)
 }
 
 // Workers reads the environment's MAX_WORKERS. An empty value means

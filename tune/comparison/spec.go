@@ -15,9 +15,8 @@ import (
 const None = "none"
 
 // MemoryPerVCPU is the memory size, in MB, with which Lambda gives a function
-// one vCPU in full; processor time is in proportion to memory.
-// https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
-const MemoryPerVCPU = 1_769
+// one vCPU in full.
+const MemoryPerVCPU = event.MemoryPerVCPU
 
 // The limits of a comparison: far above what one can wait for, and low enough
 // that each view of it is drawn in seconds.
