@@ -90,7 +90,8 @@ type Cell struct {
 // MaxResponse is the longest response that a cell keeps, in bytes.
 const MaxResponse = 16 << 10
 
-// WarmUp is the first invocation of a cell, which no statistic includes.
+// WarmUp is the first invocation of a cell, which no statistic includes. Of one
+// object it has only as many reads as the variant makes at once.
 type WarmUp struct {
 	DurationMS float64 `json:"duration_ms"`
 	BilledMS   int     `json:"billed_ms"` // INIT included, as Lambda bills it

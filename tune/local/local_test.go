@@ -26,7 +26,13 @@ func TestMain(m *testing.M) {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
 		os.Exit(m.Run())
 	}
-	awslambda.Start(func(ctx context.Context, do string) (any, error) {
+	awslambda.Start(func(ctx context.Context, payload json.RawMessage) (any, error) {
+		var do string
+		var reads struct{ Repeat int }
+		if json.Unmarshal(payload, &do) != nil && json.Unmarshal(payload, &reads) == nil {
+			fmt.Println(reads.Repeat, "reads")
+			return map[string]int{"objects_read": reads.Repeat}, nil
+		}
 		switch do {
 		case "die":
 			return nil, syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -108,6 +114,31 @@ func TestAfterALongPauseAnInvocationDoesNotCount(t *testing.T) {
 		counted := len(c.Variants[0].Cells[0].DurationsMS)
 		if made := strings.Count(printed.String(), "once"); counted != 5 || (made > 6) != more {
 			t.Errorf("beside one that does %q: %d invocations were made and %d count, want a warm-up, 5, and more only where the pauses are long", do, made, counted)
+		}
+	}
+}
+
+func TestAWarmUpReadsOneObjectAsOftenAsItIsReadAtOnce(t *testing.T) {
+	for _, tt := range []struct {
+		concurrency *int // nil: unbounded
+		objects     *comparison.Objects
+		want        string
+	}{
+		{new(3), nil, "3 reads\n50 reads\n"},
+		{new(64), nil, "50 reads\n50 reads\n"},
+		{nil, nil, "50 reads\n50 reads\n"},
+		{new(3), &comparison.Objects{}, "50 reads\n50 reads\n"},
+	} {
+		var printed strings.Builder
+		c, err := compare(t, "", local.Options{Output: &printed}, func(c *comparison.Comparison, _ *local.Tuner) {
+			c.Run.Repeat, c.Run.Objects = 50, tt.objects
+			c.Variants[0].Concurrency, c.Variants[0].Payload = tt.concurrency, []byte(`{"repeat": 50}`)
+		})
+		if err != nil || c.Variants[0].Cells[0].Error != "" {
+			t.Fatal(err, c.Variants[0].Cells)
+		}
+		if got := printed.String(); got != tt.want {
+			t.Errorf("%+v: the warm-up and one invocation had %q, want %q", tt, got, tt.want)
 		}
 	}
 }

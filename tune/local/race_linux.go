@@ -3,6 +3,7 @@ package local
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -141,9 +142,13 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	begin := time.Now()
 	defer func() { v.took = time.Since(begin) }()
 	for _, latencies := range rounds {
+		payload, reads := []byte(v.Payload), r.Run.Repeat
+		if latencies == 0 {
+			payload, reads = r.warmUp(v.Variant)
+		}
 		r.s3.Begin(latencies)
 		waited, late := r.s3.Waited()
-		inv, err := v.f.Invoke(ctx, v.Payload)
+		inv, err := v.f.Invoke(ctx, payload)
 		if err != nil {
 			return err
 		}
@@ -156,7 +161,7 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 		}
 		r.Verbose.Print(inv.Report(r.power))
 		v.cell.MaxMemoryMB = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB)
-		if failure := check(inv, r.Run.Repeat); failure != "" {
+		if failure := check(inv, reads); failure != "" {
 			*v.cell = comparison.Cell{
 				Power:       r.power,
 				MaxMemoryMB: inv.MaxMemoryMB,
@@ -167,6 +172,21 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 		}
 	}
 	return nil
+}
+
+// warmUp returns a payload that opens the connections of a variant, and how
+// many reads it asks for: those that are made at once. More of the one object
+// would only take time, most of all one after the other.
+func (r *race) warmUp(v comparison.Variant) (payload []byte, reads int) {
+	reads = min(r.Run.Repeat, *cmp.Or(v.Concurrency, &r.Run.Repeat))
+	if reads == r.Run.Repeat || r.Run.Objects != nil {
+		return v.Payload, r.Run.Repeat
+	}
+	var fields map[string]any
+	_ = json.Unmarshal(v.Payload, &fields) // this project's function has decoded it
+	fields["repeat"] = reads
+	payload, _ = json.Marshal(fields)
+	return payload, reads
 }
 
 // count adds a variant's last invocation to its cell, once the round is whole.
@@ -229,7 +249,7 @@ func (r *race) over(k int) bool {
 	next := looks[slices.IndexFunc(looks, func(n int) bool { return n > k })]
 	limit := r.time
 	if k < looks[0] {
-		limit += limit / 2 // a size of which nothing is known costs the later ones more than it takes from them
+		limit += time.Duration(r.Run.ForSec / 4 * float64(time.Second)) // a size of which nothing is known costs the reader more
 	}
 	return k >= LeastRounds && time.Since(r.begin)+time.Duration(next-k)*round > limit
 }

@@ -20,7 +20,7 @@ const maxField = 16 << 10
 // is all a run on AWS returns, and from the cell or variant that failed.
 // Costs are in dollars an invocation, compute and request at list price. What
 // was read, objects, their bytes and those that failed, is of the cell's last
-// invocation, and empty where its answer does not tell.
+// invocation, and empty of a warm-up or where its answer does not tell.
 func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	out.Write(strings.Fields("strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd " +
@@ -58,18 +58,18 @@ func (r *Report) runs(c *cell, put func(...any)) {
 		return
 	}
 	read := []any{"", "", ""}
-	if a := c.Answer; a != nil {
-		read = []any{a.ObjectsRead, a.BytesRead, a.Failed}
-	}
 	add := func(kind string, run any, ms, billed float64) {
 		cost := r.CostPerMillion(c.Power, billed) / 1e6
 		put(append([]any{c.Power, kind, run, ms, billed, cost, c.Capped, ""}, read...)...)
 	}
-	if c.OK && r.Mode == comparison.AWS {
-		add("mean", "", c.Duration.Value, c.billed)
-	}
 	if c.WarmUp != nil {
 		add("warm-up", 0, c.WarmUp.DurationMS, float64(c.WarmUp.BilledMS))
+	}
+	if a := c.Answer; a != nil {
+		read = []any{a.ObjectsRead, a.BytesRead, a.Failed}
+	}
+	if c.OK && r.Mode == comparison.AWS {
+		add("mean", "", c.Duration.Value, c.billed)
 	}
 	for i, ms := range c.DurationsMS {
 		add("run", i+1, ms, float64(c.BilledMS[i]))
