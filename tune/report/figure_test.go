@@ -94,6 +94,20 @@ func TestScalesStayWithinTheirPlot(t *testing.T) {
 }
 
 // The contrast that WCAG 2 calls AA: 4.5 for text of this size.
+func TestTheTextsBelowAnAxisHaveRoomBesideEachOther(t *testing.T) {
+	for most := 2.0; most < 1e9; most *= 1.3 {
+		for _, width := range []float64{250, 400, 600} {
+			ticks := newScale([]float64{1.7, most}, 60, 60+width).ticks()
+			for i := 1; i < len(ticks); i++ {
+				room := ticks[i].At - ticks[i-1].At
+				if needed := (textWidth(ticks[i-1].Text, textSize) + textWidth(ticks[i].Text, textSize)) / 2; room < needed {
+					t.Errorf("from 1.7 to %g on %g px %s and %s are %.0f px apart and need %.0f", most, width, ticks[i-1].Text, ticks[i].Text, room, needed)
+				}
+			}
+		}
+	}
+}
+
 func TestEveryColourIsReadable(t *testing.T) {
 	for _, scheme := range []string{"light", "dark"} {
 		var b strings.Builder

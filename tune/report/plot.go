@@ -70,20 +70,21 @@ type tick struct {
 	Row  int     // of the text: 1 is one line down
 }
 
-// ticks are round values, at most eight: of each decade 1, 2 and 5, else 1
-// alone, else 1 of every second or third decade.
+// ticks are round values, at most eight and with room for their texts: of each
+// decade 1, 2 and 5, else 1 alone, else 1 of every second or third decade.
 func (s scale) ticks() []tick {
-	first := math.Floor(math.Log10(s.least))
+	first, last := math.Floor(math.Log10(s.least)), math.Floor(math.Log10(s.most))
 	for stride, steps := 0.0, []float64{1, 2, 5}; ; stride, steps = stride+1, []float64{1} {
 		var ticks []tick
-		for e := first; e <= math.Log10(s.most); e += max(stride, 1) {
+		for e := first; e <= last; e += max(stride, 1) {
 			for _, step := range steps {
 				if v := step * math.Pow(10, e); s.covers(v) {
 					ticks = append(ticks, tick{At: s.at(v), Text: prose.Thousands(v, -1)})
 				}
 			}
 		}
-		if len(ticks) <= 8 {
+		closest := (s.to - s.from) * max(stride, math.Log10(2)) / math.Log10(s.most/s.least) // negative: one above the other
+		if len(ticks) <= 8 && (closest < 0 || closest > textWidth(prose.Thousands(math.Pow(10, last), -1), textSize)) {
 			return ticks
 		}
 	}
