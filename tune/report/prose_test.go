@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -84,6 +85,21 @@ func TestTheAnswerSaysHowSureItIs(t *testing.T) {
 		text = strings.NewReplacer("&#91;", "[", "&#93;", "]").Replace(text)
 		if !strings.Contains(text, "By cost x duration the next is unbounded at 1,769 MB: 11 % more [10, 14].") {
 			t.Errorf("%s does not say how much better than the next the recommended cell is: %s", view, text)
+		}
+	}
+}
+
+// What costs less by pairs, while the medians recommend the other, is not said to
+// cost so many percent more, with a minus.
+func TestARatioIsSaidWithoutAMinusWhereItCan(t *testing.T) {
+	for want, ratio := range map[string]comparison.Ratio{
+		"6 % more [4, 9]":                 {Value: 1.06, Low: 1.04, High: 1.09},
+		"0.78 times as much [0.55, 1.29]": {Value: 0.78, Low: 0.55, High: 1.29},
+		"3.50 times as much":              {Value: 3.5, Low: math.NaN(), High: math.NaN()},
+	} {
+		var got strings.Builder
+		if err := texts.ExecuteTemplate(&got, "ratio", ratio); err != nil || got.String() != want {
+			t.Errorf("of %+v is said %q (%v), want %q", ratio, &got, err, want)
 		}
 	}
 }
