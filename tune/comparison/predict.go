@@ -24,11 +24,11 @@ type Prediction struct {
 // variant was measured: 3 x (latency + wait) x CPU share / CPU per read, of the
 // fastest one, where S3 grants so many reads. As many reads can wait while one
 // computes as its latency is longer than its computation, and a read that comes
-// back while the quota is used up waits for the next period. The factor of 3 is chosen: it keeps some
-// at hand where latencies have a long tail, and the CPU per read falls by a third
-// once enough of them come back together; below the function's own default it
-// rises (1,000 reads at 128 MB took 13 s with 10 at once, 9 s with 30 or 60). Too
-// many cost little, too few a lot. A run on AWS has no CPU figures, and so no predictions.
+// back while the quota is used up waits for the next period. The factor of 3 is
+// chosen: it keeps some at hand where latencies have a long tail, and the CPU per
+// read falls by a third once enough of them come back together. Below the
+// function's own default it rises: 1,000 reads at 128 MB took 13 s with 10 at once,
+// 9 s with 30 or 60. A run on AWS has no CPU figures, and so no predictions.
 func (c *Comparison) Predict() {
 	c.Predictions = nil
 	for _, power := range c.Run.PowerValues {
@@ -43,15 +43,13 @@ func (c *Comparison) Predict() {
 			continue
 		}
 		perRead := cell.CPUShare.Used * Median(cell.DurationsMS) / float64(c.Run.Repeat)
-		all := c.Run.VCPUs(float64(c.Run.CPUs))
-		share := min(cell.CPUShare.Target, all)
-		stopped := 1 - share/all // of a period, where all cores have used up the quota at its beginning
-		wait := stopped * Period.Seconds() * 1e3 / 2
 		if !(perRead > 0) {
 			continue // there is no figure of CPU
 		}
-		perMS := min(share/perRead, s3.GetsPerSecond/1e3) // reads
-		n := 3 * (c.Run.LatencyMeanMS + wait) * perMS
+		all := c.Run.VCPUs(float64(c.Run.CPUs))
+		share := min(cell.CPUShare.Target, all)
+		wait := (1 - share/all) * Period.Seconds() * 1e3 / 2 // where all cores use up a period's quota at its beginning
+		n := 3 * (c.Run.LatencyMeanMS + wait) * min(share/perRead, s3.GetsPerSecond/1e3)
 		c.Predictions = append(c.Predictions, Prediction{power, int(max(event.DefaultConcurrency, min(n, event.MaxConcurrency))), perRead})
 	}
 }

@@ -152,8 +152,7 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 		if err != nil {
 			return err
 		}
-		v.last, v.ended = &inv, time.Now()
-		v.lost = inv.Lost
+		v.last, v.ended, v.lost = &inv, time.Now(), inv.Lost
 		// A read that comes late holds up what waits for it, but nothing that waits
 		// for the quota.
 		if all, beyond := r.s3.Waited(); all > waited {
@@ -174,9 +173,8 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	return nil
 }
 
-// warmUp returns a payload that opens the connections of a variant, and how
-// many reads it asks for: those that are made at once. More of the one object
-// would only take time, most of all one after the other.
+// warmUp returns a payload that opens a variant's connections, and its reads: as
+// many as are made at once. More of one object would only take time.
 func (r *race) warmUp(v comparison.Variant) (payload []byte, reads int) {
 	reads = min(r.Run.Repeat, *cmp.Or(v.Concurrency, &r.Run.Repeat))
 	if reads == r.Run.Repeat || r.Run.Objects != nil {
@@ -249,7 +247,7 @@ func (r *race) over(k int) bool {
 	next := looks[slices.IndexFunc(looks, func(n int) bool { return n > k })]
 	limit := r.time
 	if k < looks[0] {
-		limit += time.Duration(r.Run.ForSec / 4 * float64(time.Second)) // a size of which nothing is known costs the reader more
+		limit += time.Duration(r.Run.ForSec / 4 * float64(time.Second)) // nothing is known of this size yet
 	}
 	return k >= LeastRounds && time.Since(r.begin)+time.Duration(next-k)*round > limit
 }
