@@ -26,6 +26,7 @@ type race struct {
 	tell   func(now string, done *racer) error
 	order  *rand.Rand
 	begin  time.Time
+	pause  time.Duration // before a turn
 	time   time.Duration // that it may take, where its number of rounds is not fixed
 }
 
@@ -35,7 +36,6 @@ type racer struct {
 	cell  *comparison.Cell
 	f     *lambda.Function   // nil unless it is in the race
 	ended time.Time          // its last invocation
-	took  time.Duration      // its last turn
 	last  *lambda.Invocation // of the round that runs; nil before its turn
 
 	lost time.Duration // of it, to the machine
@@ -131,7 +131,7 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	rounds := []int{k}
 	if k > 0 {
 		select {
-		case <-time.After(time.Duration(r.Run.SleepBetweenRunsMS) * time.Millisecond):
+		case <-time.After(r.pause):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -139,8 +139,6 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 			rounds = []int{0, k}
 		}
 	}
-	begin := time.Now()
-	defer func() { v.took = time.Since(begin) }()
 	for _, latencies := range rounds {
 		payload, reads := []byte(v.Payload), r.Run.Repeat
 		if latencies == 0 {
@@ -238,7 +236,7 @@ func (r *race) over(k int) bool {
 	looks, running, round := r.Run.Looks(), 0, time.Duration(0)
 	for _, v := range r.racers {
 		if v.f != nil {
-			running, round = running+1, round+v.took
+			running, round = running+1, round+v.total/time.Duration(k)+r.pause
 		}
 	}
 	if k >= r.Run.Num || running <= 1 && k >= looks[0] {
@@ -247,7 +245,7 @@ func (r *race) over(k int) bool {
 	next := looks[slices.IndexFunc(looks, func(n int) bool { return n > k })]
 	limit := r.time
 	if k < looks[0] {
-		limit += time.Duration(r.Run.ForSec / 4 * float64(time.Second)) // nothing is known of this size yet
+		limit += time.Duration(r.Run.ForSec / 3 * float64(time.Second)) // nothing is known of this size yet
 	}
 	return k >= LeastRounds && time.Since(r.begin)+time.Duration(next-k)*round > limit
 }

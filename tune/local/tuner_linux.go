@@ -136,9 +136,10 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	}
 	order := rand.New(rand.NewPCG(c.Run.Seed, 0))
 	end := time.Now().Add(time.Duration(c.Run.ForSec * float64(time.Second)))
+	pause := time.Duration(c.Run.SleepBetweenRunsMS) * time.Millisecond
 	for i, power := range slices.Backward(c.Run.PowerValues) {
 		share := time.Until(end) / time.Duration(i+1)
-		if err := (&race{Tuner: t, Comparison: c, power: power, tell: tell, order: order, time: share}).run(ctx); err != nil {
+		if err := (&race{Tuner: t, Comparison: c, power: power, tell: tell, order: order, pause: pause, time: share}).run(ctx); err != nil {
 			return err
 		}
 	}
