@@ -19,7 +19,7 @@ const maxField = 16 << 10
 // The column kind tells a run from the warm-up before it, from the mean that
 // is all a run on AWS returns, and from the cell or variant that failed.
 // Costs are in dollars an invocation, compute and request at list price. Objects,
-// bytes and failed are of the cell's last invocation, if its answer tells them.
+// bytes and failed are of the cell's last invocation, and empty of a warm-up.
 func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	out.Write(strings.Fields("strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd " +

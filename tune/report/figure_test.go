@@ -93,7 +93,6 @@ func TestScalesStayWithinTheirPlot(t *testing.T) {
 	}
 }
 
-// The contrast that WCAG 2 calls AA: 4.5 for text of this size.
 func TestTheTextsBelowAnAxisHaveRoomBesideEachOther(t *testing.T) {
 	for most := 2.0; most < 1e9; most *= 1.3 {
 		for _, width := range []float64{250, 400, 600} {
@@ -108,6 +107,7 @@ func TestTheTextsBelowAnAxisHaveRoomBesideEachOther(t *testing.T) {
 	}
 }
 
+// The contrast that WCAG 2 calls AA: 4.5 for text of this size.
 func TestEveryColourIsReadable(t *testing.T) {
 	for _, scheme := range []string{"light", "dark"} {
 		var b strings.Builder
