@@ -100,7 +100,7 @@ func startModel(t *testing.T, lists ...[]string) (settings []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := model.Start(latency, 1, log.New(io.Discard, "", 0))
+	s, err := model.Start(latency, 1, 1, log.New(io.Discard, "", 0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, s *session) error {
 			"bounded": prose.List(bounded()), "none": comparison.None,
 			"max_concurrency": strconv.Itoa(event.MaxConcurrency), "concurrency": strconv.Itoa(event.DefaultConcurrency),
 			"num": strconv.Itoa(defaultNum), "repeat": strconv.Itoa(defaultRepeat), "max": strconv.Itoa(defaultMax), "for": defaultFor.String(),
-			"min_factor": fmt.Sprint(comparison.MinFactor), "max_factor": fmt.Sprint(comparison.MaxFactor)},
+			"min_factor": fmt.Sprint(comparison.MinFactor), "max_slow": fmt.Sprint(comparison.MaxSlow), "max_factor": fmt.Sprint(comparison.MaxFactor)},
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),
 	)
 	if err != nil {

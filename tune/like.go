@@ -162,7 +162,7 @@ func (l likeness) liken(ctx context.Context, s *session, o local.Options, c *com
 			if err != nil {
 				return err
 			}
-			ms, measured = comparison.Median(cell.DurationsMS), c.Run.VCPUs(1)
+			ms, measured = comparison.Median(cell.DurationsMS), c.Run.CPU.Factor
 			ratio := 1e3 * a.TimeSec / ms
 			factor := max(comparison.MinFactor, min(math.Round(100*measured*ratio)/100, comparison.MaxFactor))
 			c.Run.CPU = &comparison.CPU{Factor: factor, Source: "--like " + file}
@@ -171,7 +171,7 @@ func (l likeness) liken(ctx context.Context, s *session, o local.Options, c *com
 			}
 		}
 		told("a core is %.2f vCPUs, from %s at %d MB: %.0f ms there, %.0f ms here at %.2f",
-			c.Run.VCPUs(1), a.Strategy, a.MemoryMB, 1e3*a.TimeSec, ms, measured)
+			c.Run.CPU.Factor, a.Strategy, a.MemoryMB, 1e3*a.TimeSec, ms, measured)
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ type onThisMachine struct {
 	Latency  string         `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, a duration (15ms), or a median and a sigma (13ms~0.62)."`
 	Like     string         `xor:"speed" group:"On this machine (Linux)" placeholder:"FILE" help:"Answers of this function on your Lambda, whose speed and S3 latency the model then has: docs/trust.md."`
 	CPU      *float64       `name:"cpu" xor:"speed" group:"On this machine (Linux)" placeholder:"FACTOR" help:"How many vCPUs a core is, ${min_factor} to ${max_factor} (measured)."`
+	Slow     int            `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Slow motion: all takes N times as long, up to ${max_slow}, and figures are divided by it. The machine adds so much less (1)."`
 	Seed     uint64         `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Of the latencies: the same seed, the same latencies (1)."`
 	Object   string         `group:"On this machine (Linux)" placeholder:"FILE" xor:"objects" help:"What S3 holds (sample.json)."`
 	Objects  string         `group:"On this machine (Linux)" placeholder:"DIR" xor:"objects" help:"In its place the files of a folder, each read once; or so many that are made: 2000x9KB, 2000x4KB-1MB."`
@@ -127,9 +128,12 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 		return spec, p, fmt.Errorf("--%w", err)
 	}
 	spec.Seed, spec.Latency, spec.LatencyMeanMS = l.Seed, latency.String(), float64(latency.Mean().Microseconds())/1e3
-	spec.Function = l.Function
+	spec.Function, spec.Slow = l.Function, l.Slow
 	if f := l.CPU; f != nil && !(*f >= comparison.MinFactor && *f <= comparison.MaxFactor) {
 		return spec, p, fmt.Errorf("--cpu %g: it must be from %g to %g", *f, comparison.MinFactor, comparison.MaxFactor)
+	}
+	if l.Slow < 1 || l.Slow > comparison.MaxSlow {
+		return spec, p, fmt.Errorf("--slow %d: it must be a whole number from 1 to %d", l.Slow, comparison.MaxSlow)
 	}
 	for _, e := range l.Env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
@@ -214,7 +218,7 @@ func lasts(spec comparison.Spec) (d time.Duration) {
 	for _, v := range spec.Variants {
 		waits := time.Duration(spec.LatencyMeanMS*float64(time.Millisecond)) / time.Duration(stepfunctions.InFlight(spec, v))
 		for _, power := range spec.PowerValues {
-			d += time.Duration(rounds*spec.Repeat) * max(waits, cpuPerRead*comparison.MemoryPerVCPU/time.Duration(power))
+			d += time.Duration(max(1, spec.Slow)*rounds*spec.Repeat) * max(waits, cpuPerRead*comparison.MemoryPerVCPU/time.Duration(power))
 		}
 	}
 	return d

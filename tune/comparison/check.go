@@ -32,7 +32,7 @@ func (c *Comparison) Validate() error {
 		c.Run.Spec.Validate(),
 		within("time's year", year, 1, 9999),
 		within("cpus", c.Run.CPUs, 0, 1<<16),
-		within("cpu factor", c.Run.VCPUs(1), MinFactor, MaxFactor),
+		within("cpu factor", cmp.Or(c.Run.CPU, &CPU{Factor: 1}).Factor, MinFactor, MaxFactor),
 		within("length of the versions and sources",
 			len(fmt.Sprint(c.Run.OS, c.Run.Like, c.Run.CPU, c.Run.Versions)), 0, maxText),
 	); err != nil {

@@ -4,6 +4,7 @@
 package comparison
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -52,12 +53,9 @@ type CPU struct {
 	Source string  `json:"source"` // how that is known
 }
 
-// VCPUs returns how many vCPUs n cores of this machine are.
+// VCPUs returns how many vCPUs n cores of this machine were, in slow motion too.
 func (r Run) VCPUs(n float64) float64 {
-	if r.CPU == nil {
-		return n
-	}
-	return n * r.CPU.Factor
+	return n * cmp.Or(r.CPU, &CPU{Factor: 1}).Factor * float64(max(1, r.Slow))
 }
 
 // Result is a variant with what was measured of it.

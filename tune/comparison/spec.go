@@ -28,6 +28,7 @@ const (
 	maxInvocations = 1_000_000
 	maxTimeoutSec  = 900 // Lambda's
 	maxForSec      = 7 * 86_400
+	MaxSlow        = 20
 	maxPayload     = 6 << 20   // bytes: Lambda's limit of a synchronous invocation
 	maxInput       = 256 << 10 // bytes: Step Functions' limit of an execution's input, which holds the payload
 	maxPayloads    = 32 << 20  // bytes, of all variants together
@@ -65,6 +66,7 @@ type Spec struct {
 	Seed          uint64  `json:"seed,omitempty"`
 	Latency       string  `json:"latency,omitempty"`         // the profile of S3's latency, or a duration
 	LatencyMeanMS float64 `json:"latency_mean_ms,omitempty"` // of the profile
+	Slow          int     `json:"slow,omitempty"`            // how many times its own time all took; every figure is divided by it; 0 is 1
 
 	// Of a run on AWS alone.
 	StateMachine       string `json:"state_machine,omitempty"`       // ARN
@@ -141,6 +143,7 @@ func (s Spec) Validate() error {
 		within("object_bytes", s.ObjectBytes, 0, 1<<40),
 		within("records", s.Records, 0, 1<<40),
 		within("latency_mean_ms", s.LatencyMeanMS, 0, maxMS),
+		within("slow", s.Slow, 0, MaxSlow),
 		within("sleepBetweenRunsMs", s.SleepBetweenRunsMS, 0, maxMS),
 		within("balancedWeight", s.BalancedWeight, 0, 1),
 		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
 )
@@ -45,6 +47,8 @@ func TestMain(m *testing.M) {
 			return len(blocks), nil
 		case "take a while":
 			time.Sleep(300 * time.Millisecond)
+		case "took":
+			return took, nil
 		case "print":
 			fmt.Println("once")
 		case "compute", "wait":
@@ -194,15 +198,18 @@ func TestASizeIsCappedWhereMoreCoresWouldHaveBeenUsed(t *testing.T) {
 		do     string
 		cpus   int
 		factor float64
+		slow   int
 		want   bool
 	}{
-		{"compute", 1, 2, true},
-		{"compute", 1, 6, false}, // this machine's core is as much
-		{"compute", 6, 1, false},
-		{"wait", 1, 2, false},
+		{"compute", 1, 2, 1, true},
+		{"compute", 1, 6, 1, false}, // this machine's core is as much
+		{"compute", 6, 1, 1, false},
+		{"compute", 1, 2, 3, false}, // and so it is in slow motion
+		{"wait", 1, 2, 1, false},
 	} {
 		c, err := compare(t, tt.do, local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) {
 			c.Run.PowerValues = []int{10_240}
+			c.Run.Slow = tt.slow
 			c.Run.CPUs, c.Run.CPU = tt.cpus, &comparison.CPU{Factor: tt.factor, Source: "--cpu"}
 		})
 		if err != nil {
@@ -225,6 +232,26 @@ func TestAResponseIsKeptUnlessItIsLongerThanACellKeeps(t *testing.T) {
 		}
 	}
 }
+
+// "took" answers that it took 8 s, with one listing; another function's figures
+// mean what they mean to it.
+func TestInSlowMotionAnAnswersTimesAreLambdasToo(t *testing.T) {
+	for repeat, want := range map[int]event.Answer{
+		1: {ObjectsRead: 1, BytesRead: 9, TimeSec: 2, ObjectsPerSec: 4, BytesPerSec: 36, CPUSec: 1, ListSec: 0.5, Latency: event.Latency{P50: 10, P95: 20, P99: 30, Max: 40}},
+		0: took,
+	} {
+		c, err := compare(t, "took", local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) { c.Run.Slow, c.Run.Repeat = 4, repeat })
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got event.Answer
+		if cell := c.Variants[0].Cells[0]; json.Unmarshal(cell.Response, &got) != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("repeat %d: the response is %s, %q; want %+v", repeat, cell.Response, cell.Error, want)
+		}
+	}
+}
+
+var took = event.Answer{ObjectsRead: 1, BytesRead: 9, TimeSec: 8, ObjectsPerSec: 1, BytesPerSec: 9, CPUSec: 4, ListSec: 2, Latency: event.Latency{P50: 40, P95: 80, P99: 120, Max: 160}}
 
 func TestOurOwnFunctionMustHaveReadAllThatItWasAskedFor(t *testing.T) {
 	c, err := compare(t, "", local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) { c.Run.Repeat = 50 })

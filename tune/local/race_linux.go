@@ -107,7 +107,8 @@ func (r *race) enter(v *racer) (err error) {
 		Env:      r.env,
 		MemoryMB: r.power,
 		Arch:     r.Run.Arch,
-		Speed:    r.Run.VCPUs(1),
+		Speed:    r.Run.CPU.Factor,
+		Slow:     r.Run.Slow,
 		Timeout:  r.Run.Timeout(),
 		Name:     "parallel-io",
 		Region:   r.Run.Region,
@@ -166,6 +167,9 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 				Error:       fmt.Sprintf("invocation %d of %d: %s", k+1, r.Run.Num+1, failure),
 			}
 			return nil
+		}
+		if reads > 0 && r.Run.Slow > 1 {
+			inv.Response = inItsOwnTime(inv.Response, float64(r.Run.Slow))
 		}
 	}
 	return nil
@@ -236,7 +240,7 @@ func (r *race) over(k int) bool {
 	looks, running, round := r.Run.Looks(), 0, time.Duration(0)
 	for _, v := range r.racers {
 		if v.f != nil {
-			running, round = running+1, round+v.total/time.Duration(k)+r.pause
+			running, round = running+1, round+v.total*time.Duration(max(1, r.Run.Slow))/time.Duration(k)+r.pause
 		}
 	}
 	if k >= r.Run.Num || running <= 1 && k >= looks[0] {

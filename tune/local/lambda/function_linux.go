@@ -20,6 +20,7 @@ type Config struct {
 	MemoryMB int           // 128 to 10,240
 	Arch     string        // arm64 or x86_64: what a single thread gets at most
 	Speed    float64       // how many vCPUs a core of this machine is
+	Slow     int           // how many times its own time everything takes, but in an [Invocation]; 0 is 1
 	Timeout  time.Duration // up to 900 s
 	Name     string        // of the function
 	Region   string
@@ -42,6 +43,7 @@ type Function struct {
 
 // New makes the environment. The process starts with the first invocation.
 func New(cfg Config) (*Function, error) {
+	cfg.Slow = max(1, cfg.Slow)
 	api, err := startRuntimeAPI(cfg.Errors)
 	return &Function{cfg: cfg, api: api, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}, err
 }

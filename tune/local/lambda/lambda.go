@@ -34,9 +34,6 @@ const (
 	maxInit = 10 * time.Second
 )
 
-// period is comparison.Period; a variable for a test that stretches it.
-var period = comparison.Period
-
 // VCPUs returns the processors that a memory size buys: 1 is one vCPU in full.
 func VCPUs(memoryMB int) float64 { return float64(memoryMB) / comparison.MemoryPerVCPU }
 

@@ -19,10 +19,9 @@ import (
 	"lambda-parallel-io/tune/local/s3"
 )
 
-// BenchmarkSlowerClock checks what is said of the machine's effect. With S3's
-// latency and the throttle's period four times as long, and durations divided
-// by four, four times as much of the machine is there for the same work: what
-// is left between the two is what the machine has added. Where the estimate is
+// BenchmarkSlowerClock checks what is said of the machine's effect. In slow
+// motion four times as much of the machine is there for the same work: what is
+// left between the two is what the machine has added. Where the estimate is
 // below 5 % they must agree within 7 %. It is told in percent.
 func BenchmarkSlowerClock(b *testing.B) {
 	const slower, rounds = 4, 6
@@ -37,17 +36,17 @@ func BenchmarkSlowerClock(b *testing.B) {
 	}
 	quiet := log.New(io.Discard, "", 0)
 	type side struct {
-		s3    *s3.Server
-		env   []string
-		times int
+		s3   *s3.Server
+		env  []string
+		slow int
+	}
+	latency, err := s3.ParseLatency("15ms")
+	if err != nil {
+		b.Fatal(err)
 	}
 	var sides []*side
-	for _, times := range []int{1, slower} {
-		latency, err := s3.ParseLatency((time.Duration(times) * 15 * time.Millisecond).String())
-		if err != nil {
-			b.Fatal(err)
-		}
-		server, err := s3.Start(latency, 1, quiet)
+	for _, slow := range []int{1, slower} {
+		server, err := s3.Start(latency, 1, slow, quiet)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -55,13 +54,12 @@ func BenchmarkSlowerClock(b *testing.B) {
 		if err := server.Put("b", "k", object); err != nil {
 			b.Fatal(err)
 		}
-		ca := filepath.Join(dir, fmt.Sprint(times, ".pem"))
+		ca := filepath.Join(dir, fmt.Sprint(slow, ".pem"))
 		if err := os.WriteFile(ca, server.CA, 0o600); err != nil {
 			b.Fatal(err)
 		}
-		sides = append(sides, &side{server, []string{"BUCKET=b", "AWS_ENDPOINT_URL_S3=" + server.URL, "AWS_CA_BUNDLE=" + ca, "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=s"}, times})
+		sides = append(sides, &side{server, []string{"BUCKET=b", "AWS_ENDPOINT_URL_S3=" + server.URL, "AWS_CA_BUNDLE=" + ca, "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=s"}, slow})
 	}
-	b.Cleanup(func() { lambda.Slower(1) })
 	for _, memoryMB := range []int{1_024, 1_769, 3_008} {
 		for _, strategy := range []string{"sequential", "pool"} {
 			b.Run(fmt.Sprintf("%s/%d", strategy, memoryMB), func(b *testing.B) {
@@ -70,7 +68,7 @@ func BenchmarkSlowerClock(b *testing.B) {
 				var effect float64
 				var functions []*lambda.Function
 				for _, s := range sides {
-					f, err := lambda.New(lambda.Config{Path: handler, Env: s.env, MemoryMB: memoryMB, Arch: "x86_64", Speed: 1, Timeout: time.Minute, Name: "f", Region: "us-east-1", Errors: quiet})
+					f, err := lambda.New(lambda.Config{Path: handler, Env: s.env, MemoryMB: memoryMB, Arch: "x86_64", Speed: 1, Slow: s.slow, Timeout: time.Minute, Name: "f", Region: "us-east-1", Errors: quiet})
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -79,7 +77,6 @@ func BenchmarkSlowerClock(b *testing.B) {
 				}
 				for k := range rounds + 1 {
 					for i, s := range sides {
-						lambda.Slower(s.times)
 						all, late := s.s3.Waited()
 						inv, err := functions[i].Invoke(b.Context(), payload)
 						if err != nil || inv.Err != nil {
@@ -88,7 +85,7 @@ func BenchmarkSlowerClock(b *testing.B) {
 						if k == 0 {
 							continue
 						}
-						durations[i] = append(durations[i], inv.Duration.Seconds()/float64(s.times))
+						durations[i] = append(durations[i], inv.Duration.Seconds())
 						if i == 0 {
 							waited, beyond := s.s3.Waited()
 							effect += (inv.Lost.Seconds() + inv.Free.Seconds()*(beyond-late).Seconds()/(waited-all).Seconds()) / inv.Duration.Seconds() / rounds

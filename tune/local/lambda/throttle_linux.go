@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lambda-parallel-io/tune/comparison"
 )
 
 // throttle holds a process to its memory size from outside: it stops the
@@ -23,7 +25,8 @@ type throttle struct {
 	statm    *os.File // /proc/PID/statm
 	memoryMB int
 
-	// What may be used in a period, in this machine's processor time.
+	period time.Duration
+	// What may be used in it, in this machine's processor time.
 	quota, initQuota time.Duration // over all threads
 	perThread        time.Duration // by one thread
 
@@ -72,12 +75,15 @@ const window = 500 * time.Microsecond
 const tick = 4 * time.Millisecond
 
 func newThrottle(pid int, cfg Config, statm *os.File) *throttle {
-	of := func(vCPUs float64) time.Duration { return time.Duration(vCPUs / cfg.Speed * float64(period)) }
+	of := func(vCPUs float64) time.Duration {
+		return time.Duration(vCPUs / cfg.Speed * float64(comparison.Period))
+	}
 	return &throttle{
 		pid:       pid,
 		clock:     clockOf(pid),
 		statm:     statm,
 		memoryMB:  cfg.MemoryMB,
+		period:    time.Duration(cfg.Slow) * comparison.Period,
 		quota:     of(VCPUs(cfg.MemoryMB)),
 		initQuota: of(initVCPUs),
 		perThread: of(threadVCPUs[cfg.Arch]),
@@ -163,10 +169,10 @@ func (t *throttle) look() (time.Time, bool) {
 	if t.mode == starting {
 		bound = t.initQuota
 	}
-	if n := now.Sub(t.begin) / period; n > 0 { // more than one when the machine was busy
+	if n := now.Sub(t.begin) / t.period; n > 0 { // more than one when the machine was busy
 		t.debt = max(0, t.debt+used-t.used-n*bound)
 		t.lead = max(0, t.lead+t.busy-n*t.perThread)
-		t.begin, t.used, t.busy = t.begin.Add(n*period), used, 0
+		t.begin, t.used, t.busy = t.begin.Add(n*t.period), used, 0
 		t.watchMemory()
 		if t.mode == throttled {
 			t.effect.look(t.usedUp)
@@ -177,10 +183,10 @@ func (t *throttle) look() (time.Time, bool) {
 	ofThread := t.perThread - t.lead - t.busy
 	t.signal(min(left, ofThread) <= 0)
 	t.usedUp = t.usedUp || t.stopped
-	pause := t.begin.Add(period).Sub(now)
+	pause := t.begin.Add(t.period).Sub(now)
 	if !t.stopped {
 		pause = min(pause, max(step, min(left/time.Duration(runtime.NumCPU()), ofThread)))
-		if t.perThread < min(bound, period) {
+		if t.perThread < min(bound, t.period) {
 			pause = min(pause, window)
 		}
 	}

@@ -3,6 +3,7 @@
 package lambda_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -61,5 +62,39 @@ func TestProcessorTimeIsInProportionToMemory(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// In slow motion a period takes so many times 20 ms, and what is told of an
+// invocation is in Lambda's own time.
+func TestSlowMotion(t *testing.T) {
+	const slow, ms = 4, 3_200
+	stops := func(slow int) (n int, inv lambda.Invocation) {
+		f := start(t, lambda.Config{MemoryMB: 442, Arch: "arm64", Speed: 1, Slow: slow, Timeout: time.Minute})
+		invoke(t, f, request{Do: "answer"})
+		inv = invoke(t, f, request{Do: "count stops", MS: ms})
+		if err := json.Unmarshal(inv.Response, &n); err != nil {
+			t.Fatal(err, inv.Err)
+		}
+		return n, inv
+	}
+	often, _ := stops(1)
+	n, inv := stops(slow)
+	t.Logf("%d stops, %d in slow motion: %v, %d ms billed, %v of CPU", often, n, inv.Duration, inv.BilledMS, inv.CPU)
+	if n > ms/80*3/2 || n < ms/80/2 || n >= often {
+		t.Errorf("it was stopped %d times in %d ms, want one in 80 ms (without slow motion: %d)", n, ms, often)
+	}
+	if least := ms / slow * time.Millisecond; inv.Duration < least || inv.Duration > 2*least || inv.BilledMS < ms/slow || inv.BilledMS > 2*ms/slow {
+		t.Errorf("%v, %d ms billed; want %v, with little beyond", inv.Duration, inv.BilledMS, least)
+	}
+	if got, want := inv.CPU.Seconds()/inv.Duration.Seconds(), 442/1_769./slow; got > 1.05*want {
+		t.Errorf("it used %.4f of a core, want %.4f", got, want)
+	}
+
+	f := start(t, lambda.Config{MemoryMB: 442, Arch: "arm64", Speed: 1, Slow: slow, Timeout: 300 * time.Millisecond})
+	began := time.Now()
+	inv = invoke(t, f, request{Do: "hang"})
+	if took := time.Since(began); took < slow*300*time.Millisecond || inv.Duration != 300*time.Millisecond || inv.BilledMS < 300 || inv.Err == nil {
+		t.Errorf("timed out after %v, as %v, %d ms billed, %v; want %d times 300 ms, as 300 ms", took, inv.Duration, inv.BilledMS, inv.Err, slow)
 	}
 }

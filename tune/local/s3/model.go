@@ -37,6 +37,7 @@ type model struct {
 	backend gofakes3.Backend
 	latency Latency
 	seed    uint64
+	slow    int // how many times its own time everything takes
 	limit   *rate.Limiter
 
 	now       atomic.Pointer[invocation]
@@ -68,11 +69,11 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.served.Add(1)
 	throttled := !m.limit.Allow()
 	now := m.now.Load()
-	arrived, latency := time.Now(), m.draw(r, now)
+	arrived, latency := time.Now(), m.draw(r, now)*time.Duration(m.slow)
 	if !m.wait(r.Context(), latency) { // the client has gone
 		return
 	}
-	answer := &paced{ResponseWriter: w, ctx: r.Context(), wait: m.wait, network: now.network, begin: arrived.Add(latency)}
+	answer := &paced{ResponseWriter: w, ctx: r.Context(), wait: m.wait, network: now.network, slow: m.slow, begin: arrived.Add(latency)}
 	defer func() {
 		at := cmp.Or(answer.first, time.Now())
 		m.waited.Add(int64(at.Sub(arrived)))

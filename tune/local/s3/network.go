@@ -40,8 +40,8 @@ const piece = 64 << 10
 // network is the function's, shared by its connections.
 type network []*rate.Limiter
 
-func newNetwork() network {
-	return network{rate.NewLimiter(Bandwidth, BurstBudget), rate.NewLimiter(BurstBandwidth, 2*piece)}
+func newNetwork(slow int) network {
+	return network{rate.NewLimiter(Bandwidth/rate.Limit(slow), BurstBudget), rate.NewLimiter(BurstBandwidth/rate.Limit(slow), 2*piece)}
 }
 
 // paced sends a body as fast as a connection and the function's network allow.
@@ -50,6 +50,7 @@ type paced struct {
 	ctx     context.Context
 	wait    func(context.Context, time.Duration) bool
 	network network
+	slow    int
 	begin   time.Time // of the body
 	first   time.Time // when the first piece had been sent
 	sent    int
@@ -73,7 +74,7 @@ func (p *paced) Write(body []byte) (n int, err error) {
 func (p *paced) turn(n int) error {
 	now, until := time.Now(), p.begin
 	if p.sent += n; p.sent > piece {
-		until = p.begin.Add(time.Duration(p.sent) * time.Second / ConnectionBandwidth)
+		until = p.begin.Add(time.Duration(p.sent*p.slow) * time.Second / ConnectionBandwidth)
 	}
 	for _, l := range p.network {
 		if at := now.Add(l.ReserveN(now, n).DelayFrom(now)); at.After(until) {

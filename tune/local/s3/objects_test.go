@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -246,6 +247,52 @@ func TestConnectionsShareTheFunctionsBandwidth(t *testing.T) {
 			t.Errorf("100 MB at once took %v, want %v: at the burst's 1.2 GiB/s", got, least)
 		}
 	})
+}
+
+// Latency, a connection's and the function's bandwidth, and the request limit.
+func TestInSlowMotionEverythingTakesSoManyTimesAsLong(t *testing.T) {
+	const slow = 3
+	one := func(s *s3.Server) time.Duration { return serve(s, keyPath) }
+	many := func(s *s3.Server) time.Duration {
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() { serve(s, keyPath) })
+		}
+		wg.Wait()
+		return time.Since(begin)
+	}
+	granted := func(s *s3.Server) time.Duration { // until S3 has granted 1,000 GETs, in a row and at once
+		begin := time.Now()
+		for reads, refused := s.Counters(); reads-refused < 1_000; reads, refused = s.Counters() {
+			serve(s, "/b/none") // takes no time but its latency
+		}
+		return time.Since(begin)
+	}
+	for _, c := range []struct {
+		what, latency string
+		body          int
+		take          func(*s3.Server) time.Duration
+	}{
+		{"a GET", "15ms", 9_000, one},
+		{"a body of 10 MB", "none", 10_000_000, one},
+		{"100 of 1 MB at once", "none", 1_000_000, many},
+		{"250 MB beyond the burst", "none", 4_000_000, many},
+		{"1,000 GETs", "10us", 0, granted},
+	} {
+		var took []time.Duration
+		for _, times := range []int{1, slow} {
+			s, _ := slowServer(t, times, c.latency, strings.Repeat("x", c.body))
+			s.ByGoTimers()
+			synctest.Test(t, func(t *testing.T) {
+				s.Begin(1)
+				took = append(took, c.take(s))
+			})
+		}
+		if ratio := took[1].Seconds() / took[0].Seconds(); math.Abs(ratio/slow-1) > 0.01 {
+			t.Errorf("%s took %v in slow motion and %v without, %.2f times as long, want %d", c.what, took[1], took[0], ratio, slow)
+		}
+	}
 }
 
 // A client that leaves in the middle of a body takes nobody's time.

@@ -34,7 +34,12 @@ func latency(t testing.TB, name string) s3.Latency {
 // server starts an S3 that holds b/key, and a client that trusts it.
 func server(t testing.TB, latencyName string, body string) (*s3.Server, *http.Client) {
 	t.Helper()
-	s, err := s3.Start(latency(t, latencyName), 1, log.New(io.Discard, "", 0))
+	return slowServer(t, 1, latencyName, body)
+}
+
+func slowServer(t testing.TB, slow int, latencyName string, body string) (*s3.Server, *http.Client) {
+	t.Helper()
+	s, err := s3.Start(latency(t, latencyName), 1, slow, log.New(io.Discard, "", 0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,8 +37,9 @@ type Server struct {
 	http  *http.Server
 }
 
-// Start serves an empty S3. logs takes what goes wrong on connections.
-func Start(latency Latency, seed uint64, logs *log.Logger) (*Server, error) {
+// Start serves an empty S3, so many times as slow as the real one; 1 is its own
+// speed. logs takes what goes wrong on connections.
+func Start(latency Latency, seed uint64, slow int, logs *log.Logger) (*Server, error) {
 	cert, ca, err := certificate()
 	if err != nil {
 		return nil, err
@@ -55,9 +56,9 @@ func Start(latency Latency, seed uint64, logs *log.Logger) (*Server, error) {
 		latency: latency,
 		wait:    wait,
 		seed:    seed,
-		limit:   rate.NewLimiter(GetsPerSecond, Burst),
+		slow:    slow,
+		limit:   rate.NewLimiter(GetsPerSecond/rate.Limit(slow), Burst),
 	}
-	m.now.Store(&invocation{network: newNetwork()})
 	s := &Server{
 		model: m,
 		http: &http.Server{
@@ -74,6 +75,7 @@ func Start(latency Latency, seed uint64, logs *log.Logger) (*Server, error) {
 		URL: "https://" + ln.Addr().String(),
 		CA:  ca,
 	}
+	s.Begin(0)
 	go func() { _ = s.http.ServeTLS(ln, "", "") }() // until it is closed
 	return s, nil
 }
@@ -99,7 +101,7 @@ func (s *Server) Put(bucket, key string, body []byte) error {
 // their latencies from (seed, k, 1), (seed, k, 2) and so on, and the function
 // may burst again.
 func (s *Server) Begin(k int) {
-	s.model.now.Store(&invocation{k: uint64(k), network: newNetwork()})
+	s.model.now.Store(&invocation{k: uint64(k), network: newNetwork(s.model.slow)})
 }
 
 // Waited returns the time from requests to their answers since the start, over
