@@ -156,22 +156,22 @@ func (l likeness) liken(ctx context.Context, s *session, o local.Options, c *com
 			latency, a.Strategy, a.MemoryMB, a.Latency.P50, a.Latency.P95, a.Latency.P99, own)
 	}
 	if a := l.speed; a != nil {
-		var measured, ms float64
+		var ms float64
+		var cpu comparison.CPU
 		for range 3 { // a call that waits for S3 too follows the speed less than in proportion
 			cell, _, err := again(ctx, s, o, c, a, c.Run.Latency, 2)
 			if err != nil {
 				return err
 			}
-			ms, measured = comparison.Median(cell.DurationsMS), c.Run.CPU.Factor
+			ms, cpu = comparison.Median(cell.DurationsMS), *c.Run.CPU
 			ratio := 1e3 * a.TimeSec / ms
-			factor := max(comparison.MinFactor, min(math.Round(100*measured*ratio)/100, comparison.MaxFactor))
-			c.Run.CPU = &comparison.CPU{Factor: factor, Source: "--like " + file}
+			c.Run.CPU = &comparison.CPU{Factor: comparison.Factor(cpu.Factor * ratio), Scale: comparison.Factor(cpu.Scale * ratio), Source: "--like " + file}
 			if math.Abs(ratio-1) < 0.02 {
 				break
 			}
 		}
 		told("a core is %.2f vCPUs, from %s at %d MB: %.0f ms there, %.0f ms here at %.2f",
-			c.Run.CPU.Factor, a.Strategy, a.MemoryMB, 1e3*a.TimeSec, ms, measured)
+			c.Run.CPU.Factor, a.Strategy, a.MemoryMB, 1e3*a.TimeSec, ms, cpu.Factor)
 	}
 	return nil
 }

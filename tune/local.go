@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,8 +27,8 @@ type onThisMachine struct {
 
 	Latency  string         `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, a duration (15ms), or a median and a sigma (13ms~0.62)."`
 	Like     string         `xor:"speed" group:"On this machine (Linux)" placeholder:"FILE" help:"Answers of this function on your Lambda, whose speed and S3 latency the model then has: docs/trust.md."`
-	CPU      *float64       `name:"cpu" xor:"speed" group:"On this machine (Linux)" placeholder:"FACTOR" help:"How many vCPUs a core is, ${min_factor} to ${max_factor} (measured)."`
-	Slow     int            `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Slow motion: all takes N times as long, up to ${max_slow}, and figures are divided by it. The machine adds so much less (1)."`
+	CPU      string         `name:"cpu" xor:"speed" group:"On this machine (Linux)" placeholder:"FACTOR" help:"How many vCPUs a core is, ${min_factor} to ${max_factor}; or so many times what is measured (1x)."`
+	Slow     int            `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Slow motion: all takes N times as long, up to ${max_slow}, and the machine adds so much less to it (1)."`
 	Seed     uint64         `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Of the latencies: the same seed, the same latencies (1)."`
 	Object   string         `group:"On this machine (Linux)" placeholder:"FILE" xor:"objects" help:"What S3 holds (sample.json)."`
 	Objects  string         `group:"On this machine (Linux)" placeholder:"DIR" xor:"objects" help:"In its place the files of a folder, each read once; or so many that are made: 2000x9KB, 2000x4KB-1MB."`
@@ -41,6 +42,8 @@ type onThisMachine struct {
 
 	DryRun  bool `group:"Output" help:"Say what would be run, and stop."`
 	Verbose bool `group:"Output" short:"v" help:"Print each invocation's REPORT line and the function's log."`
+
+	cpu *comparison.CPU // nil: measured
 }
 
 func (l *onThisMachine) Help() string {
@@ -59,9 +62,7 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) (err error) {
 	c := comparison.New(spec, time.Now())
 	c.Run.OS = runtime.GOOS + "/" + runtime.GOARCH
 	c.Run.CPUs = min(runtime.NumCPU(), runtime.GOMAXPROCS(0)) // by affinity, and by a container's limit
-	if l.CPU != nil {
-		c.Run.CPU = &comparison.CPU{Factor: *l.CPU, Source: "--cpu"}
-	}
+	c.Run.CPU = l.cpu
 	if d := lasts(spec); d > 2*time.Minute {
 		fmt.Fprintf(s.stderr, "  This takes about %.0f min: less by --strategies, --power or --num.\n", d.Minutes())
 	}
@@ -129,8 +130,15 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 	}
 	spec.Seed, spec.Latency, spec.LatencyMeanMS = l.Seed, latency.String(), float64(latency.Mean().Microseconds())/1e3
 	spec.Function, spec.Slow = l.Function, l.Slow
-	if f := l.CPU; f != nil && !(*f >= comparison.MinFactor && *f <= comparison.MaxFactor) {
-		return spec, p, fmt.Errorf("--cpu %g: it must be from %g to %g", *f, comparison.MinFactor, comparison.MaxFactor)
+	if number, times := strings.CutSuffix(l.CPU, "x"); l.CPU != "" {
+		f, err := strconv.ParseFloat(number, 64)
+		if err != nil || !(f >= comparison.MinFactor && f <= comparison.MaxFactor) {
+			return spec, p, fmt.Errorf("--cpu %s: it must be from %g to %g, or so many times what is measured, as in 0.8x", l.CPU, comparison.MinFactor, comparison.MaxFactor)
+		}
+		l.cpu = &comparison.CPU{Factor: f, Source: "--cpu " + l.CPU}
+		if times {
+			l.cpu.Scale = f
+		}
 	}
 	if l.Slow < 1 || l.Slow > comparison.MaxSlow {
 		return spec, p, fmt.Errorf("--slow %d: it must be a whole number from 1 to %d", l.Slow, comparison.MaxSlow)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,18 +22,25 @@ const (
 	MinFactor, MaxFactor = 0.1, 20.0 // of a CPU
 )
 
+// Factor returns f as a CPU's factor or scale can be: within the limits, to a hundredth.
+func Factor(f float64) float64 { return math.Round(100*min(max(f, MinFactor), MaxFactor)) / 100 }
+
 // Validate reports the first thing in a comparison that no run could have
 // written. The views rely on what it checks.
 func (c *Comparison) Validate() error {
 	if c.Mode != Local && c.Mode != AWS || c.Run.AWS() != (c.Mode == AWS) {
 		return fmt.Errorf("mode must be %s, or %s with a state machine, got %.40q", Local, AWS, c.Mode)
 	}
+	cpu := cmp.Or(c.Run.CPU, &CPU{Factor: 1})
 	year, _, _ := c.Run.Time.Date()
 	if err := cmp.Or(
 		c.Run.Spec.Validate(),
 		within("time's year", year, 1, 9999),
 		within("cpus", c.Run.CPUs, 0, 1<<16),
-		within("cpu factor", cmp.Or(c.Run.CPU, &CPU{Factor: 1}).Factor, MinFactor, MaxFactor),
+		within("cpu factor", cpu.Factor, MinFactor, MaxFactor),
+		within("cpu scale", cpu.Scale, 0, MaxFactor),
+		within("cpu low", cpu.Low, 0, cpu.Factor),
+		within("cpu high", cpu.High, cpu.Low, MaxFactor),
 		within("length of the versions and sources",
 			len(fmt.Sprint(c.Run.OS, c.Run.Like, c.Run.CPU, c.Run.Versions)), 0, maxText),
 	); err != nil {

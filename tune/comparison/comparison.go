@@ -6,6 +6,7 @@ package comparison
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -49,13 +50,26 @@ type Run struct {
 // CPU says how fast this machine is beside Lambda. A local run has it, unless it
 // is older than the field: then a core was taken for a vCPU.
 type CPU struct {
-	Factor float64 `json:"factor"` // how many vCPUs of 1,769 MB a core of this machine is
-	Source string  `json:"source"` // how that is known
+	Factor float64 `json:"factor"`          // how many vCPUs of 1,769 MB a core of this machine is: the median over turns
+	Scale  float64 `json:"scale,omitempty"` // it is so many times what is measured before each turn; 0: it is fixed
+	Low    float64 `json:"low,omitempty"`   // in a tenth of them it was less
+	High   float64 `json:"high,omitempty"`  // in a tenth it was more
+	Source string  `json:"source"`          // how it is known
 }
 
 // VCPUs returns how many vCPUs n cores of this machine were, in slow motion too.
 func (r Run) VCPUs(n float64) float64 {
 	return n * cmp.Or(r.CPU, &CPU{Factor: 1}).Factor * float64(max(1, r.Slow))
+}
+
+// Core says how many vCPUs a core was, in slow motion too: "2.0", or "1.3 to 2.1"
+// where that changed.
+func (r Run) Core() string {
+	one := r.VCPUs(1)
+	if c := r.CPU; c != nil && c.High > 1.1*c.Low {
+		return fmt.Sprintf("%.1f to %.1f", one*c.Low/c.Factor, one*c.High/c.Factor)
+	}
+	return fmt.Sprintf("%.1f", one)
 }
 
 // Result is a variant with what was measured of it.

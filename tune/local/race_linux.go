@@ -3,9 +3,7 @@ package local
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -38,14 +36,12 @@ type racer struct {
 	ended time.Time          // its last invocation
 	last  *lambda.Invocation // of the round that runs; nil before its turn
 
-	lost time.Duration // of it, to the machine
+	lost  time.Duration // of it, to the machine
+	speed float64       // in it, of a core, in vCPUs, in slow motion too
 
 	total, cpu, delay, effect time.Duration
+	used                      float64 // vCPUs x seconds
 }
-
-// closing is how long a process may be frozen and still have the connections
-// that it keeps: the handler's are given up after 10 s of silence.
-var closing = 5 * time.Second
 
 // mostCores is the share of this machine's cores above which they are what held
 // a function up: what it used and what its threads waited for. The local S3 uses
@@ -123,96 +119,6 @@ func (r *race) enter(v *racer) (err error) {
 	return nil
 }
 
-// turn invokes a variant with the latencies of round k: after a pause that
-// its connections may not have outlived twice, and the first does not count.
-func (r *race) turn(ctx context.Context, v *racer, k int) error {
-	if err := r.tell(fmt.Sprintf("%s at %d MB", v.Label(), r.power), nil); err != nil {
-		return err
-	}
-	rounds := []int{k}
-	if k > 0 {
-		select {
-		case <-time.After(r.pause):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		if time.Since(v.ended) > closing {
-			rounds = []int{0, k}
-		}
-	}
-	for _, latencies := range rounds {
-		payload, reads := []byte(v.Payload), r.Run.Repeat
-		if latencies == 0 {
-			payload, reads = r.warmUp(v.Variant)
-		}
-		r.s3.Begin(latencies)
-		waited, late := r.s3.Waited()
-		inv, err := v.f.Invoke(ctx, payload)
-		if err != nil {
-			return err
-		}
-		v.last, v.ended, v.lost = &inv, time.Now(), inv.Lost
-		// A read that comes late holds up what waits for it, but nothing that waits
-		// for the quota.
-		if all, beyond := r.s3.Waited(); all > waited {
-			v.lost += time.Duration(float64(inv.Free) * float64(beyond-late) / float64(all-waited))
-		}
-		r.Verbose.Print(inv.Report(r.power))
-		v.cell.MaxMemoryMB = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB)
-		if failure := check(inv, reads); failure != "" {
-			*v.cell = comparison.Cell{
-				Power:       r.power,
-				MaxMemoryMB: inv.MaxMemoryMB,
-				OutOfMemory: inv.OutOfMemory,
-				Error:       fmt.Sprintf("invocation %d of %d: %s", k+1, r.Run.Num+1, failure),
-			}
-			return nil
-		}
-		if reads > 0 && r.Run.Slow > 1 {
-			inv.Response = inItsOwnTime(inv.Response, float64(r.Run.Slow))
-		}
-	}
-	return nil
-}
-
-// warmUp returns a payload that opens a variant's connections, and its reads: as
-// many as are made at once. More of one object would only take time.
-func (r *race) warmUp(v comparison.Variant) (payload []byte, reads int) {
-	reads = min(r.Run.Repeat, *cmp.Or(v.Concurrency, &r.Run.Repeat))
-	if reads == r.Run.Repeat || r.Run.Objects != nil {
-		return v.Payload, r.Run.Repeat
-	}
-	var fields map[string]any
-	_ = json.Unmarshal(v.Payload, &fields) // this project's function has decoded it
-	fields["repeat"] = reads
-	payload, _ = json.Marshal(fields)
-	return payload, reads
-}
-
-// count adds a variant's last invocation to its cell, once the round is whole.
-func (v *racer) count(k int) {
-	inv := v.last
-	v.last = nil
-	if v.cell.Error != "" {
-		return
-	}
-	ms := lambda.Milliseconds(inv.Duration)
-	if k == 0 {
-		v.cell.InitMS = lambda.Milliseconds(inv.Init)
-		v.cell.WarmUp = &comparison.WarmUp{DurationMS: ms, BilledMS: inv.BilledMS}
-		return
-	}
-	v.cell.DurationsMS = append(v.cell.DurationsMS, ms)
-	v.cell.BilledMS = append(v.cell.BilledMS, inv.BilledMS)
-	if v.cell.Response = inv.Response; len(inv.Response) > comparison.MaxResponse {
-		v.cell.Response = nil
-	}
-	v.total += inv.Duration
-	v.cpu += inv.CPU
-	v.delay += inv.RunDelay
-	v.effect += min(v.lost, inv.Duration)
-}
-
 // settled reports whether a variant has been compared with the best one, after
 // round k.
 func (r *race) settled(v *racer, k int) bool {
@@ -266,7 +172,7 @@ func (r *race) leave(v *racer) error {
 	if n > 0 {
 		total, cpus := v.total.Seconds(), float64(r.Run.CPUs)
 		cores, starved := v.cpu.Seconds()/total, v.delay.Seconds()/total
-		target, used, effect := lambda.VCPUs(r.power), r.Run.VCPUs(cores), v.effect.Seconds()/total
+		target, used, effect := lambda.VCPUs(r.power), v.used/total, v.effect.Seconds()/total
 		v.cell.CPUShare = &comparison.CPUShare{Target: target, Used: used, Starved: starved, Effect: effect}
 		v.cell.Capped = target > r.Run.VCPUs(cpus) && cores+starved > mostCores*cpus
 	}

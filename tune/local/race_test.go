@@ -3,6 +3,7 @@
 package local
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -37,5 +38,68 @@ func TestARaceEndsWhereTheNextLookWouldComeTooLate(t *testing.T) {
 		if got := r.over(tt.rounds); got != tt.want {
 			t.Errorf("%s: after %d rounds and %s of a share of %s it is over: %t, want %t", tt.what, tt.rounds, tt.passed, tt.share, got, tt.want)
 		}
+	}
+}
+
+func TestWhatMakesAFunctionWarmHasNoQuotaAndDoesNotCount(t *testing.T) {
+	c := comparison.New(comparison.Spec{Repeat: 250}, time.Now())
+	r := &race{Comparison: c}
+	v := &racer{Result: &comparison.Result{Variant: comparison.Variant{Strategy: "pool", Concurrency: new(3), Payload: []byte(`{}`)}}, ended: time.Now()}
+	for _, tt := range []struct {
+		what   string
+		k      int
+		paused time.Duration
+		reads  []int
+		speeds []float64
+		counts int // of the warm-up and of a round
+	}{
+		{"before the first round", 0, 0, []int{3, 250, 250}, []float64{2, 0.002, 0.002}, 0},
+		{"in a round", 1, 0, []int{250}, []float64{2}, 0},
+		{"in a round after a long pause", 1, time.Minute, []int{3, 250}, []float64{2, 2}, 1},
+	} {
+		v.ended = time.Now().Add(-tt.paused)
+		calls, counts := r.calls(v, tt.k, 2)
+		var reads []int
+		var speeds []float64
+		for _, c := range calls {
+			reads, speeds = append(reads, c.reads), append(speeds, c.speed)
+		}
+		if !slices.Equal(reads, tt.reads) || !slices.Equal(speeds, tt.speeds) || counts != tt.counts || calls[counts].latencies != tt.k {
+			t.Errorf("%s: %v reads at the speeds %v, call %d counts; want %v, %v, %d", tt.what, reads, speeds, counts, tt.reads, tt.speeds, tt.counts)
+		}
+	}
+}
+
+// A core's speed is measured anew for each turn, unless it was given.
+func TestEachTurnHasItsSpeed(t *testing.T) {
+	factor := func(cpu comparison.CPU) comparison.CPU {
+		c := comparison.New(comparison.Spec{Arch: "arm64"}, time.Now())
+		c.Run.CPU = &cpu
+		r := &race{Tuner: &Tuner{}, Comparison: c}
+		for range 11 {
+			speed, err := r.measure()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if speed < comparison.MinFactor || cpu.Scale == 0 && speed != cpu.Factor {
+				t.Errorf("a turn has a speed of %g, %+v", speed, cpu)
+			}
+		}
+		return cpu
+	}
+	if got := factor(comparison.CPU{Factor: 1.3}); got != (comparison.CPU{Factor: 1.3}) {
+		t.Errorf("a speed that was given became %+v", got)
+	}
+	// Both in turn, since a machine's speed changes from minute to minute.
+	var whole, half []float64
+	for range 5 {
+		whole = append(whole, factor(comparison.CPU{Factor: 1, Scale: 1}).Factor)
+		half = append(half, factor(comparison.CPU{Factor: 1, Scale: 0.5}).Factor)
+	}
+	if ratio := comparison.Median(half) / comparison.Median(whole); ratio < 0.35 || ratio > 0.7 {
+		t.Errorf("half of the speed measured is %.2f times of it: %v, %v", ratio, half, whole)
+	}
+	if got := factor(comparison.CPU{Factor: 1, Scale: 1}); !(got.Low > 0 && got.Low <= got.Factor && got.Factor <= got.High) {
+		t.Errorf("eleven turns gave %+v, want a median between a low and a high one", got)
 	}
 }

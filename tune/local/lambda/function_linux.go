@@ -48,6 +48,14 @@ func New(cfg Config) (*Function, error) {
 	return &Function{cfg: cfg, api: api, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}, err
 }
 
+// SetSpeed says how many vCPUs a core of this machine is from now on.
+func (f *Function) SetSpeed(speed float64) {
+	f.cfg.Speed = speed
+	if f.proc != nil {
+		f.proc.throttle.grant(f.cfg)
+	}
+}
+
 // Close kills the process and what it has started. Closing again does nothing.
 func (f *Function) Close() error {
 	f.end()

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"math"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -14,8 +13,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/sys/unix"
-
-	"lambda-parallel-io/tune/comparison"
 )
 
 // onVCPU is the processor time that the kernel's pass takes on one of Lambda's
@@ -34,26 +31,28 @@ import (
 // processor's ratio between Go and Python is another than the Xeon's.
 var onVCPU = map[string]time.Duration{"arm64": 820 * time.Microsecond, "x86_64": 915 * time.Microsecond}
 
-// Speed returns how many of Lambda's vCPUs of that architecture a core of this
-// machine is. It takes a quarter of a second: the fastest pass counts, since
-// whatever else runs here can only make one slower. Under the race detector,
-// which slows this program alone, a core is taken for a vCPU.
-func Speed(arch string) (float64, error) {
+// Speed measures for as long as d how many of Lambda's vCPUs of that architecture
+// a core of this machine is, just now: where its host is shared, or it is warm, a
+// core has half of its best speed for minutes. The fastest tenth of the passes
+// counts; the fastest one of all can be a moment that does not come back. Under
+// the race detector, which slows this program alone, a core is taken for a vCPU.
+func Speed(arch string, d time.Duration) (float64, error) {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		return 1, nil
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	clock, document, best := cpuClock(unix.CLOCK_THREAD_CPUTIME_ID), records(), time.Duration(math.MaxInt64)
-	for end := time.Now().Add(250 * time.Millisecond); time.Now().Before(end); {
+	clock, document := cpuClock(unix.CLOCK_THREAD_CPUTIME_ID), records()
+	var took []time.Duration
+	for end := time.Now().Add(d); len(took) == 0 || time.Now().Before(end); {
 		start := clock.now()
 		if err := pass(document); err != nil {
 			return 0, fmt.Errorf("measuring the speed of this machine: %w", err)
 		}
-		best = min(best, clock.now()-start)
+		took = append(took, clock.now()-start)
 	}
-	factor := math.Round(100*onVCPU[arch].Seconds()/best.Seconds()) / 100
-	return min(max(factor, comparison.MinFactor), comparison.MaxFactor), nil
+	slices.Sort(took)
+	return onVCPU[arch].Seconds() / took[len(took)/10].Seconds(), nil
 }
 
 // records returns a document like those that the function reads: 9 KB of JSON.

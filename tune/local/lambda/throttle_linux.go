@@ -75,23 +75,29 @@ const window = 500 * time.Microsecond
 const tick = 4 * time.Millisecond
 
 func newThrottle(pid int, cfg Config, statm *os.File) *throttle {
+	t := &throttle{
+		pid:      pid,
+		clock:    clockOf(pid),
+		statm:    statm,
+		memoryMB: cfg.MemoryMB,
+		period:   time.Duration(cfg.Slow) * comparison.Period,
+		begin:    time.Now(),
+		effect:   effect{pid: pid, threads: map[string]*thread{}},
+		thaw:     make(chan struct{}, 1),
+		gone:     make(chan struct{}),
+	}
+	t.grant(cfg)
+	return t
+}
+
+// grant sets what may be used in a period from now on.
+func (t *throttle) grant(cfg Config) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	of := func(vCPUs float64) time.Duration {
 		return time.Duration(vCPUs / cfg.Speed * float64(comparison.Period))
 	}
-	return &throttle{
-		pid:       pid,
-		clock:     clockOf(pid),
-		statm:     statm,
-		memoryMB:  cfg.MemoryMB,
-		period:    time.Duration(cfg.Slow) * comparison.Period,
-		quota:     of(VCPUs(cfg.MemoryMB)),
-		initQuota: of(initVCPUs),
-		perThread: of(threadVCPUs[cfg.Arch]),
-		begin:     time.Now(),
-		effect:    effect{pid: pid, threads: map[string]*thread{}},
-		thaw:      make(chan struct{}, 1),
-		gone:      make(chan struct{}),
-	}
+	t.quota, t.initQuota, t.perThread = of(VCPUs(cfg.MemoryMB)), of(initVCPUs), of(threadVCPUs[cfg.Arch])
 }
 
 // set changes the mode, with its effect on the process at once. An invocation

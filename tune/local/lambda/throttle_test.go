@@ -98,3 +98,16 @@ func TestSlowMotion(t *testing.T) {
 		t.Errorf("timed out after %v, as %v, %d ms billed, %v; want %d times 300 ms, as 300 ms", took, inv.Duration, inv.BilledMS, inv.Err, slow)
 	}
 }
+
+func TestASpeedCanChangeBetweenInvocations(t *testing.T) {
+	f := start(t, lambda.Config{MemoryMB: 442, Arch: "arm64", Speed: 1, Timeout: time.Minute})
+	invoke(t, f, request{Do: "answer"})
+	for _, speed := range []float64{1, 2, 0.001} { // the last one is without a quota
+		f.SetSpeed(speed)
+		inv := invoke(t, f, request{Do: "spin on one thread", MS: 1_000})
+		got, starved, want := inv.CPU.Seconds()/inv.Duration.Seconds(), inv.RunDelay.Seconds()/inv.Duration.Seconds(), min(1, 442/1_769./speed)
+		if got > 1.05*want || got+starved < 0.95*want {
+			t.Errorf("where a core is %g vCPUs it got %.3f of one and waited for %.3f, want %.3f", speed, got, starved, want)
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/local/lambda"
+)
+
+// closing is how long a process may be frozen and still have the connections
+// that it keeps: the handler's are given up after 10 s of silence.
+var closing = 5 * time.Second
+
+// measure returns how many vCPUs a core of this machine is now, unless that is fixed,
+// and notes the median and the spread over all turns.
+func (r *race) measure() (speed float64, err error) {
+	cpu := r.Run.CPU
+	if cpu.Scale == 0 {
+		return cpu.Factor, nil
+	}
+	if speed, err = lambda.Speed(r.Run.Arch, 25*time.Millisecond); err != nil {
+		return 0, err
+	}
+	speed = comparison.Factor(speed * cpu.Scale)
+	r.speeds = append(r.speeds, speed)
+	sorted := slices.Sorted(slices.Values(r.speeds))
+	n := len(sorted)
+	cpu.Low, cpu.Factor, cpu.High = sorted[n/10], sorted[n/2], sorted[n-1-n/10]
+	return speed, nil
+}
+
+// warmReads is after how many reads a function is warm: until then its heap grows,
+// and a read takes twice its processor time and more.
+const warmReads = 500
+
+// call is an invocation of a turn.
+type call struct {
+	latencies int // of that round
+	payload   []byte
+	reads     int
+	speed     float64 // of a core
+}
+
+// calls are the invocations of a variant's turn, of which one counts. Before the
+// first round there is the one that takes the cold start, and then others, without
+// a quota, until the function is warm: sequential reads wait for S3, warm or not,
+// and would take too long. After a pause that its connections may not have
+// outlived they are opened again.
+func (r *race) calls(v *racer, k int, speed float64) (calls []call, counts int) {
+	whole := call{k, v.Payload, r.Run.Repeat, speed}
+	first := whole
+	first.latencies = 0
+	first.payload, first.reads = r.warmUp(v.Variant)
+	switch {
+	case k == 0:
+		calls, whole.speed = []call{first}, speed/1_000
+		for reads := 0; reads < warmReads && len(calls) < 20 && !v.Sequential(); reads += cmp.Or(r.Run.Repeat, warmReads) {
+			calls = append(calls, whole)
+		}
+		return calls, 0
+	case time.Since(v.ended) > closing:
+		return []call{first, whole}, 1
+	}
+	return []call{whole}, 0
+}
+
+// turn invokes a variant with the latencies of round k.
+func (r *race) turn(ctx context.Context, v *racer, k int) error {
+	if err := r.tell(fmt.Sprintf("%s at %d MB", v.Label(), r.power), nil); err != nil {
+		return err
+	}
+	if k > 0 {
+		select {
+		case <-time.After(r.pause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	speed, err := r.measure()
+	if err != nil {
+		return err
+	}
+	v.speed = speed * float64(max(1, r.Run.Slow))
+	calls, counts := r.calls(v, k, speed)
+	for i, c := range calls {
+		v.f.SetSpeed(c.speed)
+		r.s3.Begin(c.latencies)
+		waited, late := r.s3.Waited()
+		inv, err := v.f.Invoke(ctx, c.payload)
+		if err != nil {
+			return err
+		}
+		v.ended = time.Now()
+		r.Verbose.Print(inv.Report(r.power))
+		v.cell.MaxMemoryMB = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB)
+		if failure := check(inv, c.reads); failure != "" {
+			*v.cell = comparison.Cell{
+				Power:       r.power,
+				MaxMemoryMB: inv.MaxMemoryMB,
+				OutOfMemory: inv.OutOfMemory,
+				Error:       fmt.Sprintf("invocation %d of %d: %s", k+1, r.Run.Num+1, failure),
+			}
+			return nil
+		}
+		if i != counts {
+			continue
+		}
+		if c.reads > 0 && r.Run.Slow > 1 {
+			inv.Response = inItsOwnTime(inv.Response, float64(r.Run.Slow))
+		}
+		v.last, v.lost = &inv, inv.Lost
+		// A read that comes late holds up what waits for it, but nothing that waits
+		// for the quota.
+		if all, beyond := r.s3.Waited(); all > waited {
+			v.lost += time.Duration(float64(inv.Free) * float64(beyond-late) / float64(all-waited))
+		}
+	}
+	return nil
+}
+
+// warmUp returns a payload that opens a variant's connections, and its reads: as
+// many as are made at once. More of one object would only take time.
+func (r *race) warmUp(v comparison.Variant) (payload []byte, reads int) {
+	reads = min(r.Run.Repeat, *cmp.Or(v.Concurrency, &r.Run.Repeat))
+	if reads == r.Run.Repeat || r.Run.Objects != nil {
+		return v.Payload, r.Run.Repeat
+	}
+	var fields map[string]any
+	_ = json.Unmarshal(v.Payload, &fields) // this project's function has decoded it
+	fields["repeat"] = reads
+	payload, _ = json.Marshal(fields)
+	return payload, reads
+}
+
+// count adds a variant's last invocation to its cell, once the round is whole.
+func (v *racer) count(k int) {
+	inv := v.last
+	v.last = nil
+	if v.cell.Error != "" {
+		return
+	}
+	ms := lambda.Milliseconds(inv.Duration)
+	if k == 0 {
+		v.cell.InitMS = lambda.Milliseconds(inv.Init)
+		v.cell.WarmUp = &comparison.WarmUp{DurationMS: ms, BilledMS: inv.BilledMS}
+		return
+	}
+	v.cell.DurationsMS = append(v.cell.DurationsMS, ms)
+	v.cell.BilledMS = append(v.cell.BilledMS, inv.BilledMS)
+	if v.cell.Response = inv.Response; len(inv.Response) > comparison.MaxResponse {
+		v.cell.Response = nil
+	}
+	v.total += inv.Duration
+	v.cpu += inv.CPU
+	v.used += inv.CPU.Seconds() * v.speed
+	v.delay += inv.RunDelay
+	v.effect += min(v.lost, inv.Duration)
+}
