@@ -170,8 +170,8 @@ func (l likeness) liken(ctx context.Context, s *session, o local.Options, c *com
 				break
 			}
 		}
-		told("a core is %.2f vCPUs, from %s at %d MB: %.0f ms there, %.0f ms here at %.2f",
-			c.Run.CPU.Factor, a.Strategy, a.MemoryMB, 1e3*a.TimeSec, ms, cpu.Factor)
+		told("a core is %.2f vCPUs, %g times what is measured, from %s at %d MB: %.0f ms there, %.0f ms here at %.2f",
+			c.Run.CPU.Factor, c.Run.CPU.Scale, a.Strategy, a.MemoryMB, 1e3*a.TimeSec, ms, cpu.Factor)
 	}
 	return nil
 }

@@ -143,6 +143,9 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 	if l.Slow < 1 || l.Slow > comparison.MaxSlow {
 		return spec, p, fmt.Errorf("--slow %d: it must be a whole number from 1 to %d", l.Slow, comparison.MaxSlow)
 	}
+	if most := time.Second; l.Slow > 1 && time.Duration(l.Slow)*latency.Mean() > most {
+		return spec, p, fmt.Errorf("--slow %d: reads would take more than %s, of which the function gives up some after 10 s: lower it, or --latency %s", l.Slow, most, latency)
+	}
 	for _, e := range l.Env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
 			return spec, p, fmt.Errorf("--env %s: it must be KEY=VALUE", e)

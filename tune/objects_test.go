@@ -19,7 +19,7 @@ func TestWhatTakesMinutesIsKnownBefore(t *testing.T) {
 		{"2000x9KB", "pool", []int{128}, 83 * time.Second},
 		{"", "sequential", []int{1769}, 15 * time.Second},
 	} {
-		l := onThisMachine{Latency: "15ms", Function: "./handler", Objects: test.objects, Object: "../sample.json"}
+		l := onThisMachine{Latency: "15ms", Function: "./handler", Objects: test.objects, Object: "../sample.json", Slow: 1}
 		l.Strategies, l.Power, l.Num = strings.Split(test.strategies, ","), test.power, &num
 		spec, _, err := l.describe()
 		if got := lasts(spec); err != nil || (got-test.want).Abs() > test.want/50 {

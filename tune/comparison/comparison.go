@@ -62,12 +62,15 @@ func (r Run) VCPUs(n float64) float64 {
 	return n * cmp.Or(r.CPU, &CPU{Factor: 1}).Factor * float64(max(1, r.Slow))
 }
 
+// Varied reports whether a core's speed changed in the run.
+func (r Run) Varied() bool { return r.CPU != nil && r.CPU.High > max(1.1*r.CPU.Low, r.CPU.Low+0.1) }
+
 // Core says how many vCPUs a core was, in slow motion too: "2.0", or "1.3 to 2.1"
 // where that changed.
 func (r Run) Core() string {
 	one := r.VCPUs(1)
-	if c := r.CPU; c != nil && c.High > 1.1*c.Low {
-		return fmt.Sprintf("%.1f to %.1f", one*c.Low/c.Factor, one*c.High/c.Factor)
+	if r.Varied() {
+		return fmt.Sprintf("%.1f to %.1f", one*r.CPU.Low/r.CPU.Factor, one*r.CPU.High/r.CPU.Factor)
 	}
 	return fmt.Sprintf("%.1f", one)
 }

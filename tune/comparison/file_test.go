@@ -61,6 +61,11 @@ func TestReadRefusesWhatNoRunWrote(t *testing.T) {
 		{"payload", func(c *comparison.Comparison) { c.Variants[0].Payload = []byte(`"` + strings.Repeat("x", 6<<20) + `"`) }, "payload of sequential has 6291458 bytes: Lambda takes 6291456 at most"},
 		{"starved", func(c *comparison.Comparison) { c.Variants[0].Cells[0].CPUShare.Starved = -1 }, "cpu_share starved -1: it must be from 0 to"},
 		{"effect", func(c *comparison.Comparison) { c.Variants[0].Cells[0].CPUShare.Effect = 2 }, "cpu_share effect 2: it must be from 0 to 1"},
+		{"cpu", func(c *comparison.Comparison) { c.Run.CPU = &comparison.CPU{Factor: 30} }, "cpu factor 30: it must be from 0.1 to 20"},
+		{"cpu low", func(c *comparison.Comparison) { c.Run.CPU = &comparison.CPU{Factor: 1, Low: 2, High: 3} }, "cpu low 2: it must be from 0 to 1"},
+		{"cpu high", func(c *comparison.Comparison) { c.Run.CPU = &comparison.CPU{Factor: 2, Low: 2, High: 1} }, "cpu high 1: it must be from 2 to 20"},
+		{"cpu scale", func(c *comparison.Comparison) { c.Run.CPU = &comparison.CPU{Factor: 2, Scale: 21} }, "cpu scale 21: it must be from 0 to 20"},
+		{"slow", func(c *comparison.Comparison) { c.Run.Slow = 21 }, "slow 21: it must be a whole number from 0 to 20"},
 		{"recommendation", func(c *comparison.Comparison) { c.Recommendation.Power = 513 }, "the recommendation names no cell that was measured"},
 		{"recommendation of a failure", func(c *comparison.Comparison) { _, cell := c.Recommended(); cell.Error = "x" }, "the recommendation names no cell that was measured"},
 	} {

@@ -119,3 +119,24 @@ func TestAComparisonOnAWSIsUnfinishedUntilEachVariantHasEnded(t *testing.T) {
 		}
 	}
 }
+
+func TestACoreIsToldInVCPUsWithWhatChangedInTheRun(t *testing.T) {
+	for _, tt := range []struct {
+		cpu  *comparison.CPU
+		slow int
+		want string
+	}{
+		{nil, 0, "1.0"}, // an older file
+		{&comparison.CPU{Factor: 2.04}, 1, "2.0"},
+		{&comparison.CPU{Factor: 2.04}, 4, "8.2"},
+		{&comparison.CPU{Factor: 2, Low: 1.95, High: 2.1}, 1, "2.0"},
+		{&comparison.CPU{Factor: 2, Low: 1.3, High: 2.1}, 1, "1.3 to 2.1"},
+		{&comparison.CPU{Factor: 2, Low: 1.3, High: 2.1}, 2, "2.6 to 4.2"},
+	} {
+		r := comparison.Run{CPU: tt.cpu}
+		r.Slow = tt.slow
+		if got := r.Core(); got != tt.want {
+			t.Errorf("%+v, slow %d: a core is %q vCPUs, want %q", tt.cpu, tt.slow, got, tt.want)
+		}
+	}
+}

@@ -31,9 +31,10 @@ func TestMain(m *testing.M) {
 	}
 	awslambda.Start(func(ctx context.Context, payload json.RawMessage) (any, error) {
 		var do string
-		var reads struct{ Repeat int }
+		var reads struct{ Repeat, MS int }
 		if json.Unmarshal(payload, &do) != nil && json.Unmarshal(payload, &reads) == nil {
 			fmt.Println(reads.Repeat, "reads")
+			time.Sleep(time.Duration(reads.MS) * time.Millisecond)
 			return map[string]int{"objects_read": reads.Repeat}, nil
 		}
 		switch do {
@@ -153,6 +154,16 @@ func TestBeforeTheFirstRoundAFunctionGetsWarm(t *testing.T) {
 		if got := printed.String(); got != tt.want {
 			t.Errorf("%+v: all invocations but one, and that, had %q, want %q", tt, got, tt.want)
 		}
+	}
+}
+
+func TestGettingWarmEndsWithItsTime(t *testing.T) {
+	var printed strings.Builder
+	_, err := compare(t, "", local.Options{Output: &printed}, func(c *comparison.Comparison, _ *local.Tuner) {
+		c.Run.Repeat, c.Variants[0].Payload = 10, []byte(`{"repeat": 10, "ms": 400}`)
+	})
+	if n := strings.Count(printed.String(), "reads"); err != nil || n < 4 || n > 6 {
+		t.Errorf("%d invocations of 0.4 s, %v; want the cold one, one that counts, and two to four in the second between", n, err)
 	}
 }
 

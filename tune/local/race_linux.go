@@ -40,7 +40,8 @@ type racer struct {
 	speed float64       // in it, of a core, in vCPUs, in slow motion too
 
 	total, cpu, delay, effect time.Duration
-	used                      float64 // vCPUs x seconds
+	used                      float64       // vCPUs x seconds
+	took                      time.Duration // its turns, on this machine's clock
 }
 
 // mostCores is the share of this machine's cores above which they are what held
@@ -76,8 +77,12 @@ func (r *race) run(ctx context.Context) (err error) {
 		}
 		r.order.Shuffle(len(running), func(i, j int) { running[i], running[j] = running[j], running[i] })
 		for _, v := range running {
+			begin := time.Now()
 			if err := r.turn(ctx, v, k); err != nil {
 				return err
+			}
+			if k > 0 {
+				v.took += time.Since(begin)
 			}
 		}
 		for _, v := range running {
@@ -146,7 +151,7 @@ func (r *race) over(k int) bool {
 	looks, running, round := r.Run.Looks(), 0, time.Duration(0)
 	for _, v := range r.racers {
 		if v.f != nil {
-			running, round = running+1, round+v.total*time.Duration(max(1, r.Run.Slow))/time.Duration(k)+r.pause
+			running, round = running+1, round+v.took/time.Duration(k)
 		}
 	}
 	if k >= r.Run.Num || running <= 1 && k >= looks[0] {
@@ -174,7 +179,7 @@ func (r *race) leave(v *racer) error {
 		cores, starved := v.cpu.Seconds()/total, v.delay.Seconds()/total
 		target, used, effect := lambda.VCPUs(r.power), v.used/total, v.effect.Seconds()/total
 		v.cell.CPUShare = &comparison.CPUShare{Target: target, Used: used, Starved: starved, Effect: effect}
-		v.cell.Capped = target > r.Run.VCPUs(cpus) && cores+starved > mostCores*cpus
+		v.cell.Capped = target > cpus*v.used/v.cpu.Seconds() && cores+starved > mostCores*cpus
 	}
 	v.Cells = append(v.Cells, *v.cell)
 	slices.SortFunc(v.Cells, func(a, b comparison.Cell) int { return a.Power - b.Power })

@@ -11,7 +11,7 @@ import (
 	"lambda-parallel-io/tune/local/lambda"
 )
 
-// Two variants whose invocations take a second each have had three rounds of
+// Two variants whose turns take a second each have had three rounds of
 // two seconds: the first look, after eight, is ten seconds away.
 func TestARaceEndsWhereTheNextLookWouldComeTooLate(t *testing.T) {
 	for _, tt := range []struct {
@@ -19,21 +19,19 @@ func TestARaceEndsWhereTheNextLookWouldComeTooLate(t *testing.T) {
 		rounds int
 		passed time.Duration
 		share  time.Duration // of the whole time, which is 45 s
-		pause  time.Duration
 		want   bool
 	}{
-		{"the look is within the share", 3, 6 * time.Second, 17 * time.Second, 0, false},
-		{"it is within a third of the whole time more, and nothing is known", 3, 6 * time.Second, 2 * time.Second, 0, false},
-		{"it is not", 3, 6 * time.Second, 500 * time.Millisecond, 0, true},
-		{"a pause before each turn counts", 3, 6 * time.Second, 2 * time.Second, time.Second, true},
-		{"there have been too few rounds to end", 2, time.Minute, 0, 0, false},
-		{"after the first look the share is all", 8, 16 * time.Second, 29 * time.Second, 0, true},
-		{"which may be enough", 8, 16 * time.Second, 31 * time.Second, 0, false},
+		{"the look is within the share", 3, 6 * time.Second, 17 * time.Second, false},
+		{"it is within a third of the whole time more, and nothing is known", 3, 6 * time.Second, 2 * time.Second, false},
+		{"it is not", 3, 6 * time.Second, 500 * time.Millisecond, true},
+		{"there have been too few rounds to end", 2, time.Minute, 0, false},
+		{"after the first look the share is all", 8, 16 * time.Second, 29 * time.Second, true},
+		{"which may be enough", 8, 16 * time.Second, 31 * time.Second, false},
 	} {
 		c := comparison.New(comparison.Spec{Num: 30, ForSec: 45}, time.Now())
-		r := &race{Comparison: c, begin: time.Now().Add(-tt.passed), time: tt.share, pause: tt.pause}
+		r := &race{Comparison: c, begin: time.Now().Add(-tt.passed), time: tt.share}
 		for range 2 {
-			r.racers = append(r.racers, &racer{f: &lambda.Function{}, total: time.Duration(tt.rounds) * time.Second})
+			r.racers = append(r.racers, &racer{f: &lambda.Function{}, took: time.Duration(tt.rounds) * time.Second})
 		}
 		if got := r.over(tt.rounds); got != tt.want {
 			t.Errorf("%s: after %d rounds and %s of a share of %s it is over: %t, want %t", tt.what, tt.rounds, tt.passed, tt.share, got, tt.want)
@@ -53,7 +51,7 @@ func TestWhatMakesAFunctionWarmHasNoQuotaAndDoesNotCount(t *testing.T) {
 		speeds []float64
 		counts int // of the warm-up and of a round
 	}{
-		{"before the first round", 0, 0, []int{3, 250, 250}, []float64{2, 0.002, 0.002}, 0},
+		{"before the first round", 0, 0, []int{3, 250, 250}, []float64{2, 1e-4, 1e-4}, 0},
 		{"in a round", 1, 0, []int{250}, []float64{2}, 0},
 		{"in a round after a long pause", 1, time.Minute, []int{3, 250}, []float64{2, 2}, 1},
 	} {

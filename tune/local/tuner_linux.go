@@ -118,6 +118,9 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	if c.Run.CPU == nil {
 		c.Run.CPU = &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"}
 	}
+	if _, err := (&race{Tuner: t, Comparison: c}).measure(); err != nil {
+		return err
+	}
 	c.Run.Versions = versions(t.path)
 	p := comparison.Progress{Total: len(c.Variants) * len(c.Run.PowerValues)}
 	p.Done, _ = c.Measured()

@@ -72,11 +72,11 @@ func handle(ctx context.Context, r request) (any, error) {
 		for time.Now().Before(end) {
 		}
 		return "spun", nil
-	case "count stops": // those of 10 ms and more
+	case "count stops": // those of 50 ms and more
 		stops, last := 0, time.Now()
 		for end := last.Add(time.Duration(r.MS) * time.Millisecond); last.Before(end); {
 			now := time.Now()
-			if now.Sub(last) >= 10*time.Millisecond {
+			if now.Sub(last) >= 50*time.Millisecond {
 				stops++
 			}
 			last = now

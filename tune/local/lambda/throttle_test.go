@@ -81,14 +81,15 @@ func TestSlowMotion(t *testing.T) {
 	often, _ := stops(1)
 	n, inv := stops(slow)
 	t.Logf("%d stops, %d in slow motion: %v, %d ms billed, %v of CPU", often, n, inv.Duration, inv.BilledMS, inv.CPU)
-	if n > ms/80*3/2 || n < ms/80/2 || n >= often {
-		t.Errorf("it was stopped %d times in %d ms, want one in 80 ms (without slow motion: %d)", n, ms, often)
+	if n < ms/80/2 || often > n/2 {
+		t.Errorf("it was stopped %d times for 50 ms and more in %d ms, want once in 80 ms, and never without slow motion (%d)", n, ms, often)
 	}
 	if least := ms / slow * time.Millisecond; inv.Duration < least || inv.Duration > 2*least || inv.BilledMS < ms/slow || inv.BilledMS > 2*ms/slow {
 		t.Errorf("%v, %d ms billed; want %v, with little beyond", inv.Duration, inv.BilledMS, least)
 	}
-	if got, want := inv.CPU.Seconds()/inv.Duration.Seconds(), 442/1_769./slow; got > 1.05*want {
-		t.Errorf("it used %.4f of a core, want %.4f", got, want)
+	got, starved, want := inv.CPU.Seconds()/inv.Duration.Seconds(), inv.RunDelay.Seconds()/inv.Duration.Seconds(), 442/1_769./slow
+	if got > 1.05*want || got+starved < 0.85*want {
+		t.Errorf("it used %.4f of a core and waited for %.4f, want %.4f", got, starved, want)
 	}
 
 	f := start(t, lambda.Config{MemoryMB: 442, Arch: "arm64", Speed: 1, Slow: slow, Timeout: 300 * time.Millisecond})
@@ -106,7 +107,7 @@ func TestASpeedCanChangeBetweenInvocations(t *testing.T) {
 		f.SetSpeed(speed)
 		inv := invoke(t, f, request{Do: "spin on one thread", MS: 1_000})
 		got, starved, want := inv.CPU.Seconds()/inv.Duration.Seconds(), inv.RunDelay.Seconds()/inv.Duration.Seconds(), min(1, 442/1_769./speed)
-		if got > 1.05*want || got+starved < 0.95*want {
+		if got > 1.05*want || got+starved < 0.85*want {
 			t.Errorf("where a core is %g vCPUs it got %.3f of one and waited for %.3f, want %.3f", speed, got, starved, want)
 		}
 	}

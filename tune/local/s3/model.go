@@ -38,7 +38,6 @@ type model struct {
 	latency Latency
 	seed    uint64
 	slow    int // how many times its own time everything takes
-	limit   *rate.Limiter
 
 	now       atomic.Pointer[invocation]
 	slowDowns atomic.Int64 // since the start
@@ -58,6 +57,7 @@ type invocation struct {
 	reads   sync.Map // *atomic.Uint64 by path: first attempts
 	others  atomic.Uint64
 	network network
+	limit   *rate.Limiter
 }
 
 func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -67,8 +67,8 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	m.served.Add(1)
-	throttled := !m.limit.Allow()
 	now := m.now.Load()
+	throttled := !now.limit.Allow()
 	arrived, latency := time.Now(), m.draw(r, now)*time.Duration(m.slow)
 	if !m.wait(r.Context(), latency) { // the client has gone
 		return

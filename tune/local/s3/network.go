@@ -74,7 +74,7 @@ func (p *paced) Write(body []byte) (n int, err error) {
 func (p *paced) turn(n int) error {
 	now, until := time.Now(), p.begin
 	if p.sent += n; p.sent > piece {
-		until = p.begin.Add(time.Duration(p.sent*p.slow) * time.Second / ConnectionBandwidth)
+		until = p.begin.Add(time.Duration(p.slow) * (time.Duration(p.sent) * time.Second / ConnectionBandwidth))
 	}
 	for _, l := range p.network {
 		if at := now.Add(l.ReserveN(now, n).DelayFrom(now)); at.After(until) {

@@ -57,7 +57,6 @@ func Start(latency Latency, seed uint64, slow int, logs *log.Logger) (*Server, e
 		wait:    wait,
 		seed:    seed,
 		slow:    slow,
-		limit:   rate.NewLimiter(GetsPerSecond/rate.Limit(slow), Burst),
 	}
 	s := &Server{
 		model: m,
@@ -99,9 +98,10 @@ func (s *Server) Put(bucket, key string, body []byte) error {
 
 // Begin says that the requests from now on belong to invocation k: they draw
 // their latencies from (seed, k, 1), (seed, k, 2) and so on, and the function
-// may burst again.
+// may burst again, as its prefix may.
 func (s *Server) Begin(k int) {
-	s.model.now.Store(&invocation{k: uint64(k), network: newNetwork(s.model.slow)})
+	s.model.now.Store(&invocation{k: uint64(k), network: newNetwork(s.model.slow),
+		limit: rate.NewLimiter(GetsPerSecond/rate.Limit(s.model.slow), Burst)})
 }
 
 // Waited returns the time from requests to their answers since the start, over
