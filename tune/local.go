@@ -229,7 +229,7 @@ func lasts(spec comparison.Spec) (d time.Duration) {
 	for _, v := range spec.Variants {
 		waits := time.Duration(spec.LatencyMeanMS*float64(time.Millisecond)) / time.Duration(stepfunctions.InFlight(spec, v))
 		for _, power := range spec.PowerValues {
-			d += time.Duration(max(1, spec.Slow)*rounds*spec.Repeat) * max(waits, cpuPerRead*comparison.MemoryPerVCPU/time.Duration(power))
+			d += time.Duration(spec.Times()*rounds*spec.Repeat) * max(waits, cpuPerRead*comparison.MemoryPerVCPU/time.Duration(power))
 		}
 	}
 	return d

@@ -59,7 +59,7 @@ type CPU struct {
 
 // VCPUs returns how many vCPUs n cores of this machine were, in slow motion too.
 func (r Run) VCPUs(n float64) float64 {
-	return n * cmp.Or(r.CPU, &CPU{Factor: 1}).Factor * float64(max(1, r.Slow))
+	return n * cmp.Or(r.CPU, &CPU{Factor: 1}).Factor * float64(r.Times())
 }
 
 // Varied reports whether a core's speed changed in the run.

@@ -66,7 +66,7 @@ type Spec struct {
 	Seed          uint64  `json:"seed,omitempty"`
 	Latency       string  `json:"latency,omitempty"`         // the profile of S3's latency, or a duration
 	LatencyMeanMS float64 `json:"latency_mean_ms,omitempty"` // of the profile
-	Slow          int     `json:"slow,omitempty"`            // how many times its own time all took; every figure is divided by it; 0 is 1
+	Slow          int     `json:"slow,omitempty"`            // see Times, by which every figure is divided
 
 	// Of a run on AWS alone.
 	StateMachine       string `json:"state_machine,omitempty"`       // ARN
@@ -106,6 +106,9 @@ func (s Spec) Goal() powertuning.Goal {
 	return powertuning.Goal{Strategy: s.TuningStrategy,
 		BalancedWeight: s.BalancedWeight, DiscardTopBottom: s.DiscardTopBottom}
 }
+
+// Times is how many times its own time everything takes: 1 without slow motion.
+func (s Spec) Times() int { return max(1, s.Slow) }
 
 // Timeout is the longest that an invocation may last.
 func (s Spec) Timeout() time.Duration { return time.Duration(s.TimeoutSec * float64(time.Second)) }

@@ -24,6 +24,8 @@ import (
 	"lambda-parallel-io/tune/local"
 )
 
+var invocations int // of this process, where it is the function
+
 // The test binary is also the function: the payload says what it does.
 func TestMain(m *testing.M) {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
@@ -31,10 +33,16 @@ func TestMain(m *testing.M) {
 	}
 	awslambda.Start(func(ctx context.Context, payload json.RawMessage) (any, error) {
 		var do string
-		var reads struct{ Repeat, MS int }
+		var reads struct{ Repeat, MS, Fails, CPU int }
 		if json.Unmarshal(payload, &do) != nil && json.Unmarshal(payload, &reads) == nil {
 			fmt.Println(reads.Repeat, "reads")
 			time.Sleep(time.Duration(reads.MS) * time.Millisecond)
+			if reads.CPU > 0 {
+				fmt.Println(pace(time.Duration(reads.CPU) * time.Millisecond))
+			}
+			if invocations++; invocations == reads.Fails {
+				return nil, errors.New("once")
+			}
 			return map[string]int{"objects_read": reads.Repeat}, nil
 		}
 		switch do {
@@ -154,6 +162,49 @@ func TestBeforeTheFirstRoundAFunctionGetsWarm(t *testing.T) {
 		if got := printed.String(); got != tt.want {
 			t.Errorf("%+v: all invocations but one, and that, had %q, want %q", tt, got, tt.want)
 		}
+	}
+}
+
+// pace uses so much processor time, and says whether it got it.
+func pace(cpu time.Duration) string {
+	used := func() time.Duration {
+		var u syscall.Rusage
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // of this process, always
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	begin, before := time.Now(), used()
+	for used()-before < cpu {
+	}
+	if time.Since(begin) < 7*cpu {
+		return "at once"
+	}
+	return "by a quota"
+}
+
+// 128 MB are a fourteenth of a vCPU.
+func TestAFunctionGetsWarmWithoutAQuota(t *testing.T) {
+	var printed strings.Builder
+	_, err := compare(t, "", local.Options{Output: &printed}, func(c *comparison.Comparison, _ *local.Tuner) {
+		c.Run.Repeat, c.Variants[0].Payload = 500, []byte(`{"repeat": 500, "cpu": 60}`)
+	})
+	const once = "500 reads\nby a quota\n"
+	if got, want := printed.String(), once+"500 reads\nat once\n"+once; err != nil || got != want {
+		t.Errorf("%q, %v; want the cold start's invocation, one without a quota, and one that counts", got, err)
+	}
+}
+
+// What fails without a quota may not fail with one.
+func TestGettingWarmFailsNothing(t *testing.T) {
+	var printed strings.Builder
+	c, err := compare(t, "", local.Options{Output: &printed}, func(c *comparison.Comparison, _ *local.Tuner) {
+		c.Run.Repeat, c.Variants[0].Payload = 100, []byte(`{"repeat": 100, "fails": 2}`)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cell := c.Variants[0].Cells[0]
+	if n := strings.Count(printed.String(), "reads"); cell.Error != "" || len(cell.DurationsMS) != 1 || n != 3 {
+		t.Errorf("after the second of %d invocations had failed: %q, %v ms; want no error, and one more that counts", n, cell.Error, cell.DurationsMS)
 	}
 }
 

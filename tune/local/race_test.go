@@ -3,7 +3,8 @@
 package local
 
 import (
-	"slices"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,31 +40,30 @@ func TestARaceEndsWhereTheNextLookWouldComeTooLate(t *testing.T) {
 	}
 }
 
-func TestWhatMakesAFunctionWarmHasNoQuotaAndDoesNotCount(t *testing.T) {
+func TestWhatMakesAFunctionWarmDoesNotCount(t *testing.T) {
 	c := comparison.New(comparison.Spec{Repeat: 250}, time.Now())
-	r := &race{Comparison: c}
-	v := &racer{Result: &comparison.Result{Variant: comparison.Variant{Strategy: "pool", Concurrency: new(3), Payload: []byte(`{}`)}}, ended: time.Now()}
+	v := &racer{Result: &comparison.Result{Variant: comparison.Variant{Strategy: "pool", Concurrency: new(3), Payload: []byte(`{}`)}}}
 	for _, tt := range []struct {
 		what   string
 		k      int
 		paused time.Duration
-		reads  []int
-		speeds []float64
-		counts int // of the warm-up and of a round
+		want   string // reads, with ! where they count and ~ where they warm
 	}{
-		{"before the first round", 0, 0, []int{3, 250, 250}, []float64{2, 1e-4, 1e-4}, 0},
-		{"in a round", 1, 0, []int{250}, []float64{2}, 0},
-		{"in a round after a long pause", 1, time.Minute, []int{3, 250}, []float64{2, 2}, 1},
+		{"before the first round", 0, 0, "3! 250~ 250~"},
+		{"in a round", 1, 0, "250!"},
+		{"in a round after a long pause", 1, time.Minute, "3 250!"},
 	} {
 		v.ended = time.Now().Add(-tt.paused)
-		calls, counts := r.calls(v, tt.k, 2)
-		var reads []int
-		var speeds []float64
-		for _, c := range calls {
-			reads, speeds = append(reads, c.reads), append(speeds, c.speed)
+		var got []string
+		for _, c := range (&race{Comparison: c}).calls(v, tt.k) {
+			mark := map[[2]bool]string{{true, false}: "!", {false, true}: "~"}[[2]bool{c.counts, c.warms}]
+			got = append(got, fmt.Sprint(c.reads, mark))
+			if c.counts && c.latencies != tt.k {
+				t.Errorf("%s: what counts has the latencies of round %d, want %d", tt.what, c.latencies, tt.k)
+			}
 		}
-		if !slices.Equal(reads, tt.reads) || !slices.Equal(speeds, tt.speeds) || counts != tt.counts || calls[counts].latencies != tt.k {
-			t.Errorf("%s: %v reads at the speeds %v, call %d counts; want %v, %v, %d", tt.what, reads, speeds, counts, tt.reads, tt.speeds, tt.counts)
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: %q, want %q", tt.what, got, tt.want)
 		}
 	}
 }
@@ -73,9 +73,9 @@ func TestEachTurnHasItsSpeed(t *testing.T) {
 	factor := func(cpu comparison.CPU) comparison.CPU {
 		c := comparison.New(comparison.Spec{Arch: "arm64"}, time.Now())
 		c.Run.CPU = &cpu
-		r := &race{Tuner: &Tuner{}, Comparison: c}
+		var tuner Tuner
 		for range 11 {
-			speed, err := r.measure()
+			speed, err := tuner.measure(c.Run)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -75,7 +75,7 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 	if t.path, err = executable(ctx, spec.Function, t.dir); err != nil {
 		return err
 	}
-	if t.s3, err = s3.Start(latency, spec.Seed, max(1, spec.Slow), t.Verbose); err != nil {
+	if t.s3, err = s3.Start(latency, spec.Seed, spec.Times(), t.Verbose); err != nil {
 		return err
 	}
 	for _, o := range t.Objects {
@@ -118,7 +118,7 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	if c.Run.CPU == nil {
 		c.Run.CPU = &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"}
 	}
-	if _, err := (&race{Tuner: t, Comparison: c}).measure(); err != nil {
+	if _, err := t.measure(c.Run); err != nil {
 		return err
 	}
 	c.Run.Versions = versions(t.path)
@@ -144,6 +144,25 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 		}
 	}
 	return nil
+}
+
+// measure returns how many vCPUs a core of this machine is now, unless that is fixed,
+// and notes the median and the spread over all turns.
+func (t *Tuner) measure(run comparison.Run) (float64, error) {
+	cpu := run.CPU
+	if cpu.Scale == 0 {
+		return cpu.Factor, nil
+	}
+	speed, err := lambda.Speed(run.Arch, 25*time.Millisecond)
+	if err != nil {
+		return 0, err
+	}
+	speed = comparison.Factor(speed * cpu.Scale)
+	t.speeds = append(t.speeds, speed)
+	sorted := slices.Sorted(slices.Values(t.speeds))
+	n := len(sorted)
+	cpu.Low, cpu.Factor, cpu.High = sorted[n/10], sorted[n/2], sorted[n-1-n/10]
+	return speed, nil
 }
 
 // maxMessage bounds what a cell's error tells of an invocation, in characters.

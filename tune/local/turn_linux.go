@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"lambda-parallel-io/tune/comparison"
@@ -15,24 +14,6 @@ import (
 // closing is how long a process may be frozen and still have the connections
 // that it keeps: the handler's are given up after 10 s of silence.
 var closing = 5 * time.Second
-
-// measure returns how many vCPUs a core of this machine is now, unless that is fixed,
-// and notes the median and the spread over all turns.
-func (r *race) measure() (speed float64, err error) {
-	cpu := r.Run.CPU
-	if cpu.Scale == 0 {
-		return cpu.Factor, nil
-	}
-	if speed, err = lambda.Speed(r.Run.Arch, 25*time.Millisecond); err != nil {
-		return 0, err
-	}
-	speed = comparison.Factor(speed * cpu.Scale)
-	r.speeds = append(r.speeds, speed)
-	sorted := slices.Sorted(slices.Values(r.speeds))
-	n := len(sorted)
-	cpu.Low, cpu.Factor, cpu.High = sorted[n/10], sorted[n/2], sorted[n-1-n/10]
-	return speed, nil
-}
 
 // A function is warm after so many reads: until then its heap grows, and a read
 // takes twice its processor time and more. It gets warm without a quota, which is
@@ -46,33 +27,32 @@ const (
 
 // call is an invocation of a turn.
 type call struct {
-	latencies int // of that round
 	payload   []byte
 	reads     int
-	speed     float64 // of a core
+	latencies int  // of that round
+	counts    bool // one of a turn does
+	warms     bool // without a quota, and whatever comes of it
 }
 
-// calls are the invocations of a variant's turn, of which one counts. Before the
-// first round there is the one that takes the cold start, and then others, without
-// a quota, until the function is warm: sequential reads wait for S3, warm or not,
-// and would take too long. After a pause that its connections may not have
-// outlived they are opened again.
-func (r *race) calls(v *racer, k int, speed float64) (calls []call, counts int) {
-	whole := call{k, v.Payload, r.Run.Repeat, speed}
-	first := whole
-	first.latencies = 0
+// calls are the invocations of a variant's turn. Before the first round there is the
+// one that takes the cold start, and then others until the function is warm:
+// sequential reads wait for S3, warm or not, and would take too long. After a pause
+// that its connections may not have outlived they are opened again.
+func (r *race) calls(v *racer, k int) []call {
+	whole := call{v.Payload, r.Run.Repeat, k, true, false}
+	first := call{latencies: 0, counts: k == 0}
 	first.payload, first.reads = r.warmUp(v.Variant)
 	switch {
 	case k == 0:
-		calls, whole.speed = []call{first}, noQuota
+		calls := []call{first}
 		for reads := 0; reads < warmReads && len(calls) < 20 && !v.Sequential(); reads += cmp.Or(r.Run.Repeat, warmReads) {
-			calls = append(calls, whole)
+			calls = append(calls, call{v.Payload, r.Run.Repeat, 0, false, true})
 		}
-		return calls, 0
+		return calls
 	case time.Since(v.ended) > closing:
-		return []call{first, whole}, 1
+		return []call{first, whole}
 	}
-	return []call{whole}, 0
+	return []call{whole}
 }
 
 // turn invokes a variant with the latencies of round k.
@@ -87,35 +67,36 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 			return context.Cause(ctx)
 		}
 	}
-	speed, err := r.measure()
+	speed, err := r.measure(r.Run)
 	if err != nil {
 		return err
 	}
-	v.speed = speed * float64(max(1, r.Run.Slow))
-	calls, counts := r.calls(v, k, speed)
-	begin := time.Now()
-	for i, c := range calls {
-		if c.speed == noQuota && time.Since(begin) > warmTime*time.Duration(max(1, r.Run.Slow)) {
-			return nil
+	v.speed = speed * float64(r.Run.Times())
+	var cold time.Time // it has started
+	for _, c := range r.calls(v, k) {
+		at := speed
+		if c.warms {
+			if at = noQuota; time.Since(cold) > warmTime*time.Duration(r.Run.Times()) {
+				return nil
+			}
 		}
-		v.f.SetSpeed(c.speed)
+		v.f.SetSpeed(at)
 		r.s3.Begin(c.latencies)
 		waited, late := r.s3.Waited()
 		inv, err := v.f.Invoke(ctx, c.payload)
 		if err != nil {
 			return err
 		}
-		if v.ended = time.Now(); i == 0 {
-			begin = v.ended
-		}
+		v.ended = time.Now()
 		r.Verbose.Print(inv.Report(r.power))
 		failure := check(inv, c.reads)
-		if c.speed == noQuota {
+		if c.warms {
 			if failure != "" {
 				return nil // with its quota it may not fail
 			}
 			continue
 		}
+		cold = v.ended
 		v.cell.MaxMemoryMB = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB)
 		if failure != "" {
 			*v.cell = comparison.Cell{
@@ -126,11 +107,11 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 			}
 			return nil
 		}
-		if i != counts {
+		if !c.counts {
 			continue
 		}
-		if c.reads > 0 && r.Run.Slow > 1 {
-			inv.Response = inItsOwnTime(inv.Response, float64(r.Run.Slow))
+		if c.reads > 0 && r.Run.Times() > 1 {
+			inv.Response = inItsOwnTime(inv.Response, float64(r.Run.Times()))
 		}
 		v.last, v.lost = &inv, inv.Lost
 		// A read that comes late holds up what waits for it, but nothing that waits
