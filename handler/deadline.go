@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/strategies"
 )
 
@@ -23,16 +25,12 @@ func withDeadline(ctx context.Context, unwind time.Duration, memoryMB int) (cont
 	return context.WithDeadlineCause(ctx, deadline.Add(-margin(time.Until(deadline), unwind, memoryMB)), errDeadline)
 }
 
-// vCPU is the memory size, in MB, that has one vCPU; CPU is in proportion to
-// memory (AWS documentation, "Configure Lambda function memory").
-const vCPU = 1769
-
 // margin is how long before the deadline the reads end: the time that their
 // unwinding takes at the function's share of a CPU, but at most half of what
 // is left.
 func margin(left, unwind time.Duration, memoryMB int) time.Duration {
-	if memoryMB > 0 && memoryMB < vCPU {
-		unwind = unwind * vCPU / time.Duration(memoryMB)
+	if memoryMB > 0 && memoryMB < platform.MemoryPerVCPU {
+		unwind = unwind * platform.MemoryPerVCPU / time.Duration(memoryMB)
 	}
 	return min(unwind, left/2)
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/strategies"
 )
 
@@ -51,7 +52,7 @@ func TestTheDeadlineIsKeptAndSaysWhatWasDone(t *testing.T) {
 func throttle(t *testing.T, p *child, memoryMB int) (release func()) {
 	t.Helper()
 	const period = 20 * time.Millisecond
-	quota := period * time.Duration(memoryMB) / vCPU
+	quota := period * time.Duration(memoryMB) / platform.MemoryPerVCPU
 	clock := int32(^p.cmd.Process.Pid<<3 | 2) // as clock_getcpuclockid(3) makes it
 	used := func() time.Duration {
 		var ts unix.Timespec

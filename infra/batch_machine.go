@@ -7,19 +7,14 @@ import (
 	"strings"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/platform"
 )
 
 // What Step Functions grants and takes. Source: AWS Step Functions Developer
 // Guide, "Service quotas", "Map state in Distributed mode", "ItemReader",
 // "ItemBatcher" and "ResultWriter".
 const (
-	maxChildren = 10_000 // at a time, and what MaxConcurrency 0 means
-	maxBatch    = 10_000 // objects: ours, since bytes bound them long before
-
-	// maxBatchBytes is the most that the Items of one child may take. The
-	// quota is 262,144 for a child's input and output. A batch of this size has
-	// room in an answer (event.MaxBatchAnswer) even where none of it was read.
-	maxBatchBytes = 200_000
+	maxBatch = 10_000 // objects: ours, since bytes bound them long before
 
 	// resultsPrefix is where the executions leave their results: each in a
 	// folder of its own name.
@@ -77,7 +72,7 @@ func definition(bucket, results, inventory, functionARN string, by execution) ma
 			ItemSelector: s,
 			ItemBatcher: itemBatcher{
 				MaxItemsPerBatch:      input("batch"),
-				MaxInputBytesPerBatch: maxBatchBytes,
+				MaxInputBytesPerBatch: platform.ItemsBytes,
 				BatchInput:            batchInput{Strategy: input("strategy"), Concurrency: input("concurrency"), OnFailure: event.Report},
 			},
 			MaxConcurrency:             input("children"),
@@ -123,7 +118,7 @@ func definition(bucket, results, inventory, functionARN string, by execution) ma
 	}
 	all[choose] = choice{Type: "Choice", Choices: append([]rule{{Condition: unusable(fields), Next: refuse}}, choices...), Default: ofPrefix}
 	all[refuse] = fail{Type: "Fail", Error: "Input", Cause: "the fields are " + strings.Join(fields, ", ") +
-		fmt.Sprintf("; batch and children are whole numbers from 1 to %d", maxChildren)}
+		fmt.Sprintf("; batch and children are whole numbers from 1 to %d", platform.MaxChildren)}
 	return machine{
 		Comment:       "Reads many objects, a batch of them in each call of the function",
 		QueryLanguage: "JSONata",
@@ -139,7 +134,7 @@ func unusable(fields []string) expression {
 		panic(err) // strings have no error
 	}
 	return expression(fmt.Sprintf("$count($keys($states.input)[$not($ in %s)]) > 0"+
-		" or $count([$states.input.batch, $states.input.children][$ < 1 or $ > %d or $ != $floor($)]) > 0", known, maxChildren))
+		" or $count([$states.input.batch, $states.input.children][$ < 1 or $ > %d or $ != $floor($)]) > 0", known, platform.MaxChildren))
 }
 
 // children is what becomes of one batch. A call that fails, or whose answer

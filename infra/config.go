@@ -9,12 +9,13 @@ import (
 	"strconv"
 	"strings"
 
+	"lambda-parallel-io/handler/platform"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	pulumiconfig "github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
-	"lambda-parallel-io/tune/powertuning"
 )
 
 // config is the stack's configuration, checked. Its defaults are in
@@ -45,7 +46,7 @@ type inventory struct{ bucket, prefix string }
 // architecture is a processor as Lambda and as Go call it.
 type architecture struct{ name, goarch string }
 
-var architectures = []architecture{{"arm64", "arm64"}, {"x86_64", "amd64"}}
+var architectures = []architecture{{platform.ARM64, "arm64"}, {platform.X8664, "amd64"}}
 
 // retentions is CloudWatch's own list, in days (PutRetentionPolicy).
 var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
@@ -56,8 +57,8 @@ var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545,
 func readConfig(ctx *pulumi.Context) (config, error) {
 	r := reader{from: pulumiconfig.New(ctx, "")}
 	cfg := config{
-		memorySize:   r.between("memorySize", powertuning.MinPower, powertuning.MaxPower, "MB"),
-		timeout:      r.between("timeout", 1, 900, "seconds"),
+		memorySize:   r.between("memorySize", platform.MinMemory, platform.MaxMemory, "MB"),
+		timeout:      r.between("timeout", 1, int(platform.MaxTimeout.Seconds()), "seconds"),
 		architecture: r.architecture("architecture"),
 		maxWorkers:   r.between("maxWorkers", 0, event.MaxConcurrency, "workers"),
 
@@ -65,7 +66,7 @@ func readConfig(ctx *pulumi.Context) (config, error) {
 
 		// The limits of the template's parameter, whose executors are Lambda
 		// functions themselves.
-		totalExecutionTimeout: r.between("totalExecutionTimeout", 10, 900, "seconds"),
+		totalExecutionTimeout: r.between("totalExecutionTimeout", 10, int(platform.MaxTimeout.Seconds()), "seconds"),
 		powerValues:           r.powers("powerValues"),
 	}
 	cfg.bucket, cfg.prefix = r.bucket("bucket", "prefix")
@@ -74,7 +75,7 @@ func readConfig(ctx *pulumi.Context) (config, error) {
 		Strategy:    r.strategy("batchStrategy"),
 		Concurrency: r.between("batchConcurrency", 1, event.MaxConcurrency, "reads at a time"),
 		Batch:       r.between("batchSize", 1, maxBatch, "objects"),
-		Children:    r.between("batchChildren", 1, maxChildren, "calls at a time"),
+		Children:    r.between("batchChildren", 1, platform.MaxChildren, "calls at a time"),
 		Tolerated:   r.between("batchToleratedFailurePercentage", 0, 100, "percent"),
 	}
 	cfg.inventory = r.inventory("batchInventory")
@@ -153,11 +154,11 @@ func (r *reader) powers(key string) []int {
 	right := true
 	for _, field := range strings.Split(value, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(field))
-		right = right && err == nil && n >= powertuning.MinPower && n <= powertuning.MaxPower && !slices.Contains(powers, n)
+		right = right && err == nil && n >= platform.MinMemory && n <= platform.MaxMemory && !slices.Contains(powers, n)
 		powers = append(powers, n)
 	}
 	if ok && !right {
-		allowed := fmt.Sprintf("memory sizes in MB separated by commas, each a whole number from %d to %d, none twice", powertuning.MinPower, powertuning.MaxPower)
+		allowed := fmt.Sprintf("memory sizes in MB separated by commas, each a whole number from %d to %d, none twice", platform.MinMemory, platform.MaxMemory)
 		r.wrong(key, value, allowed, join(mendPowers(value), ","))
 	}
 	return powers
@@ -182,8 +183,8 @@ func (r *reader) bucket(key, prefixKey string) (name, prefix string) {
 	case ok && name != "" && !bucketName.MatchString(name):
 		r.wrong(key, name, allowed, meant)
 	}
-	if len(prefix) > event.MaxKeyBytes {
-		r.wrong(prefixKey, prefix, fmt.Sprintf("at most %d bytes long, as a key is", event.MaxKeyBytes), strings.ToValidUTF8(prefix[:event.MaxKeyBytes], ""))
+	if len(prefix) > platform.MaxKeyBytes {
+		r.wrong(prefixKey, prefix, fmt.Sprintf("at most %d bytes long, as a key is", platform.MaxKeyBytes), strings.ToValidUTF8(prefix[:platform.MaxKeyBytes], ""))
 	}
 	return name, prefix
 }
@@ -227,13 +228,13 @@ func mendPowers(value string) []int {
 	var powers []int
 	for _, digits := range strings.FieldsFunc(value, func(r rune) bool { return r < '0' || r > '9' }) {
 		n, _ := strconv.Atoi(digits) // too great a number gives the greatest
-		n = min(max(n, powertuning.MinPower), powertuning.MaxPower)
+		n = min(max(n, platform.MinMemory), platform.MaxMemory)
 		if !slices.Contains(powers, n) {
 			powers = append(powers, n)
 		}
 	}
 	if powers == nil {
-		return []int{powertuning.MinPower, powertuning.MaxPower}
+		return []int{platform.MinMemory, platform.MaxMemory}
 	}
 	return powers
 }

@@ -11,6 +11,8 @@ import (
 	"os"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
@@ -68,7 +70,7 @@ func readLikeness(file string, spec comparison.Spec) (l likeness, err error) {
 }
 
 func (l *likeness) take(a event.Answer, spec comparison.Spec) error {
-	share := a.CPUSec / a.TimeSec / (float64(a.MemoryMB) / comparison.MemoryPerVCPU)
+	share := a.CPUSec / a.TimeSec / (float64(a.MemoryMB) / platform.MemoryPerVCPU)
 	switch size := int(a.BytesRead) / a.ObjectsRead; {
 	case a.Architecture != spec.Arch:
 		return fmt.Errorf("is of %s: compare with --arch %s", a.Architecture, a.Architecture)

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
 	"lambda-parallel-io/tune/local/s3"
@@ -229,7 +231,7 @@ func lasts(spec comparison.Spec) (d time.Duration) {
 	for _, v := range spec.Variants {
 		waits := time.Duration(spec.LatencyMeanMS*float64(time.Millisecond)) / time.Duration(stepfunctions.InFlight(spec, v))
 		for _, power := range spec.PowerValues {
-			d += time.Duration(spec.Times()*rounds*spec.Repeat) * max(waits, cpuPerRead*comparison.MemoryPerVCPU/time.Duration(power))
+			d += time.Duration(spec.Times()*rounds*spec.Repeat) * max(waits, cpuPerRead*platform.MemoryPerVCPU/time.Duration(power))
 		}
 	}
 	return d

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
@@ -70,7 +72,7 @@ func (s *selection) spec() (comparison.Spec, payload, error) {
 	}
 	goal := in.Goal()
 	spec := comparison.Spec{
-		Arch:               cmp.Or(s.Arch, powertuning.ARM64),
+		Arch:               cmp.Or(s.Arch, platform.ARM64),
 		Num:                cmp.Or(in.Num, defaultNum),
 		TimeoutSec:         cmp.Or(s.Timeout, defaultTimeout).Seconds(),
 		TuningStrategy:     goal.Strategy,

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"unicode"
 
+	"lambda-parallel-io/handler/platform"
+
 	"github.com/go-json-experiment/json/jsontext"
 
 	"lambda-parallel-io/strategies"
@@ -202,7 +204,7 @@ func elements(d *jsontext.Decoder, name string, read func(i int) error) error {
 	return err
 }
 
-// text reads a string of least to MaxKeyBytes bytes.
+// text reads a string of least to platform.MaxKeyBytes bytes.
 func text(d *jsontext.Decoder, least int) (string, error) {
 	if d.PeekKind() != '"' {
 		return "", instead(d, "a string")
@@ -212,8 +214,8 @@ func text(d *jsontext.Decoder, least int) (string, error) {
 		return "", err
 	}
 	s := t.String()
-	if n := len(s); n < least || n > MaxKeyBytes {
-		return "", fmt.Errorf("must be %d to %d bytes long, got %d", least, MaxKeyBytes, n)
+	if n := len(s); n < least || n > platform.MaxKeyBytes {
+		return "", fmt.Errorf("must be %d to %d bytes long, got %d", least, platform.MaxKeyBytes, n)
 	}
 	return s, nil
 }

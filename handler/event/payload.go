@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"lambda-parallel-io/handler/platform"
 )
 
 // The defaults and limits of a payload.
@@ -22,7 +24,6 @@ const (
 	MaxConcurrency = 900 // connections: Lambda grants 1,024 file descriptors
 	MaxRepeat      = 1_000_000
 	MaxObjects     = 1_000_000 // at S3's 5,500 GETs a second more than three minutes
-	MaxKeyBytes    = 1_024     // S3's limit for an object key, in UTF-8
 )
 
 // Values of OnFailure. The empty one means Fail.
@@ -140,17 +141,12 @@ func (p *Payload) unique() error {
 	return nil
 }
 
-// MemoryPerVCPU is the memory size, in MB, with which Lambda gives a function
-// one vCPU in full; processor time is in proportion to memory.
-// https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
-const MemoryPerVCPU = 1_769
-
 // DefaultWorkers is the concurrency of a payload that names none, in a function
 // of that memory size in MB: 100 for each vCPU, and 30 at least. What is best follows from the processor that a size buys, what a read
 // takes of it and S3's latency; for reads of 9 KB this is near it, where 30 is
 // half or a third of it above 1,024 MB: docs/adaptive.md has both measured.
 func DefaultWorkers(memoryMB int) int {
-	return min(max(DefaultConcurrency, 100*memoryMB/MemoryPerVCPU), MaxConcurrency)
+	return min(max(DefaultConcurrency, 100*memoryMB/platform.MemoryPerVCPU), MaxConcurrency)
 }
 
 // Workers reads the environment's MAX_WORKERS. An empty value means

@@ -9,15 +9,17 @@ import (
 	"slices"
 	"strings"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/powertuning"
 )
 
 // The limits of what is measured.
 const (
-	maxMS      = 3_600_000 // Lambda's timeout is at most 900 s
-	maxDollars = 1_000.0   // of one invocation
-	maxAnswer  = 6 << 20   // bytes of a response: older files have them whole
+	maxMS      = 3_600_000            // Lambda's timeout is at most 900 s
+	maxDollars = 1_000.0              // of one invocation
+	maxAnswer  = platform.MaxResponse // bytes of a response: older files have them whole
 
 	MinFactor, MaxFactor = 0.1, 20.0 // of a CPU
 )
@@ -92,7 +94,7 @@ func (c *Comparison) checkResult(r *Result) error {
 	tuning := cmp.Or(r.Tuning, &powertuning.Output{})
 	for _, s := range tuning.Stats {
 		if err := cmp.Or(
-			within("value", s.Value, 1, powertuning.MaxPower),
+			within("value", s.Value, 1, platform.MaxMemory),
 			within("averageDuration", s.AverageDuration, 0, maxMS),
 			within("averagePrice", s.AveragePrice, 0, maxDollars),
 		); err != nil {

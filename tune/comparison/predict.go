@@ -1,15 +1,10 @@
 package comparison
 
 import (
-	"time"
+	"lambda-parallel-io/handler/platform"
 
 	"lambda-parallel-io/handler/event"
-	"lambda-parallel-io/tune/local/s3"
 )
-
-// Period is the time in which a function may use its quota of processor time,
-// as pwrdrvr/lambda-throttling has measured it from outside.
-const Period = 20 * time.Millisecond
 
 // Prediction is a concurrency that would keep the processor of a memory size
 // busy while reads wait for S3. It is reckoned from measured figures, not
@@ -48,8 +43,8 @@ func (c *Comparison) Predict() {
 		}
 		all := c.Run.VCPUs(float64(c.Run.CPUs))
 		share := min(cell.CPUShare.Target, all)
-		wait := (1 - share/all) * Period.Seconds() * 1e3 / 2 // where all cores use up a period's quota at its beginning
-		n := 3 * (c.Run.LatencyMeanMS + wait) * min(share/perRead, s3.GetsPerSecond/1e3)
+		wait := (1 - share/all) * platform.Period.Seconds() * 1e3 / 2 // where all cores use up a period's quota at its beginning
+		n := 3 * (c.Run.LatencyMeanMS + wait) * min(share/perRead, platform.GetsPerSecond/1e3)
 		c.Predictions = append(c.Predictions, Prediction{power, int(max(event.DefaultConcurrency, min(n, event.MaxConcurrency))), perRead})
 	}
 }

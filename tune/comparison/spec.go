@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/powertuning"
@@ -13,10 +15,6 @@ import (
 
 // None is the strategy of a variant whose payload is sent as it was given.
 const None = "none"
-
-// MemoryPerVCPU is the memory size, in MB, with which Lambda gives a function
-// one vCPU in full.
-const MemoryPerVCPU = event.MemoryPerVCPU
 
 // The limits of a comparison: far above what one can wait for, and low enough
 // that each view of it is drawn in seconds.
@@ -26,13 +24,10 @@ const (
 	maxVariants    = 256
 	maxCells       = 4_096
 	maxInvocations = 1_000_000
-	maxTimeoutSec  = 900 // Lambda's
 	maxForSec      = 7 * 86_400
 	MaxSlow        = 20
-	maxPayload     = 6 << 20   // bytes: Lambda's limit of a synchronous invocation
-	maxInput       = 256 << 10 // bytes: Step Functions' limit of an execution's input, which holds the payload
-	maxPayloads    = 32 << 20  // bytes, of all variants together
-	maxText        = 16 << 10  // bytes of a name or a message
+	maxPayloads    = 32 << 20 // bytes, of all variants together
+	maxText        = 16 << 10 // bytes of a name or a message
 )
 
 // Spec says what is compared: variants x memory sizes. It is made once, from
@@ -88,7 +83,7 @@ func (s Spec) Lists() int {
 	if s.Objects == nil || s.Objects.Prefix == nil {
 		return 0
 	}
-	return (s.Repeat + 999) / 1_000
+	return (s.Repeat + platform.KeysPerPage - 1) / platform.KeysPerPage
 }
 
 // Variant is one way to call the function: a strategy and its concurrency.
@@ -137,11 +132,11 @@ func (s Spec) Validate() error {
 		within(num, s.Num, least, MaxNum),
 		within("for_sec", s.ForSec, 0, maxForSec),
 		within("repeat", s.Repeat, 0, event.MaxRepeat),
-		unless(s.TimeoutSec >= 1 && s.TimeoutSec <= maxTimeoutSec, "timeout",
-			"%gs: it must be from 1s to %ds", s.TimeoutSec, maxTimeoutSec),
-		unless(s.Arch == powertuning.ARM64 || s.Arch == powertuning.X8664,
-			"arch", "%.40q: it must be %s or %s", s.Arch, powertuning.ARM64, powertuning.X8664),
-		within("length of the prefix", len(*cmp.Or(objects.Prefix, new(string))), 0, event.MaxKeyBytes),
+		unless(s.TimeoutSec >= 1 && s.TimeoutSec <= platform.MaxTimeout.Seconds(), "timeout",
+			"%gs: it must be from 1s to %ds", s.TimeoutSec, int(platform.MaxTimeout.Seconds())),
+		unless(s.Arch == platform.ARM64 || s.Arch == platform.X8664,
+			"arch", "%.40q: it must be %s or %s", s.Arch, platform.ARM64, platform.X8664),
+		within("length of the prefix", len(*cmp.Or(objects.Prefix, new(string))), 0, platform.MaxKeyBytes),
 		within("bytes of the objects", objects.Bytes, 0, 1<<40),
 		within("object_bytes", s.ObjectBytes, 0, 1<<40),
 		within("records", s.Records, 0, 1<<40),
@@ -171,7 +166,7 @@ func (s Spec) checkSizes() error {
 	}
 	for i, mb := range s.PowerValues {
 		if err := cmp.Or(
-			within("power", mb, powertuning.MinPower, powertuning.MaxPower),
+			within("power", mb, platform.MinMemory, platform.MaxMemory),
 			unless(i == 0 || mb > s.PowerValues[i-1], "power",
 				"%d: it must be in ascending order, each size once", s.PowerValues),
 		); err != nil {
@@ -182,9 +177,9 @@ func (s Spec) checkSizes() error {
 }
 
 func (s Spec) checkVariants() error {
-	most, where := maxPayload, "Lambda"
+	most, where := platform.MaxRequest, "Lambda"
 	if s.AWS() {
-		most, where = maxInput, "Step Functions"
+		most, where = platform.MaxStateBytes, "Step Functions"
 	}
 	all, seen := 0, map[string]bool{}
 	for _, v := range s.Variants {

@@ -7,13 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
 )
 
 // described is a spec of so many variants at so many sizes.
 func described(variants, sizes int) comparison.Spec {
-	s := comparison.Spec{Arch: powertuning.ARM64, Region: "us-east-1", Num: 6, Repeat: 50, Function: "./handler", TimeoutSec: 600, TuningStrategy: powertuning.Cost}
+	s := comparison.Spec{Arch: platform.ARM64, Region: "us-east-1", Num: 6, Repeat: 50, Function: "./handler", TimeoutSec: 600, TuningStrategy: powertuning.Cost}
 	for i := range sizes {
 		s.PowerValues = append(s.PowerValues, 128+i)
 	}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/tune/powertuning"
 )
 
@@ -53,7 +55,7 @@ func Median[N int | float64](values []N) float64 {
 // CostPerMillion returns what a million invocations cost that are billed for
 // so many ms at power MB: dollars, compute and requests, at list price.
 func (c *Comparison) CostPerMillion(power int, billedMS float64) float64 {
-	return 1e6*powertuning.ComputeCost(c.Run.Arch, power, billedMS) + powertuning.PricePerMillionRequests
+	return 1e6*platform.ComputeCost(c.Run.Arch, power, billedMS) + platform.PricePerMillionRequests
 }
 
 // GETCostPerMillion returns what S3 charges for the reads of a million
@@ -61,7 +63,7 @@ func (c *Comparison) CostPerMillion(power int, billedMS float64) float64 {
 // every cell, and 0 where the function's reads are not known.
 func (c *Comparison) GETCostPerMillion() float64 {
 	gets, lists := float64(c.Run.Repeat), float64(c.Run.Lists())
-	return 1e3 * (gets*powertuning.PricePerThousandGets + lists*powertuning.PricePerThousandLists)
+	return 1e3 * (gets*platform.PricePerThousandGets + lists*platform.PricePerThousandLists)
 }
 
 // Recommend sets Recommendation to the cell with the least (compute + request

@@ -4,13 +4,15 @@ import (
 	"math"
 	"testing"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
 )
 
 // compare is a local run of variants v0, v1, ... whose cells are given.
 func compare(cells ...[]comparison.Cell) *comparison.Comparison {
-	c := &comparison.Comparison{Mode: comparison.Local, Run: comparison.Run{Spec: comparison.Spec{Arch: powertuning.ARM64, Region: "us-east-1", Repeat: 50}}}
+	c := &comparison.Comparison{Mode: comparison.Local, Run: comparison.Run{Spec: comparison.Spec{Arch: platform.ARM64, Region: "us-east-1", Repeat: 50}}}
 	for i, cs := range cells {
 		c.Variants = append(c.Variants, comparison.Result{Variant: comparison.Variant{Strategy: "v" + string(rune('0'+i))}, Cells: cs})
 	}
@@ -71,7 +73,7 @@ func TestARunOnAWSIsSummarizedByItsMeans(t *testing.T) {
 	c.Mode = comparison.AWS
 	got, ok := c.Summarize(&c.Variants[0].Cells[0])
 	// 101 ms x 1 GB at list price, and the request.
-	want := 1e6*0.101*powertuning.PricePerGBSecondARM64 + 0.20
+	want := 1e6*0.101*platform.PricePerGBSecondARM64 + 0.20
 	if !ok || got.DurationMS != 99.4 || got.BilledMS != 101 || math.Abs(got.CostPerMillion-want) > 1e-9 {
 		t.Errorf("Summarize() = %+v, %v, want 99.4 ms billed as 101 ms for $%v", got, ok, want)
 	}

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/handler/event"
 )
 
@@ -57,8 +59,8 @@ func folder(dir, prefix string) (objects []Object, err error) {
 		if err != nil || d.IsDir() || !strings.HasPrefix(key, prefix) {
 			return err
 		}
-		if len(key) > event.MaxKeyBytes || !utf8.ValidString(key) {
-			return fmt.Errorf("%q is no key of S3: it must be UTF-8 of at most %d bytes", key, event.MaxKeyBytes)
+		if len(key) > platform.MaxKeyBytes || !utf8.ValidString(key) {
+			return fmt.Errorf("%q is no key of S3: it must be UTF-8 of at most %d bytes", key, platform.MaxKeyBytes)
 		}
 		info, err := fs.Stat(files, key)
 		if err != nil || !info.Mode().IsRegular() {

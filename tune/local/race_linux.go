@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/lambda"
 )
@@ -177,7 +179,7 @@ func (r *race) leave(v *racer) error {
 	if n > 0 {
 		total, cpus := v.total.Seconds(), float64(r.Run.CPUs)
 		cores, starved := v.cpu.Seconds()/total, v.delay.Seconds()/total
-		target, used, effect := lambda.VCPUs(r.power), v.used/total, v.effect.Seconds()/total
+		target, used, effect := platform.VCPUs(r.power), v.used/total, v.effect.Seconds()/total
 		v.cell.CPUShare = &comparison.CPUShare{Target: target, Used: used, Starved: starved, Effect: effect}
 		v.cell.Capped = target > cpus*v.used/v.cpu.Seconds() && cores+starved > mostCores*cpus
 	}

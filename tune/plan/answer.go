@@ -9,9 +9,10 @@ import (
 	"slices"
 	"text/template"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/prose"
 	"lambda-parallel-io/tune/report"
 )
@@ -36,25 +37,17 @@ type Alternative struct {
 	Note    string   `json:"-"`
 }
 
-const (
-	keysAPage  = 1_000
-	lambdaSec  = 900         // of the longest invocation
-	expressSec = 300         // of the longest EXPRESS execution
-	stepSec    = 0.1         // in which an EXPRESS execution is billed,
-	stepGB     = 64. / 1_024 // and its memory, of which it is taken to need one step
-)
-
 // dollars is what the job costs in so many children, each of so many seconds,
 // at so much compute a read.
 func (p *Plan) dollars(children int, seconds, compute float64) Dollars {
 	objects, n := float64(p.Objects), float64(children)
 	d := Dollars{
-		Get:      objects * powertuning.PricePerThousandGets / 1e3,
-		List:     float64(ceil(p.Objects, keysAPage)) * powertuning.PricePerThousandLists / 1e3,
+		Get:      objects * platform.PricePerThousandGets / 1e3,
+		List:     float64(ceil(p.Objects, platform.KeysPerPage)) * platform.PricePerThousandLists / 1e3,
 		Compute:  objects * compute,
-		Requests: n * powertuning.PricePerMillionRequests / 1e6,
-		StepFunctions: n * (powertuning.PricePerThousandTransitions/1e3 + powertuning.PricePerMillionExpress/1e6 +
-			math.Ceil(seconds/stepSec)*stepSec*stepGB*powertuning.PricePerGBSecondExpress),
+		Requests: n * platform.PricePerMillionRequests / 1e6,
+		StepFunctions: n * (platform.PricePerThousandTransitions/1e3 + platform.PricePerMillionExpress/1e6 +
+			math.Ceil(seconds/platform.ExpressStep.Seconds())*platform.ExpressStep.Seconds()*platform.ExpressStepGB*platform.PricePerGBSecondExpress),
 	}
 	d.Total = d.Get + d.List + d.Compute + d.Requests + d.StepFunctions
 	return d
@@ -68,20 +61,20 @@ func (p *Plan) alternatives(one worker) []Alternative {
 	// One call lists its prefix itself. It reads prefix after prefix, so it
 	// gets the GETs of one.
 	single := Alternative{Name: "one function"}
-	if seconds := up(objects * one.alone()); p.Objects > event.MaxObjects || seconds > lambdaSec {
-		single.Note = fmt.Sprintf("%s s of at most %d, and %s objects of at most %s in a call",
-			prose.Thousands(seconds, 0), lambdaSec, prose.Thousands(p.Objects, 0), prose.Thousands(event.MaxObjects, 0))
+	if seconds := up(objects * one.alone()); p.Objects > event.MaxObjects || seconds > platform.MaxTimeout.Seconds() {
+		single.Note = fmt.Sprintf("%s s of at most %g, and %s objects of at most %s in a call",
+			prose.Thousands(seconds, 0), platform.MaxTimeout.Seconds(), prose.Thousands(p.Objects, 0), prose.Thousands(event.MaxObjects, 0))
 	} else {
-		total := p.dollars(0, 0, one.compute*one.alone()*one.rate).Total + powertuning.PricePerMillionRequests/1e6
+		total := p.dollars(0, 0, one.compute*one.alone()*one.rate).Total + platform.PricePerMillionRequests/1e6
 		single.Seconds, single.Dollars = &seconds, &total
 		single.Note = fmt.Sprintf("%s at %s MB", one.Label(), prose.Thousands(one.power, 0))
 	}
 
 	// As many as run at once, and as Lambda has started when S3 can be done.
-	most := min(p.executions*maxChildren, p.ConcurrencyLimit,
-		environments+int(objects/p.granted()*environments/environmentsSec))
+	most := min(p.executions*platform.MaxChildren, p.ConcurrencyLimit,
+		platform.Environments+int(objects/p.granted()*platform.Environments/platform.EnvironmentsEvery.Seconds()))
 	read := float64(p.Concurrency) / p.child.rate // seconds, by Little's law, where many are in flight; at most this alone
-	lone := powertuning.ComputeCost(p.compared.Run.Arch, p.Memory, 1e3*read)
+	lone := platform.ComputeCost(p.compared.Run.Arch, p.Memory, 1e3*read)
 	children := min(most, max(1, int(share*p.granted()*read)))
 	each := Alternative{"one object a child", new(up(objects * max(read/float64(children), 1/p.granted()))),
 		new(p.dollars(p.Objects, read, lone).Total), prose.Thousands(children, 0) + " at once"}
@@ -94,15 +87,15 @@ func (p *Plan) alternatives(one worker) []Alternative {
 	if asked > 1 {
 		storm.Note = fmt.Sprintf("a storm: %s ask for %s times what S3 gives", storm.Note, prose.Thousands(asked, 1))
 	}
-	if asked*float64(p.Batch)/p.child.rate > expressSec {
+	if asked*float64(p.Batch)/p.child.rate > platform.MaxExpress.Seconds() {
 		storm.Note += "; none ends within its 5 minutes"
 	} else {
 		s, d := p.with(children)
 		storm.Seconds, storm.Dollars = &s.Low, &d.Total
 	}
 
-	operations := p.dollars(0, 0, lone).Total + powertuning.PricePerBatchOperationsJob +
-		objects/1e6*(powertuning.PricePerMillionRequests+powertuning.PricePerMillionBatchOperations)
+	operations := p.dollars(0, 0, lone).Total + platform.PricePerBatchOperationsJob +
+		objects/1e6*(platform.PricePerMillionRequests+platform.PricePerMillionBatchOperations)
 	return []Alternative{single, each, storm, {"S3 Batch Operations", nil, &operations, "how fast is not published; its prices are from memory"}}
 }
 
@@ -139,7 +132,7 @@ func (p *Plan) Text(w io.Writer) error {
 		Rate, Reads, Granted, Pause  float64
 		Executions                   int
 		Run                          comparison.Run
-	}{p, p.verdict(), p.child.Label(), powertuning.PricesRegion, powertuning.PricesDate,
+	}{p, p.verdict(), p.child.Label(), platform.PricesRegion, platform.PricesDate,
 		p.child.rate, float64(p.Children) * p.child.rate, p.granted(), pauseSec, p.executions, p.compared.Run})
 }
 

@@ -12,9 +12,10 @@ import (
 	"slices"
 	"strings"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/s3"
-	"lambda-parallel-io/tune/powertuning"
 )
 
 // What a plan keeps to. The platform's limits are those of AWS's
@@ -25,16 +26,12 @@ const (
 	memoryShare   = 0.9   // of a size, that the measured peak may fill
 	readsInFlight = 10    // a shorter invocation shows its beginning and its end
 
-	maxChildren     = 10_000 // of a map run at once
-	childSec        = 240    // of the 300 that an EXPRESS child may last
-	environments    = 1_000  // that Lambda starts at once, and again in every
-	environmentsSec = 10.    // seconds
+	childSec = 240 // of the 300 that an EXPRESS child may last
 
 	// An item is a key, whose length is assumed, and the {"Key", "Size",
 	// "StorageClass"} around it. Of a child's 256 KiB the deployment gives
-	// items as many bytes as an answer can name again.
-	itemBytes  = 100 + 60
-	itemsBytes = 200_000
+	// items [platform.ItemsBytes].
+	itemBytes = 100 + 60
 
 	// pauseSec is the longest that a child's place is taken to stay empty. AWS
 	// does not publish the rate at which children start.
@@ -109,7 +106,7 @@ type worker struct {
 }
 
 // alone is how long a read takes where nobody else reads the prefix.
-func (w worker) alone() float64 { return 1 / min(w.rate, s3.GetsPerSecond) }
+func (w worker) alone() float64 { return 1 / min(w.rate, platform.GetsPerSecond) }
 
 // New plans the job with the cell of the comparison that makes the least of
 // dollars x seconds, or with one within a twentieth of that: the fewer
@@ -132,7 +129,7 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 			}
 			reads := float64(c.Run.Repeat)
 			w := worker{v.Variant, cell.Power, 1e3 * reads / s.DurationMS,
-				powertuning.ComputeCost(c.Run.Arch, cell.Power, s.BilledMS) / reads}
+				platform.ComputeCost(c.Run.Arch, cell.Power, s.BilledMS) / reads}
 			workers = append(workers, w)
 			p := &Plan{Job: job, compared: c, child: w}
 			if c.Run.Repeat < readsInFlight**v.Concurrency || !p.fit() {
@@ -148,7 +145,7 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 		return nil, fmt.Errorf("the comparison has no cell to plan with: it takes one of this project's function and of a strategy that a concurrency bounds, "+
 			"with %d reads for each in flight (--repeat is %d), not above %.0f objects a second, and with a tenth of its memory free\n"+
 			"measure such cells: go run ./tune --strategies pool --power 512,1024,2304 --repeat 1000",
-			readsInFlight, c.Run.Repeat, share*s3.GetsPerSecond)
+			readsInFlight, c.Run.Repeat, share*platform.GetsPerSecond)
 	}
 	p := best(roomy)
 	if p != best(plans) {
@@ -176,7 +173,7 @@ func (p *Plan) fit() bool {
 	batch, shorter := least(
 		limit{p.compared.Run.Repeat, ""}, // as it was measured
 		limit{int(childSec * w.rate), "child duration"},
-		limit{itemsBytes / itemBytes, "batch input"},
+		limit{platform.ItemsBytes / itemBytes, "batch input"},
 	)
 	if batch == 0 {
 		return false
@@ -188,13 +185,13 @@ func (p *Plan) fit() bool {
 	p.batches = p.Prefixes * ceil(each, batch)
 	// What Lambda starts only when the job is over is of no use: n begin at
 	// once, and perSec in each second after that, until the work is done.
-	n, perSec, work := float64(environments), environments/environmentsSec, float64(p.Objects)/w.rate
+	n, perSec, work := float64(platform.Environments), platform.Environments/platform.EnvironmentsEvery.Seconds(), float64(p.Objects)/w.rate
 	children, binds := least(
-		limit{int(share * s3.GetsPerSecond / w.rate), "prefix GETs"},
+		limit{int(share * platform.GetsPerSecond / w.rate), "prefix GETs"},
 		limit{(s3.Burst + int(burstShare*float64(each))) / concurrency, "prefix GETs"},
 		limit{p.ConcurrencyLimit / p.executions, "Lambda concurrency"},
 		limit{max(1, int(math.Sqrt(n*n+2*perSec*work))/p.executions), "Lambda ramp"},
-		limit{maxChildren, "Step Functions children"},
+		limit{platform.MaxChildren, "Step Functions children"},
 		limit{ceil(each, batch), "objects"},
 	)
 	p.Memory, p.Strategy, p.Concurrency = w.power, w.Strategy, concurrency
@@ -215,13 +212,13 @@ func (p *Plan) with(children int) (Seconds, Dollars) {
 	batch := slower * float64(p.Batch) / p.child.rate
 	waves := float64(ceil(p.batches, children))
 	useful := n / slower
-	late := max(0, useful-environments) // those that wait for Lambda to start them
-	ramp := late * late * environmentsSec / (2 * environments * useful)
+	late := max(0, useful-platform.Environments) // those that wait for Lambda to start them
+	ramp := late * late * platform.EnvironmentsEvery.Seconds() / (2 * platform.Environments * useful)
 	return Seconds{up(waves*batch + ramp), up(waves*(batch+pauseSec) + ramp)}, p.dollars(p.batches, batch, slower*p.child.compute)
 }
 
 // granted is how many GETs a second S3 grants the executions at once.
-func (p *Plan) granted() float64 { return float64(p.executions) * s3.GetsPerSecond }
+func (p *Plan) granted() float64 { return float64(p.executions) * platform.GetsPerSecond }
 
 // limit is how much something allows.
 type limit struct {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"golang.org/x/time/rate"
 
 	"lambda-parallel-io/tune/comparison"
@@ -60,7 +62,7 @@ func (e *events) Pop() any {
 // run returns how long the job takes, and the share of S3's answers that are
 // SlowDown.
 func (s *simulation) run() (took time.Duration, slowDown float64) {
-	s.limit = rate.NewLimiter(s3.GetsPerSecond, s3.Burst)
+	s.limit = rate.NewLimiter(platform.GetsPerSecond, s3.Burst)
 	s.random = rand.New(rand.NewPCG(1, 2))
 	s.left, s.slots = s.objects, make([]slot, s.children)
 	for i := range s.slots {

@@ -77,7 +77,7 @@ var ErrNoDurations = errors.New("no power value has a duration")
 
 // Analyze is what Power Tuning would have answered for these runs, one for
 // each power value of its execution, with stats included. Its costs are at
-// the tool's own prices of that region and architecture; see [ComputeCost]
+// the tool's own prices of that region and architecture; see [platform.ComputeCost]
 // for AWS's.
 //
 // A run without durations is a power value that failed. As in the tool it

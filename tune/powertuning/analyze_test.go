@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"lambda-parallel-io/handler/platform"
 )
 
 func equal(a, b []int) bool { return slices.Equal(a, b) }
@@ -128,7 +130,7 @@ func run(mb int, ms float64, billed int) Measured {
 // was given first, and draws them by size all the same.
 func TestEqualsGoToTheFirstGiven(t *testing.T) {
 	for _, strategy := range []string{Cost, Speed, Balanced} {
-		out, err := Analyze(Goal{Strategy: strategy}, "us-east-1", ARM64, []Measured{run(1024, 50, 100), run(512, 50, 200)})
+		out, err := Analyze(Goal{Strategy: strategy}, "us-east-1", platform.ARM64, []Measured{run(1024, 50, 100), run(512, 50, 200)})
 		if err != nil || out.Power != 1024 || out.Stats[0].Value != 512 {
 			t.Errorf("%s: Analyze = %+v, %v, want 1024 chosen and 512 drawn first", strategy, out, err)
 		}
@@ -138,22 +140,22 @@ func TestEqualsGoToTheFirstGiven(t *testing.T) {
 func TestTiesAreBrokenByTheOtherFigure(t *testing.T) {
 	runs := []Measured{run(1024, 60, 100), run(512, 50, 200), run(256, 50, 100)}
 	for strategy, want := range map[string]int{Cost: 256, Speed: 256} {
-		if out, err := Analyze(Goal{Strategy: strategy}, "us-east-1", ARM64, runs); err != nil || out.Power != want {
+		if out, err := Analyze(Goal{Strategy: strategy}, "us-east-1", platform.ARM64, runs); err != nil || out.Power != want {
 			t.Errorf("%s: power %d, %v, want %d", strategy, out.Power, err, want)
 		}
 	}
 	runs = []Measured{run(1024, 60, 100), run(512, 50, 200)} // one price
-	if out, err := Analyze(Goal{Strategy: Cost}, "us-east-1", ARM64, runs); err != nil || out.Power != 512 {
+	if out, err := Analyze(Goal{Strategy: Cost}, "us-east-1", platform.ARM64, runs); err != nil || out.Power != 512 {
 		t.Errorf("equal cost: power %d, %v, want the faster 512", out.Power, err)
 	}
 	runs = []Measured{run(1024, 50, 50), run(512, 50, 50)} // one duration
-	if out, err := Analyze(Goal{Strategy: Speed}, "us-east-1", ARM64, runs); err != nil || out.Power != 512 {
+	if out, err := Analyze(Goal{Strategy: Speed}, "us-east-1", platform.ARM64, runs); err != nil || out.Power != 512 {
 		t.Errorf("equal speed: power %d, %v, want the cheaper 512", out.Power, err)
 	}
 }
 
 func TestAFailedPowerValueIsPaidForAndNotDrawn(t *testing.T) {
-	out, err := Analyze(Input{}.Goal(), "us-east-1", ARM64, []Measured{run(512, 10, 10), {Value: 128}})
+	out, err := Analyze(Input{}.Goal(), "us-east-1", platform.ARM64, []Measured{run(512, 10, 10), {Value: 128}})
 	if err != nil || len(out.Stats) != 1 || out.StateMachine.ExecutionCost != ExecutionCost("us-east-1", 2, 0) {
 		t.Errorf("Analyze = %+v, %v, want one stat and the cost of two power values", out, err)
 	}
@@ -165,7 +167,7 @@ func TestWhereNothingHasADurationThereIsNothingToChoose(t *testing.T) {
 		"no durations": {{Value: 512}},
 		"all zero":     {run(512, 0, 0)},
 	} {
-		if out, err := Analyze(Goal{}, "us-east-1", ARM64, runs); !errors.Is(err, ErrNoDurations) {
+		if out, err := Analyze(Goal{}, "us-east-1", platform.ARM64, runs); !errors.Is(err, ErrNoDurations) {
 			t.Errorf("%s: Analyze = %+v, %v, want ErrNoDurations", name, out, err)
 		}
 	}
@@ -175,7 +177,7 @@ func TestWhereNothingHasADurationThereIsNothingToChoose(t *testing.T) {
 func TestFreeRunsHaveAnAnswer(t *testing.T) {
 	for _, weight := range []float64{0, 0.5, 1} {
 		goal := Goal{Balanced, weight, MaxDiscardTopBottom}
-		out, err := Analyze(goal, "us-east-1", ARM64, []Measured{run(512, 10, 0), run(1024, 5, 0)})
+		out, err := Analyze(goal, "us-east-1", platform.ARM64, []Measured{run(512, 10, 0), run(1024, 5, 0)})
 		if err != nil {
 			t.Errorf("Analyze(%v) = %v, want an answer", goal, err)
 		}
@@ -187,7 +189,7 @@ func TestFreeRunsHaveAnAnswer(t *testing.T) {
 
 func TestAnalyzeLeavesTheRunsAsTheyAre(t *testing.T) {
 	m := Measured{512, []float64{3, 1, 2}, []int{30, 10, 20}}
-	if _, err := Analyze(Goal{}, "us-east-1", ARM64, []Measured{m}); err != nil {
+	if _, err := Analyze(Goal{}, "us-east-1", platform.ARM64, []Measured{m}); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(m.DurationsMS, []float64{3, 1, 2}) || !slices.Equal(m.BilledMS, []int{30, 10, 20}) {

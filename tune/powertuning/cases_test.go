@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"lambda-parallel-io/handler/platform"
 )
 
 // cases are inputs and outputs of the tool's own code: see about and source
@@ -149,7 +151,7 @@ func near(got, want float64) bool {
 
 func TestConstantsAreTheTools(t *testing.T) {
 	c := load(t).Constants
-	if c.MinRAM != MinPower || c.DefaultStrategy != DefaultStrategy || c.VisualizationURL != visualizationURL ||
+	if c.MinRAM != platform.MinMemory || c.DefaultStrategy != DefaultStrategy || c.VisualizationURL != visualizationURL ||
 		c.DefaultBalancedWeight != DefaultBalancedWeight || c.DefaultDiscardTopBottom != DefaultDiscardTopBottom {
 		t.Errorf("constants differ from the tool's %+v", c)
 	}
@@ -164,7 +166,7 @@ func TestConstantsAreTheTools(t *testing.T) {
 		}
 	}
 	same("transition", transitionCosts, c.SFCosts)
-	for _, arch := range []string{ARM64, X8664} {
+	for _, arch := range []string{platform.ARM64, platform.X8664} {
 		same(arch, baseCosts[arch], c.BaseCosts[arch])
 	}
 }

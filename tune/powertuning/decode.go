@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"lambda-parallel-io/handler/platform"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -81,7 +83,7 @@ func never[T any](want string) func(string, jsontext.Value, *T) (string, bool) {
 }
 
 func readAll(_ string, v jsontext.Value, sizes *[]int) (want string, ok bool) {
-	for mb := MinPower; mb <= 3008; mb += 64 {
+	for mb := platform.MinMemory; mb <= 3008; mb += 64 {
 		*sizes = append(*sizes, mb)
 	}
 	return `a list of MB or "ALL"`, string(v) == `"ALL"`
@@ -133,7 +135,7 @@ func readNumber(_ string, v jsontext.Value, number *float64) (want string, ok bo
 // stand in a string: the tool takes both, and its own power values are
 // strings.
 func readWhole(name string, v jsontext.Value, number *int) (want string, ok bool) {
-	least, most, want := MinPower, MaxPower, fmt.Sprintf("a whole number from %d to %d", MinPower, MaxPower)
+	least, most, want := platform.MinMemory, platform.MaxMemory, fmt.Sprintf("a whole number from %d to %d", platform.MinMemory, platform.MaxMemory)
 	if l, ok := map[string]int{"num": MinNum, "sleepBetweenRunsMs": 0}[name]; ok {
 		least, most, want = l, math.MaxInt32, fmt.Sprintf("a whole number of at least %d", l)
 	}

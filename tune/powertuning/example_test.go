@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/tune/powertuning"
 )
 
@@ -15,7 +17,7 @@ func ExampleAnalyze() {
 		{Value: 1769, DurationsMS: []float64{33.4, 33.1, 33.0, 33.2, 47.5}, BilledMS: []int{34, 34, 33, 34, 48}},
 	}
 	goal := powertuning.Input{Strategy: powertuning.Speed}.Goal() // the slowest and the fastest run of each are trimmed
-	out, err := powertuning.Analyze(goal, "us-east-1", powertuning.ARM64, runs)
+	out, err := powertuning.Analyze(goal, "us-east-1", platform.ARM64, runs)
 	if err != nil {
 		log.Fatal(err)
 	}

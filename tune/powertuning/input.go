@@ -17,8 +17,6 @@ import (
 // The limits of an input, and what the tool takes for a field that is absent.
 const (
 	MinNum              = 5 // below it the state machine fails
-	MinPower            = 128
-	MaxPower            = 10_240
 	MaxDiscardTopBottom = 0.4
 
 	DefaultStrategy         = Cost

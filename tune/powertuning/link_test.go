@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"lambda-parallel-io/handler/platform"
 )
 
 // drawn is what the page takes a fragment for.
@@ -147,7 +149,7 @@ func FuzzCompareLink(f *testing.F) {
 	f.Add("semaphore; n=32", "<script>&\"'", uint16(10_240), 0.1, 1e-9)
 	f.Add("a#b?c/d%41\n", "\xff\u202e", uint16(128), math.MaxFloat64, 0.0)
 	f.Fuzz(func(t *testing.T, labelA, labelB string, value uint16, duration, price float64) {
-		a := []Stat{{int(value%MaxPower) + 1, price, duration}, {MaxPower + 1, duration, price}}
+		a := []Stat{{int(value%platform.MaxMemory) + 1, price, duration}, {platform.MaxMemory + 1, duration, price}}
 		b := a[:1]
 		link := CompareLink("us-east-1", labelA, a, labelB, b)
 		u, err := url.Parse(link)

@@ -3,60 +3,18 @@ package powertuning
 import (
 	"cmp"
 	"math"
+
+	"lambda-parallel-io/handler/platform"
 )
-
-// The architectures of Lambda.
-const (
-	ARM64 = "arm64"
-	X8664 = "x86_64"
-)
-
-// AWS's list prices, in dollars, in us-east-1, without free tier, savings
-// plan or volume discount, as of PricesDate on
-// https://aws.amazon.com/lambda/pricing/ and https://aws.amazon.com/s3/pricing/
-// (S3 Standard). Where a figure need not be comparable with Power Tuning's,
-// these are used.
-const (
-	PricesDate   = "2026-11"
-	PricesRegion = "us-east-1"
-
-	PricePerGBSecondARM64   = 0.0000133334 // 1,024 MB for 1,000 ms
-	PricePerGBSecondX8664   = 0.0000166667
-	PricePerMillionRequests = 0.20
-	PricePerThousandGets    = 0.0004
-	PricePerThousandLists   = 0.005
-)
-
-// What a job of many invocations costs beside them, in the same region and at
-// the same date: https://aws.amazon.com/s3/pricing/ and
-// https://aws.amazon.com/step-functions/pricing/. The prices of S3 Batch
-// Operations are from memory.
-const (
-	PricePerThousandTransitions = 0.025 // of a STANDARD state machine
-	PricePerMillionExpress      = 1.00  // requests
-	PricePerGBSecondExpress     = 0.00001667
-
-	PricePerBatchOperationsJob     = 0.25
-	PricePerMillionBatchOperations = 1.00 // objects
-)
-
-// ComputeCost is the list price, in dollars, of the compute of one invocation
-// that was billed for so many ms at that size; its request and its S3 GETs
-// are not in it. It is NaN for an architecture that Lambda does not have, so
-// that a mistake shows instead of a price.
-func ComputeCost(arch string, powerMB int, billedMS float64) float64 {
-	price := map[string]float64{ARM64: PricePerGBSecondARM64, X8664: PricePerGBSecondX8664}[arch]
-	return billedMS / 1000 * float64(powerMB) / 1024 * cmp.Or(price, math.NaN())
-}
 
 // baseCosts are the tool's prices of 1 ms at 128 MB, in dollars (yuan in
 // China): template.yml of 4.4.0, whose figures are rounded.
 var baseCosts = map[string]map[string]float64{
-	X8664: {
+	platform.X8664: {
 		"ap-east-1": 2.9e-9, "af-south-1": 2.8e-9, "me-south-1": 2.6e-9, "eu-south-1": 2.4e-9,
 		"ap-northeast-3": 2.7e-9, "cn-north-1": 1.42e-8, "cn-northwest-1": 1.42e-8, "default": 2.1e-9,
 	},
-	ARM64: {"default": 1.7e-9},
+	platform.ARM64: {"default": 1.7e-9},
 }
 
 // transitionCosts are the tool's prices of one state transition, from the
@@ -77,7 +35,7 @@ func BaseCost(region, arch string) float64 {
 // Price is what the tool takes ms at value MB to cost, in dollars: it rounds
 // up to whole ms.
 func Price(baseCost float64, value int, ms float64) float64 {
-	return math.Ceil(ms) * baseCost * (float64(value) / MinPower)
+	return math.Ceil(ms) * baseCost * (float64(value) / platform.MinMemory)
 }
 
 // BilledFromPrice is the mean billed duration, in whole ms, behind an average

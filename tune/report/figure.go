@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/handler/platform"
 )
 
 // The geometry of a figure, in units of its viewBox. At a page of 360 px these
@@ -123,8 +123,8 @@ func (r *Report) againstMemory(id, title, unit string, variants []int, measure s
 		}
 	}
 	f.atSizes(r.Run.PowerValues, values)
-	if f.x.covers(comparison.MemoryPerVCPU) {
-		f.Reference = &label{f.x.at(comparison.MemoryPerVCPU), plotTop, megabytes(comparison.MemoryPerVCPU) + " MB = 1 vCPU"}
+	if f.x.covers(platform.MemoryPerVCPU) {
+		f.Reference = &label{f.x.at(platform.MemoryPerVCPU), plotTop, megabytes(platform.MemoryPerVCPU) + " MB = 1 vCPU"}
 	}
 	f.Hint = "Logarithmic scales. " + when(whiskers, "Whiskers: how sure the ratio to the best of the size is. ") +
 		"Variants stand side by side at each size." + when(capped, " Hollow: capped.")

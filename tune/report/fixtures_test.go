@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
@@ -56,7 +58,7 @@ func compare(variants []variant, sizes []int, num int) *comparison.Comparison {
 			Versions: map[string]string{"go": "go1.26", "github.com/aws/aws-sdk-go-v2/service/s3": "v1.114.8"},
 			OS:       "linux/amd64", CPUs: 6, CPU: &comparison.CPU{Factor: 2.04, Source: "measured"},
 			Spec: comparison.Spec{
-				Arch: powertuning.ARM64, Region: "us-east-1",
+				Arch: platform.ARM64, Region: "us-east-1",
 				PowerValues: sizes, Num: num, Repeat: repeat,
 				ObjectKey: "sample.json", ObjectBytes: 9374, Records: 43,
 				Function: "./handler", TimeoutSec: 600,

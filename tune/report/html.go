@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/prose"
@@ -84,7 +86,7 @@ func (r *Report) Timing() []*cell {
 }
 
 // VCPUs returns how many the memory size buys.
-func (c *cell) VCPUs() float64 { return float64(c.Power) / comparison.MemoryPerVCPU }
+func (c *cell) VCPUs() float64 { return float64(c.Power) / platform.MemoryPerVCPU }
 
 // Share returns how much was used of the CPU that the size buys, in percent; 0
 // where it is not known.

@@ -8,8 +8,9 @@ import (
 	texttemplate "text/template"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/prose"
 )
 
@@ -33,12 +34,12 @@ var functions = template.FuncMap{
 	"more":         func(ratio float64) string { return fmt.Sprintf("%.0f", 100*(ratio-1)) },
 	"dollars":      func(d float64) string { return prose.Thousands(d, 2) },
 	"megabytes":    megabytes,
-	"vcpuMB":       func() string { return megabytes(comparison.MemoryPerVCPU) },
+	"vcpuMB":       func() string { return megabytes(platform.MemoryPerVCPU) },
 	"milliseconds": milliseconds,
 	"seconds":      func(s float64) string { return milliseconds(1000 * s) },
-	"pricesOf":     func() string { return powertuning.PricesDate },
-	"pricesIn":     func() string { return powertuning.PricesRegion },
-	"requestPrice": func() float64 { return powertuning.PricePerMillionRequests },
+	"pricesOf":     func() string { return platform.PricesDate },
+	"pricesIn":     func() string { return platform.PricesRegion },
+	"requestPrice": func() float64 { return platform.PricePerMillionRequests },
 	"percent":      percent,
 	"zone":         func() float64 { return comparison.Zone },
 	"count":        count,

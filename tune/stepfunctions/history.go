@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 )
@@ -55,7 +57,7 @@ func (h history) mayRunFor(stopped, now time.Time) time.Duration {
 		switch e.Type {
 		case types.HistoryEventTypeLambdaFunctionStarted:
 			if h.stateOf(&e).name == executor {
-				timeout := int64(maxSeconds)
+				timeout := int64(platform.MaxTimeout.Seconds())
 				if scheduled := h.before(&e).LambdaFunctionScheduledEventDetails; scheduled != nil {
 					timeout = *cmp.Or(scheduled.TimeoutInSeconds, &timeout)
 				}

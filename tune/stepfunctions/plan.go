@@ -11,6 +11,8 @@ import (
 	"text/template"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
@@ -23,7 +25,6 @@ import (
 const (
 	readLatency = 18800 * time.Microsecond // a GET and its decoding, sequentially, as the Python original published them at 2,304 MB
 	readCPU     = time.Millisecond         // at one vCPU; the function of this repository needs about 0.3 ms
-	prefixRate  = 5500                     // GETs a second that S3 gives one prefix; all sizes of an execution share it
 )
 
 // Plan is what a comparison is going to do on AWS and to cost. Its counts are
@@ -128,7 +129,7 @@ func (p *Plan) add(c *comparison.Comparison, e estimate) {
 		all := e.executorLasts(one)
 		longest = max(longest, all)
 		function := float64(e.Num) * c.CostPerMillion(power, ms(one)) / 1e6
-		executor := powertuning.ComputeCost(powertuning.X8664, powertuning.MinPower, ms(all))
+		executor := platform.ComputeCost(platform.X8664, platform.MinMemory, ms(all))
 		p.Lambda += function
 		p.Executors += executor
 		p.Retries = max(p.Retries, 2*(function+executor+float64(e.Num)*c.GETCostPerMillion()/1e6))
@@ -187,13 +188,13 @@ func (e estimate) lasts(power int) time.Duration {
 	if e.Repeat == 0 {
 		return e.Timeout()
 	}
-	reads, share := time.Duration(e.Repeat), prefixRate/time.Duration(len(e.PowerValues))
+	reads, share := time.Duration(e.Repeat), platform.GetsPerSecond/time.Duration(len(e.PowerValues))
 	if e.ParallelInvocation {
 		share /= time.Duration(e.Num)
 	}
 	return min(e.Timeout(), max(
 		e.waits(),
-		reads*readCPU*comparison.MemoryPerVCPU/time.Duration(power),
+		reads*readCPU*platform.MemoryPerVCPU/time.Duration(power),
 		reads*time.Second/max(1, share),
 	))
 }
@@ -244,7 +245,7 @@ var text = template.Must(template.New("").Funcs(template.FuncMap{
 	"list":    prose.List[string],
 	"read":    func() time.Duration { return readLatency },
 	"cpu":     func() time.Duration { return readCPU },
-	"rate":    func() int { return prefixRate },
+	"rate":    func() int { return platform.GetsPerSecond },
 }).Parse(layout))
 
 // WriteText writes the plan for people.

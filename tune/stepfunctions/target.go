@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"lambda-parallel-io/tune/comparison"
@@ -125,10 +127,10 @@ func outputs(ctx context.Context, stack string) (Target, error) {
 	t.Timeout, t.ExecutionTimeout = time.Duration(out.Timeout)*time.Second, time.Duration(out.TotalExecutionTimeout)*time.Second
 	slices.Sort(t.PowerValues)
 	// An older deployment has fewer outputs.
-	known := comparison.Spec{Num: 1, PowerValues: t.PowerValues, Arch: cmp.Or(t.Arch, powertuning.ARM64)}
+	known := comparison.Spec{Num: 1, PowerValues: t.PowerValues, Arch: cmp.Or(t.Arch, platform.ARM64)}
 	known.TimeoutSec = cmp.Or(t.Timeout, time.Second).Seconds()
 	if t.PowerValues == nil {
-		known.PowerValues = []int{powertuning.MinPower}
+		known.PowerValues = []int{platform.MinMemory}
 	}
 	if t.StateMachine == "" || t.Function == "" {
 		return Target{}, fmt.Errorf("stateMachineArn or functionArn is missing: `pulumi up --stack %s` deploys them", stack)
@@ -154,15 +156,12 @@ func (t Target) check() error {
 	if err := powertuning.CheckFunctionARN(t.Function); err != nil && t.Function != "" {
 		return &comparison.FieldError{Field: "function-arn", Problem: err.Error()}
 	}
-	if d := t.ExecutionTimeout; d != 0 && (d < time.Second || d > maxSeconds*time.Second) {
+	if d := t.ExecutionTimeout; d != 0 && (d < time.Second || d > platform.MaxTimeout) {
 		return &comparison.FieldError{Field: "execution-timeout",
-			Problem: fmt.Sprintf("%s: it must be from 1s to %ds", d, maxSeconds)}
+			Problem: fmt.Sprintf("%s: it must be from 1s to %gs", d, platform.MaxTimeout.Seconds())}
 	}
 	return nil
 }
-
-// maxSeconds is the longest that Lambda lets a function run.
-const maxSeconds = 900
 
 var stateMachineARN = regexp.MustCompile(`^arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[^:\s]+$`)
 

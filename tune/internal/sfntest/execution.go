@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"lambda-parallel-io/tune/powertuning"
 )
 
@@ -180,7 +182,7 @@ func tuned(in powertuning.Input) string {
 		runs = append(runs, powertuning.Measured{Value: power,
 			DurationsMS: []float64{math.Round(d*100) / 100}, BilledMS: []int{int(math.Ceil(d))}})
 	}
-	out, _ := powertuning.Analyze(in.Goal(), "us-east-1", powertuning.ARM64, runs)
+	out, _ := powertuning.Analyze(in.Goal(), "us-east-1", platform.ARM64, runs)
 	b, _ := json.Marshal(out) // strings and finite numbers
 	return string(b)
 }

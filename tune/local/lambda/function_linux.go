@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
@@ -103,7 +105,7 @@ func (f *Function) environment() []string {
 		"LANG=en_US.UTF-8",
 		"PATH=/usr/local/bin:/usr/bin:/bin",
 		"TZ=:UTC",
-		fmt.Sprintf("GOMAXPROCS=%d", VisibleCores(f.cfg.MemoryMB)),
+		fmt.Sprintf("GOMAXPROCS=%d", platform.VisibleCores(f.cfg.MemoryMB)),
 	}, f.cfg.Env...)
 }
 

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"github.com/google/uuid"
 )
 
@@ -17,9 +19,9 @@ import (
 // one of this model, or the cause of ctx, with which the process is killed.
 func (f *Function) Invoke(ctx context.Context, payload []byte) (Invocation, error) {
 	inv := Invocation{RequestID: uuid.NewString()}
-	if len(payload) > maxRequest {
+	if len(payload) > platform.MaxRequest {
 		inv.Err = &FunctionError{"RequestEntityTooLargeException",
-			fmt.Sprintf("Request must be smaller than %d bytes for the InvokeFunction operation", maxRequest)}
+			fmt.Sprintf("Request must be smaller than %d bytes for the InvokeFunction operation", platform.MaxRequest)}
 		return inv, nil
 	}
 	err := f.invoke(ctx, payload, &inv)
@@ -45,7 +47,7 @@ func (f *Function) invoke(ctx context.Context, payload []byte, inv *Invocation) 
 		f.end()
 	}
 	if !f.began { // a cold start
-		inv.Init, err = f.init(ctx, maxInit, inv)
+		inv.Init, err = f.init(ctx, platform.MaxInit, inv)
 		if _, failed := errors.AsType[*FunctionError](err); failed {
 			f.end()
 		} else if err != nil {

@@ -14,49 +14,7 @@ import (
 	"math"
 	"strings"
 	"time"
-
-	"lambda-parallel-io/tune/comparison"
 )
-
-// What Lambda grants and bills. Sources: AWS Lambda Developer Guide, "Lambda
-// quotas" and "Configure Lambda function memory" (configuration-memory).
-const (
-	// fileDescriptors is the hard limit of a function's process.
-	fileDescriptors = 1_024
-
-	// maxRequest and maxResponse are the largest payload of a synchronous
-	// invocation and the largest answer, as Lambda's own errors name them.
-	maxRequest  = 6_291_456
-	maxResponse = 6_291_556
-
-	// maxInit is how long INIT may take before Lambda gives it up and runs it
-	// again inside the invocation.
-	maxInit = 10 * time.Second
-)
-
-// VCPUs returns the processors that a memory size buys: 1 is one vCPU in full.
-func VCPUs(memoryMB int) float64 { return float64(memoryMB) / comparison.MemoryPerVCPU }
-
-// initVCPUs is what INIT runs on, whatever the memory size.
-const initVCPUs = 2
-
-// threadVCPUs is what one thread gets at most: on x86_64 it gains nothing above
-// 1,769 MB, on arm64 nothing above 2,424, since a core of Graviton is more than
-// a vCPU. Source: cebert/aws-lambda-performance-benchmarks, December 2025.
-var threadVCPUs = map[string]float64{"arm64": 1.37, "x86_64": 1}
-
-// VisibleCores returns how many cores a function of that memory size sees. Go
-// sets GOMAXPROCS to it: Lambda's quota is applied outside of the function's
-// virtual machine (the latter is inferred).
-func VisibleCores(memoryMB int) int {
-	cores := 2
-	for _, most := range []int{3_008, 5_307, 7_076, 8_845} {
-		if memoryMB > most {
-			cores++
-		}
-	}
-	return cores
-}
 
 // Invocation is what Lambda tells of one call of the function.
 type Invocation struct {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
@@ -55,7 +57,7 @@ func (p *process) run(cmd *exec.Cmd, cfg Config, started chan<- error) {
 	p.pid = cmd.Process.Pid
 	// Go raises the soft limit to the hard one at its start, so only the latter
 	// binds; lowering it needs no privilege, whenever it happens.
-	bound := unix.Rlimit{Cur: fileDescriptors, Max: fileDescriptors}
+	bound := unix.Rlimit{Cur: platform.FileDescriptors, Max: platform.FileDescriptors}
 	errLimit := unix.Prlimit(p.pid, unix.RLIMIT_NOFILE, &bound, nil)
 	statm, err := os.Open(fmt.Sprintf("/proc/%d/statm", p.pid))
 	if err = errors.Join(errLimit, err); err != nil {

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"lambda-parallel-io/handler/platform"
 )
 
 // runtimeAPI serves the Lambda Runtime API to one process at a time.
@@ -102,15 +104,15 @@ func (api *runtimeAPI) take(w http.ResponseWriter, r *http.Request) bool {
 }
 
 func (api *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, platform.MaxResponse+1))
 	if err != nil || !api.take(w, r) { // one that broke off is none
 		return
 	}
 	a, status := answer{at: time.Now(), payload: body}, http.StatusAccepted
-	if len(body) > maxResponse {
+	if len(body) > platform.MaxResponse {
 		a.payload, status = nil, http.StatusRequestEntityTooLarge
 		a.err = &FunctionError{"Function.ResponseSizeTooLarge",
-			fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", maxResponse)}
+			fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", platform.MaxResponse)}
 	}
 	api.answers <- a
 	reply(w, status, a.err)
@@ -130,7 +132,7 @@ func (api *runtimeAPI) initError(w http.ResponseWriter, r *http.Request) {
 
 // readError takes a body that is no error in JSON for the message.
 func readError(r *http.Request) *FunctionError {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse))
+	body, err := io.ReadAll(io.LimitReader(r.Body, platform.MaxResponse))
 	var e FunctionError
 	if err != nil || json.Unmarshal(body, &e) != nil || e.Message == "" {
 		e.Message = string(body)

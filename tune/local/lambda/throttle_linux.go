@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"lambda-parallel-io/handler/platform"
 
-	"lambda-parallel-io/tune/comparison"
+	"golang.org/x/sys/unix"
 )
 
 // throttle holds a process to its memory size from outside: it stops the
@@ -80,7 +80,7 @@ func newThrottle(pid int, cfg Config, statm *os.File) *throttle {
 		clock:    clockOf(pid),
 		statm:    statm,
 		memoryMB: cfg.MemoryMB,
-		period:   time.Duration(cfg.Slow) * comparison.Period,
+		period:   time.Duration(cfg.Slow) * platform.Period,
 		begin:    time.Now(),
 		effect:   effect{pid: pid, threads: map[string]*thread{}},
 		thaw:     make(chan struct{}, 1),
@@ -95,9 +95,9 @@ func (t *throttle) grant(cfg Config) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	of := func(vCPUs float64) time.Duration {
-		return time.Duration(vCPUs / cfg.Speed * float64(comparison.Period))
+		return time.Duration(vCPUs / cfg.Speed * float64(platform.Period))
 	}
-	t.quota, t.initQuota, t.perThread = of(VCPUs(cfg.MemoryMB)), of(initVCPUs), of(threadVCPUs[cfg.Arch])
+	t.quota, t.initQuota, t.perThread = of(platform.VCPUs(cfg.MemoryMB)), of(platform.InitVCPUs), of(platform.ThreadVCPUs(cfg.Arch))
 }
 
 // set changes the mode, with its effect on the process at once. An invocation

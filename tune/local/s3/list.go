@@ -8,12 +8,10 @@ import (
 	"strconv"
 	"strings"
 
+	"lambda-parallel-io/handler/platform"
+
 	"github.com/johannesboyne/gofakes3"
 )
-
-// pageSize is the most keys that a page of a listing has. Source: Amazon S3
-// API Reference, ListObjectsV2.
-const pageSize = 1_000
 
 type page struct {
 	XMLName               xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
@@ -37,9 +35,9 @@ func (m *model) list(w http.ResponseWriter, q url.Values, bucket string) {
 		fail(w, http.StatusBadRequest, "InvalidArgument", "The continuation token provided is incorrect")
 		return
 	}
-	p := page{Name: bucket, Prefix: q.Get("prefix"), EncodingType: q.Get("encoding-type"), MaxKeys: pageSize}
+	p := page{Name: bucket, Prefix: q.Get("prefix"), EncodingType: q.Get("encoding-type"), MaxKeys: platform.KeysPerPage}
 	if n, err := strconv.Atoi(q.Get("max-keys")); err == nil && n > 0 {
-		p.MaxKeys = min(n, pageSize)
+		p.MaxKeys = min(n, platform.KeysPerPage)
 	}
 	keys, err := m.backend.ListBucket(bucket, &gofakes3.Prefix{HasPrefix: p.Prefix != "", Prefix: p.Prefix},
 		gofakes3.ListBucketPage{Marker: cmp.Or(after, q.Get("start-after")), MaxKeys: int64(p.MaxKeys)})

@@ -17,18 +17,16 @@ import (
 	"sync/atomic"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"github.com/johannesboyne/gofakes3"
 	"golang.org/x/time/rate"
 )
 
-// GetsPerSecond is what S3 grants one partitioned prefix at least; the model
-// takes the documented minimum as its limit and answers 503 SlowDown above it.
-// Source: S3 User Guide, "Best practices design patterns: optimizing Amazon S3
-// performance". Burst is this project's choice: 100 ms of it.
-const (
-	GetsPerSecond = 5_500
-	Burst         = GetsPerSecond / 10
-)
+// Burst is how many GETs the model of S3 grants at once beyond
+// [platform.GetsPerSecond]; more are answered with 503 SlowDown. It is this
+// project's choice: 100 ms of the rate.
+const Burst = platform.GetsPerSecond / 10
 
 // model is an S3 server's handler with what gofakes3 lacks: latency, bandwidth,
 // SlowDown, checksums, listings whose keys are encoded, counters.

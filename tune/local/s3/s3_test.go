@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"github.com/google/go-cmp/cmp"
 
 	"lambda-parallel-io/tune/local/s3"
@@ -178,7 +180,7 @@ func TestAboveTheRequestLimitTheAnswerIsSlowDown(t *testing.T) {
 	}
 	wg.Wait()
 	took := time.Since(start).Seconds()
-	granted := float64(s3.Burst) + took*s3.GetsPerSecond
+	granted := float64(s3.Burst) + took*platform.GetsPerSecond
 	reads, slow := s.Counters()
 	t.Logf("%d GETs in %.2f s: %v", n, took, codes)
 	if codes[200]+codes[503] != n || int(slow) != codes[503] || reads != n {

@@ -23,6 +23,8 @@ import (
 	"net/http"
 	"time"
 
+	"lambda-parallel-io/handler/platform"
+
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"golang.org/x/time/rate"
@@ -101,7 +103,7 @@ func (s *Server) Put(bucket, key string, body []byte) error {
 // may burst again, as its prefix may.
 func (s *Server) Begin(k int) {
 	s.model.now.Store(&invocation{k: uint64(k), network: newNetwork(s.model.slow),
-		limit: rate.NewLimiter(GetsPerSecond/rate.Limit(s.model.slow), Burst)})
+		limit: rate.NewLimiter(platform.GetsPerSecond/rate.Limit(s.model.slow), Burst)})
 }
 
 // Waited returns the time from requests to their answers since the start, over
