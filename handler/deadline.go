@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/platform"
-
 	"lambda-parallel-io/strategies"
 )
 

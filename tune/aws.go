@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/report"
 	"lambda-parallel-io/tune/stepfunctions"
 )
@@ -24,6 +25,7 @@ import (
 // onAWS compares by the Power Tuning state machine that `pulumi up` deployed.
 type onAWS struct {
 	selection `group:"What to compare"`
+	Input     string `group:"What to compare" placeholder:"FILE" xor:"payload" help:"A Power Tuning execution input; flags given here win."`
 
 	Stack            string        `group:"On AWS" placeholder:"NAME" help:"The Pulumi stack whose outputs say where."`
 	StateMachine     string        `group:"On AWS" placeholder:"ARN" help:"In place of the stack's."`
@@ -125,7 +127,7 @@ func (a *onAWS) tuner(ctx context.Context, stack string, flags stepfunctions.Tar
 
 // begin makes the comparison that the flags describe.
 func (a *onAWS) begin(ctx context.Context, s *session, flags stepfunctions.Target) (*comparison.Comparison, *stepfunctions.Tuner, error) {
-	if err := free(a.Dir); err != nil && !a.DryRun {
+	if err := refuseUnfinished(a.Dir); err != nil && !a.DryRun {
 		return nil, nil, err
 	}
 	t, err := a.tuner(ctx, a.Stack, flags)
@@ -138,31 +140,40 @@ func (a *onAWS) begin(ctx context.Context, s *session, flags stepfunctions.Targe
 	if err != nil {
 		return nil, nil, asFlag(err)
 	}
-	spec, err := a.describe(t.Target)
+	spec, err := a.spec(t.Target)
 	if err != nil {
 		return nil, nil, usageError{err: err}
 	}
 	return comparison.New(spec, time.Now()), t, nil
 }
 
-// describe says what is compared.
-func (a *onAWS) describe(target stepfunctions.Target) (comparison.Spec, error) {
-	if a.Concurrency != nil && a.Concurrency.auto {
-		return comparison.Spec{}, errors.New("--concurrency auto needs the CPU figures of a local run: give AWS the numbers that one has found")
+// spec says what is compared, by the flags, the execution input and the stack.
+func (a *onAWS) spec(target stepfunctions.Target) (comparison.Spec, error) {
+	r := a.request()
+	if a.Input != "" {
+		raw, err := os.ReadFile(a.Input)
+		if err != nil {
+			return r.Spec, fmt.Errorf("--input: %w", err)
+		}
+		in, err := powertuning.ParseInput(raw)
+		if err != nil {
+			return r.Spec, fmt.Errorf("--input %s: %w", a.Input, err)
+		}
+		r.Input = &in
+	} else {
+		r.Input = &powertuning.Input{} // whose goal is Power Tuning's own
 	}
-	a.Arch, a.Timeout, a.deployed = target.Arch, target.Timeout, target.PowerValues
-	spec, p, err := a.spec()
-	if err != nil {
-		return spec, err
+	r.Deployed = target.PowerValues
+	r.Spec.Arch, r.Spec.TimeoutSec = target.Arch, target.Timeout.Seconds()
+	r.Spec.StateMachine, r.Spec.Function = target.StateMachine, target.Function
+	r.Spec.Region = stepfunctions.RegionOf(target.Function) // prices are those of where the function runs
+	r.Spec.ParallelInvocation = a.Parallel
+	r.Ours, r.ObjectKey, r.MaxObjects = true, cmp.Or(target.ObjectKey, "sample.json"), maxObjects
+	if r.Prefix, r.PrefixWins = a.Prefix, a.Prefix != nil; !r.PrefixWins && target.ObjectKey == "" {
+		r.Prefix = target.Prefix
 	}
-	p.ours, p.key, p.most = true, cmp.Or(target.ObjectKey, "sample.json"), maxObjects
-	if p.below, p.flagged = a.Prefix, a.Prefix != nil; !p.flagged && target.ObjectKey == "" {
-		p.below = target.Prefix
-	}
-	spec.StateMachine, spec.Function = target.StateMachine, target.Function
-	spec.Region = stepfunctions.RegionOf(target.Function) // prices are those of where the function runs
-	spec.ParallelInvocation = spec.ParallelInvocation || a.Parallel
-	return a.complete(spec, p)
+	spec, err := comparison.Build(r)
+	return spec, asFlag(err)
 }
 
 // takeUp reads the comparison that was cut off.

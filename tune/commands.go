@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -46,9 +44,10 @@ func run(ctx context.Context, args []string, s *session) error {
 		kong.Name("go run ./tune"), kong.Writers(s.stdout, s.stderr), kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 80, NoExpandSubcommands: true}), kong.Help(help),
 		kong.Vars{"strategies": strings.Join(strategies.Names(), ", "),
-			"bounded": prose.List(bounded()), "none": comparison.None,
-			"max_concurrency": strconv.Itoa(event.MaxConcurrency), "concurrency": strconv.Itoa(event.DefaultConcurrency),
-			"num": strconv.Itoa(defaultNum), "repeat": strconv.Itoa(defaultRepeat), "max": strconv.Itoa(defaultMax), "for": defaultFor.String(),
+			"bounded": prose.List(comparison.BoundedStrategies()), "none": comparison.None,
+			"max_concurrency": fmt.Sprint(event.MaxConcurrency), "concurrency": fmt.Sprint(event.DefaultConcurrency),
+			"num": fmt.Sprint(comparison.DefaultNum), "repeat": fmt.Sprint(comparison.DefaultRepeat), "powers": strings.Trim(fmt.Sprint(comparison.DefaultPowers), "[]"),
+			"max": fmt.Sprint(comparison.DefaultMax), "for": comparison.DefaultFor.String(),
 			"min_factor": fmt.Sprint(comparison.MinFactor), "max_slow": fmt.Sprint(comparison.MaxSlow), "max_factor": fmt.Sprint(comparison.MaxFactor)},
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),
 	)
@@ -129,30 +128,4 @@ func help(options kong.HelpOptions, ctx *kong.Context) error {
 	}
 	_, err := fmt.Fprintf(ctx.Stdout, "\n%s\n", exitCodes)
 	return err
-}
-
-// bounded are the strategies that a concurrency bounds.
-func bounded() (names []string) {
-	for _, s := range strategies.All() {
-		if s.Bounded {
-			names = append(names, s.Name)
-		}
-	}
-	return names
-}
-
-// concurrencies is a list of whole numbers, 10,30,64, or auto.
-type concurrencies struct {
-	numbers []int
-	auto    bool // one more, which the first figures predict
-}
-
-func (c *concurrencies) UnmarshalText(raw []byte) error {
-	if c.auto = string(raw) == "auto"; c.auto {
-		return nil
-	}
-	if err := json.Unmarshal(fmt.Appendf(nil, "[%s]", raw), &c.numbers); err != nil || len(c.numbers) == 0 {
-		return fmt.Errorf("%.40q: it must be a list of whole numbers, such as 10,30", raw)
-	}
-	return nil
 }

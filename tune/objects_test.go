@@ -21,8 +21,8 @@ func TestWhatTakesMinutesIsKnownBefore(t *testing.T) {
 	} {
 		l := onThisMachine{Latency: "15ms", Function: "./handler", Objects: test.objects, Object: "../sample.json", Slow: 1}
 		l.Strategies, l.Power, l.Num = strings.Split(test.strategies, ","), test.power, &num
-		spec, _, err := l.describe()
-		if got := lasts(spec); err != nil || (got-test.want).Abs() > test.want/50 {
+		q, err := l.question()
+		if got := lasts(q.spec); err != nil || (got-test.want).Abs() > test.want/50 {
 			t.Errorf("%+v: lasts %v, %v", test, got, err)
 		}
 	}

@@ -10,10 +10,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/dustin/go-humanize"
 
+	"lambda-parallel-io/tune/local"
 	"lambda-parallel-io/tune/plan"
 	"lambda-parallel-io/tune/report"
 )
@@ -99,22 +99,22 @@ func (p *planning) Run(ctx context.Context, s *session) error {
 // measure makes a short comparison of an object of so many bytes, 0 for
 // sample.json: ten reads an invocation for each that is in flight.
 func (p *planning) measure(ctx context.Context, s *session, size int) error {
-	args := []string{"local", "--strategies", "pool", "--concurrency", "30,120",
-		"--power", "512,1024,2304", "--num", "4", "--repeat", "1200", "-o", p.Dir}
-	if size > 0 {
-		if err := writable(p.Dir); err != nil {
-			return err
-		}
-		const record = `{"id": "ord-10401", "placed": "2024-06-05T12:41:00Z", "items": [{"sku": "TOY-648", "price": 45.15}]},`
-		records := strings.TrimSuffix(strings.Repeat(record, (size-2)/len(record)), ",")
-		object := filepath.Join(p.Dir, "object.json")
-		if err := os.WriteFile(object, fmt.Appendf(nil, "[%-*s]", size-2, records), 0o644); err != nil {
-			return err
-		}
-		args = append(args, "--object", object)
+	if err := writable(p.Dir); err != nil {
+		return err
 	}
-	stdout := s.stdout
-	defer func() { s.stdout = stdout }()
-	s.stdout = io.Discard // the comparison's report
-	return run(ctx, args, s)
+	l := onThisMachine{Latency: "apg", Slow: 1, Seed: 1, Function: "./handler", presentation: presentation{Dir: p.Dir}}
+	l.Strategies, l.Concurrency, l.Power = []string{"pool"}, []int{30, 120}, []int{512, 1_024, 2_304}
+	l.Num, l.Repeat = new(4), new(1_200)
+	if size > 0 {
+		l.Object = filepath.Join(p.Dir, "object.json")
+		if err := os.WriteFile(l.Object, local.Document(l.Seed, 0, size), 0o644); err != nil {
+			return err
+		}
+	}
+	q, err := l.question()
+	if err != nil {
+		return err
+	}
+	quiet := &session{stdin: s.stdin, stdout: io.Discard, stderr: s.stderr} // of its report
+	return l.presentation.measure(ctx, quiet, q.comparison(), q.options)
 }

@@ -36,7 +36,6 @@ func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Co
 		show(news)
 		if news.Changed {
 			c.Recommend()
-			c.Predict()
 			saving = report.WriteData(p.Dir, c)
 		}
 		return saving // a result that is lost is not worth measuring
@@ -79,7 +78,6 @@ func (p *presentation) present(s *session, c *comparison.Comparison, cause error
 		return cause
 	}
 	c.Recommend()
-	c.Predict()
 	r, err := report.Write(p.Dir, c, !p.keep)
 	page := ""
 	if err == nil {
@@ -101,10 +99,10 @@ func (p *presentation) present(s *session, c *comparison.Comparison, cause error
 	return err
 }
 
-// free refuses a folder that holds a comparison on AWS which can be taken up:
-// another one in its place would lose what was paid for. What cannot be read is
-// none.
-func free(dir string) error {
+// refuseUnfinished returns an error if dir holds an AWS comparison that can be
+// resumed: overwriting it would lose paid results. A file that cannot be read is
+// no comparison.
+func refuseUnfinished(dir string) error {
 	if c, err := load(filepath.Join(dir, report.DataFile)); err != nil || !c.Unfinished() {
 		return nil
 	}

@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"lambda-parallel-io/handler/platform"
-
-	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/powertuning"
 )
 
@@ -44,23 +42,13 @@ func (c *Comparison) Validate() error {
 		within("cpu low", cpu.Low, 0, cpu.Factor),
 		within("cpu high", cpu.High, cpu.Low, MaxFactor),
 		within("length of the versions and sources",
-			len(fmt.Sprint(c.Run.OS, c.Run.Like, c.Run.CPU, c.Run.Versions)), 0, maxText),
+			len(fmt.Sprint(c.Run.OS, c.Run.CPU, c.Run.Versions)), 0, maxText),
 	); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
 	for i := range c.Variants {
 		if err := c.checkResult(&c.Variants[i]); err != nil {
 			return fmt.Errorf("variant %d: %w", i+1, err)
-		}
-	}
-	for _, p := range c.Predictions {
-		if err := cmp.Or(
-			unless(slices.Contains(c.Run.PowerValues, p.Power) && len(c.Predictions) <= maxSizes,
-				"power", "must be one of the run's, and stand once"),
-			within("concurrency", p.Concurrency, 1, event.MaxConcurrency),
-			within("cpu_ms_per_read", p.CPUPerRead, 0, maxMS),
-		); err != nil {
-			return fmt.Errorf("prediction of %d MB: %w", p.Power, err)
 		}
 	}
 	if _, cell := c.Recommended(); c.Recommendation != nil && (cell == nil || cell.Error != "") {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/prose"
 )
 
 // Schema is the version of the JSON. It changes when a field changes meaning
@@ -30,7 +31,7 @@ type Comparison struct {
 	Run            Run             `json:"run"`
 	Variants       []Result        `json:"variants"`
 	Recommendation *Recommendation `json:"recommendation"` // null when no cell qualifies
-	Predictions    []Prediction    `json:"predictions,omitempty"`
+	Warnings       []Warning       `json:"warnings,omitempty"`
 }
 
 // Run says how the figures were obtained, so that they can be obtained again.
@@ -40,7 +41,6 @@ type Run struct {
 	OS       string            `json:"os"`       // linux/amd64
 	CPUs     int               `json:"cpus"`     // that the tuner may use
 	CPU      *CPU              `json:"cpu,omitempty"`
-	Like     []string          `json:"like,omitempty"` // what was taken from answers of the function on Lambda
 
 	Spec
 
@@ -61,6 +61,9 @@ type CPU struct {
 func (r Run) VCPUs(n float64) float64 {
 	return n * cmp.Or(r.CPU, &CPU{Factor: 1}).Factor * float64(r.Times())
 }
+
+// Cores says how many cores the tuner may use.
+func (r Run) Cores() string { return prose.Count(r.CPUs, "core", "cores") }
 
 // Varied reports whether a core's speed changed in the run.
 func (r Run) Varied() bool { return r.CPU != nil && r.CPU.High > max(1.1*r.CPU.Low, r.CPU.Low+0.1) }
@@ -97,7 +100,8 @@ type Cell struct {
 	MaxMemoryMB int             `json:"max_memory_mb,omitempty"`
 	Response    json.RawMessage `json:"response,omitempty"` // the last invocation's, unless it is longer than MaxResponse
 	CPUShare    *CPUShare       `json:"cpu_share,omitempty"`
-	Capped      bool            `json:"capped"` // it used all that the tuner had, and Lambda gives this size more
+	Capped      bool            `json:"capped"`                 // it used all that the tuner had, and Lambda gives this size more
+	Against     *Ratio          `json:"against_best,omitempty"` // its duration beside that of the fastest cell of its size; null of that one, and without pairs
 	Error       string          `json:"error,omitempty"`
 	OutOfMemory bool            `json:"out_of_memory,omitempty"` // why Error happened
 }
@@ -120,12 +124,27 @@ type CPUShare struct {
 	Effect  float64 `json:"effect,omitempty"` // the share of the duration that this and a late S3 added, at most; unknown of older files
 }
 
-// Recommendation names the cell to use, and by which rule.
+// Recommendation names the cell to use, by which rule, and the cell that comes
+// next by that rule.
 type Recommendation struct {
+	Place
+	Rule string `json:"rule"`
+	Next *Next  `json:"next,omitempty"` // null where there is none to compare
+}
+
+// Place names a cell.
+type Place struct {
 	Strategy    string `json:"strategy"`
 	Concurrency *int   `json:"concurrency"`
-	Power       int    `json:"power"`
-	Rule        string `json:"rule"`
+	Power       int    `json:"power"` // MB
+}
+
+// Next is the cell that follows the recommended one: its (compute + request cost)
+// x duration beside that one's.
+type Next struct {
+	Place
+	Ratio
+	Alike int `json:"alike"` // how many more cells may be as good as the recommended one
 }
 
 // New returns the comparison that the spec describes, with nothing measured.

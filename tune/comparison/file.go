@@ -35,6 +35,7 @@ func Read(r io.Reader) (*Comparison, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading results: %w", err)
 	}
+	c.Conclude() // an older file has no conclusions, and one from elsewhere may have wrong ones
 	return c, nil
 }
 

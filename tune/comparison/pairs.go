@@ -50,18 +50,23 @@ const (
 // Ratio is how long one cell takes beside another, by pairs: the invocations
 // of both whose reads had the same latencies.
 type Ratio struct {
-	Value     float64   // typically: the Hodges-Lehmann estimate
-	Low, High float64   // the interval of 95 %, of an Out the range; NaN where the pairs are too few for one
-	Pairs     []float64 // the single ratios, in the order of the rounds
-	Verdict   Verdict
+	Value   float64   `json:"ratio"`          // typically: the Hodges-Lehmann estimate
+	Low     float64   `json:"low,omitempty"`  // of the interval of 95 %, of an Out the least; 0 where the pairs are too few for one
+	High    float64   `json:"high,omitempty"` // likewise, the most
+	Pairs   []float64 `json:"-"`              // the single ratios, in the order of the rounds
+	Verdict Verdict   `json:"verdict"`
 }
+
+// alike reports whether the two may be as good as each other, as far as the pairs
+// tell.
+func (r Ratio) alike() bool { return r.Low > 0 && (r.Verdict == Open || r.Verdict == Equal) }
 
 // Compare compares what was measured in the same rounds, at one of so many
 // looks. The logarithms of the ratios are taken for symmetric and for nothing
 // else: their pseudomedian and its interval are those of Wilcoxon's signed
 // ranks, exact for any number of pairs.
 func Compare(values, base []float64, looks int) Ratio {
-	r := Ratio{Value: math.NaN(), Low: math.NaN(), High: math.NaN(), Verdict: Open}
+	r := Ratio{Verdict: Open}
 	var means []float64 // of each two logarithms, and of each with itself: the Walsh averages
 	for k := range min(len(values), len(base), maxPairs) {
 		r.Pairs = append(r.Pairs, values[k]/base[k])
@@ -82,7 +87,7 @@ func Compare(values, base []float64, looks int) Ratio {
 		r.Low, r.High, r.Verdict = least, most, Out
 	}
 	switch {
-	case r.Verdict == Out:
+	case r.Verdict == Out || r.Low == 0:
 	case r.Low >= 1/(1+Zone) && r.High <= 1+Zone:
 		r.Verdict = Equal
 	case r.Low > 1 || r.High < 1:

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"lambda-parallel-io/handler/platform"
-
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/powertuning"
 )
@@ -95,12 +94,6 @@ type Variant struct {
 
 // AWS reports whether the comparison runs on AWS.
 func (s Spec) AWS() bool { return s.StateMachine != "" }
-
-// Goal is by which rule Power Tuning chooses a size.
-func (s Spec) Goal() powertuning.Goal {
-	return powertuning.Goal{Strategy: s.TuningStrategy,
-		BalancedWeight: s.BalancedWeight, DiscardTopBottom: s.DiscardTopBottom}
-}
 
 // Times is how many times its own time everything takes: 1 without slow motion.
 func (s Spec) Times() int { return max(1, s.Slow) }
@@ -216,6 +209,39 @@ func within[N int | float64](name string, got, least, most N) error {
 		kind = "a whole number "
 	}
 	return &FieldError{name, fmt.Sprintf("%v: it must be %sfrom %v to %v", got, kind, least, most)}
+}
+
+// Calls are the invocations of a variant, as its payload asks for them.
+type Calls struct {
+	InFlight    int             // reads at once; 1 where they are not known
+	WarmUp      json.RawMessage // the payload of a call that opens the variant's connections
+	WarmUpReads int             // of one object only as many as are in flight; 0 where they are not known
+}
+
+// Calls returns what the payload of v asks for. A payload that is sent as it is
+// says itself how many reads it makes at once.
+func (s Spec) Calls(v Variant) Calls {
+	c := Calls{InFlight: 1, WarmUp: v.Payload, WarmUpReads: s.Repeat}
+	if reads := *cmp.Or(v.Concurrency, &s.Repeat); s.Objects == nil && reads < s.Repeat {
+		var fields map[string]any
+		if json.Unmarshal(v.Payload, &fields) == nil {
+			fields["repeat"] = reads
+			c.WarmUp, _ = json.Marshal(fields) // what came from JSON
+			c.WarmUpReads = reads
+		}
+	}
+	name, n := v.Strategy, v.Concurrency
+	if p, err := event.Decode(v.Payload, event.DefaultConcurrency); err == nil {
+		name, n = p.Strategy, &p.Concurrency
+	}
+	switch strategy, err := strategies.ByName(name); {
+	case err != nil || strategy.Sequential:
+	case strategy.Bounded && n != nil:
+		c.InFlight = max(1, *n)
+	default:
+		c.InFlight = max(1, min(s.Repeat, event.MaxConcurrency))
+	}
+	return c
 }
 
 // Label is how people are told of a variant: "pool (30)", "sequential".

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/platform"
-
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
 )

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"lambda-parallel-io/handler/platform"
-
 	"lambda-parallel-io/tune/powertuning"
 )
 
@@ -66,7 +65,66 @@ func (c *Comparison) GETCostPerMillion() float64 {
 	return 1e3 * (gets*platform.PricePerThousandGets + lists*platform.PricePerThousandLists)
 }
 
-// Recommend sets Recommendation to the cell with the least (compute + request
+// Conclude compares the cells of each size with the fastest of it, says what
+// makes figures doubtful or absent, and which cell follows the recommended one.
+func (c *Comparison) Conclude() {
+	for _, power := range c.Run.PowerValues {
+		best := Least(c, c.Variants, func(r Result) *Cell { return r.Cell(power) }, Duration)
+		fastest := best.Cell(power)
+		for i := range c.Variants {
+			cell := c.Variants[i].Cell(power)
+			if cell == nil {
+				continue
+			}
+			cell.Against = nil
+			if _, ok := c.Summarize(cell); ok && cell != fastest {
+				if q := Compare(cell.DurationsMS, fastest.DurationsMS, len(c.Run.Looks())); len(q.Pairs) > 0 {
+					cell.Against = &q
+				}
+			}
+		}
+	}
+	c.warn()
+	if c.Recommendation != nil {
+		c.Recommendation.Next = c.next()
+	}
+}
+
+// next is the cell, of any size, that follows the recommended one.
+func (c *Comparison) next() (next *Next) {
+	_, best := c.Recommended()
+	if best == nil {
+		return nil
+	}
+	alike := 0
+	for i := range c.Variants {
+		v := &c.Variants[i]
+		for j := range v.Cells {
+			cell := &v.Cells[j]
+			if _, ok := c.Summarize(cell); !ok || cell == best || cell.Capped || len(cell.DurationsMS) == 0 {
+				continue
+			}
+			q := Compare(c.Products(cell), c.Products(best), len(c.Run.Looks()))
+			if next == nil || q.Value < next.Value {
+				next = &Next{Place: v.Place(cell.Power), Ratio: q}
+			}
+			if q.alike() {
+				alike++
+			}
+		}
+	}
+	if next != nil {
+		if next.Alike = alike; next.alike() {
+			next.Alike-- // itself
+		}
+	}
+	return next
+}
+
+// Place names the variant's cell at power.
+func (v Variant) Place(power int) Place { return Place{v.Strategy, v.Concurrency, power} }
+
+// Recommend draws every conclusion. It sets Recommendation to the cell with the least (compute + request
 // cost) x typical duration, the first of equals, or to nil when no cell has
 // both. Cells that failed are excluded, and those whose size was capped, as
 // Lambda would have been faster.
@@ -90,8 +148,9 @@ func (c *Comparison) Recommend() {
 	}
 	if best := Least(c, candidates, func(k candidate) *Cell { return k.cell }, Product); best.cell != nil {
 		rule := "least (compute + request cost) x " + c.Statistic() + " duration"
-		c.Recommendation = &Recommendation{best.Strategy, best.Concurrency, best.cell.Power, rule}
+		c.Recommendation = &Recommendation{Place: best.Place(best.cell.Power), Rule: rule}
 	}
+	c.Conclude()
 }
 
 // Products are (compute + request cost) x duration of each invocation of a

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"lambda-parallel-io/handler/platform"
-
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
 )
@@ -49,7 +48,7 @@ func TestTheRecommendedCellHasTheLeastCostTimesDuration(t *testing.T) {
 		{"median, not mean", compare([]comparison.Cell{cell(512, 10, 10, 1000)}, []comparison.Cell{cell(512, 20, 20, 20)}), "v0", 512},
 		{"nothing measured", compare([]comparison.Cell{failed, capped}, nil), "", 0},
 	} {
-		test.c.Recommendation = &comparison.Recommendation{Strategy: "stale"}
+		test.c.Recommendation = &comparison.Recommendation{Place: comparison.Place{Strategy: "stale"}}
 		test.c.Recommend()
 		got := test.c.Recommendation
 		if test.variant == "" {

@@ -14,9 +14,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"lambda-parallel-io/handler/platform"
-
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/platform"
 )
 
 // Object is one that the local S3 holds.
@@ -98,7 +97,7 @@ func made(part []string, prefix string, seed uint64) ([]Object, error) {
 		for size < least || size > most {
 			size = math.Round(math.Exp((low+high)/2 + (high-low)/4*r.NormFloat64()))
 		}
-		body := func() ([]byte, error) { return document(seed, uint64(i), int(size)), nil }
+		body := func() ([]byte, error) { return Document(seed, uint64(i), int(size)), nil }
 		objects[i] = Object{fmt.Sprintf("%s%07d.json", prefix, i+1), int(size), body}
 	}
 	return objects, nil
@@ -110,8 +109,9 @@ func number(digits, unit string) float64 {
 	return n * map[string]float64{"B": 1, "KB": 1e3, "MB": 1e6}[unit]
 }
 
-// document is an array of records like sample.json's, filled up by white space.
-func document(seed, i uint64, size int) []byte {
+// Document returns a JSON array of records like sample.json's, of exactly so many
+// bytes, 2 at least: white space fills it up.
+func Document(seed, i uint64, size int) []byte {
 	r := rand.New(rand.NewPCG(seed, i))
 	b := append(make([]byte, 0, size), '[')
 	for id := 1; ; id++ {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/platform"
-
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/lambda"
 )
@@ -34,6 +33,7 @@ type race struct {
 type racer struct {
 	*comparison.Result
 	cell  *comparison.Cell
+	calls comparison.Calls
 	f     *lambda.Function   // nil unless it is in the race
 	ended time.Time          // its last invocation
 	last  *lambda.Invocation // of the round that runs; nil before its turn
@@ -121,6 +121,7 @@ func (r *race) enter(v *racer) (err error) {
 	if err != nil {
 		return err
 	}
+	v.calls = r.Run.Calls(v.Variant)
 	r.functions.Store(v.f, nil)
 	v.cell = &comparison.Cell{Power: r.power}
 	return nil
@@ -185,7 +186,5 @@ func (r *race) leave(v *racer) error {
 	}
 	v.Cells = append(v.Cells, *v.cell)
 	slices.SortFunc(v.Cells, func(a, b comparison.Cell) int { return a.Power - b.Power })
-	var errTuning error
-	v.Tuning, errTuning = analyze(&r.Run, v.Result)
-	return cmp.Or(err, errTuning, r.tell("", v))
+	return cmp.Or(err, r.tell("", v))
 }

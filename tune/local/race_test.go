@@ -53,9 +53,9 @@ func TestWhatMakesAFunctionWarmDoesNotCount(t *testing.T) {
 		{"in a round", 1, 0, "250!"},
 		{"in a round after a long pause", 1, time.Minute, "3 250!"},
 	} {
-		v.ended = time.Now().Add(-tt.paused)
+		v.ended, v.calls = time.Now().Add(-tt.paused), c.Run.Calls(v.Variant)
 		var got []string
-		for _, c := range (&race{Comparison: c}).calls(v, tt.k) {
+		for _, c := range (&race{Comparison: c}).turnOf(v, tt.k) {
 			mark := map[[2]bool]string{{true, false}: "!", {false, true}: "~"}[[2]bool{c.counts, c.warms}]
 			got = append(got, fmt.Sprint(c.reads, mark))
 			if c.counts && c.latencies != tt.k {

@@ -21,7 +21,6 @@ import (
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/lambda"
 	"lambda-parallel-io/tune/local/s3"
-	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/prose"
 )
 
@@ -209,26 +208,4 @@ func inItsOwnTime(response []byte, slow float64) []byte {
 	a.BytesPerSec *= slow
 	response, _ = json.Marshal(a)
 	return response
-}
-
-// analyze is what Power Tuning would have answered for the variant so far,
-// nil when no cell has succeeded.
-func analyze(run *comparison.Run, r *comparison.Result) (*powertuning.Output, error) {
-	var measured []powertuning.Measured
-	for _, cell := range r.Cells { // a cell that failed has no durations
-		measured = append(measured, powertuning.Measured{Value: cell.Power,
-			DurationsMS: cell.DurationsMS, BilledMS: cell.BilledMS})
-	}
-	out, err := powertuning.Analyze(run.Goal(), run.Region, run.Arch, measured)
-	if errors.Is(err, powertuning.ErrNoDurations) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, stat := range out.Stats {
-		cell := r.Cell(stat.Value)
-		cell.AverageMS, cell.AverageCost = stat.AverageDuration, stat.AveragePrice
-	}
-	return &out, nil
 }

@@ -3,7 +3,6 @@ package local
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -34,14 +33,13 @@ type call struct {
 	warms     bool // without a quota, and whatever comes of it
 }
 
-// calls are the invocations of a variant's turn. Before the first round there is the
+// turnOf lists the invocations of a variant's turn. Before the first round there is the
 // one that takes the cold start, and then others until the function is warm:
 // sequential reads wait for S3, warm or not, and would take too long. After a pause
 // that its connections may not have outlived they are opened again.
-func (r *race) calls(v *racer, k int) []call {
+func (r *race) turnOf(v *racer, k int) []call {
 	whole := call{v.Payload, r.Run.Repeat, k, true, false}
-	first := call{latencies: 0, counts: k == 0}
-	first.payload, first.reads = r.warmUp(v.Variant)
+	first := call{payload: v.calls.WarmUp, reads: v.calls.WarmUpReads, counts: k == 0}
 	switch {
 	case k == 0:
 		calls := []call{first}
@@ -73,7 +71,7 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	}
 	v.speed = speed * float64(r.Run.Times())
 	var cold time.Time // it has started
-	for _, c := range r.calls(v, k) {
+	for _, c := range r.turnOf(v, k) {
 		at := speed
 		if c.warms {
 			if at = noQuota; time.Since(cold) > warmTime*time.Duration(r.Run.Times()) {
@@ -121,20 +119,6 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 		}
 	}
 	return nil
-}
-
-// warmUp returns a payload that opens a variant's connections, and its reads: as
-// many as are made at once. More of one object would only take time.
-func (r *race) warmUp(v comparison.Variant) (payload []byte, reads int) {
-	reads = min(r.Run.Repeat, *cmp.Or(v.Concurrency, &r.Run.Repeat))
-	if reads == r.Run.Repeat || r.Run.Objects != nil {
-		return v.Payload, r.Run.Repeat
-	}
-	var fields map[string]any
-	_ = json.Unmarshal(v.Payload, &fields) // this project's function has decoded it
-	fields["repeat"] = reads
-	payload, _ = json.Marshal(fields)
-	return payload, reads
 }
 
 // count adds a variant's last invocation to its cell, once the round is whole.

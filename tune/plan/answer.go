@@ -9,9 +9,8 @@ import (
 	"slices"
 	"text/template"
 
-	"lambda-parallel-io/handler/platform"
-
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/prose"
 	"lambda-parallel-io/tune/report"

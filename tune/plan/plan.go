@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"lambda-parallel-io/handler/platform"
-
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/s3"
 )

@@ -28,31 +28,31 @@ const (
 // exactly that; a field with its zero value is left out, and the tool's
 // default holds. The fields and their meaning are those of the tool's
 // README-INPUT-OUTPUT; onlyColdStarts and allowedExceptions are in its code
-// alone. See [Input.Unsupported] for the tag aws.
+// alone.
 type Input struct {
-	LambdaARN   string          `json:"lambdaARN,omitempty"`            // without version or alias
-	PowerValues []int           `json:"powerValues,omitempty"`          // MB; absent: those of the deployment
-	Num         int             `json:"num,omitempty"`                  // invocations a power value, at least MinNum
-	Payload     json.RawMessage `json:"payload,omitempty"`              // see [Input.Event]
-	PayloadS3   string          `json:"payloadS3,omitempty" aws:"only"` // s3://bucket/key, in place of Payload
+	LambdaARN   string          `json:"lambdaARN,omitempty"`   // without version or alias
+	PowerValues []int           `json:"powerValues,omitempty"` // MB; absent: those of the deployment
+	Num         int             `json:"num,omitempty"`         // invocations a power value, at least MinNum
+	Payload     json.RawMessage `json:"payload,omitempty"`     // see [Input.Event]
+	PayloadS3   string          `json:"payloadS3,omitempty"`   // s3://bucket/key, in place of Payload
 
 	Strategy         string   `json:"strategy,omitempty"`           // Cost, Speed or Balanced
 	BalancedWeight   *float64 `json:"balancedWeight,omitempty"`     // 0 as Speed to 1 as Cost
 	DiscardTopBottom *float64 `json:"discardTopBottom,omitempty"`   // share of the runs trimmed from each end, 0 to MaxDiscardTopBottom
 	SleepBetweenMS   int      `json:"sleepBetweenRunsMs,omitempty"` // ms after each invocation
 
-	ParallelInvocation   bool `json:"parallelInvocation,omitempty" aws:"only"` // all invocations of a power value at once
-	OnlyColdStarts       bool `json:"onlyColdStarts,omitempty" aws:"only"`     // a version of its own for each invocation
-	IncludeOutputResults bool `json:"includeOutputResults,omitempty"`          // stats in the output
-	DisablePayloadLogs   bool `json:"disablePayloadLogs,omitempty"`            // no payloads in the tool's logs and errors
-	DryRun               bool `json:"dryRun,omitempty" aws:"only"`             // one invocation, no statistics
+	ParallelInvocation   bool `json:"parallelInvocation,omitempty"`   // all invocations of a power value at once
+	OnlyColdStarts       bool `json:"onlyColdStarts,omitempty"`       // a version of its own for each invocation
+	IncludeOutputResults bool `json:"includeOutputResults,omitempty"` // stats in the output
+	DisablePayloadLogs   bool `json:"disablePayloadLogs,omitempty"`   // no payloads in the tool's logs and errors
+	DryRun               bool `json:"dryRun,omitempty"`               // one invocation, no statistics
 
-	AllowedExceptions []string `json:"allowedExceptions,omitempty" aws:"only"` // types of a function's errors that do not end the execution
+	AllowedExceptions []string `json:"allowedExceptions,omitempty"` // types of a function's errors that do not end the execution
 
-	PreProcessorARN   string `json:"preProcessorARN,omitempty" aws:"only"`   // a function called before each invocation
-	PostProcessorARN  string `json:"postProcessorARN,omitempty" aws:"only"`  // a function called after each invocation
-	AutoOptimize      bool   `json:"autoOptimize,omitempty" aws:"only"`      // set the function to the chosen power
-	AutoOptimizeAlias string `json:"autoOptimizeAlias,omitempty" aws:"only"` // and publish it under this alias
+	PreProcessorARN   string `json:"preProcessorARN,omitempty"`   // a function called before each invocation
+	PostProcessorARN  string `json:"postProcessorARN,omitempty"`  // a function called after each invocation
+	AutoOptimize      bool   `json:"autoOptimize,omitempty"`      // set the function to the chosen power
+	AutoOptimizeAlias string `json:"autoOptimizeAlias,omitempty"` // and publish it under this alias
 }
 
 // fieldNames are the names of Input's fields in JSON, in their order.
@@ -98,29 +98,6 @@ func CheckFunctionARN(arn string) error {
 		return fmt.Errorf("%q is not the ARN of a function: it must be of the form %s", shorten([]byte(arn)), functionARNForm)
 	}
 	return nil
-}
-
-// Unsupported returns the names of the fields that are set and that need AWS
-// (aws:"only" in [Input]): a run on one machine can not do what they ask for.
-// The name of a payload that is a list of weighted ones, or may be meant as
-// one, is "payload (weighted)". The fields that only change what the tool prints
-// (includeOutputResults, disablePayloadLogs) are never among them.
-func (in Input) Unsupported() (names []string) {
-	type weighted struct{ Weight json.RawMessage }
-	var list []weighted
-	if json.Unmarshal(in.Payload, &list) == nil && slices.ContainsFunc(list, func(w weighted) bool { return w.Weight != nil }) {
-		names = append(names, "payload (weighted)")
-	}
-	if len(in.AllowedExceptions) == 0 {
-		in.AllowedExceptions = nil
-	}
-	set := reflect.ValueOf(in)
-	for i, name := range fieldNames {
-		if set.Type().Field(i).Tag.Get("aws") == "only" && !set.Field(i).IsZero() {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // Event is what every invocation receives as its event: the tool sends null

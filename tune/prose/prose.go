@@ -52,6 +52,14 @@ func Bytes(n int) string {
 	return strconv.Itoa(n) + " B"
 }
 
+// Count writes 1 cell, 2 cells.
+func Count(n int, one, many string) string {
+	if n != 1 {
+		one = many
+	}
+	return Thousands(n, 0) + " " + one
+}
+
 // List joins items as a sentence does: "a, b and c".
 func List[T any](items []T) string {
 	var words []string

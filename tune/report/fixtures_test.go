@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"lambda-parallel-io/handler/platform"
-
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
 )
@@ -102,29 +101,21 @@ func compare(variants []variant, sizes []int, num int) *comparison.Comparison {
 		c.Variants = append(c.Variants, v)
 	}
 	c.Recommend()
-	c.Predict()
 	return c
 }
 
 // tune fills in what Power Tuning would have said of a variant.
 func tune(r comparison.Run, v *comparison.Result) {
-	var runs []powertuning.Measured
+	out := powertuning.Output{}
 	for i := range v.Cells {
-		c := &v.Cells[i]
-		if c.Error != "" {
-			continue
+		if c := &v.Cells[i]; c.Error == "" {
+			c.AverageMS = powertuning.TrimmedMean(c.DurationsMS, r.DiscardTopBottom)
+			c.AverageCost = powertuning.Price(powertuning.BaseCost(r.Region, r.Arch), c.Power, c.AverageMS)
+			out.Stats = append(out.Stats, powertuning.Stat{Value: c.Power, AverageDuration: c.AverageMS, AveragePrice: c.AverageCost})
 		}
-		runs = append(runs, powertuning.Measured{Value: c.Power, DurationsMS: c.DurationsMS, BilledMS: c.BilledMS})
 	}
-	out, err := powertuning.Analyze(powertuning.Goal{Strategy: r.TuningStrategy, BalancedWeight: r.BalancedWeight, DiscardTopBottom: r.DiscardTopBottom}, r.Region, r.Arch, runs)
-	if err != nil {
-		panic(err)
-	}
+	out.StateMachine.Visualization = powertuning.Link(r.Region, out.Stats)
 	v.Tuning = &out
-	for _, s := range out.Stats {
-		cell := v.Cell(s.Value)
-		cell.AverageMS, cell.AverageCost = s.AverageDuration, s.AveragePrice
-	}
 }
 
 // onAWS is a run of which nothing came back but Power Tuning's means, and
@@ -132,7 +123,7 @@ func tune(r comparison.Run, v *comparison.Result) {
 func onAWS() *comparison.Comparison {
 	c := local()
 	c.Mode = comparison.AWS
-	c.Predictions, c.Run.LatencyMeanMS = nil, 0
+	c.Run.LatencyMeanMS = 0
 	c.Run.Seed, c.Run.Latency, c.Run.CPUs, c.Run.CPU, c.Run.OS = 0, "", 0, nil, ""
 	c.Run.Function = "arn:aws:lambda:us-east-1:123456789012:function:parallel-io"
 	c.Run.StateMachine = "arn:aws:states:us-east-1:123456789012:stateMachine:powerTuning"
@@ -184,7 +175,6 @@ func rounds() *comparison.Comparison {
 		tune(c.Run, v)
 	}
 	c.Recommend()
-	c.Predict()
 	return c
 }
 
@@ -271,7 +261,6 @@ func empty() *comparison.Comparison {
 		c.Variants[i].Cells, c.Variants[i].Tuning = nil, nil
 	}
 	c.Recommend()
-	c.Predict()
 	return c
 }
 

@@ -60,6 +60,7 @@ type view func(*Report, io.Writer) error
 func draw(t *testing.T, c *comparison.Comparison, v view) []byte {
 	t.Helper()
 	var b bytes.Buffer
+	c.Conclude() // as a reader of results.json does
 	if err := v(New(c), &b); err != nil {
 		t.Fatalf("drawing: %v", err)
 	}

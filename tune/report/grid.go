@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -10,10 +9,6 @@ import (
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/prose"
 )
-
-// busy is the share of a duration that the machine may have added to it before
-// the figure is doubted.
-const busy = 0.05
 
 type row struct {
 	Power int     // MB
@@ -38,7 +33,7 @@ type estimate struct {
 	Value float64          // ms, or dollars a million
 	Text  string           // 45, or why there is no figure
 	Full  string           // 45 ms
-	ratio comparison.Ratio // to the best of its size; no pairs of that, of costs and on AWS
+	ratio comparison.Ratio // to the best of its size; zero of that, of costs and on AWS
 }
 
 // measures are the two things that a cell is measured by.
@@ -58,7 +53,12 @@ func (r *Report) newCell(variant, power int) *cell {
 	ms, dollars := milliseconds(s.DurationMS), prose.Thousands(s.CostPerMillion, 2)
 	c.Duration = estimate{Value: s.DurationMS, Text: ms, Full: ms + " ms"}
 	c.Cost = estimate{Value: s.CostPerMillion, Text: dollars, Full: "$" + dollars + " per million"}
-	c.billed, c.Answer = s.BilledMS, r.answerOf(c.Cell)
+	c.billed, c.Answer = s.BilledMS, r.Comparison.Answer(c.Cell)
+	if q := c.Against; q != nil {
+		c.Duration.ratio = *q
+		r.Occurs["ratio"], r.Occurs[string(q.Verdict)] = true, true
+		r.Occurs["interval"] = r.Occurs["interval"] || q.Low > 0
+	}
 	return c
 }
 
@@ -90,7 +90,7 @@ func (e estimate) short(certain bool) string {
 
 // times is the ratio, with a text that says how sure it is.
 func (e estimate) times(sure string) string {
-	return when(len(e.ratio.Pairs) > 0, decimals(e.ratio.Value)+"x"+sure+signs[e.ratio.Verdict])
+	return when(e.ratio.Value > 0, decimals(e.ratio.Value)+"x"+sure+signs[e.ratio.Verdict])
 }
 
 // decimals writes a ratio: 1.31, 27.
@@ -101,19 +101,8 @@ func decimals(ratio float64) string {
 	return prose.Thousands(ratio, 0)
 }
 
-// answerOf returns the answer of a cell's last invocation where it is that of
-// this project's function: other functions answer what they like.
-func (r *Report) answerOf(c *comparison.Cell) *event.Answer {
-	var a event.Answer
-	if r.Run.Repeat == 0 || json.Unmarshal(c.Response, &a) != nil || a.ObjectsRead+a.Failed != r.Run.Repeat || !(a.TimeSec > 0) {
-		return nil
-	}
-	return &a
-}
-
-// choose finds the cells that the answer names, compares those of each size,
-// and marks every cell. A capped cell is no candidate: on Lambda it would be
-// faster.
+// choose finds the cells that the answer names, and marks every cell. A capped
+// cell is no candidate: on Lambda it would be faster.
 func (r *Report) choose() {
 	var candidates []*cell
 	_, recommended := r.Recommended()
@@ -127,18 +116,7 @@ func (r *Report) choose() {
 	}
 	r.Fastest, r.Cheapest = r.least(candidates, comparison.Duration), r.least(candidates, comparison.Cost)
 	for _, row := range r.Rows {
-		best := r.least(row.Cells, comparison.Duration)
 		for _, c := range row.Cells {
-			if c.OK && c != best {
-				c.Duration.ratio = comparison.Compare(c.DurationsMS, best.DurationsMS, len(r.Run.Looks()))
-				if q := c.Duration.ratio; len(q.Pairs) > 0 {
-					r.Occurs["ratio"]++
-					r.Occurs[string(q.Verdict)]++
-					if q.Low > 0 {
-						r.Occurs["interval"]++
-					}
-				}
-			}
 			c.Marks = when(c.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") +
 				when(c.Cell != nil && c.Capped, "†") + when(c.Busy(), "!")
 		}
@@ -150,15 +128,8 @@ func (r *Report) least(cells []*cell, figure func(comparison.Summary) float64) *
 	return comparison.Least(r.Comparison, cells, func(c *cell) *comparison.Cell { return c.Cell }, figure)
 }
 
-// Effect is the share of a cell's duration that the machine may have added.
-func (c *cell) Effect() float64 {
-	if !c.OK || c.CPUShare == nil {
-		return 0
-	}
-	return c.CPUShare.Effect
-}
-
-func (c *cell) Busy() bool { return c.Effect() > busy }
+// Busy reports whether the machine may have made the cell much slower.
+func (c *cell) Busy() bool { return c.OK && c.Effect() > comparison.Busy }
 
 // Name says which cell it is: pool (30) at 512 MB.
 func (c *cell) Name() string { return fmt.Sprintf("%s at %s MB", c.Label, megabytes(c.Power)) }

@@ -10,10 +10,8 @@ import (
 	"strings"
 
 	"lambda-parallel-io/handler/platform"
-
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/prose"
 )
 
 // HTML is report.html: one file that needs no script and asks for no other.
@@ -105,26 +103,46 @@ var visualization = regexp.MustCompile(`^https://lambda-power-tuning\.show/(\?cu
 
 // Links are to that page, for each variant and for two side by side.
 func (r *Report) Links() (links []pageLink) {
-	for i, v := range r.Variants {
-		if v.Tuning != nil {
-			links = append(links, pageLink{v.Tuning.StateMachine.Visualization, r.Labels[i]})
+	for i := range r.Variants {
+		link := ""
+		if t := r.Variants[i].Tuning; t != nil {
+			link = t.StateMachine.Visualization // as the tool gave it
+		} else if stats := r.stats(i); stats != nil {
+			link = powertuning.Link(r.Run.Region, stats)
 		}
+		links = append(links, pageLink{link, r.Labels[i]})
 	}
 	links = append(links, r.CompareLink())
 	return slices.DeleteFunc(links, func(l pageLink) bool { return !visualization.MatchString(l.URL) })
 }
 
+// stats are the figures of a variant as Power Tuning's page takes them: nil of
+// one that has none. Of a run on AWS they are the tool's own.
+func (r *Report) stats(variant int) (stats []powertuning.Stat) {
+	if t := r.Variants[variant].Tuning; t != nil && r.Mode == comparison.AWS {
+		return t.Stats
+	}
+	base := powertuning.BaseCost(r.Run.Region, r.Run.Arch)
+	for _, row := range r.Rows {
+		if c := row.Cells[variant]; c.OK {
+			stats = append(stats, powertuning.Stat{Value: c.Power, AverageDuration: c.Duration.Value, AveragePrice: powertuning.Price(base, c.Power, c.billed)})
+		}
+	}
+	return stats
+}
+
 // CompareLink is Power Tuning's page with sequential against the recommended
 // variant; empty where there are no two.
 func (r *Report) CompareLink() pageLink {
-	tuned := func(v *comparison.Result) bool { return v != nil && v.Tuning != nil && len(v.Tuning.Stats) > 0 }
-	recommended, _ := r.Recommended()
+	if r.Best == nil {
+		return pageLink{}
+	}
+	best := r.Best.Variant
 	for i := range r.Variants {
-		v := &r.Variants[i]
-		if v.Sequential() && v != recommended && tuned(v) && tuned(recommended) {
-			link := powertuning.CompareLink(r.Run.Region, v.Label(),
-				v.Tuning.Stats, recommended.Label(), recommended.Tuning.Stats)
-			return pageLink{link, r.Labels[i] + " against " + prose.OneLine(recommended.Label(), maxLabel)}
+		a, b := r.stats(i), r.stats(best)
+		if r.Variants[i].Sequential() && i != best && len(a) > 0 && len(b) > 0 {
+			link := powertuning.CompareLink(r.Run.Region, r.Variants[i].Label(), a, r.Variants[best].Label(), b)
+			return pageLink{link, r.Labels[i] + " against " + r.Labels[best]}
 		}
 	}
 	return pageLink{}

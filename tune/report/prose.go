@@ -45,7 +45,7 @@ func plural(n int, one, many string) string {
 
 // count writes 1 cell, 2 cells.
 func count(n int, noun string) string {
-	return prose.Thousands(n, 0) + " " + plural(n, noun, noun+"s")
+	return prose.Count(n, noun, noun+"s")
 }
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

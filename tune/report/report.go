@@ -36,16 +36,16 @@ type Report struct {
 	*comparison.Comparison
 	Labels     []string // of the columns
 	Rows       []row
-	Strategies []string       // each once
-	measured   []*cell        // those with figures
-	Occurs     map[string]int // how many ratios, intervals and verdicts do
+	Strategies []string        // each once
+	measured   []*cell         // those with figures
+	Occurs     map[string]bool // ratio, interval and each verdict: whether any cell has one
 
 	Fastest, Cheapest, Best *cell // nil where no cell qualifies
 }
 
 // New computes what the views of a comparison have in common.
 func New(c *comparison.Comparison) *Report {
-	r := &Report{Comparison: c, Occurs: map[string]int{}}
+	r := &Report{Comparison: c, Occurs: map[string]bool{}}
 	for _, v := range c.Variants {
 		r.Labels = append(r.Labels, prose.OneLine(v.Label(), maxLabel))
 		if !slices.Contains(r.Strategies, v.Strategy) {

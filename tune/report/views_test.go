@@ -141,7 +141,7 @@ func TestARunOnAWSClaimsNoCertainty(t *testing.T) {
 
 func TestFewRunsHaveNoIntervalAndSayWhy(t *testing.T) {
 	text := string(terminal(t, few(), ""))
-	if strings.Contains(text, "±") || !strings.Contains(text, "~ without an interval: so few pairs tell nothing. --num 6 or more.") {
+	if strings.Contains(text, "±") || !strings.Contains(text, "~ without an interval: so few pairs tell nothing. Use --num 6 or more.") {
 		t.Errorf("of 3 runs a cell the text has an interval, or does not say why it has none:\n%s", text)
 	}
 }

@@ -12,9 +12,6 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/platform"
-
-	"lambda-parallel-io/handler/event"
-	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/prose"
@@ -76,7 +73,7 @@ func NewPlan(c *comparison.Comparison, target Target, local *comparison.Comparis
 		if v.Started() {
 			continue
 		}
-		e := estimate{run.Spec, v.Variant, InFlight(run.Spec, v.Variant)}
+		e := estimate{run.Spec, v.Variant, run.Calls(v.Variant).InFlight}
 		if err := e.check(cmp.Or(target.ExecutionTimeout, DefaultExecutionTimeout)); err != nil {
 			return Plan{}, err
 		}
@@ -156,22 +153,6 @@ type estimate struct {
 	comparison.Spec
 	variant  comparison.Variant
 	inFlight int // reads at once
-}
-
-// InFlight returns how many reads v does at once. A payload that is sent as
-// it is says so itself.
-func InFlight(s comparison.Spec, v comparison.Variant) int {
-	if p, err := event.Decode(v.Payload, event.DefaultConcurrency); err == nil {
-		v.Strategy, v.Concurrency = p.Strategy, &p.Concurrency
-	}
-	strategy, err := strategies.ByName(v.Strategy)
-	switch {
-	case err != nil || strategy.Sequential:
-		return 1
-	case strategy.Bounded && v.Concurrency != nil:
-		return max(1, *v.Concurrency)
-	}
-	return max(1, min(s.Repeat, event.MaxConcurrency))
 }
 
 // waits returns how long one invocation waits for S3 at least, however much

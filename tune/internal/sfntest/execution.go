@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/platform"
-
 	"lambda-parallel-io/tune/powertuning"
 )
 
@@ -176,13 +175,15 @@ func tuned(in powertuning.Input) string {
 	}
 	_ = json.Unmarshal(in.Payload, &p) // another function's lasts for the wait of one read
 	atOnce := map[string]float64{"sequential": 1, "unbounded": p.Repeat}[p.Strategy]
-	var runs []powertuning.Measured
+	var out powertuning.Output
 	for _, power := range in.PowerValues {
 		d := max(18.8, 18.8*p.Repeat/max(1, cmp.Or(atOnce, p.Concurrency)), 0.3*p.Repeat*1769/float64(power))
-		runs = append(runs, powertuning.Measured{Value: power,
-			DurationsMS: []float64{math.Round(d*100) / 100}, BilledMS: []int{int(math.Ceil(d))}})
+		price := powertuning.Price(powertuning.BaseCost("us-east-1", platform.ARM64), power, d)
+		out.Stats = append(out.Stats, powertuning.Stat{Value: power, AverageDuration: math.Round(d*100) / 100, AveragePrice: price})
 	}
-	out, _ := powertuning.Analyze(in.Goal(), "us-east-1", platform.ARM64, runs)
+	best := slices.MinFunc(out.Stats, func(a, b powertuning.Stat) int { return cmp.Compare(a.AveragePrice, b.AveragePrice) })
+	out.Power, out.Cost, out.Duration = best.Value, best.AveragePrice, best.AverageDuration
+	out.StateMachine.Visualization = powertuning.Link("us-east-1", out.Stats)
 	b, _ := json.Marshal(out) // strings and finite numbers
 	return string(b)
 }

@@ -1,0 +1,275 @@
+package comparison
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/strategies"
+	"lambda-parallel-io/tune/powertuning"
+)
+
+// The defaults of a comparison that is measured.
+const (
+	DefaultNum     = 6   // invocations a cell on AWS
+	DefaultRepeat  = 100 // with half of that pool (30) ends as soon as unbounded
+	DefaultMax     = 30  // invocations a cell on this machine
+	DefaultFor     = 45 * time.Second
+	DefaultTimeout = 600 * time.Second
+)
+
+// DefaultPowers are the memory sizes that are measured by default, in MB.
+var DefaultPowers = []int{128, 512, 1_024, platform.MemoryPerVCPU, 3_008}
+
+// Request is what somebody asks to compare: what flags, an execution input and a
+// stack say, before it is checked. A field that is nil or empty was not given.
+type Request struct {
+	Spec     Spec               // where and how it runs; [Build] adds what to compare
+	Input    *powertuning.Input // of an execution of Power Tuning, on AWS; the other fields win over it
+	Deployed []int              // MB: the sizes of a stack, where nothing else names any
+
+	Strategies  []string // names, or None alone. Empty: all, but of another function's payload None
+	Concurrency []int    // of the strategies that it bounds. Empty: the payload's, else event.DefaultConcurrency
+	Num         *int     // invocations a cell, exactly
+	Max         *int     // at most
+	For         *time.Duration
+	Repeat      *int
+	Payload     json.RawMessage
+
+	Ours         bool     // this project's function reads the payload
+	ObjectKey    string   // of a payload that names no object
+	Prefix       *string  // the objects below it are read in place of one
+	PrefixWins   bool     // over an object or a prefix that the payload names
+	MaxObjects   int      // of a payload that has none beside its prefix
+	Stored       []Stored // what S3 holds; nil where that is not known
+	BodyOfObject []byte   // of ObjectKey; nil where it is not known
+}
+
+// Stored is an object that S3 holds.
+type Stored struct {
+	Key  string
+	Size int // bytes
+}
+
+// Build returns the spec that a request describes, with a variant for each
+// strategy and, where that is bounded, for each concurrency. What it returns has
+// been validated and does not change. An error of a field is a [*FieldError].
+func Build(r Request) (Spec, error) {
+	s := r.Spec
+	if in := r.Input; in != nil {
+		goal := in.Goal()
+		s.TuningStrategy, s.BalancedWeight, s.DiscardTopBottom = goal.Strategy, goal.BalancedWeight, goal.DiscardTopBottom
+		s.SleepBetweenRunsMS = in.SleepBetweenMS
+		if !reflect.ValueOf(*in).IsZero() {
+			s.TuningInput = in
+		}
+		s.ParallelInvocation = s.ParallelInvocation || in.ParallelInvocation
+		if len(in.Payload) > 0 {
+			r.Payload = in.Event()
+		}
+		if in.Num > 0 && r.Num == nil {
+			r.Num = &in.Num
+		}
+		if len(s.PowerValues) == 0 {
+			s.PowerValues = in.PowerValues
+		}
+	}
+	for _, powers := range [][]int{r.Deployed, DefaultPowers} {
+		if len(s.PowerValues) == 0 {
+			s.PowerValues = powers
+		}
+	}
+	s.PowerValues = slices.Sorted(slices.Values(s.PowerValues))
+	s.Arch = cmp.Or(s.Arch, platform.ARM64)
+	s.TimeoutSec = cmp.Or(s.TimeoutSec, DefaultTimeout.Seconds())
+	if n := cmp.Or(r.Repeat, new(1)); *n < 1 || *n > event.MaxRepeat {
+		return s, &FieldError{"repeat", fmt.Sprintf("%d: it must be from 1 to %d", *n, event.MaxRepeat)}
+	}
+	if err := r.rounds(&s); err != nil {
+		return s, err
+	}
+	var err error
+	if s.Variants, err = r.variants(); err != nil {
+		return s, err
+	}
+	if len(r.Concurrency) > 0 && !slices.ContainsFunc(s.Variants, Variant.Bounded) {
+		return s, fmt.Errorf("--concurrency has no effect on %s: it bounds %s",
+			strings.Join(r.Strategies, ", "), strings.Join(BoundedStrategies(), ", "))
+	}
+	if err := r.decode(&s); err != nil {
+		return s, err
+	}
+	return s, s.Validate()
+}
+
+// rounds says how often a cell is measured. On this machine that is until it is
+// known which variant is the fastest, unless a number of invocations was given.
+func (r Request) rounds(s *Spec) error {
+	if s.AWS() || r.Num != nil && r.Max == nil && r.For == nil {
+		s.Num = *cmp.Or(r.Num, new(DefaultNum))
+		return nil
+	}
+	d := *cmp.Or(r.For, new(DefaultFor))
+	if d <= 0 {
+		return &FieldError{"for", fmt.Sprintf("%s: it must be above 0s\nor give the number of invocations by --num", d)}
+	}
+	s.Num, s.ForSec = *cmp.Or(r.Max, new(DefaultMax)), d.Seconds()
+	return nil
+}
+
+// fillDefaults reports whether missing fields may be added to the payload: not to
+// the payload of a user's own function.
+func (r Request) fillDefaults() bool { return r.Ours || len(r.Payload) == 0 }
+
+func (r Request) variants() (out []Variant, err error) {
+	names := r.Strategies
+	if len(names) == 0 && !r.Ours {
+		names = []string{None}
+		if len(r.Payload) == 0 {
+			r.Payload = json.RawMessage("{}")
+		}
+	} else if len(names) == 0 {
+		names = strategies.Names()
+	}
+	if slices.Contains(names, None) {
+		if len(names) > 1 || len(r.Payload) == 0 || r.Repeat != nil {
+			return nil, errors.New("--strategies none sends the payload as it is: give one by --payload, and neither other strategies nor --repeat")
+		}
+		return []Variant{{Strategy: None, Payload: r.Payload}}, nil
+	}
+	for _, name := range names {
+		s, err := strategies.ByName(name)
+		if err != nil {
+			return nil, fmt.Errorf("--strategies: %w, or %s", err, None)
+		}
+		for _, n := range r.concurrencies(s) {
+			v := Variant{Strategy: name, Concurrency: n}
+			if v.Payload, err = r.payload(s, n); err != nil {
+				return nil, err
+			}
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+// concurrencies are those that a strategy is compared with: the request's, else
+// the payload's, else the default of this project's function. A nil one is left
+// to the payload of another function.
+func (r Request) concurrencies(s strategies.Strategy) (out []*int) {
+	switch {
+	case s.Sequential:
+		return []*int{new(1)}
+	case !s.Bounded:
+		return []*int{nil}
+	}
+	for _, n := range r.Concurrency {
+		out = append(out, &n)
+	}
+	if out != nil {
+		return out
+	}
+	var given struct{ Concurrency *int }
+	_ = json.Unmarshal(r.Payload, &given) // what else it holds is checked with the payload
+	if given.Concurrency == nil && r.fillDefaults() {
+		given.Concurrency = new(event.DefaultConcurrency)
+	}
+	return []*int{given.Concurrency}
+}
+
+// payload returns the payload of a strategy and a concurrency. Of one that was
+// given for a user's own function only what was asked for changes.
+func (r Request) payload(s strategies.Strategy, concurrency *int) (json.RawMessage, error) {
+	fields := map[string]json.RawMessage{}
+	if len(r.Payload) > 0 && (json.Unmarshal(r.Payload, &fields) != nil || fields == nil) {
+		return nil, fmt.Errorf("the payload must be a JSON object, in which strategy can be set, got %.60s\nor send it as it is with --strategies none", r.Payload)
+	}
+	set := func(name string, value any, always bool) {
+		if _, there := fields[name]; always || !there {
+			fields[name], _ = json.Marshal(value) // strings and whole numbers
+		}
+	}
+	set("strategy", s.Name, true)
+	if s.Bounded && concurrency != nil {
+		set("concurrency", *concurrency, true)
+	}
+	if r.Repeat != nil {
+		set("repeat", *r.Repeat, true)
+	}
+	switch {
+	case !r.fillDefaults() || fields["keys"] != nil || fields["Items"] != nil:
+	case r.Prefix != nil && (r.PrefixWins || fields["objectKey"] == nil):
+		set("prefix", r.Prefix, r.PrefixWins)
+		set("maxObjects", r.MaxObjects, false)
+	case fields["prefix"] != nil:
+	default:
+		set("repeat", DefaultRepeat, false)
+		set("objectKey", r.ObjectKey, false)
+	}
+	return json.Marshal(fields)
+}
+
+// decode checks the payloads of this project's function by its own decoder, and
+// notes what they ask for. What another function reads is not known.
+func (r Request) decode(s *Spec) error {
+	s.ObjectKey = r.ObjectKey
+	if r.Ours && r.BodyOfObject != nil {
+		var records []json.RawMessage
+		_ = json.Unmarshal(r.BodyOfObject, &records) // what is no array has none
+		s.ObjectBytes, s.Records = len(r.BodyOfObject), len(records)
+	}
+	for _, v := range s.Variants {
+		decoded, err := event.Decode(v.Payload, event.DefaultConcurrency)
+		if err == nil {
+			s.ObjectKey = decoded.ObjectKey
+		}
+		switch {
+		case !r.Ours || s.AWS() && v.Strategy == None && err != nil:
+		case err != nil:
+			return fmt.Errorf("%s: %w", v.Label(), err)
+		default:
+			if s.Repeat, s.Objects, err = r.reads(decoded); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// BoundedStrategies are the names of those that a concurrency bounds.
+func BoundedStrategies() (names []string) {
+	for _, s := range strategies.All() {
+		if s.Bounded {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// reads returns how many reads a payload asks for, and of which objects where
+// these are many.
+func (r Request) reads(p event.Payload) (n int, o *Objects, err error) {
+	if p.ObjectKey != "" {
+		return p.Repeat, nil, nil
+	}
+	o = &Objects{Prefix: p.Prefix}
+	if p.Prefix == nil || r.Stored == nil {
+		return cmp.Or(len(p.Rest()), p.MaxObjects), o, nil
+	}
+	for _, object := range r.Stored {
+		if strings.HasPrefix(object.Key, *p.Prefix) && strings.HasSuffix(object.Key, p.Suffix) && object.Key > p.StartAfter {
+			n, o.Bytes = n+1, o.Bytes+object.Size
+		}
+	}
+	if n == 0 {
+		err = fmt.Errorf("prefix %q, suffix %q: none of the %d objects that S3 holds matches", *p.Prefix, p.Suffix, len(r.Stored))
+	}
+	return n, o, err
+}

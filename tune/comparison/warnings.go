@@ -1,0 +1,131 @@
+package comparison
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/tune/prose"
+)
+
+// Warning is what makes figures doubtful or absent, and ends in what to do.
+type Warning struct {
+	Kind  string  `json:"kind"` // few-pairs, open, capped, busy, unread, retried or missing
+	Cells []Place `json:"cells,omitempty"`
+	Most  float64 `json:"most,omitempty"` // of the cells: the share of a duration that is in doubt, or how many objects or attempts
+	Text  string  `json:"text"`
+}
+
+// Busy is the share of a duration that the machine may have added to it before
+// the figure is doubted.
+const Busy = 0.05
+
+// maxLabel is the length, in characters, to which a name is cut in a warning.
+const maxLabel = 24
+
+// warn sets Warnings.
+func (c *Comparison) warn() {
+	c.Warnings = nil
+	add := func(kind string, cells []Place, most float64, format string, args ...any) {
+		c.Warnings = append(c.Warnings, Warning{kind, cells, most, fmt.Sprintf(format, args...)})
+	}
+	slower := "in slower motion, "
+	if c.Run.Times() < 2 {
+		slower = "in slow motion (--slow 4), "
+	}
+	if few, _ := c.above(0, func(k *Cell) float64 { return truth(k.Against != nil && k.Against.Low == 0) }); few != nil && c.Run.ForSec == 0 {
+		add("few-pairs", few, 0, "~ without an interval: so few pairs tell nothing. Use --num 6 or more.")
+	}
+	if open, _ := c.above(0, func(k *Cell) float64 { return truth(k.Against != nil && k.Against.Verdict == Open) }); open != nil && c.Run.ForSec > 0 {
+		d := time.Duration(c.Run.ForSec * float64(time.Second))
+		add("open", open, 0, "~ %s open after %s and up to %s a cell. Measure longer: --for %s --max %d.",
+			prose.Count(len(open), "comparison is", "comparisons are"), d, prose.Count(c.Run.Num, "invocation", "invocations"), 2*d, 2*c.Run.Num)
+	}
+	if capped, _ := c.above(0, func(k *Cell) float64 { return truth(k.Capped) }); capped != nil {
+		var sizes []string
+		for _, p := range capped {
+			if size := prose.Thousands(p.Power, 0); !slices.Contains(sizes, size) {
+				sizes = append(sizes, size)
+			}
+		}
+		add("capped", capped, 0, "† Lambda gives %s MB more processor time than this machine's %s, and the function would have used it: there it is faster than shown. Measure these sizes %son a machine with more cores, or on AWS (go run ./tune aws).",
+			prose.List(sizes), c.Run.Cores(), slower)
+	}
+	if busy, most := c.above(Busy, (*Cell).Effect); busy != nil {
+		add("busy", busy, most, "! This machine was too busy for %s: they may be up to %.0f %% too slow. Close other programs, measure %sor use a machine with more than %s.",
+			someOf(busy), 100*most, slower, c.Run.Cores())
+	}
+	if unread, most := c.above(0, func(k *Cell) float64 { return float64(cmp.Or(c.Answer(k), &event.Answer{}).Failed) }); unread != nil {
+		add("unread", unread, most, "Not every object was read, up to %.0f failed an invocation: %s. The response of a cell in results.json names them.", most, someOf(unread))
+	}
+	if retried, most := c.above(0, func(k *Cell) float64 { return float64(cmp.Or(c.Answer(k), &event.Answer{}).Retries) }); retried != nil {
+		add("retried", retried, most, "Reads were tried again, up to %s an invocation: %s. S3 gives about 5,500 GETs a second: lower the concurrency.",
+			prose.Count(int(most), "attempt", "attempts"), someOf(retried))
+	}
+	if begun, all := c.Measured(); begun < all {
+		why := "the run has no answer for them"
+		if c.Run.Interrupted {
+			why = "the run was stopped before them"
+		}
+		add("missing", nil, float64(all-begun), "– %s not measured: %s.", prose.Count(all-begun, "cell", "cells"), why)
+	}
+}
+
+// above returns the cells of which a figure is above a limit, size by size, and
+// the greatest figure.
+func (c *Comparison) above(limit float64, figure func(*Cell) float64) (places []Place, most float64) {
+	for _, power := range c.Run.PowerValues {
+		for i := range c.Variants {
+			cell := c.Variants[i].Cell(power)
+			if _, ok := c.Summarize(cell); !ok {
+				continue
+			}
+			if f := figure(cell); f > limit {
+				places, most = append(places, c.Variants[i].Place(power)), max(most, f)
+			}
+		}
+	}
+	return places, most
+}
+
+func truth(holds bool) float64 {
+	if holds {
+		return 1
+	}
+	return 0
+}
+
+// Effect is the share of a cell's duration that the machine may have added.
+func (c *Cell) Effect() float64 { return cmp.Or(c.CPUShare, &CPUShare{}).Effect }
+
+// Answer returns the answer of a cell's last invocation, or nil where it is not
+// that of this project's function: other functions answer what they like.
+func (c *Comparison) Answer(cell *Cell) *event.Answer {
+	var a event.Answer
+	if c.Run.Repeat == 0 || json.Unmarshal(cell.Response, &a) != nil || a.ObjectsRead+a.Failed != c.Run.Repeat || !(a.TimeSec > 0) {
+		return nil
+	}
+	return &a
+}
+
+// Name says which cell it is: pool (30) at 512 MB.
+func (p Place) Name() string {
+	label := Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Label()
+	return fmt.Sprintf("%s at %s MB", prose.OneLine(label, maxLabel), prose.Thousands(p.Power, 0))
+}
+
+// someOf names the first of the cells, and counts the others.
+func someOf(places []Place) string {
+	var names []string
+	for _, p := range places {
+		names = append(names, p.Name())
+	}
+	if n := len(names) - 2; n > 1 {
+		return strings.Join(names[:2], ", ") + fmt.Sprintf(" and %d more", n)
+	}
+	return prose.List(names)
+}
