@@ -12,8 +12,8 @@ import (
 	"lambda-parallel-io/handler/platform"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/prose"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/prose"
 	"lambda-parallel-io/tune/report"
 )
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/prose"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/prose"
 )
 
 // Part is how much of a comparison that was cut short there is to choose from;

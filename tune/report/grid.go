@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/prose"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/prose"
 )
 
 // busy is the share of a duration that the machine may have added to it before

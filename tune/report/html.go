@@ -11,9 +11,9 @@ import (
 
 	"lambda-parallel-io/handler/platform"
 
+	"lambda-parallel-io/prose"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/prose"
 )
 
 // HTML is report.html: one file that needs no script and asks for no other.

@@ -10,8 +10,8 @@ import (
 
 	"lambda-parallel-io/handler/platform"
 
+	"lambda-parallel-io/prose"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/prose"
 )
 
 //go:embed templates

@@ -14,10 +14,10 @@ import (
 	"lambda-parallel-io/handler/platform"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/prose"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/prose"
 )
 
 // What a read is taken to cost in time before anything was measured. These

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"lambda-parallel-io/tune/prose"
+	"lambda-parallel-io/prose"
 )
 
 func TestOneLineIsShortAndPrintable(t *testing.T) {
