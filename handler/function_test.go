@@ -81,11 +81,11 @@ func TestBadInputIsRefusedBeforeAnyRequest(t *testing.T) {
 	for payload, want := range map[string]string{
 		`{}`: "objectKey is missing",
 		`{"objectKey": "sample.json", "repeat": 0}`:            "repeat must be a whole number from 1 to 1000000, got 0",
-		`{"objectKey": "sample.json", "strategy": "Pool"}`:     `strategy "Pool" must be one of sequential, unbounded, pool, semaphore`,
+		`{"objectKey": "sample.json", "strategy": "Pool"}`:     `strategy must be one of sequential, unbounded, pool, semaphore, got "Pool"`,
 		`{"objectKey": "sample.json", "workers": 3}`:           `unknown field "workers"`,
 		`[{"objectKey": "sample.json"}]`:                       "must be a JSON object",
-		`{"objectKey": "sample.json"} {"objectKey": "second"}`: "something follows the object",
-		``: "it is empty",
+		`{"objectKey": "sample.json"} {"objectKey": "second"}`: "after top-level value",
+		``: "must be a JSON object, got nothing",
 	} {
 		if _, err := p.invoke(payload, time.Minute); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("invoke(%s) = %v, want an error with %q", payload, err, want)

@@ -10,9 +10,9 @@ import (
 	"github.com/alecthomas/kong"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/prose"
 )
 
 // commands are what the program can do: each is a type with its flags and a

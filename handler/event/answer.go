@@ -1,6 +1,10 @@
 package event
 
-import "strings"
+import (
+	"strings"
+
+	"lambda-parallel-io/handler/prose"
+)
 
 // Answer is what an invocation returns. Without onFailure "report" it stands
 // for a call in which every read has ended whole. The first five fields are
@@ -67,7 +71,7 @@ type Failure struct {
 
 // OneLine is the error's text as an answer holds it: its lines as one, of at
 // most 1,000 characters.
-func OneLine(err error) string { return printable(strings.ReplaceAll(err.Error(), "\n", "; "), 1_000) }
+func OneLine(err error) string { return prose.OneLine(err.Error(), 1_000) }
 
 // Skipped counts what a listing names and is no object to read. The first
 // call over a listing counts them, and one with startAfter none.

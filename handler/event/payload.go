@@ -5,6 +5,7 @@
 package event
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/strictjson"
 )
 
 // The defaults and limits of a payload.
@@ -71,14 +73,10 @@ var ways = []struct {
 	{"Items", []string{"BatchInput"}},
 }
 
-// batchInput are the fields of a Distributed Map's BatchInput.
-var batchInput = []string{"strategy", "concurrency", "onFailure", "startAfter"}
-
-// complete checks that the fields of these names go together, and sets the
-// defaults that depend on them.
-func (p *Payload) complete(given []string) error {
-	var named []string
-	var with []string
+// complete checks that the fields go together, and makes the payload of them.
+func (r *request) complete(workers int) error {
+	given := strictjson.Given(r)
+	var named, with []string
 	for _, way := range ways {
 		if slices.Contains(given, way.name) {
 			named, with = append(named, way.name), way.with
@@ -96,25 +94,34 @@ func (p *Payload) complete(given []string) error {
 			return fmt.Errorf("%s does not go with %s: beside it may stand %s", name, named[0], strings.Join(with, ", "))
 		}
 	}
-	switch named[0] {
-	case "objectKey":
+	p := &r.Payload
+	if p.Batch = r.Items != nil; r.BatchInput != nil {
+		p.Strategy, p.Concurrency, p.OnFailure, p.StartAfter = r.BatchInput.Strategy, r.BatchInput.Concurrency, r.BatchInput.OnFailure, r.BatchInput.StartAfter
+	}
+	p.Strategy, p.Concurrency = cmp.Or(p.Strategy, DefaultStrategy), cmp.Or(p.Concurrency, workers)
+	switch {
+	case p.ObjectKey != "":
 		if p.OnFailure == Report {
 			return errors.New(`onFailure "report" does not go with objectKey: it names objects that failed, and here is one`)
 		}
-		if p.Repeat == 0 {
-			p.Repeat = DefaultRepeat
+		p.Repeat = cmp.Or(p.Repeat, DefaultRepeat)
+		return nil
+	case p.Prefix != nil:
+		p.MaxObjects = cmp.Or(p.MaxObjects, DefaultMaxObjects)
+		return nil
+	case len(p.Keys)+len(r.Items) == 0:
+		return fmt.Errorf("%s must name at least one object, got []", named[0])
+	}
+	for _, item := range r.Items {
+		if !p.Skipped.Skip(item.Key, int64(item.Size), string(item.StorageClass)) {
+			p.Keys = append(p.Keys, item.Key)
 		}
-	case "prefix":
-		if p.MaxObjects == 0 {
-			p.MaxObjects = DefaultMaxObjects
-		}
-	default:
-		if err := p.unique(); err != nil {
-			return err
-		}
-		if p.StartAfter != "" && len(p.Rest()) == 0 {
-			return fmt.Errorf("startAfter %s must be one of the keys, and not the last", quote(p.StartAfter))
-		}
+	}
+	if err := p.unique(); err != nil {
+		return err
+	}
+	if p.StartAfter != "" && len(p.Rest()) == 0 {
+		return fmt.Errorf("startAfter %.60q must be one of the keys, and not the last", p.StartAfter)
 	}
 	return nil
 }
@@ -134,7 +141,7 @@ func (p *Payload) unique() error {
 	seen := make(map[string]struct{}, len(p.Keys))
 	for _, key := range p.Keys {
 		if _, twice := seen[key]; twice {
-			return fmt.Errorf("the key %s stands twice: each object is read once", quote(key))
+			return fmt.Errorf("the key %.60q stands twice: each object is read once", key)
 		}
 		seen[key] = struct{}{}
 	}
@@ -157,7 +164,7 @@ func Workers(value string, memoryMB int) (int, error) {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > MaxConcurrency {
-		return 0, fmt.Errorf("MAX_WORKERS must be a whole number from 1 to %d, got %s", MaxConcurrency, quote(value))
+		return 0, fmt.Errorf("MAX_WORKERS must be a whole number from 1 to %d, got %.60q", MaxConcurrency, value)
 	}
 	return n, nil
 }

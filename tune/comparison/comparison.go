@@ -10,8 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/prose"
 )
 
 // Schema is the version of the JSON. It changes when a field changes meaning

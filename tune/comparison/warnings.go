@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/event"
-	"lambda-parallel-io/tune/prose"
+	"lambda-parallel-io/handler/prose"
 )
 
 // Warning is what makes figures doubtful or absent, and ends in what to do.

@@ -18,10 +18,10 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/lambda"
 	"lambda-parallel-io/tune/local/s3"
-	"lambda-parallel-io/tune/prose"
 )
 
 // Tuner measures a comparison's cells, one memory size after the other. Close it.

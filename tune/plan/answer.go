@@ -11,8 +11,8 @@ import (
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/prose"
 	"lambda-parallel-io/tune/report"
 )
 

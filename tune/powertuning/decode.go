@@ -1,8 +1,6 @@
 package powertuning
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"net/url"
@@ -16,71 +14,15 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"lambda-parallel-io/tune/prose"
+	"lambda-parallel-io/strictjson"
 )
 
-// decode reads a JSON object into an Input or an Output. Unlike encoding/json
-// it takes names by their exact letters, and refuses null and a name that
-// stands twice. An error names the field, its value and what is allowed.
-func decode(raw []byte, to any, options ...json.Options) error {
-	if jsontext.Value(raw).Kind() != '{' {
-		return fmt.Errorf("it must be a JSON object, got %s", cmp.Or(shorten(raw), "nothing"))
-	}
-	err := json.Unmarshal(raw, to, append(options, json.WithUnmarshalers(fields))...)
-	if refused, ok := errors.AsType[refusal](err); ok {
-		return refused
-	}
-	if e, ok := errors.AsType[*json.SemanticError](err); ok && e.Err == json.ErrUnknownName {
-		name := shorten([]byte(e.JSONPointer.LastToken()))
-		return fmt.Errorf("unknown field %q: the fields are %s", name, strings.Join(fieldNames, ", "))
-	}
-	if err != nil { // it may quote a name of any length
-		return errors.New("it is not valid JSON: " + prose.OneLine(err.Error(), 200))
-	}
-	return nil
-}
-
-// refusal is the error of a value that is not what its field allows.
-type refusal string
-
-func (r refusal) Error() string { return string(r) }
-
-// fields reads those of the structs; the payload's are left alone.
+// fields are the rules of an Input's and an Output's fields; a payload is left
+// alone.
 var fields = json.JoinUnmarshalers(
-	field("{", never[StateMachine]("a JSON object")),
-	field("{", never[Stat]("a JSON object")),
-	field("[", never[[]Stat]("a list")),
-	field("[", never[[]string]("a list of strings")),
-	field("tf", never[bool]("true or false")),
-	field("[", readAll),
-	field("", readString),
-	field("", readShare),
-	field("", readNumber),
-	field("", readWhole),
+	strictjson.Rule(readAll), strictjson.Rule(readString), strictjson.Rule(readShare),
+	strictjson.Rule(readNumber), strictjson.Rule(readWhole),
 )
-
-// field leaves a value that begins as one of those kinds to the library, and
-// reads any other by a function that says what the field of that name wants.
-func field[T any](kinds string, read func(name string, v jsontext.Value, to *T) (want string, ok bool)) *json.Unmarshalers {
-	return json.UnmarshalFromFunc(func(dec *jsontext.Decoder, to *T) error {
-		if strings.ContainsRune(kinds, rune(dec.PeekKind())) {
-			return errors.ErrUnsupported
-		}
-		v, err := dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		at := dec.StackPointer()
-		if want, ok := read(at.LastToken(), v, to); !ok {
-			return refusal(fmt.Sprintf("%s must be %s, got %s", path(at), want, shorten(v)))
-		}
-		return nil
-	})
-}
-
-func never[T any](want string) func(string, jsontext.Value, *T) (string, bool) {
-	return func(string, jsontext.Value, *T) (string, bool) { return want, false }
-}
 
 func readAll(_ string, v jsontext.Value, sizes *[]int) (want string, ok bool) {
 	for mb := platform.MinMemory; mb <= 3008; mb += 64 {
@@ -146,14 +88,3 @@ func readWhole(name string, v jsontext.Value, number *int) (want string, ok bool
 	*number = int(f)
 	return want, err == nil && v.IsValid() && f == math.Trunc(f) && f >= float64(least) && f <= float64(most)
 }
-
-var index = regexp.MustCompile(`/([0-9]+)`)
-
-// path writes stats[0].value for /stats/0/value.
-func path(p jsontext.Pointer) string {
-	return strings.ReplaceAll(index.ReplaceAllString(string(p[1:]), "[$1]"), "/", ".")
-}
-
-// shorten keeps an error readable, and harmless to a terminal, whatever the
-// input was.
-func shorten(s []byte) string { return prose.OneLine(string(s), 60) }

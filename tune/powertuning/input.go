@@ -10,8 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"lambda-parallel-io/strictjson"
 )
 
 // The limits of an input, and what the tool takes for a field that is absent.
@@ -56,13 +57,7 @@ type Input struct {
 }
 
 // fieldNames are the names of Input's fields in JSON, in their order.
-var fieldNames = func() (names []string) {
-	for field := range reflect.TypeFor[Input]().Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		names = append(names, name)
-	}
-	return names
-}()
+var fieldNames = strictjson.Names(reflect.TypeFor[Input]())
 
 // ParseInput reads the input of an execution, a JSON object. It takes what
 // the tool takes: whole numbers also as strings, powerValues also as "ALL"
@@ -75,7 +70,7 @@ var fieldNames = func() (names []string) {
 // lambdaARN and num, which the tool requires, may be absent: a run on one
 // machine needs no ARN, and a caller has its own defaults.
 func ParseInput(raw []byte) (in Input, err error) {
-	err = decode(raw, &in, jsonv2.RejectUnknownMembers(true))
+	err = strictjson.Unmarshal(raw, &in, fields)
 	for i, mb := range in.PowerValues {
 		if err == nil && slices.Contains(in.PowerValues[:i], mb) {
 			err = fmt.Errorf("powerValues: %d stands twice", mb)
@@ -95,7 +90,7 @@ var functionARN = regexp.MustCompile(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12
 // without version or alias, the only form that the tool takes.
 func CheckFunctionARN(arn string) error {
 	if !functionARN.MatchString(arn) {
-		return fmt.Errorf("%q is not the ARN of a function: it must be of the form %s", shorten([]byte(arn)), functionARNForm)
+		return fmt.Errorf("%q is not the ARN of a function: it must be of the form %s", strictjson.Shorten([]byte(arn)), functionARNForm)
 	}
 	return nil
 }
@@ -126,7 +121,7 @@ func (in Input) Alters() string {
 		return "" // there is none
 	}
 	if sent := in.Event(); !bytes.Equal(sent, given.Bytes()) {
-		return fmt.Sprintf("Power Tuning sends %s in place of the payload %s", shorten(sent), shorten(given.Bytes()))
+		return fmt.Sprintf("Power Tuning sends %s in place of the payload %s", strictjson.Shorten(sent), strictjson.Shorten(given.Bytes()))
 	}
 	dec := jsontext.NewDecoder(&given, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	for token, err := dec.ReadToken(); err == nil; token, err = dec.ReadToken() {
@@ -137,7 +132,7 @@ func (in Input) Alters() string {
 		f, _ := token.Float() // of a payload with a number beyond float64 the event is null
 		if sent := strconv.FormatFloat(f, 'f', -1, 64); sent != number {
 			return fmt.Sprintf("Power Tuning rounds %s in the payload to %s: write it as a string",
-				shorten([]byte(number)), sent)
+				strictjson.Shorten([]byte(number)), sent)
 		}
 	}
 	return ""

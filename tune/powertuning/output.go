@@ -16,6 +16,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"lambda-parallel-io/strictjson"
 )
 
 // Output is what an execution of the state machine returns.
@@ -47,7 +51,7 @@ type Stat struct {
 // may be sent to. Fields that it does not know are left alone. Power values may
 // stand in strings.
 func ParseOutput(raw []byte) (out Output, err error) {
-	err = decode(raw, &out)
+	err = strictjson.Unmarshal(raw, &out, fields, json.RejectUnknownMembers(false))
 	nameless := func(s Stat) bool { return s.Value == 0 }
 	if err == nil && (out.Power == 0 || out.StateMachine.Visualization == "" || slices.ContainsFunc(out.Stats, nameless)) {
 		err = errors.New("power, stateMachine.visualization or the value of a stat is missing")

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/prose"
 )
 
 // Part is how much of a comparison that was cut short there is to choose from;

@@ -7,8 +7,8 @@ import (
 	"regexp"
 	"strings"
 
+	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/prose"
 )
 
 // maxField is the longest text in a field, in characters: whatever a

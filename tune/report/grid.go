@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/prose"
 )
 
 type row struct {

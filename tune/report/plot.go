@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lambda-parallel-io/tune/prose"
+	"lambda-parallel-io/handler/prose"
 )
 
 func xy(x, y float64) string { return px(x) + " " + px(y) }

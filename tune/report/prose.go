@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/local/s3"
-	"lambda-parallel-io/tune/prose"
 )
 
 func megabytes(power int) string { return prose.Thousands(power, 0) }

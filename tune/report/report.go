@@ -18,8 +18,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/prose"
 )
 
 // The lengths, in characters, to which names and messages are cut where they

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/prose"
 )
 
 //go:embed templates

@@ -7,7 +7,7 @@ import (
 	"math"
 	"slices"
 
-	"lambda-parallel-io/tune/prose"
+	"lambda-parallel-io/handler/prose"
 )
 
 // costAgainstTime shows which cells no other beats in both.

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
-	"lambda-parallel-io/tune/prose"
+	"lambda-parallel-io/handler/prose"
 )
 
 // failure is what failed in an execution.

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
-	"lambda-parallel-io/tune/prose"
 )
 
 // What a read is taken to cost in time before anything was measured. These

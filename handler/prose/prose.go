@@ -2,6 +2,7 @@
 package prose
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,22 +14,28 @@ import (
 // terminal or turns the direction of writing. Lines are joined by "; ", other
 // white space becomes a space, and what is cut off is replaced by "…".
 func OneLine(s string, most int) string {
-	var lines []string
-	for line := range strings.Lines(s) {
-		if words := strings.Fields(line); len(words) > 0 {
-			lines = append(lines, strings.Join(words, " "))
+	var line []rune
+	between := "" // what separates the last word from the next
+	for _, r := range s {
+		switch {
+		case r == '\n':
+			between = "; "
+			continue
+		case unicode.IsSpace(r):
+			between = cmp.Or(between, " ")
+			continue
+		case !unicode.IsPrint(r):
+			r = unicode.ReplacementChar
+		}
+		if len(line) > 0 {
+			line = append(line, []rune(between)...)
+		}
+		line, between = append(line, r), ""
+		if len(line) > most {
+			return string(line[:most-1]) + "…"
 		}
 	}
-	runes := []rune(strings.Join(lines, "; "))
-	for i, r := range runes {
-		if !unicode.IsPrint(r) {
-			runes[i] = unicode.ReplacementChar
-		}
-	}
-	if len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return string(runes)
+	return string(line)
 }
 
 // Thousands writes a number with so many decimals, or with -1 those that it has,

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"lambda-parallel-io/tune/prose"
+	"lambda-parallel-io/handler/prose"
 )
 
 func TestOneLineIsShortAndPrintable(t *testing.T) {
