@@ -12,6 +12,7 @@ import (
 
 // The example of docs/objects.md takes the place of process.go.
 func TestYourOwnWorkIsOneFunctionAsTheDocsShow(t *testing.T) {
+	t.Parallel()
 	docs, err := os.ReadFile("../docs/objects.md")
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 const records = 43 // of sample.json
 
 func TestEveryStrategyReadsEveryObjectWhole(t *testing.T) {
+	t.Parallel()
 	s3 := newS3(t)
 	p := start(t, s3.settings()...)
 	size := len(sample(t))
@@ -50,6 +51,7 @@ func TestEveryStrategyReadsEveryObjectWhole(t *testing.T) {
 }
 
 func TestThePayloadOfTheOriginalSampleWorks(t *testing.T) {
+	t.Parallel()
 	s3 := newS3(t)
 	p := start(t, s3.settings("MAX_WORKERS=7")...)
 	a := p.must(t, `{"repeat": 70, "objectKey": "sample.json"}`, time.Minute)
@@ -63,6 +65,7 @@ func TestThePayloadOfTheOriginalSampleWorks(t *testing.T) {
 }
 
 func TestConnectionsAreKeptForTheNextInvocation(t *testing.T) {
+	t.Parallel()
 	s3 := newS3(t)
 	p := start(t, s3.settings()...)
 	const payload = `{"repeat": 300, "objectKey": "sample.json"}`
@@ -75,6 +78,7 @@ func TestConnectionsAreKeptForTheNextInvocation(t *testing.T) {
 }
 
 func TestBadInputIsRefusedBeforeAnyRequest(t *testing.T) {
+	t.Parallel()
 	s3 := newS3(t)
 	s3.injure(nil)
 	p := start(t, s3.settings()...)
@@ -114,6 +118,7 @@ func TestSettingsThatAreMissingEndTheStartWithASentence(t *testing.T) {
 }
 
 func TestTheLogIsLittleAndOfText(t *testing.T) {
+	t.Parallel()
 	s3 := newS3(t)
 	p := start(t, s3.settings()...)
 	p.must(t, `{"repeat": 500, "objectKey": "sample.json"}`, time.Minute)
@@ -135,6 +140,7 @@ func TestTheLogIsLittleAndOfText(t *testing.T) {
 }
 
 func TestObjectsOfAnyKeyAndSize(t *testing.T) {
+	t.Parallel()
 	s3 := newS3(t)
 	p := start(t, s3.settings()...)
 	for key, content := range map[string]string{

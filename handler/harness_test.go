@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -29,9 +30,35 @@ var bootstrap string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
+// slow leaves the rest of a test out, unless SLOW is 1, as it is in .ci/run.
+func slow(t *testing.T) {
+	t.Helper()
+	if os.Getenv("SLOW") != "1" {
+		t.Skip("slow: SLOW=1 go test ./handler runs it")
+	}
+}
+
+// fewAndMany runs a test with few reads always, and with many where it may take
+// long.
+func fewAndMany(t *testing.T, few, many int, test func(t *testing.T, reads int)) {
+	for _, reads := range []int{few, many} {
+		t.Run(fmt.Sprintf("%d reads", reads), func(t *testing.T) {
+			t.Parallel()
+			if reads == many {
+				slow(t)
+			}
+			test(t, reads)
+		})
+	}
+}
+
 func run(m *testing.M) int {
 	if os.Getenv(roleVariable) != "" {
 		return playRole()
+	}
+	// Most tests wait more than they compute. A -parallel that is given overrides it.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		log.Fatal(err)
 	}
 	dir, err := os.MkdirTemp("", "handler-test-")
 	if err != nil {

@@ -20,29 +20,33 @@ import (
 // process that lives for long.
 
 func TestTheDeadlineIsKeptAndSaysWhatWasDone(t *testing.T) {
-	s3 := newS3(t)
+	t.Parallel()
 	for _, latency := range []time.Duration{200 * time.Millisecond, 4 * time.Second} {
-		p := start(t, s3.settings("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256")...)
-		p.must(t, `{"repeat": 1, "objectKey": "sample.json"}`, time.Minute)
-		release := throttle(t, p, 256)
-		s3.injure(always(late(latency)))
-		const timeout = 10 * time.Second
-		began := time.Now()
-		_, err := p.invoke(`{"strategy": "unbounded", "repeat": 20000, "objectKey": "sample.json"}`, timeout)
-		took := time.Since(began)
-		if err == nil || !regexp.MustCompile(`^deadline: \d+ of 20000 reads were done in \d+\.\d s`).MatchString(err.Error()) {
-			t.Errorf("latency %v: %v, want an error that says how many reads were done in which time", latency, err)
-		}
-		if err != nil && strings.Contains(err.Error(), "attempts failed") {
-			t.Errorf("latency %v: %v: no attempt failed but by the deadline", latency, err)
-		}
-		if took >= timeout || took < timeout/4 {
-			t.Errorf("latency %v: the call ended after %v, want shortly before its deadline of %v", latency, took, timeout)
-		}
-		t.Logf("latency %v: %v after %v", latency, err, took)
-		release()
-		s3.injure(nil)
-		p.must(t, `{"repeat": 100, "objectKey": "sample.json"}`, time.Minute) // in the same process
+		t.Run(latency.String(), func(t *testing.T) {
+			t.Parallel()
+			s3 := newS3(t)
+			p := start(t, s3.settings("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256")...)
+			p.must(t, `{"repeat": 1, "objectKey": "sample.json"}`, time.Minute)
+			release := throttle(t, p, 256)
+			s3.injure(always(late(latency)))
+			const timeout = 10 * time.Second
+			began := time.Now()
+			_, err := p.invoke(`{"strategy": "unbounded", "repeat": 20000, "objectKey": "sample.json"}`, timeout)
+			took := time.Since(began)
+			if err == nil || !regexp.MustCompile(`^deadline: \d+ of 20000 reads were done in \d+\.\d s`).MatchString(err.Error()) {
+				t.Errorf("%v, want an error that says how many reads were done in which time", err)
+			}
+			if err != nil && strings.Contains(err.Error(), "attempts failed") {
+				t.Errorf("%v: no attempt failed but by the deadline", err)
+			}
+			if took >= timeout || took < timeout/4 {
+				t.Errorf("the call ended after %v, want shortly before its deadline of %v", took, timeout)
+			}
+			t.Logf("%v after %v", err, took)
+			release()
+			s3.injure(nil)
+			p.must(t, `{"repeat": 100, "objectKey": "sample.json"}`, time.Minute) // in the same process
+		})
 	}
 }
 
@@ -86,6 +90,7 @@ func throttle(t *testing.T, p *child, memoryMB int) (release func()) {
 }
 
 func TestTheDeadlineErrorNamesWhatHeldTheReadsUp(t *testing.T) {
+	t.Parallel()
 	s3 := newS3(t)
 	p := start(t, s3.settings()...)
 	s3.injure(always(slowDown))
@@ -152,17 +157,25 @@ func TestUnboundedStaysWithinLambdasDescriptorsAndMemory(t *testing.T) {
 }
 
 func TestThePoolNeedsLittleMemory(t *testing.T) {
-	s3 := newS3(t)
-	p := start(t, s3.settings()...)
-	a := p.must(t, `{"repeat": 10000, "objectKey": "sample.json"}`, 5*time.Minute)
-	_, peak := p.rss(t)
-	if peak >= 45 {
-		t.Errorf("10,000 reads at concurrency 30 took %d MB, want less than 45", peak)
-	}
-	t.Logf("pool, 10,000 reads: %.1f s, %d MB at the peak, %.0f µs of CPU a read", a.TimeSec, peak, a.CPUSec*100)
+	t.Parallel()
+	fewAndMany(t, 2_000, 10_000, func(t *testing.T, reads int) {
+		s3 := newS3(t)
+		p := start(t, s3.settings()...)
+		a := p.must(t, fmt.Sprintf(`{"repeat": %d, "objectKey": "sample.json"}`, reads), 5*time.Minute)
+		_, peak := p.rss(t)
+		if peak >= 45 {
+			t.Errorf("%d reads at concurrency 30 took %d MB, want less than 45", reads, peak)
+		}
+		t.Logf("pool: %.1f s, %d MB at the peak, %.0f µs of CPU a read", a.TimeSec, peak, a.CPUSec*1e6/float64(reads))
+	})
 }
 
 func TestNothingGrowsFromInvocationToInvocation(t *testing.T) {
+	t.Parallel()
+	fewAndMany(t, 100, *growthRepeat, nothingGrows)
+}
+
+func nothingGrows(t *testing.T, reads int) {
 	s3 := newS3(t)
 	p := start(t, s3.settings("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512")...)
 	invoke := func(n int) {
@@ -173,7 +186,7 @@ func TestNothingGrowsFromInvocationToInvocation(t *testing.T) {
 					t.Fatal("the object is missing: want an error")
 				}
 			default:
-				p.must(t, fmt.Sprintf(`{"repeat": %d, "objectKey": "sample.json"}`, *growthRepeat), time.Minute)
+				p.must(t, fmt.Sprintf(`{"repeat": %d, "objectKey": "sample.json"}`, reads), time.Minute)
 			}
 		}
 	}
@@ -210,5 +223,5 @@ func TestNothingGrowsFromInvocationToInvocation(t *testing.T) {
 	}
 }
 
-// By default the 100 invocations make some 90,000 reads.
-var growthRepeat = flag.Int("growth", 1000, "reads an invocation in TestNothingGrowsFromInvocationToInvocation; 11112 make a million")
+// By default the 100 slow invocations make some 90,000 reads.
+var growthRepeat = flag.Int("growth", 1000, "reads an invocation in the slow part of TestNothingGrowsFromInvocationToInvocation; 11112 make a million")

@@ -15,6 +15,7 @@ import (
 // with the cause.
 
 func TestWhatAnotherAttemptMendsIsReadAgain(t *testing.T) {
+	t.Parallel()
 	s3 := newS3(t)
 	p := start(t, s3.settings()...)
 	const repeat = 200
@@ -95,6 +96,7 @@ func openTestBucket(t *testing.T, s3 *fakeS3, stall time.Duration) *bucket {
 }
 
 func TestWhatNoAttemptMendsFailsTheCallAtOnce(t *testing.T) {
+	t.Parallel()
 	s3 := newS3(t)
 	s3.put(t, "object.json", []byte(`{"records": []}`))
 	s3.put(t, "half.json", []byte(`[{"a": 1}, {"a"`))
@@ -136,6 +138,7 @@ func TestWhatNoAttemptMendsFailsTheCallAtOnce(t *testing.T) {
 }
 
 func TestAServerThatCannotProveItselfFailsTheCallAtOnce(t *testing.T) {
+	t.Parallel()
 	s3, other := newS3(t), newS3(t)
 	for name, setting := range map[string]string{
 		"certificate of an unknown authority": "AWS_CA_BUNDLE=" + other.caFile,
@@ -164,21 +167,25 @@ func plainServer(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func TestTenThousandReadsAllEndWholeUnderSlowDown(t *testing.T) {
-	s3 := newS3(t)
-	p := start(t, s3.settings()...)
-	for _, refused := range []float64{0.1, 0.5} {
-		s3.injure(share(refused, slowDown))
-		a := p.must(t, `{"repeat": 10000, "concurrency": 900, "objectKey": "sample.json"}`, 10*time.Minute)
-		least := int64(10_000*refused/(1-refused)) * 9 / 10
-		if a.RecordsRead != 10_000*records || a.Retries < least {
-			t.Errorf("%.0f %% refused: records_read %d, retries %d; want %d, at least %d", refused*100, a.RecordsRead, a.Retries, 10_000*records, least)
+func TestThousandsOfReadsAllEndWholeUnderSlowDown(t *testing.T) {
+	t.Parallel()
+	fewAndMany(t, 1_000, 10_000, func(t *testing.T, reads int) {
+		s3 := newS3(t)
+		p := start(t, s3.settings()...)
+		for _, refused := range []float64{0.1, 0.5} {
+			s3.injure(share(refused, slowDown))
+			a := p.must(t, fmt.Sprintf(`{"repeat": %d, "concurrency": 900, "objectKey": "sample.json"}`, reads), 10*time.Minute)
+			least := int64(float64(reads)*refused/(1-refused)) * 9 / 10
+			if a.RecordsRead != int64(reads*records) || a.Retries < least {
+				t.Errorf("%.0f %% refused: records_read %d, retries %d; want %d, at least %d", refused*100, a.RecordsRead, a.Retries, reads*records, least)
+			}
+			t.Logf("%.0f %% refused: %.1f s, %d retries, %.0f µs of CPU a read", refused*100, a.TimeSec, a.Retries, a.CPUSec*1e6/float64(reads))
 		}
-		t.Logf("%.0f %% refused: 10,000 reads in %.1f s, %d retries, %.0f µs of CPU a read", refused*100, a.TimeSec, a.Retries, a.CPUSec*100)
-	}
+	})
 }
 
 func TestAnObjectReplacedInMidRunIsReadWholeEitherWay(t *testing.T) {
+	t.Parallel()
 	s3 := newS3(t)
 	p := start(t, s3.settings()...)
 	small, large := []byte(`[1]`), []byte(`[1, 2, 3, 4, 5]`)

@@ -249,6 +249,9 @@ func TestATimeThatIsOverEndsARaceAfterItsLeastRounds(t *testing.T) {
 }
 
 func TestACellSaysWhetherItWasOutOfMemory(t *testing.T) {
+	if os.Getenv("SLOW") != "1" {
+		t.Skip("slow: SLOW=1 go test ./tune/local runs it")
+	}
 	for do, want := range map[string]bool{"allocate": true, "die": false} {
 		c, err := compare(t, do, local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) {
 			c.Run.TimeoutSec = 600 // at 128 MB the memory takes seconds to fill, and many where the machine is busy

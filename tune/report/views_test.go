@@ -151,7 +151,12 @@ func TestBenchstatReadsTheResultsWithoutAWarning(t *testing.T) {
 	if _, err := Write(dir, local(), true); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", "run", "golang.org/x/perf/cmd/benchstat", "-col", "/strategy", "-row", "/memory", filepath.Join(dir, "results.txt"))
+	benchstat := filepath.Join(dir, "benchstat")
+	// go run would say on the same stderr what it downloads.
+	if out, err := exec.Command("go", "build", "-o", benchstat, "golang.org/x/perf/cmd/benchstat").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	cmd := exec.Command(benchstat, "-col", "/strategy", "-row", "/memory", filepath.Join(dir, "results.txt"))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil || stderr.Len() > 0 {

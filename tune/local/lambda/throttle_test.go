@@ -5,6 +5,7 @@ package lambda_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -38,6 +39,9 @@ func TestProcessorTimeIsInProportionToMemory(t *testing.T) {
 		{10_240, "x86_64", 3, "spin on one thread", 1. / 3},
 	} {
 		t.Run(fmt.Sprintf("%s at %d MB on %s at %g", tt.do, tt.memoryMB, tt.arch, tt.speed), func(t *testing.T) {
+			if slow := os.Getenv("SLOW") == "1"; !slow && tt.memoryMB != 512 && tt.memoryMB != 2_048 {
+				t.Skip("slow: SLOW=1 go test ./tune/local/lambda runs it")
+			}
 			f := start(t, lambda.Config{MemoryMB: tt.memoryMB, Arch: tt.arch, Speed: tt.speed, Timeout: time.Minute})
 			invoke(t, f, request{Do: "answer"})
 			// The estimate for one thread is late where the machine is busy: of it one
