@@ -4,12 +4,10 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 )
@@ -38,14 +36,30 @@ type jsonata struct {
 	answers *bufio.Reader
 }
 
+// evaluator answers a line of a value and lists of states with one of that
+// value for each, its expressions replaced.
 const evaluator = `
 const jsonata = require(require.resolve('jsonata', {paths: [process.argv[1]]})), known = new Map()
+async function evaluate(value, states) {
+	if (typeof value === 'string' && value.startsWith('{%')) {
+		if (!value.endsWith('%}')) throw new Error(value + ' has no end')
+		const expression = value.slice(2, -2)
+		if (!known.has(expression)) known.set(expression, jsonata(expression))
+		const result = await known.get(expression).evaluate(undefined, {states})
+		if (result === undefined) throw new Error(expression + ' has no value')
+		return result
+	}
+	if (value === null || typeof value !== 'object' || Array.isArray(value)) return value
+	const copy = {}
+	for (const name in value) copy[name] = await evaluate(value[name], states)
+	return copy
+}
 require('readline').createInterface({input: process.stdin}).on('line', async line => {
 	let answer
 	try {
-		const {expression, states} = JSON.parse(line)
-		if (!known.has(expression)) known.set(expression, jsonata(expression))
-		answer = {value: await known.get(expression).evaluate(undefined, {states})}
+		const {value, states} = JSON.parse(line), values = []
+		for (const s of states) values.push(await evaluate(value, s))
+		answer = {values}
 	} catch (e) {
 		answer = {error: String(e.message)}
 	}
@@ -78,51 +92,35 @@ func startJSONata(t *testing.T) *jsonata {
 // evaluate replaces the expressions in v, which is of JSON, by their values.
 // One without a value is an error, as it is to Step Functions.
 func (j *jsonata) evaluate(v any, states map[string]any) (any, error) {
-	switch v := v.(type) {
-	case string:
-		inner, ok := strings.CutPrefix(v, "{%")
-		if !ok {
-			return v, nil
-		}
-		expression, ok := strings.CutSuffix(inner, "%}")
-		if !ok {
-			return nil, fmt.Errorf("States.QueryEvaluationError: %s has no end", v)
-		}
-		return j.expression(expression, states)
-	case map[string]any:
-		out := map[string]any{}
-		for key, inner := range v {
-			value, err := j.evaluate(inner, states)
-			if err != nil {
-				return nil, err
-			}
-			out[key] = value
-		}
-		return out, nil
-	default:
-		return v, nil
+	values, err := j.each(v, []map[string]any{states})
+	if err != nil {
+		return nil, err
 	}
+	return values[0], nil
 }
 
-func (j *jsonata) expression(expression string, states map[string]any) (any, error) {
+// each evaluates v for one after the other of the states.
+func (j *jsonata) each(v any, states []map[string]any) ([]any, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := json.NewEncoder(j.in).Encode(map[string]any{"expression": expression, "states": states}); err != nil {
+	if err := json.NewEncoder(j.in).Encode(map[string]any{"value": v, "states": states}); err != nil {
 		return nil, err
 	}
 	line, err := j.answers.ReadBytes('\n')
 	if err != nil {
 		return nil, err
 	}
-	var answer map[string]any
+	var answer struct {
+		Values []any
+		Error  string
+	}
 	if err := json.Unmarshal(line, &answer); err != nil {
 		return nil, err
 	}
-	value, ok := answer["value"]
-	if !ok {
-		return nil, &failure{"States.QueryEvaluationError", fmt.Sprintf("%s has no value: %v", expression, answer["error"])}
+	if answer.Error != "" {
+		return nil, &failure{"States.QueryEvaluationError", answer.Error}
 	}
-	return value, nil
+	return answer.Values, nil
 }
 
 // failure is an error by the name that Step Functions gives it.

@@ -10,6 +10,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sfn"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"lambda-parallel-io/handler/event"
 )
 
 // batch is the state machine for more objects than one call reads, with its
@@ -43,11 +45,10 @@ func newBatch(ctx *pulumi.Context, cfg config, from source, fn *function) (*batc
 	if err != nil {
 		return nil, err
 	}
-	machineName := machineName(ctx.Project(), ctx.Stack())
 	permitted, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
 		Role: role.ID(),
-		Policy: pulumi.All(from.arn, results.Arn, fn.arn).ApplyT(func(arns []any) (string, error) {
-			allowed, err := runBatches(machineName, arns[0].(string), from.prefix, arns[1].(string), arns[2].(string), cfg.inventory)
+		Policy: pulumi.All(role.Name, from.arn, results.Arn, fn.arn).ApplyT(func(known []any) (string, error) {
+			allowed, err := runBatches(known[0].(string), known[1].(string), from.prefix, known[2].(string), known[3].(string), cfg.inventory)
 			if err != nil {
 				return "", err
 			}
@@ -58,7 +59,9 @@ func newBatch(ctx *pulumi.Context, cfg config, from source, fn *function) (*batc
 		return nil, err
 	}
 	machine, err := sfn.NewStateMachine(ctx, name, &sfn.StateMachineArgs{
-		Name:    pulumi.String(machineName),
+		// The role's generated name: the policy has to know it before there is a
+		// machine, and it is unique and short whatever the stack is called.
+		Name:    role.Name,
 		RoleArn: role.Arn,
 		Type:    pulumi.String("STANDARD"), // the only type with a Distributed Map
 		Definition: pulumi.All(from.bucket, results.ID().ToStringOutput(), fn.arn).ApplyT(func(known []any) (string, error) {
@@ -101,13 +104,6 @@ func newResults(ctx *pulumi.Context, cfg config, child pulumi.ResourceOption) (*
 	return bucket, append(closed, expiring), err
 }
 
-// machineName is the state machine's name, which its role's policy has to know
-// before there is a machine. The provider takes no dot, which a stack's name
-// may have.
-func machineName(project, stack string) string {
-	return project + "-batch-" + strings.ReplaceAll(stack, ".", "-")
-}
-
 // runBatches is all that the state machine may do: list the keys that begin
 // with prefix, call the function, run and stop its own children, run its maps
 // again, write and read its results, and read the inventories, if there are
@@ -140,19 +136,9 @@ func runBatches(machineName, bucketARN, prefix, resultsARN, functionARN string, 
 	return p, nil
 }
 
-// execution is the input of an execution. One may leave out any of it.
-type execution struct {
-	Prefix      string `json:"prefix"` // of the keys to read, below the configured one
-	Strategy    string `json:"strategy"`
-	Concurrency int    `json:"concurrency"` // of a child's reads
-	Batch       int    `json:"batch"`       // objects that a child reads, at most
-	Children    int    `json:"children"`    // at a time
-	Tolerated   int    `json:"toleratedFailurePercentage"`
-}
-
-// literal is the execution as JSONata writes it, which is as JSON does. In a
+// literal is an input as JSONata writes it, which is as JSON does. In a
 // definition %} ends an expression.
-func (e execution) literal() expression {
+func literal(e event.Execution) expression {
 	b, err := json.Marshal(e)
 	if err != nil {
 		panic(err) // strings and numbers have no error

@@ -63,7 +63,7 @@ const (
 // that failed or was left unread, an object with it as Key. FLATTEN writes them
 // as a line each, so a file of results is a list of keys for another execution,
 // whose children leave out what has no Key.
-func definition(bucket, results, inventory, functionARN string, by execution) machine {
+func definition(bucket, results, inventory, functionARN string, by event.Execution) machine {
 	over := func(label string, r itemReader, s any) distributedMap {
 		return distributedMap{
 			Type:         "Map",
@@ -97,7 +97,7 @@ func definition(bucket, results, inventory, functionARN string, by execution) ma
 	all := map[string]any{
 		// A plan knows no prefix, and writes an empty one: the role may list the
 		// configured one alone.
-		defaults: pass{Type: "Pass", Next: choose, Output: "$merge([" + by.literal() +
+		defaults: pass{Type: "Pass", Next: choose, Output: "$merge([" + literal(by) +
 			", $sift($states.input, function($v, $k) { $not($k = 'prefix' and $v = '') })])"},
 		ofPrefix: over(ofPrefix, itemReader{Resource: listing, Arguments: location{Bucket: bucket, Prefix: input("prefix")}}, selected),
 		ofList: over(ofList, itemReader{Resource: file, Arguments: location{Bucket: results, Key: input("keysFrom")},
@@ -160,7 +160,7 @@ func children(label, functionARN string) states {
 			Retry: []retry{{
 				// Source: AWS Step Functions Developer Guide, "Handle transient Lambda
 				// service exceptions".
-				ErrorEquals: []string{"Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"},
+				ErrorEquals: []string{"Lambda.ClientExecutionTimeoutException", "Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"},
 				// 91 s in all, of the 300 that an EXPRESS child has.
 				IntervalSeconds: 1, BackoffRate: 2, MaxDelaySeconds: 20, MaxAttempts: 8, JitterStrategy: "FULL",
 			}},

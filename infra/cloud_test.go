@@ -74,6 +74,7 @@ func (c *cloud) create(kind, name, parentURN string, dependencies []string, inpu
 		r.id = inputs["namePrefix"].StringValue() + "20260101"
 		state["arn"] = resource.NewStringProperty("arn:aws:logs:eu-west-1:123456789012:log-group:" + r.id)
 	case roleType:
+		state["name"] = resource.NewStringProperty(r.id)
 		state["arn"] = resource.NewStringProperty("arn:aws:iam::123456789012:role/" + r.id)
 	case functionType:
 		state["arn"] = resource.NewStringProperty("arn:aws:lambda:eu-west-1:123456789012:function:" + r.id)
@@ -239,7 +240,10 @@ func configured(t *testing.T, set map[string]string) map[string]string {
 	t.Helper()
 	settings := stackConfig(t)
 	for key, value := range set {
-		settings[project+":"+key] = value
+		if !strings.Contains(key, ":") {
+			key = project + ":" + key
+		}
+		settings[key] = value
 	}
 	return settings
 }

@@ -1,20 +1,23 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/mail"
-	"regexp"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 
-	"lambda-parallel-io/handler/platform"
-
+	"al.essio.dev/pkg/shellescape"
+	"github.com/agext/levenshtein"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	pulumiconfig "github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/strategies"
 )
 
@@ -34,9 +37,9 @@ type config struct {
 	monthlyBudget int    // dollars; 0 for none
 	budgetEmail   string
 
-	batch           execution // of the state machine, where its input leaves something out
-	inventory       inventory // that its input may name
-	batchResultDays int       // how long its results are kept
+	batch           event.Execution // of the state machine, where its input leaves something out
+	inventory       inventory       // that its input may name
+	batchResultDays int             // how long its results are kept
 }
 
 // inventory is where S3 Inventories are delivered; its bucket is empty for
@@ -70,7 +73,7 @@ func readConfig(ctx *pulumi.Context) (config, error) {
 		powerValues:           r.powers("powerValues"),
 	}
 	cfg.bucket, cfg.prefix = r.bucket("bucket", "prefix")
-	cfg.batch = execution{
+	cfg.batch = event.Execution{
 		Prefix:      cfg.prefix,
 		Strategy:    r.strategy("batchStrategy"),
 		Concurrency: r.between("batchConcurrency", 1, event.MaxConcurrency, "reads at a time"),
@@ -81,16 +84,19 @@ func readConfig(ctx *pulumi.Context) (config, error) {
 	cfg.inventory = r.inventory("batchInventory")
 	cfg.batchResultDays = r.between("batchResultDays", 1, 3_650, "days")
 	cfg.monthlyBudget, cfg.budgetEmail = r.budget("monthlyBudget", "budgetEmail")
+	r.unknown(ctx.Project(), os.Getenv(pulumi.EnvConfig))
 	return cfg, errors.Join(r.errs...)
 }
 
 // reader collects what is wrong with the keys it reads.
 type reader struct {
 	from *pulumiconfig.Config
+	keys []string // that were read
 	errs []error
 }
 
 func (r *reader) text(key string) (value string, ok bool) {
+	r.keys = append(r.keys, key)
 	value, err := r.from.Try(key)
 	if err != nil {
 		r.errs = append(r.errs, fmt.Errorf("config %s: Pulumi.yaml should declare it with a default: %w", key, err))
@@ -100,6 +106,27 @@ func (r *reader) text(key string) (value string, ok bool) {
 
 func (r *reader) wrong(key, value, allowed, mended string) {
 	r.errs = append(r.errs, fmt.Errorf("config %s is %q: it must be %s\n  pulumi config set %s %s", key, value, allowed, key, mended))
+}
+
+// unknown refuses each key of the project that nothing has read: Pulumi takes a
+// misspelt one without a word, and its default would hold. All that is set is in
+// set, by which the engine configures the program.
+func (r *reader) unknown(project, set string) {
+	values := map[string]string{}
+	if err := json.Unmarshal([]byte(set), &values); err != nil && set != "" {
+		r.errs = append(r.errs, fmt.Errorf("reading %s: %w", pulumi.EnvConfig, err))
+	}
+	for _, full := range slices.Sorted(maps.Keys(values)) {
+		key, ours := strings.CutPrefix(full, project+":")
+		if !ours || slices.Contains(r.keys, key) {
+			continue
+		}
+		nearest := slices.MinFunc(r.keys, func(a, b string) int {
+			return levenshtein.Distance(key, a, nil) - levenshtein.Distance(key, b, nil)
+		})
+		r.errs = append(r.errs, fmt.Errorf("config %s: the project has no such key; the nearest is %s\n  pulumi config rm %s\n  pulumi config set %s %s",
+			key, nearest, key, nearest, shellescape.Quote(values[full])))
+	}
 }
 
 func (r *reader) between(key string, least, most int, unit string) int {
@@ -162,45 +189,6 @@ func (r *reader) powers(key string) []int {
 		r.wrong(key, value, allowed, join(mendPowers(value), ","))
 	}
 	return powers
-}
-
-// bucketName is S3's rule for the names of general purpose buckets.
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-
-// bucket reads a pair of keys of which the second needs the first. People
-// write a bucket as a URI or an ARN, too.
-func (r *reader) bucket(key, prefixKey string) (name, prefix string) {
-	name, ok := r.text(key)
-	prefix, _ = r.text(prefixKey)
-	allowed := "the name of an existing bucket, of 3 to 63 lower-case letters, digits, dots and hyphens"
-	meant, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "s3://"), "arn:aws:s3:::"), "/")
-	if !bucketName.MatchString(meant) {
-		meant = "my-bucket"
-	}
-	switch {
-	case ok && name == "" && prefix != "":
-		r.wrong(key, name, allowed+", because "+prefixKey+" is set", meant)
-	case ok && name != "" && !bucketName.MatchString(name):
-		r.wrong(key, name, allowed, meant)
-	}
-	if len(prefix) > platform.MaxKeyBytes {
-		r.wrong(prefixKey, prefix, fmt.Sprintf("at most %d bytes long, as a key is", platform.MaxKeyBytes), strings.ToValidUTF8(prefix[:platform.MaxKeyBytes], ""))
-	}
-	return name, prefix
-}
-
-// inventory reads a URI, s3://BUCKET/PREFIX.
-func (r *reader) inventory(key string) inventory {
-	value, ok := r.text(key)
-	if !ok || value == "" {
-		return inventory{}
-	}
-	rest, isURI := strings.CutPrefix(value, "s3://")
-	bucket, prefix, _ := strings.Cut(rest, "/")
-	if !isURI || !bucketName.MatchString(bucket) || prefix == "" {
-		r.wrong(key, value, "empty, or where an S3 Inventory is delivered, as s3://BUCKET/PREFIX", "s3://my-inventories/my-bucket/all/")
-	}
-	return inventory{bucket, prefix}
 }
 
 // budget reads a pair of keys that stand together or not at all.

@@ -11,6 +11,7 @@ func TestEachBadValueIsToldWithTheCommandThatMendsIt(t *testing.T) {
 	const days = "a number of days that CloudWatch offers: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653"
 	const powers = "memory sizes in MB separated by commas, each a whole number from 128 to 10240, none twice"
 	const bucket = "the name of an existing bucket, of 3 to 63 lower-case letters, digits, dots and hyphens"
+	const other = "the name of an existing general purpose bucket, and this is "
 	for _, test := range []struct{ key, value, allowed, mended string }{
 		{"memorySize", "127", "a whole number of MB from 128 to 10240", "128"},
 		{"memorySize", "10241", "a whole number of MB from 128 to 10240", "10240"},
@@ -46,6 +47,12 @@ func TestEachBadValueIsToldWithTheCommandThatMendsIt(t *testing.T) {
 		{"bucket", "Orders", bucket, "my-bucket"},
 		{"bucket", "ab", bucket, "my-bucket"},
 		{"bucket", "*", bucket, "my-bucket"},
+		{"bucket", "orders--use1-az4--x-s3", other + "a directory bucket", "my-bucket"},
+		{"bucket", "arn:aws:s3express:us-east-1:123456789012:bucket/orders--use1-az4--x-s3", other + "a directory bucket", "my-bucket"},
+		{"bucket", "orders-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias", other + "an access point", "my-bucket"},
+		{"bucket", "arn:aws:s3:us-east-1:123456789012:accesspoint/orders", other + "an access point", "my-bucket"},
+		{"bucket", "orders-o9hrzrlukc5m36ft7okagglf3gmwluquse1b--ol-s3", other + "an Object Lambda access point", "my-bucket"},
+		{"batchInventory", "s3://orders--use1-az4--x-s3/all/", "empty, or where an S3 Inventory is delivered, as s3://BUCKET/PREFIX", "s3://my-inventories/my-bucket/all/"},
 	} {
 		t.Run(test.key+"="+test.value, func(t *testing.T) {
 			c := &cloud{}

@@ -33,13 +33,11 @@ func (s *stepFunctions) items(state aslState, from, vars map[string]any) (items 
 	if err != nil || state.ItemSelector == nil {
 		return items, err
 	}
+	of := make([]map[string]any, len(items))
 	for i, item := range items {
-		vars := map[string]any{"input": vars["input"], "context": map[string]any{"Map": map[string]any{"Item": map[string]any{"Index": i, "Value": item}}}}
-		if items[i], err = s.jsonata.evaluate(state.ItemSelector, vars); err != nil {
-			return nil, err
-		}
+		of[i] = map[string]any{"input": vars["input"], "context": map[string]any{"Map": map[string]any{"Item": map[string]any{"Index": i, "Value": item}}}}
 	}
-	return items, nil
+	return s.jsonata.each(state.ItemSelector, of)
 }
 
 // inventory reads the lines of an S3 Inventory, whose fields are all text.

@@ -54,8 +54,15 @@ type job struct {
 
 const environments = 3
 
+// handler is the function as it is built, in one place for all tests.
+var handler = sync.OnceValues(func() (binary string, err error) {
+	binary = filepath.Join(scratch, executable)
+	return binary, build.Function(context.Background(), "..", "./handler", runtime.GOARCH, binary)
+})
+
 func deployed(t *testing.T, set map[string]string, timeout time.Duration) *job {
 	t.Helper()
+	t.Parallel()
 	c, outs := mustDeploy(t, set)
 	j := &job{
 		stepFunctions: newStepFunctions(t, c.ofBatch(t, machineType).inputs["definition"].StringValue()),
@@ -79,12 +86,12 @@ func deployed(t *testing.T, set map[string]string, timeout time.Duration) *job {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
-	dir := t.TempDir()
-	ca, binary := filepath.Join(dir, "ca.pem"), filepath.Join(dir, executable)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := build.Function(t.Context(), "..", "./handler", runtime.GOARCH, binary); err != nil {
+	binary, err := handler()
+	if err != nil {
 		t.Fatal(err)
 	}
 	for range environments {

@@ -7,6 +7,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -29,6 +30,13 @@ func deploy(ctx *pulumi.Context, build builder) (pulumi.Map, error) {
 	}
 	cfg, err := readConfig(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := warnOfRegion(ctx); err != nil {
+		return nil, err
+	}
+	// The first time it takes a minute, in which nothing else would be said.
+	if err := ctx.Log.Info(fmt.Sprintf("building the function for %s", cfg.architecture.name), nil); err != nil {
 		return nil, err
 	}
 	code, err := build(ctx.Context(), ctx.RootDirectory(), cfg.architecture)

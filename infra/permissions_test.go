@@ -39,7 +39,7 @@ var needs = map[string][]need{
 	tlsType:     {{"arn:aws:s3:::lambda-parallel-io-sample-1a2b3c4", "s3:GetBucketPolicy s3:PutBucketPolicy s3:DeleteBucketPolicy"}},
 	expireType:  {{"arn:aws:s3:::lambda-parallel-io-results-1a2b3c4", "s3:GetLifecycleConfiguration s3:PutLifecycleConfiguration"}},
 	machineType: {
-		{"arn:aws:states:eu-west-1:123456789012:stateMachine:lambda-parallel-io-batch-dev", machineActions + " states:ListStateMachineVersions"},
+		{"arn:aws:states:eu-west-1:123456789012:stateMachine:lambda-parallel-io-batch-1a2b3c4", machineActions + " states:ListStateMachineVersions"},
 		{"*", "states:ValidateStateMachineDefinition"},
 	},
 	objectType: {{"arn:aws:s3:::lambda-parallel-io-sample-1a2b3c4/sample.json", "s3:PutObject s3:GetObject s3:DeleteObject s3:PutObjectTagging s3:GetObjectTagging"}},

@@ -59,10 +59,10 @@ func listBelow(bucketARN, prefix string) statement {
 	return s
 }
 
-func below(prefix string) string { return literal.Replace(prefix) + "*" }
+func below(prefix string) string { return escaped.Replace(prefix) + "*" }
 
-// literal writes what IAM would take for a wildcard or a variable as itself.
-var literal = strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}")
+// escaped writes what IAM would take for a wildcard or a variable as itself.
+var escaped = strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}")
 
 // onlyTLS refuses everyone, whatever else they may do, over plain HTTP.
 func onlyTLS(bucketARN string) policy {

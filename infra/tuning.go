@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +28,27 @@ const (
 var templateDefaults = map[string]string{
 	"PowerValues":           "128,256,512,1024,1536,3008",
 	"totalExecutionTimeout": "300",
+}
+
+// repositoryRegions are those of the Serverless Application Repository. Source:
+// AWS General Reference, "AWS Serverless Application Repository endpoints and
+// quotas"; AWS adds to them.
+var repositoryRegions = []string{
+	"us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-central-1", "eu-north-1", "eu-west-1",
+	"eu-west-2", "eu-west-3", "ap-east-1", "ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "me-south-1",
+}
+
+// warnOfRegion tells before anything is made that Power Tuning, which comes
+// last, may be missing there. Where neither the configuration nor the
+// environment names a region, only the provider knows it.
+func warnOfRegion(ctx *pulumi.Context) error {
+	configured, _ := ctx.GetConfig("aws:region")
+	region := cmp.Or(configured, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"))
+	if region == "" || slices.Contains(repositoryRegions, region) {
+		return nil
+	}
+	return ctx.Log.Warn(fmt.Sprintf("region %s is not known to have the Serverless Application Repository, from which Power Tuning comes: "+
+		"without it the deployment fails at its end; docs/aws.md lists the regions, and `pulumi config set aws:region us-east-1` chooses one", region), nil)
 }
 
 // powerTuning is the application's stack in CloudFormation.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/s3"
@@ -62,16 +63,16 @@ func (j Job) Validate() error {
 // Plan is how the job should be done. Its JSON is for programs.
 type Plan struct {
 	Job
-	Memory       int           `json:"memory"` // MB
-	Strategy     string        `json:"strategy"`
-	Concurrency  int           `json:"concurrency"`
-	Batch        int           `json:"batch"`    // objects a child
-	Children     int           `json:"children"` // at once, over all prefixes
-	Binds        string        `json:"binds"`    // the limits that keep it from being faster, joined by ", "
-	Seconds      Seconds       `json:"seconds"`
-	Dollars      Dollars       `json:"dollars"`
-	Alternatives []Alternative `json:"alternatives"`
-	Input        Input         `json:"input"`
+	Memory       int             `json:"memory"` // MB
+	Strategy     string          `json:"strategy"`
+	Concurrency  int             `json:"concurrency"`
+	Batch        int             `json:"batch"`    // objects a child
+	Children     int             `json:"children"` // at once, over all prefixes
+	Binds        string          `json:"binds"`    // the limits that keep it from being faster, joined by ", "
+	Seconds      Seconds         `json:"seconds"`
+	Dollars      Dollars         `json:"dollars"`
+	Alternatives []Alternative   `json:"alternatives"`
+	Input        event.Execution `json:"input"`
 
 	compared   *comparison.Comparison
 	child      worker
@@ -84,16 +85,6 @@ type Plan struct {
 type Seconds struct {
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
-}
-
-// Input starts an execution of the deployed state machine.
-type Input struct {
-	Prefix                     string `json:"prefix"` // "" is the deployment's own
-	Strategy                   string `json:"strategy"`
-	Concurrency                int    `json:"concurrency"`
-	Batch                      int    `json:"batch"`
-	Children                   int    `json:"children"` // of this execution
-	ToleratedFailurePercentage int    `json:"toleratedFailurePercentage"`
 }
 
 // worker is a function that does nothing but what a cell has measured.
@@ -195,7 +186,7 @@ func (p *Plan) fit() bool {
 	)
 	p.Memory, p.Strategy, p.Concurrency = w.power, w.Strategy, concurrency
 	p.Batch, p.Children, p.Binds = batch, p.executions*children, strings.TrimSuffix(binds+", "+shorter, ", ")
-	p.Input = Input{Strategy: p.Strategy, Concurrency: concurrency, Batch: batch, Children: children}
+	p.Input = event.Execution{Strategy: p.Strategy, Concurrency: concurrency, Batch: batch, Children: children}
 	if children > 0 {
 		p.Seconds, p.Dollars = p.with(p.Children)
 	}
