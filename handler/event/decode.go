@@ -12,8 +12,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/handler/strictjson"
 	"lambda-parallel-io/strategies"
-	"lambda-parallel-io/strictjson"
 )
 
 // Decode reads a payload: a JSON object that names the objects in one way, and

@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"lambda-parallel-io/handler/platform"
-	"lambda-parallel-io/strictjson"
+	"lambda-parallel-io/handler/strictjson"
 )
 
 // The defaults and limits of a payload.

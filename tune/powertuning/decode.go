@@ -14,7 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"lambda-parallel-io/strictjson"
+	"lambda-parallel-io/handler/strictjson"
 )
 
 // fields are the rules of an Input's and an Output's fields; a payload is left

@@ -12,7 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"lambda-parallel-io/strictjson"
+	"lambda-parallel-io/handler/strictjson"
 )
 
 // The limits of an input, and what the tool takes for a field that is absent.
@@ -62,7 +62,7 @@ var fieldNames = strictjson.Names(reflect.TypeFor[Input]())
 // ParseInput reads the input of an execution, a JSON object. It takes what
 // the tool takes: whole numbers also as strings, powerValues also as "ALL"
 // (128 to 3,008 in steps of 64), a balancedWeight or discardTopBottom beyond
-// its limits. It is stricter where the tool would fail later or go on without
+// its limits, and before it all a file's byte order mark. It is stricter where the tool would fail later or go on without
 // a word: an unknown field, a wrong type, a power value that Lambda does not
 // have or that stands twice. An error names the field, its value and what is
 // allowed.
@@ -70,7 +70,7 @@ var fieldNames = strictjson.Names(reflect.TypeFor[Input]())
 // lambdaARN and num, which the tool requires, may be absent: a run on one
 // machine needs no ARN, and a caller has its own defaults.
 func ParseInput(raw []byte) (in Input, err error) {
-	err = strictjson.Unmarshal(raw, &in, fields)
+	err = strictjson.Unmarshal(bytes.TrimPrefix(raw, []byte("\ufeff")), &in, fields)
 	for i, mb := range in.PowerValues {
 		if err == nil && slices.Contains(in.PowerValues[:i], mb) {
 			err = fmt.Errorf("powerValues: %d stands twice", mb)

@@ -68,6 +68,9 @@ func TestInputIsTakenAsTheToolTakesIt(t *testing.T) {
 	if got, want := (Input{}).Goal(), (Goal{Cost, 0.5, 0.2}); got != want {
 		t.Errorf("Input{}.Goal() = %+v, want %+v", got, want)
 	}
+	if in, err = ParseInput([]byte("\ufeff" + `{"num": 10}`)); err != nil || in.Num != 10 {
+		t.Errorf("after a byte order mark: %+v, %v", in, err)
+	}
 	share := 0.3
 	if got := (Input{OnlyColdStarts: true, DiscardTopBottom: &share}).Goal().DiscardTopBottom; got != 0 {
 		t.Errorf("onlyColdStarts trims %g, want 0", got)

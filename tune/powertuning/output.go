@@ -19,7 +19,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"lambda-parallel-io/strictjson"
+	"lambda-parallel-io/handler/strictjson"
 )
 
 // Output is what an execution of the state machine returns.

@@ -36,7 +36,7 @@ func (t *turn) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutput) e
 		return err
 	}
 	cause := h.cause()
-	amiss, err := t.afterFailure(ctx, h, aws.ToTime(e.StopDate))
+	amiss, err := t.afterFailure(ctx, h, e)
 	if err != nil {
 		return err
 	}
@@ -77,9 +77,10 @@ func (t *turn) history(ctx context.Context, e *sfn.DescribeExecutionOutput) (h h
 
 // afterFailure looks after what a failed execution has left: it waits for
 // executors that may still run if the function is needed again, and returns
-// what is to be said of the function's memory size.
-func (t *turn) afterFailure(ctx context.Context, h history, stopped time.Time) (string, error) {
-	if d := h.mayRunFor(stopped, t.now()).Round(time.Second); t.needed && d > 0 {
+// what is to be said of the function's memory size and, where the execution was
+// stopped, of what Power Tuning has not removed.
+func (t *turn) afterFailure(ctx context.Context, h history, e *sfn.DescribeExecutionOutput) (string, error) {
+	if d := h.mayRunFor(aws.ToTime(e.StopDate), t.now()).Round(time.Second); t.needed && d > 0 {
 		now := fmt.Sprintf("waiting %s for executors that may still run", d)
 		if err := t.tell(now, t.v.Label()+": failed, "+now, false); err != nil {
 			return "", err
@@ -92,18 +93,27 @@ func (t *turn) afterFailure(ctx context.Context, h history, stopped time.Time) (
 	if before == 0 {
 		return "", nil
 	}
+	stopped := e.Status == types.ExecutionStatusAborted
+	own, amiss := prose.Thousands(before, 0), ""
 	c, err := t.configuration(ctx)
 	switch {
 	case errors.Is(err, errDenied):
-		return fmt.Sprintf("; whether the function has its %s MB again is not known: %v",
-			prose.Thousands(before, 0), err), nil
+		amiss = fmt.Sprintf("; whether the function has its %s MB again is not known: %v", own, err)
 	case err != nil:
 		return "", err
-	case int(aws.ToInt32(c.MemorySize)) == before:
+	case int(aws.ToInt32(c.MemorySize)) != before:
+		amiss = fmt.Sprintf("; the function was left at %s MB", prose.Thousands(int(aws.ToInt32(c.MemorySize)), 0))
+	case stopped: // a publisher that was running goes on
+		amiss = "; the function may still get another memory size"
+	default:
 		return "", nil
 	}
-	return fmt.Sprintf("; the function was left at %s MB: `aws lambda update-function-configuration --function-name %s --memory-size %d --region %s` gives it back its %s",
-		prose.Thousands(int(aws.ToInt32(c.MemorySize)), 0), t.Function, before, RegionOf(t.Function), prose.Thousands(before, 0)), nil
+	amiss += fmt.Sprintf(": `aws lambda update-function-configuration --function-name %s --memory-size %d --region %s` gives it back its %s",
+		t.Function, before, RegionOf(t.Function), own)
+	if stopped {
+		amiss += "; aliases RAM<power> and their versions may be left, which the next comparison of these sizes removes"
+	}
+	return amiss, nil
 }
 
 // outcome tells in a line how a variant ended.

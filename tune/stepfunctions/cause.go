@@ -30,6 +30,9 @@ func (h history) cause() failure {
 		}
 		d := failed(e)
 		switch {
+		case e.Type == types.HistoryEventTypeExecutionAborted: // by a caller, who need not say why
+			d = cmp.Or(d, &types.ExecutionFailedEventDetails{})
+			f = explain(cmp.Or(aws.ToString(d.Error), "somebody stopped it"), aws.ToString(d.Cause), state{})
 		case d == nil:
 		case e.Type == types.HistoryEventTypeExecutionFailed && f.where != "": // of that state's failure
 		case strings.HasPrefix(string(e.Type), "Execution"):

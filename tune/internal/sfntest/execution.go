@@ -159,8 +159,7 @@ func (s *Server) finish(e *Execution, end string) {
 		e.history = append(e.history, event)
 		if strings.HasSuffix(end, fmt.Sprint("@", event["id"])) {
 			e.Status, e.Output = "ABORTED", ""
-			e.history = append(e.history, map[string]any{"id": 1000, "timestamp": event["timestamp"], "type": "ExecutionAborted",
-				"executionAbortedEventDetails": map[string]any{"cause": "stopped by a person"}})
+			e.history = append(e.history, map[string]any{"id": 1000, "timestamp": event["timestamp"], "type": "ExecutionAborted"}) // of no cause, as by `aws stepfunctions stop-execution`
 			return
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"lambda-parallel-io/strictjson"
+	"lambda-parallel-io/handler/strictjson"
 )
 
 type common struct {
