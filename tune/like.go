@@ -16,7 +16,7 @@ import (
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
-	"lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/profile"
 )
 
 // likeness is what answers of the function on Lambda tell of that Lambda: each
@@ -137,7 +137,7 @@ func (l likeness) liken(ctx context.Context, s *session, o local.Options, c *com
 	if a := l.latency; a != nil {
 		// What a read takes here beyond the model's latency is not S3's there
 		// either: first beside a fixed latency, then beside what that gave.
-		latency, own := s3.Lognormal(time.Duration(a.Latency.P50*float64(time.Millisecond)), 0), 0.0
+		latency, own := profile.Lognormal(time.Duration(a.Latency.P50*float64(time.Millisecond)), 0), 0.0
 		for range 2 {
 			_, here, err := again(ctx, s, o, c, a, latency.String(), 1)
 			if err != nil {
@@ -147,11 +147,11 @@ func (l likeness) liken(ctx context.Context, s *session, o local.Options, c *com
 			median := a.Latency.P50 - own
 			// 1.645 and 2.326: the 95th and the 99th percentile of a normal distribution.
 			sigma := (math.Log((a.Latency.P95-own)/median)/1.645 + math.Log((a.Latency.P99-own)/median)/2.326) / 2
-			if !(median > 0 && sigma >= 0 && sigma <= s3.MaxSigma) {
+			if !(median > 0 && sigma >= 0 && sigma <= profile.MaxSigma) {
 				return fmt.Errorf("--like %s: a read takes %.1f ms there, and %.1f ms beside S3 here: this machine is too busy to tell S3's latency",
 					file, a.Latency.P50, own)
 			}
-			latency = s3.Lognormal(time.Duration(median*float64(time.Millisecond)), sigma)
+			latency = profile.Lognormal(time.Duration(median*float64(time.Millisecond)), sigma)
 		}
 		c.Run.Latency, c.Run.LatencyMeanMS = latency.String(), float64(latency.Mean().Microseconds())/1e3
 		told("S3's latency is %s, from %s at %d MB: p50 %.1f ms, p95 %.1f, p99 %.1f, of which %.1f ms are the read's own",

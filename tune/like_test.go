@@ -13,7 +13,7 @@ import (
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/profile"
 )
 
 // compared runs the program and returns its results.json.
@@ -77,11 +77,11 @@ func liken(t *testing.B, factor, latency, atOnce string) {
 	}
 	want, _ := strconv.ParseFloat(strings.TrimSuffix(factor, "x"), 64)
 	t.ReportMetric(100*(c.Run.CPU.Scale/want-1), "%-off-speed")
-	got, err := s3.ParseLatency(c.Run.Latency)
+	got, err := profile.Parse(c.Run.Latency)
 	if err != nil {
 		t.Fatal(err)
 	}
-	real, _ := s3.ParseLatency(latency)
+	real, _ := profile.Parse(latency)
 	t.ReportMetric(100*(float64(got.Median())/float64(real.Median())-1), "%-off-latency")
 }
 

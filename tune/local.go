@@ -19,7 +19,7 @@ import (
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
-	"lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/profile"
 	"lambda-parallel-io/tune/stepfunctions"
 )
 
@@ -126,7 +126,7 @@ func (l *onThisMachine) describe() (comparison.Spec, payload, error) {
 		return spec, p, err
 	}
 	spec.TuningInput = nil // what a local run does of it is in the spec
-	latency, err := s3.ParseLatency(l.Latency)
+	latency, err := profile.Parse(l.Latency)
 	if err != nil {
 		return spec, p, fmt.Errorf("--%w", err)
 	}
