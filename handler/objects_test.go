@@ -19,6 +19,7 @@ import (
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
 	model "lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/profile"
 )
 
 // Objects of one's own: named by keys, by a prefix, or by a Distributed Map.
@@ -103,7 +104,7 @@ func TestEachWayToNameObjectsReadsTheSameOnes(t *testing.T) {
 // startModel is the model of S3 that comparisons use, with these objects in it.
 func startModel(t *testing.T, lists ...[]string) (settings []string) {
 	t.Helper()
-	latency, err := model.ParseLatency("none")
+	latency, err := profile.Parse("none")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
-	"lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/profile"
 )
 
 // onThisMachine compares under the local model of Lambda and S3.
@@ -100,7 +100,7 @@ func (q question) comparison() *comparison.Comparison {
 func (l *onThisMachine) question() (q question, err error) {
 	r := l.request()
 	r.Max, r.For = l.Max, l.For
-	latency, err := s3.ParseLatency(l.Latency)
+	latency, err := profile.Parse(l.Latency)
 	if err != nil {
 		return q, fmt.Errorf("--%w", err)
 	}

@@ -22,6 +22,7 @@ import (
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/lambda"
 	"lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/profile"
 )
 
 // Tuner measures a comparison's cells, one memory size after the other. Close it.
@@ -67,7 +68,7 @@ func (t *Tuner) Abandon() {
 
 // start builds the function, and starts an S3 with credentials for this run alone.
 func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
-	latency, err := s3.ParseLatency(spec.Latency)
+	latency, err := profile.Parse(spec.Latency)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/profile"
 )
 
 // What a plan keeps to. The platform's limits are those of AWS's
@@ -178,7 +178,7 @@ func (p *Plan) fit() bool {
 	n, perSec, work := float64(platform.Environments), platform.Environments/platform.EnvironmentsEvery.Seconds(), float64(p.Objects)/w.rate
 	children, binds := least(
 		limit{int(share * platform.GetsPerSecond / w.rate), "prefix GETs"},
-		limit{(s3.Burst + int(burstShare*float64(each))) / concurrency, "prefix GETs"},
+		limit{(profile.Burst + int(burstShare*float64(each))) / concurrency, "prefix GETs"},
 		limit{p.ConcurrencyLimit / p.executions, "Lambda concurrency"},
 		limit{max(1, int(math.Sqrt(n*n+2*perSec*work))/p.executions), "Lambda ramp"},
 		limit{platform.MaxChildren, "Step Functions children"},

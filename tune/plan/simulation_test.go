@@ -7,13 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"lambda-parallel-io/handler/platform"
-
 	"golang.org/x/time/rate"
 
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/local/s3"
 	"lambda-parallel-io/tune/plan"
+	"lambda-parallel-io/tune/profile"
 )
 
 // simulation is a job in virtual time: children that read a batch after the
@@ -21,7 +20,7 @@ import (
 // of which each waits for S3 and then for the child's processor.
 type simulation struct {
 	objects, batch, children, concurrency int
-	latency                               s3.Latency
+	latency                               profile.S3
 	cpu                                   time.Duration // of a read, at the child's memory size
 
 	limit     *rate.Limiter // shared by all
@@ -62,7 +61,7 @@ func (e *events) Pop() any {
 // run returns how long the job takes, and the share of S3's answers that are
 // SlowDown.
 func (s *simulation) run() (took time.Duration, slowDown float64) {
-	s.limit = rate.NewLimiter(platform.GetsPerSecond, s3.Burst)
+	s.limit = rate.NewLimiter(platform.GetsPerSecond, profile.Burst)
 	s.random = rand.New(rand.NewPCG(1, 2))
 	s.left, s.slots = s.objects, make([]slot, s.children)
 	for i := range s.slots {
@@ -131,7 +130,7 @@ func (s *simulation) done(e event) {
 // size makes of their CPU time.
 func simulated(t *testing.T, c *comparison.Comparison, p *plan.Plan, children int) *simulation {
 	t.Helper()
-	latency, err := s3.ParseLatency(c.Run.Latency)
+	latency, err := profile.Parse(c.Run.Latency)
 	if err != nil {
 		t.Fatal(err)
 	}

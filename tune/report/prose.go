@@ -5,10 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	"lambda-parallel-io/handler/prose"
-	"lambda-parallel-io/tune/local/s3"
 )
 
 func megabytes(power int) string { return prose.Thousands(power, 0) }
@@ -50,12 +48,12 @@ func count(n int, noun string) string {
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// Latency names the profile, with its median for those who read apg for the
-// first time.
+// Latency names the profile, with the mean that it had when it was measured for
+// those who read apg for the first time.
 func (r *Report) Latency() string {
 	name := prose.OneLine(r.Run.Latency, maxName)
-	if l, err := s3.ParseLatency(name); err == nil && l.Median() > 0 && l.Median().String() != name {
-		name += fmt.Sprintf(" (median %g ms)", float64(l.Median())/float64(time.Millisecond))
+	if mean := r.Run.LatencyMeanMS; mean > 0 && fmt.Sprintf("%gms", mean) != name {
+		name += fmt.Sprintf(" (mean %.3g ms)", mean)
 	}
 	return name
 }

@@ -17,6 +17,7 @@ import (
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/lambda"
 	"lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/profile"
 )
 
 // BenchmarkSlowerClock checks what is said of the machine's effect. In slow
@@ -40,7 +41,7 @@ func BenchmarkSlowerClock(b *testing.B) {
 		env  []string
 		slow int
 	}
-	latency, err := s3.ParseLatency("15ms")
+	latency, err := profile.Parse("15ms")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/profile"
 )
 
 // BenchmarkGET tells the processor time of a GET (cpu-us/op) from the model and
@@ -59,7 +59,7 @@ func benchmarkGET(b *testing.B, addr string, roots *x509.CertPool, size int) {
 	in := bufio.NewReaderSize(conn, 1<<14)
 	start := processorTime()
 	for i := range b.N {
-		if i%(s3.Burst-1) == s3.Burst-2 {
+		if i%(profile.Burst-1) == profile.Burst-2 {
 			time.Sleep(time.Second / 10) // what was granted at once is granted again
 		}
 		if _, err := conn.Write(request); err != nil {

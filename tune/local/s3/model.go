@@ -17,23 +17,18 @@ import (
 	"sync/atomic"
 	"time"
 
-	"lambda-parallel-io/handler/platform"
-
 	"github.com/johannesboyne/gofakes3"
 	"golang.org/x/time/rate"
-)
 
-// Burst is how many GETs the model of S3 grants at once beyond
-// [platform.GetsPerSecond]; more are answered with 503 SlowDown. It is this
-// project's choice: 100 ms of the rate.
-const Burst = platform.GetsPerSecond / 10
+	"lambda-parallel-io/tune/profile"
+)
 
 // model is an S3 server's handler with what gofakes3 lacks: latency, bandwidth,
 // SlowDown, checksums, listings whose keys are encoded, counters.
 type model struct {
 	next    http.Handler
 	backend gofakes3.Backend
-	latency Latency
+	profile profile.S3
 	seed    uint64
 	slow    int // how many times its own time everything takes
 
@@ -162,10 +157,10 @@ func (m *model) draw(r *http.Request, now *invocation) time.Duration {
 	again := attempt != "" && !strings.HasPrefix(attempt, "attempt=1;") && attempt != "attempt=1"
 	o, known := m.objects.Load(r.URL.Path)
 	if again || !known {
-		return m.latency.Draw(m.seed, now.k, 1<<63|now.others.Add(1))
+		return m.profile.Draw(m.seed, now.k, profile.Again|now.others.Add(1))
 	}
 	n, _ := now.reads.LoadOrStore(r.URL.Path, new(atomic.Uint64))
-	return m.latency.Draw(m.seed, now.k, o.(object).place+(n.(*atomic.Uint64).Add(1)-1)*m.stored.Load())
+	return m.profile.Draw(m.seed, now.k, o.(object).place+(n.(*atomic.Uint64).Add(1)-1)*m.stored.Load())
 }
 
 func fail(w http.ResponseWriter, status int, code, message string) {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/profile"
 )
 
 // stored starts an S3 that holds b/key000, b/key001 and so on beside b/a
@@ -187,9 +188,9 @@ func TestABodyTakesItsTimeOnAConnection(t *testing.T) {
 	for size, want := range map[int]time.Duration{
 		9_000:      0,
 		64 << 10:   0,
-		64<<10 + 1: (64<<10 + 1) * time.Second / s3.ConnectionBandwidth,
-		1_000_000:  1_000_000 * time.Second / s3.ConnectionBandwidth,
-		10_000_000: 10_000_000 * time.Second / s3.ConnectionBandwidth,
+		64<<10 + 1: (64<<10 + 1) * time.Second / profile.ConnectionBandwidth,
+		1_000_000:  1_000_000 * time.Second / profile.ConnectionBandwidth,
+		10_000_000: 10_000_000 * time.Second / profile.ConnectionBandwidth,
 	} {
 		s := stored(t, "15ms", 0, strings.Repeat("x", size))
 		synctest.Test(t, func(t *testing.T) {
@@ -228,7 +229,7 @@ func TestConnectionsShareTheFunctionsBandwidth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for k := range 2 {
 			s.Begin(k)
-			least := seconds(total-s3.BurstBudget, s3.Bandwidth)
+			least := seconds(total-profile.BurstBytes, profile.Bandwidth)
 			if got := read(); got < least || got > least*11/10 {
 				t.Errorf("invocation %d: %.0f MB over %d connections took %v, want %v: what is beyond the burst at 75 MiB/s", k, total/1e6, at, got, least)
 			}
@@ -242,7 +243,7 @@ func TestConnectionsShareTheFunctionsBandwidth(t *testing.T) {
 			wg.Go(func() { serve(s, keyPath) })
 		}
 		wg.Wait()
-		least := seconds(100*size, s3.BurstBandwidth)
+		least := seconds(100*size, profile.BurstBandwidth)
 		if got := time.Since(begin); (got - least).Abs() > least/10 {
 			t.Errorf("100 MB at once took %v, want %v: at the burst's 1.2 GiB/s", got, least)
 		}

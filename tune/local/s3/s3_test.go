@@ -5,28 +5,25 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"io"
 	"log"
-	"math"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"lambda-parallel-io/handler/platform"
-
 	"github.com/google/go-cmp/cmp"
 
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/local/s3"
+	"lambda-parallel-io/tune/profile"
 )
 
-func latency(t testing.TB, name string) s3.Latency {
+func latency(t testing.TB, name string) profile.S3 {
 	t.Helper()
-	l, err := s3.ParseLatency(name)
+	l, err := profile.Parse(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,66 +177,14 @@ func TestAboveTheRequestLimitTheAnswerIsSlowDown(t *testing.T) {
 	}
 	wg.Wait()
 	took := time.Since(start).Seconds()
-	granted := float64(s3.Burst) + took*platform.GetsPerSecond
+	granted := float64(profile.Burst) + took*platform.GetsPerSecond
 	reads, slow := s.Counters()
 	t.Logf("%d GETs in %.2f s: %v", n, took, codes)
 	if codes[200]+codes[503] != n || int(slow) != codes[503] || reads != n {
 		t.Errorf("%v of %d GETs, counted %d reads and %d SlowDown", codes, n, reads, slow)
 	}
-	if got := float64(codes[200]); got < s3.Burst || got > granted+1 {
-		t.Errorf("%.0f of %d succeeded in %.2f s, want from %d to %.0f", got, n, took, s3.Burst, granted)
-	}
-}
-
-func TestTheSameNumbersDrawTheSameLatencyAndOthersAnother(t *testing.T) {
-	l := latency(t, "apg")
-	if first, second := l.Draw(1, 2, 3), l.Draw(1, 2, 3); first != second {
-		t.Error("the same seed, invocation and GET draw two latencies")
-	}
-	seen := map[time.Duration]string{}
-	for seed := range uint64(5) {
-		for k := range uint64(5) {
-			for i := range uint64(50) {
-				at := fmt.Sprint(seed, k, i)
-				d := l.Draw(seed, k, i)
-				if other, ok := seen[d]; ok {
-					t.Errorf("%s and %s draw the same %v", at, other, d)
-				}
-				seen[d] = at
-			}
-		}
-	}
-}
-
-// The profiles have the percentiles that they are said to be fitted to.
-func TestProfilesHaveTheirPercentiles(t *testing.T) {
-	for name, want := range map[string]struct{ p50, p99, mean, least float64 }{
-		"apg":     {13, 55, 15.75, 0},
-		"public":  {27, 114, 33, 10},
-		"express": {2.5, 10.6, 3.03, 0},
-		"15ms":    {15, 15, 15, 15},
-		"none":    {0, 0, 0, 0},
-	} {
-		l := latency(t, name)
-		const n = 20_000
-		ms := make([]float64, n)
-		sum := 0.0
-		for i := range ms {
-			ms[i] = float64(l.Draw(7, 1, uint64(i))) / 1e6
-			sum += ms[i]
-		}
-		slices.Sort(ms)
-		near := func(what string, got, want float64) {
-			if math.Abs(got-want) > 0.06*want {
-				t.Errorf("%s: %s %.2f ms, want %.2f", name, what, got, want)
-			}
-		}
-		near("p50", ms[n/2], want.p50)
-		near("p99", ms[n*99/100], want.p99)
-		near("mean", sum/n, want.mean)
-		if ms[0] < want.least {
-			t.Errorf("%s: least %.2f ms, want at least %.2f", name, ms[0], want.least)
-		}
+	if got := float64(codes[200]); got < profile.Burst || got > granted+1 {
+		t.Errorf("%.0f of %d succeeded in %.2f s, want from %d to %.0f", got, n, took, profile.Burst, granted)
 	}
 }
 
@@ -258,22 +203,6 @@ func TestReadsTakeTheirDrawnLatency(t *testing.T) {
 			}
 			// A retry draws apart: it must not shift the next read's latency.
 			get(t, client, s.URL+keyPath, "amz-sdk-request", "attempt=2; max=0")
-		}
-	}
-}
-
-func TestALognormalLatencyIsReadByItsName(t *testing.T) {
-	const name = "27.5ms~0.62"
-	l, err := s3.ParseLatency(name)
-	if err != nil || l != s3.Lognormal(27500*time.Microsecond, 0.62) || l.String() != name || l.Draw(1, 1, 1) == l.Draw(1, 1, 2) {
-		t.Errorf("ParseLatency(%q) = %+v, %v", name, l, err)
-	}
-}
-
-func TestParseLatencySaysWhatIsAllowed(t *testing.T) {
-	for _, in := range []string{"", "fast", "15", "-1ms", "2m", "13ms~3", "13ms~-1", "13ms~wide"} {
-		if _, err := s3.ParseLatency(in); err == nil || !strings.Contains(err.Error(), "apg, public, express, none, a duration from 0s to 1m") {
-			t.Errorf("ParseLatency(%q) = %v, want an error that says what is allowed", in, err)
 		}
 	}
 }

@@ -23,11 +23,11 @@ import (
 	"net/http"
 	"time"
 
-	"lambda-parallel-io/handler/platform"
-
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"golang.org/x/time/rate"
+
+	"lambda-parallel-io/tune/profile"
 )
 
 // Server is a running local S3. Close it.
@@ -41,7 +41,7 @@ type Server struct {
 
 // Start serves an empty S3, so many times as slow as the real one; 1 is its own
 // speed. logs takes what goes wrong on connections.
-func Start(latency Latency, seed uint64, slow int, logs *log.Logger) (*Server, error) {
+func Start(p profile.S3, seed uint64, slow int, logs *log.Logger) (*Server, error) {
 	cert, ca, err := certificate()
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func Start(latency Latency, seed uint64, slow int, logs *log.Logger) (*Server, e
 		// A skew limit would refuse a request that a small memory size took long to send.
 		next:    gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server(),
 		backend: backend,
-		latency: latency,
+		profile: p,
 		wait:    wait,
 		seed:    seed,
 		slow:    slow,
@@ -102,8 +102,8 @@ func (s *Server) Put(bucket, key string, body []byte) error {
 // their latencies from (seed, k, 1), (seed, k, 2) and so on, and the function
 // may burst again, as its prefix may.
 func (s *Server) Begin(k int) {
-	s.model.now.Store(&invocation{k: uint64(k), network: newNetwork(s.model.slow),
-		limit: rate.NewLimiter(platform.GetsPerSecond/rate.Limit(s.model.slow), Burst)})
+	s.model.now.Store(&invocation{k: uint64(k), network: newNetwork(s.model.profile, s.model.slow),
+		limit: rate.NewLimiter(rate.Limit(s.model.profile.GetsPerSecond)/rate.Limit(s.model.slow), s.model.profile.Burst)})
 }
 
 // Waited returns the time from requests to their answers since the start, over
