@@ -46,6 +46,7 @@ func openBucket(ctx context.Context, name string, stall time.Duration) (*bucket,
 	}
 	b.s3 = s3.NewFromConfig(cfg, func(o *s3.Options) {
 		o.Retryer = b.retryer
+		o.Interceptors.AddAfterTransmit(ownPause{})
 		o.APIOptions = append(o.APIOptions, readInAttempt)
 		// One warning a read for an object that was stored without a checksum.
 		o.DisableLogOutputChecksumValidationSkipped = true

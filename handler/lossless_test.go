@@ -213,6 +213,22 @@ func TestAnObjectReplacedInMidRunIsReadWholeEitherWay(t *testing.T) {
 	}
 }
 
+// By the SDK's own rule each of these answers is a pause of 5 s or more.
+func TestNoHeaderLengthensThePauseBeforeAnotherAttempt(t *testing.T) {
+	s3 := newS3(t)
+	p := start(t, s3.settings()...)
+	s3.injure(func(n int64) fault {
+		if n < 60 {
+			return refuse([]int{503, 429}[n%2], "SlowDown", "Please reduce your request rate.", "X-Amz-Retry-After", "60000", "Retry-After", "60")
+		}
+		return nil
+	})
+	a := p.must(t, `{"repeat": 30, "concurrency": 30, "objectKey": "sample.json"}`, time.Minute)
+	if a.TimeSec >= 5 || a.Retries != 60 {
+		t.Errorf("time_sec %.1f with %d retries, want 60 pauses that know nothing of the header's 60 s", a.TimeSec, a.Retries)
+	}
+}
+
 func TestRetriesAreSpreadOverTheWholeDelay(t *testing.T) {
 	r := newRetryer()
 	for _, attempt := range []int{1, 4, 10, 1000} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // The delay before attempt n+1 is drawn from all of [0, min(firstDelay * 2^(n-1), mostDelay)).
@@ -52,6 +54,16 @@ func (r *retryer) RetryDelay(attempt int, failure error) (time.Duration, error) 
 		most = min(most, firstDelay<<n)
 	}
 	return rand.N(most), nil
+}
+
+// ownPause removes S3's x-amz-retry-after (ms): the SDK would lengthen
+// RetryDelay to it, by up to 5 s (aws-sdk-go-v2 core 1.48.0), and reads that
+// were refused together would come back together.
+type ownPause struct{}
+
+func (ownPause) AfterTransmit(_ context.Context, c *smithyhttp.InterceptorContext) error {
+	c.Response.Header.Del("X-Amz-Retry-After")
+	return nil
 }
 
 // heldUp says what so many retries, the latest ones, were made for.
