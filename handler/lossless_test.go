@@ -62,10 +62,11 @@ func TestAStalledReadIsGivenUpAndMadeAgain(t *testing.T) {
 			return nil
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // only so that a hang fails here
-		o, err := b.read(ctx, "sample.json")
+		var counted tally
+		o, err := b.read(counted.into(ctx), "sample.json")
 		cancel()
-		if err != nil || o.records != records || b.retryer.retries.Load() != 1 {
-			t.Errorf("%s: read = %+v, %v after %d retries; want %d records after one", name, o, err, b.retryer.retries.Load(), records)
+		if err != nil || o.records != records || counted.retries.Load() != 1 {
+			t.Errorf("%s: read = %+v, %v after %d retries; want %d records after one", name, o, err, counted.retries.Load(), records)
 		}
 	}
 }
@@ -74,9 +75,10 @@ func TestASlowBodyIsNoFault(t *testing.T) {
 	s3 := newS3(t)
 	b := openTestBucket(t, s3, 2*time.Second)
 	s3.injure(always(slowBody)) // 200 ms in all
-	o, err := b.read(t.Context(), "sample.json")
-	if err != nil || o.records != records || b.retryer.retries.Load() != 0 {
-		t.Errorf("read = %+v, %v after %d retries; want %d records at the first attempt", o, err, b.retryer.retries.Load(), records)
+	var counted tally
+	o, err := b.read(counted.into(t.Context()), "sample.json")
+	if err != nil || o.records != records || counted.retries.Load() != 0 {
+		t.Errorf("read = %+v, %v after %d retries; want %d records at the first attempt", o, err, counted.retries.Load(), records)
 	}
 }
 
