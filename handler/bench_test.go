@@ -180,7 +180,7 @@ func readRaw() (func(context.Context) error, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := b.s3.Options().HTTPClient
+	client := b.direct.general
 	url := os.Getenv("AWS_ENDPOINT_URL_S3") + "/" + bucketName + "/sample.json"
 	return func(ctx context.Context) error {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"sync"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
 )
@@ -29,38 +32,53 @@ func (b *body) free() {
 // SDK tries again only what fails before the body; with this its one policy
 // and its one count hold for a body that is cut, stalls or has a wrong
 // checksum too.
-func readInAttempt(stack *middleware.Stack) error {
-	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ReadBodyInAttempt", readBody), middleware.Before)
+func (d *direct) readInAttempt(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ReadBodyInAttempt", d.readBody), middleware.Before)
 }
 
-func readBody(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
-	middleware.DeserializeOutput, middleware.Metadata, error,
+func (d *direct) readBody(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+	out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
 ) {
-	if attempts, ok := ctx.Value(attemptsKey{}).(*int); ok {
-		*attempts++
+	p := progressOf(ctx)
+	p.attempts++
+	if o := p.handed; o != nil && o.body != nil {
+		p.handed = nil
+		return out, metadata, o.body
 	}
-	out, metadata, err := next.HandleDeserialize(ctx, in)
+	out, metadata, err = next.HandleDeserialize(ctx, in)
+	if skew, ok := awsmiddleware.GetAttemptSkew(metadata); ok {
+		d.skew.Store(int64(skew))
+	}
 	result, object := out.Result.(*s3.GetObjectOutput) // and not a page of a listing
 	if err != nil || !object {
 		return out, metadata, err
 	}
-	whole := bodies.Get().(*body)
-	// To its end, and not just to its length: the SDK compares checksums at
-	// io.EOF, and only a body that was read to there leaves its connection for
-	// the next read.
-	_, err = whole.ReadFrom(result.Body)
-	_ = result.Body.Close() // ReadFrom has said what there is to say
+	whole, err := readWhole(ctx, result.Body, aws.ToInt64(result.ContentLength))
 	if err != nil {
-		n := whole.Len()
-		whole.free()
-		return out, metadata, &bodyError{n, err, ctx.Err() == nil}
+		return out, metadata, err
 	}
 	result.Body = whole
 	return out, metadata, nil
 }
 
-// attemptsKey is the context's key of the number of attempts, an *int.
-type attemptsKey struct{}
+// mostReserved bounds what is allocated because a header says so.
+const mostReserved = 64 << 20
+
+// readWhole reads from to its end, and not just to its length: the SDK compares
+// checksums at io.EOF, and only a body that was read to there leaves its
+// connection for the next read. A length of 0 or less is unknown.
+func readWhole(ctx context.Context, from io.ReadCloser, length int64) (*body, error) {
+	whole := bodies.Get().(*body)
+	whole.Grow(int(min(max(length, 0), mostReserved)) + bytes.MinRead)
+	_, err := whole.ReadFrom(from)
+	_ = from.Close() // ReadFrom has said what there is to say
+	if err != nil {
+		n := whole.Len()
+		whole.free()
+		return nil, &bodyError{n, err, ctx.Err() == nil}
+	}
+	return whole, nil
+}
 
 // bodyError is a body that did not arrive whole.
 type bodyError struct {

@@ -51,5 +51,5 @@ func unwinding(reads, concurrency int, s strategies.Strategy) time.Duration {
 // deadlineError says how far the invocation came, and what held it up.
 func (m *meter) deadlineError() error {
 	err := fmt.Errorf("deadline: %d of %d reads were done in %.1f s", m.reads.Load(), len(m.latencies), m.took.Seconds())
-	return fmt.Errorf("%w%s\nraise the function's timeout or memory, or let it read fewer objects", err, m.bucket.retryer.heldUp(m.used.retries))
+	return fmt.Errorf("%w%s\nraise the function's timeout or memory, or let it read fewer objects", err, m.heldUp())
 }

@@ -52,8 +52,8 @@ func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 	ctx, cancel := withDeadline(ctx, unwinding(w.n, p.Concurrency, s)+w.reporting(), f.memoryMB)
 	defer cancel()
-	m := newMeter(w.n, f.bucket)
-	err = s.Run(ctx, w.n, p.Concurrency, func(ctx context.Context, i int) error {
+	m := newMeter(w.n)
+	err = s.Run(m.into(ctx), w.n, p.Concurrency, func(ctx context.Context, i int) error {
 		started := m.begin()
 		o, whole, err := w.read(ctx)
 		m.end(i, started, o, whole)

@@ -16,11 +16,12 @@ import (
 // list returns the keys below the payload's prefix that are to be read, in the
 // order of S3: that of their UTF-8 bytes.
 func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, skipped event.Skipped, err error) {
-	retries := b.retryer.retries.Load()
+	var t tally
+	ctx = t.into(ctx)
 	defer func() {
 		if err != nil && ctx.Err() != nil {
 			err = fmt.Errorf("deadline: %d objects had been listed%s\nraise the function's timeout or memory, or narrow the prefix",
-				len(keys), b.retryer.heldUp(b.retryer.retries.Load()-retries))
+				len(keys), t.heldUp())
 		}
 		if err != nil {
 			err = fmt.Errorf("list prefix %q of bucket %q: %w", *p.Prefix, b.name, err)

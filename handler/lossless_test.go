@@ -63,10 +63,11 @@ func TestAStalledReadIsGivenUpAndMadeAgain(t *testing.T) {
 			return nil
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // only so that a hang fails here
-		o, err := b.read(ctx, "sample.json")
+		var counted tally
+		o, err := b.read(counted.into(ctx), "sample.json")
 		cancel()
-		if err != nil || o.records != records || b.retryer.retries.Load() != 1 {
-			t.Errorf("%s: read = %+v, %v after %d retries; want %d records after one", name, o, err, b.retryer.retries.Load(), records)
+		if err != nil || o.records != records || counted.retries.Load() != 1 {
+			t.Errorf("%s: read = %+v, %v after %d retries; want %d records after one", name, o, err, counted.retries.Load(), records)
 		}
 	}
 }
@@ -75,9 +76,10 @@ func TestASlowBodyIsNoFault(t *testing.T) {
 	s3 := newS3(t)
 	b := openTestBucket(t, s3, 2*time.Second)
 	s3.injure(always(slowBody)) // 200 ms in all
-	o, err := b.read(t.Context(), "sample.json")
-	if err != nil || o.records != records || b.retryer.retries.Load() != 0 {
-		t.Errorf("read = %+v, %v after %d retries; want %d records at the first attempt", o, err, b.retryer.retries.Load(), records)
+	var counted tally
+	o, err := b.read(counted.into(t.Context()), "sample.json")
+	if err != nil || o.records != records || counted.retries.Load() != 0 {
+		t.Errorf("read = %+v, %v after %d retries; want %d records at the first attempt", o, err, counted.retries.Load(), records)
 	}
 }
 
@@ -217,6 +219,22 @@ func TestAnObjectReplacedInMidRunIsReadWholeEitherWay(t *testing.T) {
 	x := (2000*5 - a.RecordsRead) / 4
 	if bytes := x*3 + (2000-x)*15; x < 500 || x > 2000 || x*1+(2000-x)*5 != a.RecordsRead || bytes != a.BytesRead {
 		t.Errorf("records_read %d, bytes_read %d: no mix of whole objects adds up to both", a.RecordsRead, a.BytesRead)
+	}
+}
+
+// By the SDK's own rule each of these answers is a pause of 5 s or more.
+func TestNoHeaderLengthensThePauseBeforeAnotherAttempt(t *testing.T) {
+	s3 := newS3(t)
+	p := start(t, s3.settings()...)
+	s3.injure(func(n int64) fault {
+		if n < 60 {
+			return refuse([]int{503, 429}[n%2], "SlowDown", "Please reduce your request rate.", "X-Amz-Retry-After", "60000", "Retry-After", "60")
+		}
+		return nil
+	})
+	a := p.must(t, `{"repeat": 30, "concurrency": 30, "objectKey": "sample.json"}`, time.Minute)
+	if a.TimeSec >= 5 || a.Retries != 60 {
+		t.Errorf("time_sec %.1f with %d retries, want 60 pauses that know nothing of the header's 60 s", a.TimeSec, a.Retries)
 	}
 }
 

@@ -12,12 +12,11 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
-// meter measures one invocation. A process serves one at a time, so what the
-// bucket and the process count is the invocation's from its start to its end.
+// meter measures one invocation. Its processor time is the process's, from the
+// invocation's start to its end: it is the invocation's where it was alone.
 type meter struct {
-	bucket  *bucket
-	before  counters
-	used    counters // from the start to the end
+	tally
+	cpu     time.Duration // until stop, the process's at the start
 	started time.Time
 	took    time.Duration
 
@@ -26,18 +25,8 @@ type meter struct {
 	latencies             []time.Duration // by index: no lock, and no order
 }
 
-type counters struct {
-	cpu                  time.Duration
-	retries, connections int64
-}
-
-func newMeter(reads int, b *bucket) *meter {
-	return &meter{
-		bucket:    b,
-		latencies: make([]time.Duration, reads),
-		before:    b.counters(),
-		started:   time.Now(),
-	}
+func newMeter(reads int) *meter {
+	return &meter{latencies: make([]time.Duration, reads), cpu: processCPU(), started: time.Now()}
 }
 
 // begin counts a read as in flight and returns when it began.
@@ -62,8 +51,7 @@ func (m *meter) end(i int, began time.Time, o object, whole bool) {
 
 func (m *meter) stop() {
 	m.took = time.Since(m.started)
-	now := m.bucket.counters()
-	m.used = counters{now.cpu - m.before.cpu, now.retries - m.before.retries, now.connections - m.before.connections}
+	m.cpu = processCPU() - m.cpu
 }
 
 func (m *meter) answer(s strategies.Strategy, concurrency int) event.Answer {
@@ -77,9 +65,9 @@ func (m *meter) answer(s strategies.Strategy, concurrency int) event.Answer {
 		RecordsRead:   m.records.Load(),
 		Strategy:      s.Name,
 		PeakInFlight:  int(m.peak.Load()),
-		Retries:       m.used.retries,
-		Connections:   m.used.connections,
-		CPUSec:        m.used.cpu.Seconds(),
+		Retries:       m.retries.Load(),
+		Connections:   m.connections.Load(),
+		CPUSec:        m.cpu.Seconds(),
 		Latency:       latency(m.latencies),
 		Architecture:  architecture(),
 	}

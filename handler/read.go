@@ -35,23 +35,29 @@ func (b *bucket) release() { <-b.turns }
 // read gets the object of that key, whole, and processes it. Its error is a
 // *readError.
 func (b *bucket) read(ctx context.Context, key string) (object, error) {
-	var attempts int
-	o, err := b.get(context.WithValue(ctx, attemptsKey{}, &attempts), key)
+	p := &progress{key: key}
+	o, err := b.get(context.WithValue(ctx, progressKey{}, p), p)
 	if err != nil {
-		return object{}, &readError{bucket: b.name, key: key, attempts: attempts, cause: err}
+		return object{}, &readError{bucket: b.name, key: key, attempts: p.attempts, phase: p.phase, cause: err}
 	}
 	return o, nil
 }
 
-func (b *bucket) get(ctx context.Context, key string) (object, error) {
-	// An input of its own: the SDK writes to it.
-	out, err := b.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key})
-	if err != nil {
-		return object{}, fmt.Errorf("%w%s", err, remedy(err))
+func (b *bucket) get(ctx context.Context, p *progress) (object, error) {
+	whole := b.direct.get(ctx, p)
+	if whole == nil {
+		// An input of its own: the SDK writes to it.
+		out, err := b.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: aws.String(p.key)})
+		if err != nil {
+			if o := p.handed; o != nil && o.resp != nil { // the SDK did not come to it
+				_ = o.resp.Body.Close()
+			}
+			return object{}, fmt.Errorf("%w%s", err, remedy(err))
+		}
+		whole = out.Body.(*body)
 	}
-	whole := out.Body.(*body)
 	defer whole.free()
-	records, err := process(key, whole.Bytes())
+	records, err := process(p.key, whole.Bytes())
 	return object{bytes: int64(whole.Len()), records: records}, err
 }
 
@@ -59,6 +65,7 @@ func (b *bucket) get(ctx context.Context, key string) (object, error) {
 type readError struct {
 	bucket, key string
 	attempts    int
+	phase       phase // in which it ended
 	cause       error
 }
 

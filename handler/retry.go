@@ -1,13 +1,13 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,26 +27,28 @@ const (
 // retryer gives up after 3 attempts, and all at once when a bucket of tokens
 // that the whole client shares is empty: 100 reads that fail together drain it
 // (aws-sdk-go-v2 issues 1665 and 3413).
-type retryer struct {
-	*retry.Standard
-	retries atomic.Int64
-	last    atomic.Pointer[error]
-}
+type retryer struct{ *retry.Standard }
 
-func newRetryer() *retryer {
-	return &retryer{Standard: retry.NewStandard(func(o *retry.StandardOptions) {
+func newRetryer() retryer {
+	return retryer{retry.NewStandard(func(o *retry.StandardOptions) {
 		o.RateLimiter = ratelimit.None
 		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(hopeless), retry.IsErrorRetryableFunc(cutShort)}, o.Retryables...)
 	})}
 }
 
 // MaxAttempts returns 0, which is no limit.
-func (r *retryer) MaxAttempts() int { return 0 }
+func (retryer) MaxAttempts() int { return 0 }
 
-// RetryDelay is asked once for every attempt that is to be made again.
-func (r *retryer) RetryDelay(attempt int, failure error) (time.Duration, error) {
-	r.retries.Add(1)
-	r.last.Store(&failure)
+// GetRetryToken is asked once for every attempt that is to be made again.
+func (r retryer) GetRetryToken(ctx context.Context, failure error) (func(error) error, error) {
+	t := tallyOf(ctx)
+	t.retries.Add(1)
+	t.last.Store(&failure)
+	progressOf(ctx).phase = pausing
+	return r.Standard.GetRetryToken(ctx, failure)
+}
+
+func (retryer) RetryDelay(attempt int, _ error) (time.Duration, error) {
 	most := mostDelay
 	if n := max(attempt, 1) - 1; n < 6 {
 		most = min(most, firstDelay<<n)
@@ -54,12 +56,13 @@ func (r *retryer) RetryDelay(attempt int, failure error) (time.Duration, error) 
 	return rand.N(most), nil
 }
 
-// heldUp says what so many retries, the latest ones, were made for.
-func (r *retryer) heldUp(retries int64) string {
+// heldUp says what attempts were made again for.
+func (t *tally) heldUp() string {
+	retries := t.retries.Load()
 	if retries == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %d attempts failed and were made again, the last of them: %v", retries, *r.last.Load())
+	return fmt.Sprintf("; %d attempts failed and were made again, the last of them: %v", retries, *t.last.Load())
 }
 
 // cutShort finds a listing whose page did not arrive whole, which the SDK

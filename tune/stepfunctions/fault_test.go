@@ -51,6 +51,22 @@ func TestWhatPassesIsRetried(t *testing.T) {
 	}
 }
 
+// By the SDK's own rule each of these refusals is a pause of 5 s.
+func TestNoHeaderLengthensThePauseBeforeAnotherAttempt(t *testing.T) {
+	srv := serve(t, "StartExecution=ThrottlingException:3 DescribeExecution=ServiceUnavailable:3")
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Amz-Retry-After", "60000")
+		w.Header().Set("Retry-After", "60")
+		srv.ServeHTTP(w, r)
+	}))
+	t.Cleanup(web.Close)
+	environment(t, web.URL)
+	began := time.Now()
+	if _, err := tune(t, t.Context(), tuner(t, time.Minute), threeVariants()); err != nil || time.Since(began) >= 5*time.Second {
+		t.Errorf("Tune = %v after %v, want nil without any of six pauses of 5 s", err, time.Since(began))
+	}
+}
+
 func TestAnAnswerThatDoesNotComeIsAskedForAgain(t *testing.T) {
 	_, _ = setup(t, "DescribeExecution=stall@1 StartExecution=stall")
 	c := threeVariants()

@@ -25,6 +25,7 @@ import (
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // Tuner runs comparisons on one function by one state machine.
@@ -63,6 +64,7 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 	if err != nil {
 		return nil, fmt.Errorf("the AWS configuration: %w", err)
 	}
+	cfg.Interceptors.AddAfterTransmit(ownPause{})
 	t := &Tuner{Target: target, backoff: backoff, now: time.Now, pause: pause}
 	chain := cfg.Credentials
 	cfg.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
@@ -96,6 +98,15 @@ func newRetryer(backoff retry.BackoffDelayer) aws.Retryer {
 		o.Backoff = backoff
 		o.Retryables = slices.Insert(o.Retryables, 0, retry.IsErrorRetryable(again))
 	})
+}
+
+// ownPause removes x-amz-retry-after (ms): the SDK would lengthen the backoff
+// to it, by up to 5 s (aws-sdk-go-v2 core 1.48.0).
+type ownPause struct{}
+
+func (ownPause) AfterTransmit(_ context.Context, c *smithyhttp.InterceptorContext) error {
+	c.Response.Header.Del("X-Amz-Retry-After")
+	return nil
 }
 
 // failed says what a call that failed for good means, and what to do. Of one

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"hash/crc64"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/encoding/httpbinding"
+)
+
+// direct makes the first attempt of a read without the SDK's stack, which costs
+// more than all else of a read. It repeats the request that the SDK made for
+// another object, with the key and a signature of this one. What is not a 200
+// that its checksum proves whole goes to GetObject as the outcome of its first
+// attempt: errors, retries and counts are the SDK's, and nothing is sent twice.
+type direct struct {
+	*transport
+	bucket      string
+	credentials aws.CredentialsProvider
+	signer      s3.HTTPSignerV4
+	template    atomic.Pointer[template]
+	skew        atomic.Int64 // from this clock to S3's, in ns, as the SDK found it
+}
+
+// template is a GetObject request but for its key, its time and its signature.
+type template struct {
+	url             url.URL // to the prefix that all keys have
+	host            string
+	header          http.Header
+	region, service string
+}
+
+// The headers of a GetObject request: those that all have, and whether each has
+// its own. A request with another one is no template.
+var ownHeader = map[string]bool{
+	"Accept-Encoding": false, "User-Agent": false, "X-Amz-Checksum-Mode": false, "X-Amz-Content-Sha256": false,
+	"Amz-Sdk-Invocation-Id": true, "Amz-Sdk-Request": true, "Authorization": true,
+	"X-Amz-Date": true, "X-Amz-Security-Token": true, "X-Amzn-Trace-Id": true,
+}
+
+// Do sends what the SDK asks for, unless its answer has come already. It takes
+// x-amz-retry-after (ms) away: the SDK would lengthen RetryDelay to it, by up
+// to 5 s (aws-sdk-go-v2 core 1.48.0), and reads that were refused together
+// would come back together.
+func (d *direct) Do(r *http.Request) (resp *http.Response, err error) {
+	p := progressOf(r.Context())
+	if o := p.handed; o != nil {
+		p.handed, resp, err = nil, o.resp, o.err
+	} else {
+		if p.key != "" && d.template.Load() == nil {
+			d.template.Store(d.learn(r, p.key))
+		}
+		resp, err = d.transport.Do(r)
+	}
+	if err == nil {
+		resp.Header.Del("X-Amz-Retry-After")
+	}
+	return resp, err
+}
+
+// learn makes a template of r, or returns nil where it is not for a bucket of
+// general purpose by its own name (not S3 Express, no access point), or not
+// signed by version 4.
+func (d *direct) learn(r *http.Request, key string) *template {
+	signature, ok := strings.CutPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=")
+	credential, _, _ := strings.Cut(signature, ",")
+	scope := strings.Split(credential, "/") // access key, date, region, service, aws4_request
+	path, ends := strings.CutSuffix(r.URL.EscapedPath(), httpbinding.EscapePath(key, false))
+	named := strings.HasSuffix(path, "/"+d.bucket+"/") || path == "/" && strings.HasPrefix(r.URL.Host, d.bucket+".")
+	if !ok || len(scope) != 5 || scope[3] != "s3" || !ends || !named || strings.Contains(path, "%") || strings.HasSuffix(d.bucket, "-s3alias") {
+		return nil
+	}
+	t := &template{url: *r.URL, host: r.Host, header: http.Header{}, region: scope[2], service: scope[3]}
+	t.url.Path = path
+	for name, values := range r.Header {
+		own, known := ownHeader[name]
+		if !known {
+			return nil
+		}
+		if !own {
+			t.header[name] = slices.Clone(values)
+		}
+	}
+	return t
+}
+
+// request is a signed request for that object.
+func (d *direct) request(ctx context.Context, t *template, key string) (*http.Request, error) {
+	credentials, err := d.credentials.Retrieve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	to := t.url
+	to.Path, to.RawPath = t.url.Path+key, t.url.Path+httpbinding.EscapePath(key, false)
+	r := (&http.Request{
+		Method: http.MethodGet, URL: &to, Host: t.host, Header: make(http.Header, len(ownHeader)),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	for name, values := range t.header {
+		r.Header[name] = values
+	}
+	if id, _ := ctx.Value("x-amzn-trace-id").(string); id != "" { // aws-lambda-go's
+		r.Header.Set("X-Amzn-Trace-Id", id)
+	}
+	now := time.Now().Add(time.Duration(d.skew.Load()))
+	return r, d.signer.SignHTTP(ctx, credentials, r, t.header.Get("X-Amz-Content-Sha256"), t.service, t.region, now)
+}
+
+// get returns the object, or nil where GetObject is to go on.
+func (d *direct) get(ctx context.Context, p *progress) *body {
+	t := d.template.Load()
+	if t == nil {
+		return nil
+	}
+	r, err := d.request(ctx, t, p.key)
+	if err != nil {
+		return nil
+	}
+	resp, err := d.transport.Do(r)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		p.handed = &handover{resp: resp, err: err}
+		return nil
+	}
+	algorithm, sum, want := checksum(resp.Header)
+	if sum == nil {
+		p.handed = &handover{resp: resp}
+		return nil
+	}
+	whole, err := readWhole(ctx, resp.Body, resp.ContentLength)
+	if err != nil {
+		p.handed = &handover{body: err}
+		return nil
+	}
+	if got := base64.StdEncoding.EncodeToString(sum(whole.Bytes())); got != want {
+		err = fmt.Errorf("checksum did not match: algorithm %s, expect %s, actual %s", algorithm, want, got)
+		p.handed = &handover{body: &bodyError{whole.Len(), err, true}}
+		whole.free()
+		return nil
+	}
+	p.attempts = 1
+	return whole
+}
+
+// nvme is the polynomial of CRC64NVME, bits reversed.
+var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
+
+// checksum is the one that S3 gives of the whole object, in the SDK's order of
+// preference. One of an object's parts ends in a hyphen and their number.
+func checksum(h http.Header) (algorithm string, sum func([]byte) []byte, want string) {
+	if want = h.Get("X-Amz-Checksum-Crc64nvme"); want != "" && !strings.Contains(want, "-") {
+		return "CRC64NVME", func(b []byte) []byte { return binary.BigEndian.AppendUint64(nil, crc64.Checksum(b, nvme)) }, want
+	}
+	if want = h.Get("X-Amz-Checksum-Crc32"); want != "" && !strings.Contains(want, "-") {
+		return "CRC32", func(b []byte) []byte { return binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(b)) }, want
+	}
+	return "", nil, ""
+}
