@@ -51,6 +51,9 @@ func (c *Comparison) Validate() error {
 			return fmt.Errorf("variant %d: %w", i+1, err)
 		}
 	}
+	if err := cmp.Or(c.Calibration.check(), c.checkMap()); err != nil {
+		return err
+	}
 	if _, cell := c.Recommended(); c.Recommendation != nil && (cell == nil || cell.Error != "") {
 		return errors.New("the recommendation names no cell that was measured")
 	}

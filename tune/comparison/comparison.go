@@ -32,6 +32,12 @@ type Comparison struct {
 	Variants       []Result        `json:"variants"`
 	Recommendation *Recommendation `json:"recommendation"` // null when no cell qualifies
 	Warnings       []Warning       `json:"warnings,omitempty"`
+
+	// Of a run that computes: its Variants are what the map has for the sizes of the
+	// run, each bounded strategy at the best concurrency of the size.
+	Calibration *Calibration `json:"calibration,omitempty"`
+	Map         *Map         `json:"map,omitempty"`
+	Checks      []Check      `json:"checks,omitempty"`
 }
 
 // Run says how the figures were obtained, so that they can be obtained again.
@@ -100,6 +106,7 @@ type Cell struct {
 	MaxMemoryMB int             `json:"max_memory_mb,omitempty"`
 	Response    json.RawMessage `json:"response,omitempty"` // the last invocation's, unless it is longer than MaxResponse
 	CPUShare    *CPUShare       `json:"cpu_share,omitempty"`
+	Computed    *Point          `json:"computed,omitempty"` // in place of all that is measured: the map's point
 	Capped      bool            `json:"capped"`                 // it used all that the tuner had, and Lambda gives this size more
 	Against     *Ratio          `json:"against_best,omitempty"` // its duration beside that of the fastest cell of its size; null of that one, and without pairs
 	Error       string          `json:"error,omitempty"`

@@ -31,6 +31,9 @@ func (c *Comparison) Summarize(cell *Cell) (Summary, bool) {
 	if cell == nil || cell.Error != "" {
 		return Summary{}, false
 	}
+	if p := cell.Computed; p != nil {
+		return Summary{p.DurationMS, math.Ceil(p.DurationMS), p.CostPerMillion}, true
+	}
 	duration, billed := cell.AverageMS, 0.0
 	if c.Mode == AWS {
 		billed = powertuning.BilledFromPrice(c.Run.Region, c.Run.Arch, cell.Power, cell.AverageCost)
@@ -134,6 +137,13 @@ func (v Variant) Place(power int) Place { return Place{v.Strategy, v.Concurrency
 // would let one slow variant move the choice between the others.
 func (c *Comparison) Recommend() {
 	c.Recommendation = nil
+	if c.Map != nil {
+		if a := c.Map.Answer; a != nil {
+			c.Recommendation = &Recommendation{Place: a.Place, Rule: "least (compute + request cost) x computed duration"}
+		}
+		c.Conclude()
+		return
+	}
 	type candidate struct {
 		Variant
 		cell *Cell
@@ -166,10 +176,10 @@ func (c *Comparison) Products(cell *Cell) (products []float64) {
 // nil twice where it names none.
 func (c *Comparison) Recommended() (*Result, *Cell) {
 	to := cmp.Or(c.Recommendation, &Recommendation{})
-	label := Variant{Strategy: to.Strategy, Concurrency: to.Concurrency}.Label()
 	for i := range c.Variants {
-		if v := &c.Variants[i]; v.Label() == label {
-			return v, v.Cell(to.Power)
+		v := &c.Variants[i]
+		if cell := v.Cell(to.Power); c.Map != nil && cell != nil && cell.Computed.Label() == to.Label() || v.Label() == to.Label() {
+			return v, cell
 		}
 	}
 	return nil, nil

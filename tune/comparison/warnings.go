@@ -114,8 +114,7 @@ func (c *Comparison) Answer(cell *Cell) *event.Answer {
 
 // Name says which cell it is: pool (30) at 512 MB.
 func (p Place) Name() string {
-	label := Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Label()
-	return fmt.Sprintf("%s at %s MB", prose.OneLine(label, maxLabel), prose.Thousands(p.Power, 0))
+	return fmt.Sprintf("%s at %s MB", prose.OneLine(p.Label(), maxLabel), prose.Thousands(p.Power, 0))
 }
 
 // someOf names the first of the cells, and counts the others.
