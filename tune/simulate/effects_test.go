@@ -137,7 +137,7 @@ func TestEachSizeSaysWhatBindsThere(t *testing.T) {
 		{10_240, 0, simulate.Limit},
 	} {
 		c, d := cell(t, x.mb, x.workers, 2_000), draws(t, "apg", 2_000, 25)
-		got := simulate.Sweep([]simulate.Invocation{c}, d)[0]
+		got := median(c, d)
 		binds(t, fmt.Sprintf("%d at %d MB", x.workers, x.mb), got.Result, x.want)
 	}
 }

@@ -31,7 +31,7 @@ func hold(t *testing.T, reads int, coreVCPUs float64, costs simulate.Costs, rows
 			c := simulate.Invocation{Machine: simulate.Lambda(mb, "x86_64"), Costs: costs,
 				S3: s3(t, latency), Reads: reads, Workers: row.workers, Open: 900}
 			c.Cores, c.CoreVCPUs = 2, coreVCPUs
-			got := simulate.Sweep([]simulate.Invocation{c}, d)[0].DurationMS
+			got := median(c, d).DurationMS
 			off = append(off, math.Abs(got/ms-1))
 			t.Logf("%s at %d MB: computed %.0f ms, measured %.0f", row.strategy, mb, got, ms)
 		}
@@ -84,7 +84,7 @@ func TestTheOriginalsPublishedRunsFollowFromOneOfThem(t *testing.T) {
 		c.Cores = 1
 		each := 2.7 * c.VCPUs
 		c.Before, c.After = each/3, each*2/3
-		return simulate.Sweep([]simulate.Invocation{c}, draws(t, "apg", reads, 25))[0].DurationMS / 1e3
+		return median(c, draws(t, "apg", reads, 25)).DurationMS / 1e3
 	}
 	near(t, "10,000 reads: s", original(30, 10_000), 27, 0.01)
 	near(t, "2,500 reads: s", original(30, 2_500), 7, 0.05)

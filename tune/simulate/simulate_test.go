@@ -50,6 +50,10 @@ func run(c simulate.Invocation, d simulate.Draw) simulate.Result {
 	return new(simulate.Simulator).Run(c, d)
 }
 
+func median(in simulate.Invocation, d []simulate.Draw) simulate.Summary {
+	return simulate.Summarize(simulate.Sweep([]simulate.Invocation{in}, d)[0])
+}
+
 func near(t *testing.T, what string, got, want, tolerance float64) {
 	t.Helper()
 	if !(math.Abs(got-want) <= tolerance*want) {
@@ -190,11 +194,15 @@ func TestTheSameDrawGivesTheSameResultWhateverWasSimulatedBefore(t *testing.T) {
 func TestASweepGivesTheMedianOfEachCellOverTheSameDraws(t *testing.T) {
 	d := draws(t, "apg", 300, 25)
 	cells := []simulate.Invocation{cell(t, 512, 1, 300), cell(t, 512, 30, 300), cell(t, 10_240, 0, 300)}
-	for i, got := range simulate.Sweep(cells, d) {
+	for i, results := range simulate.Sweep(cells, d) {
+		got := simulate.Summarize(results)
 		below, at := 0, false
 		for k := range d {
 			r := run(cells[i], d[k])
 			at = at || r == got.Result
+			if r != results[k] {
+				t.Errorf("cell %d, draw %d: %+v, alone %+v", i, k, results[k], r)
+			}
 			if r.DurationMS < got.DurationMS {
 				below++
 			}
