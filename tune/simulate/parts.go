@@ -1,0 +1,93 @@
+package simulate
+
+// step is what comes next on a connection.
+type step struct {
+	at   float64
+	conn int32
+	kind kind
+}
+
+type kind int32
+
+const (
+	open    kind = iota // a connection is opened
+	send                // a GET is made
+	body                // a body begins to arrive
+	answer              // it has arrived
+	refusal             // S3 has answered SlowDown
+	silent              // nothing has come for too long
+)
+
+// steps is a heap of four children a node, the earliest first.
+type steps []step
+
+func (s *Simulator) push(at float64, conn int32, kind kind) {
+	h := append(s.steps, step{})
+	i := len(h) - 1
+	for i > 0 {
+		parent := (i - 1) / 4
+		if h[parent].at <= at {
+			break
+		}
+		h[i] = h[parent]
+		i = parent
+	}
+	h[i] = step{at, conn, kind}
+	s.steps = h
+}
+
+func (h *steps) pop() step {
+	old := *h
+	top, last := old[0], old[len(old)-1]
+	rest := old[:len(old)-1]
+	*h = rest
+	i := 0
+	for child := 1; child < len(rest); child = 4*i + 1 {
+		least := child
+		for j := child + 1; j < min(child+4, len(rest)); j++ {
+			if rest[j].at < rest[least].at {
+				least = j
+			}
+		}
+		if rest[least].at >= last.at {
+			break
+		}
+		rest[i] = rest[least]
+		i = least
+	}
+	if len(rest) > 0 {
+		rest[i] = last
+	}
+	return top
+}
+
+// bucket holds tokens, and gets so many in a ms.
+type bucket struct{ tokens, most, rate, at float64 }
+
+func newBucket(perSecond, most float64) bucket {
+	return bucket{tokens: most, most: most, rate: perSecond / 1e3}
+}
+
+func (b *bucket) fill(at float64) {
+	if at > b.at {
+		b.tokens, b.at = min(b.most, b.tokens+(at-b.at)*b.rate), at
+	}
+}
+
+// reserve takes n tokens, and returns how long it takes until they are there.
+func (b *bucket) reserve(at, n float64) float64 {
+	b.fill(at)
+	b.tokens -= n
+	return max(0, -b.tokens/b.rate)
+}
+
+// span is the length of what intervals cover together. They come about in the
+// order of their beginnings.
+type span struct{ sum, end float64 }
+
+func (s *span) add(from, to float64) {
+	if from = max(from, s.end); to > from {
+		s.sum += to - from
+		s.end = to
+	}
+}

@@ -1,0 +1,283 @@
+package simulate
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/tune/profile"
+)
+
+const (
+	period  = float64(platform.Period / time.Millisecond)
+	longest = float64(platform.MaxTimeout / time.Millisecond)
+
+	// The handler's: its stallTime, firstDelay and mostDelay.
+	silence    = 10_000.0
+	firstDelay = 50.0
+	mostDelay  = 2_000.0
+
+	// tiny is less than any computation, and more than what a sum is wrong by.
+	tiny = 1e-9
+)
+
+// Simulator runs one invocation after the other, and keeps its buffers from one
+// to the next. The zero value is ready for use, by one goroutine at a time.
+type Simulator struct {
+	in      Invocation
+	draw    Draw
+	jitter  rand.PCG
+	quota   float64 // of a period
+	limited bool    // whether a core could compute more in a period than a thread may
+	paced   bool    // whether the bandwidth can be felt
+
+	steps       steps
+	connections []connection
+	cores       []core
+	used        []float64 // of the quota, by period
+	gets        bucket
+	lasting     bucket // of bytes, at the bandwidth that lasts
+	burst       bucket // of bytes, at that of the burst
+
+	begun, first, again, inFlight int
+	processor, refused, bandwidth span
+	result                        Result
+}
+
+// connection is one that reads, with its present read.
+type connection struct {
+	since   float64 // when its silence began
+	attempt int     // from 1; 0 before the read is sent
+	open    bool
+}
+
+type core struct {
+	free float64 // from then on
+	at   int     // the latest period
+	busy float64 // what it has computed there
+}
+
+// Run returns how the invocation goes. The draw must have a latency for each
+// read.
+func (s *Simulator) Run(in Invocation, d Draw) Result {
+	s.start(in, d)
+	for len(s.steps) > 0 && s.steps[0].at < longest {
+		x := s.steps.pop()
+		conn := &s.connections[x.conn]
+		core, start := s.next(x.at)
+		if (x.kind == open || x.kind == answer) && start-conn.since >= silence {
+			x.at, x.kind = conn.since+silence, silent
+		}
+		switch x.kind {
+		case open:
+			conn.open = true
+			s.result.Connections++
+			s.push(s.compute(core, x.at, in.Handshake)+in.HandshakeWait, x.conn, send)
+		case send:
+			s.send(x.conn, s.compute(core, x.at, in.Before))
+		case body:
+			conn.since = s.arrive(x.at)
+			s.bandwidth.add(x.at, conn.since)
+			s.push(conn.since, x.conn, answer)
+		case answer:
+			s.answered(core, x)
+		case refusal:
+			end := s.compute(core, x.at, in.After)
+			s.refused.add(conn.since, s.retry(x.conn, end))
+		case silent:
+			conn.open = false
+			s.retry(x.conn, x.at)
+		}
+	}
+	if s.result.Reads < in.Reads {
+		s.result.DurationMS = longest
+	}
+	s.result.ProcessorMS, s.result.LimitMS, s.result.BandwidthMS = s.processor.sum, s.refused.sum, s.bandwidth.sum
+	return s.result
+}
+
+func (s *Simulator) start(in Invocation, d Draw) {
+	workers := in.Reads
+	if in.Workers > 0 {
+		workers = min(in.Workers, in.Reads)
+	}
+	n := min(workers, event.MaxConcurrency)
+	*s = Simulator{
+		in: in, draw: d,
+		quota:   in.VCPUs * period,
+		limited: in.ThreadVCPUs < in.CoreVCPUs,
+		paced:   in.Bytes > profile.Piece || in.Bytes*in.Reads > profile.BurstBytes,
+
+		steps: s.steps[:0], connections: grown(s.connections, n), cores: grown(s.cores, in.Cores), used: s.used[:0],
+		gets:    newBucket(in.S3.GetsPerSecond, max(1, float64(in.S3.Burst))),
+		lasting: newBucket(in.S3.Bandwidth, profile.BurstBytes),
+		burst:   newBucket(profile.BurstBandwidth, 2*profile.Piece),
+		begun:   n, inFlight: n,
+	}
+	s.jitter.Seed(d.Seed, 0)
+	s.result.InFlight = n
+	s.result.PeakMB = in.BaseMB + in.ReadMB*float64(n) + in.WaitingMB*float64(workers-n)
+	s.result.OutOfMemory = s.result.PeakMB > float64(in.MemoryMB)
+	for i := range s.connections {
+		s.connections[i].open = i < in.Open
+		s.request(0, int32(i))
+	}
+}
+
+// grown returns n zero elements, in s where it is long enough.
+func grown[E any](s []E, n int) []E {
+	s = slices.Grow(s[:0], n)[:n]
+	clear(s)
+	return s
+}
+
+// request sends a GET at that time, or opens its connection first.
+func (s *Simulator) request(at float64, conn int32) {
+	kind := send
+	if c := &s.connections[conn]; !c.open {
+		kind, c.since = open, at
+	}
+	s.push(at, conn, kind)
+}
+
+// send is a GET's arrival at S3, which grants it or not and answers after its
+// latency.
+func (s *Simulator) send(i int32, at float64) {
+	c := &s.connections[i]
+	c.since = at
+	c.attempt++
+	var latency float64
+	if c.attempt == 1 {
+		latency = s.draw.First[s.first]
+		s.first++
+	} else {
+		latency = s.draw.Again[s.again%len(s.draw.Again)]
+		s.again++
+	}
+	kind := answer
+	switch s.gets.fill(at); {
+	case s.gets.tokens < 1:
+		kind = refusal
+	case s.paced:
+		kind = body
+	}
+	if kind != refusal {
+		s.gets.tokens--
+	}
+	if latency += s.in.Late; latency >= silence {
+		latency, kind = silence, silent
+	}
+	s.push(at+latency, i, kind)
+}
+
+// arrive returns when a body has arrived that begins at that time.
+func (s *Simulator) arrive(at float64) float64 {
+	bytes := float64(s.in.Bytes)
+	var wait float64
+	if bytes > profile.Piece {
+		wait = 1e3 * bytes / profile.ConnectionBandwidth
+	}
+	return at + max(wait, s.lasting.reserve(at, bytes), s.burst.reserve(at, bytes))
+}
+
+// answered ends a read and begins the next one, without a pause.
+func (s *Simulator) answered(core *core, x step) {
+	need := s.in.After + s.in.crowd(s.inFlight)
+	next := s.begun < s.in.Reads
+	if next {
+		need += s.in.Before
+	}
+	end := s.compute(core, x.at, need)
+	if end > longest {
+		return
+	}
+	s.result.Reads++
+	s.result.DurationMS = max(s.result.DurationMS, end)
+	if !next {
+		s.inFlight--
+		return
+	}
+	s.begun++
+	s.connections[x.conn].attempt = 0
+	s.send(x.conn, end)
+	if w := s.in.Workers; w == 0 || w > event.MaxConcurrency {
+		s.result.ConnectionsMS = max(0, end-s.processor.sum-s.refused.sum)
+	}
+}
+
+// retry makes a GET again after the handler's delay. It returns when.
+func (s *Simulator) retry(conn int32, at float64) float64 {
+	s.result.Retries++
+	most := mostDelay
+	if n := max(s.connections[conn].attempt, 1) - 1; n < 6 {
+		most = min(most, firstDelay*float64(int(1)<<n))
+	}
+	at += most * float64(s.jitter.Uint64()>>11) / (1 << 53)
+	s.request(at, conn)
+	return at
+}
+
+// next returns the core for what is ready at that time, and when it can begin: of
+// the idle ones that which was busy last, as a thread stays where it is, else the
+// one that is free first.
+func (s *Simulator) next(ready float64) (*core, float64) {
+	best := &s.cores[0]
+	for i := 1; i < len(s.cores); i++ {
+		c, idle := &s.cores[i], best.free <= ready
+		if idle && c.free > best.free && c.free <= ready || !idle && c.free < best.free {
+			best = c
+		}
+	}
+	return best, max(ready, best.free)
+}
+
+// compute takes so much processor time on a core, for what is ready at that time.
+// It returns when that is done.
+func (s *Simulator) compute(core *core, ready, need float64) float64 {
+	t := max(ready, core.free)
+	p := int(t / period)
+	s.reach(p)
+	if ready > core.free && s.used[p] < s.quota-tiny && s.in.WakeUp > 0 {
+		need += s.in.WakeUp
+		s.result.WakeUps++
+	}
+	s.result.CPUMS += need
+	s.processor.add(ready, t)
+	speed := s.in.CoreVCPUs
+	for {
+		edge := float64(p+1) * period
+		part := min(need, s.quota-s.used[p], (edge-t)*speed)
+		if s.limited {
+			if core.at < p {
+				core.at, core.busy = p, 0
+			}
+			part = min(part, s.in.ThreadVCPUs*period-core.busy)
+		}
+		if part > 0 {
+			s.used[p] += part
+			core.busy += part
+			t += part / speed
+			need -= part
+		}
+		if need <= tiny {
+			break
+		}
+		s.processor.add(t, edge)
+		p, t = p+1, edge
+		s.reach(p)
+	}
+	if len(s.steps) == 0 {
+		s.processor.add(ready, t)
+	}
+	core.free = t
+	return t
+}
+
+// reach makes room for the account of a period.
+func (s *Simulator) reach(p int) {
+	for len(s.used) <= p {
+		s.used = append(s.used, 0)
+	}
+}
