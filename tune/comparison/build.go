@@ -28,6 +28,12 @@ const (
 // DefaultPowers are the memory sizes that are measured by default, in MB.
 var DefaultPowers = []int{128, 512, 1_024, platform.MemoryPerVCPU, 3_008}
 
+// The defaults of a map, which are those of the sample that this project carries
+// on, and 128 MB.
+const DefaultMapRepeat = 2_000
+
+var DefaultMapPowers = []int{128, 512, 1_024, 2_048, 3_072, 4_096, 10_240}
+
 // Request is what somebody asks to compare: what flags, an execution input and a
 // stack say, before it is checked. A field that is nil or empty was not given.
 type Request struct {
@@ -43,6 +49,7 @@ type Request struct {
 	Repeat      *int
 	Payload     json.RawMessage
 
+	Map          bool     // it is computed: a bounded strategy without a concurrency has the best one of each size
 	Ours         bool     // this project's function reads the payload
 	ObjectKey    string   // of a payload that names no object
 	Prefix       *string  // the objects below it are read in place of one
@@ -81,7 +88,11 @@ func Build(r Request) (Spec, error) {
 			s.PowerValues = in.PowerValues
 		}
 	}
-	for _, powers := range [][]int{r.Deployed, DefaultPowers} {
+	byDefault := DefaultPowers
+	if r.Map {
+		byDefault = DefaultMapPowers
+	}
+	for _, powers := range [][]int{r.Deployed, byDefault} {
 		if len(s.PowerValues) == 0 {
 			s.PowerValues = powers
 		}
@@ -127,6 +138,14 @@ func (r Request) rounds(s *Spec) error {
 // fillDefaults reports whether missing fields may be added to the payload: not to
 // the payload of a user's own function.
 func (r Request) fillDefaults() bool { return r.Ours || len(r.Payload) == 0 }
+
+// mapped is the default of reads of a map, 0 of what is measured.
+func (r Request) mapped() int {
+	if r.Map {
+		return DefaultMapRepeat
+	}
+	return 0
+}
 
 func (r Request) variants() (out []Variant, err error) {
 	names := r.Strategies
@@ -178,7 +197,7 @@ func (r Request) concurrencies(s strategies.Strategy) (out []*int) {
 	}
 	var given struct{ Concurrency *int }
 	_ = json.Unmarshal(r.Payload, &given) // what else it holds is checked with the payload
-	if given.Concurrency == nil && r.fillDefaults() {
+	if given.Concurrency == nil && r.fillDefaults() && !r.Map {
 		given.Concurrency = new(event.DefaultConcurrency)
 	}
 	return []*int{given.Concurrency}
@@ -210,7 +229,7 @@ func (r Request) payload(s strategies.Strategy, concurrency *int) (json.RawMessa
 		set("maxObjects", r.MaxObjects, false)
 	case fields["prefix"] != nil:
 	default:
-		set("repeat", DefaultRepeat, false)
+		set("repeat", cmp.Or(r.mapped(), DefaultRepeat), false)
 		set("objectKey", r.ObjectKey, false)
 	}
 	return json.Marshal(fields)

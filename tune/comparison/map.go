@@ -3,10 +3,12 @@ package comparison
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/strategies"
 )
 
 // Figure is a measured value with its interval, which is at least as wide as the
@@ -149,6 +151,32 @@ func (m *Map) At(p Place) *Point {
 		}
 	}
 	return nil
+}
+
+// near is by how much a concurrency may be slower than the best one of a size and
+// still be taken, as the smaller one.
+const near = 0.05
+
+// Best returns a variant's point at a memory size, or nil where the map has none.
+// Of a bounded strategy without a concurrency it is the smallest one whose
+// duration is within a twentieth of the least.
+func (m *Map) Best(v Variant, power int) (best *Point) {
+	if s, err := strategies.ByName(v.Strategy); err != nil || !s.Bounded || v.Concurrency != nil {
+		return m.At(v.Place(power))
+	}
+	least := math.Inf(1)
+	var of []*Point
+	for i := range m.Points {
+		if p := &m.Points[i]; p.Strategy == v.Strategy && p.Power == power && p.Binds != "memory" {
+			of, least = append(of, p), min(least, p.DurationMS)
+		}
+	}
+	for _, p := range of {
+		if p.DurationMS <= (1+near)*least && (best == nil || *p.Concurrency < *best.Concurrency) {
+			best = p
+		}
+	}
+	return best
 }
 
 // maxPoints is more than any map has.
