@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"lambda-parallel-io/handler/build"
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
@@ -120,9 +121,7 @@ func (l *onThisMachine) question() (q question, err error) {
 	}
 	r.Spec.Region, r.Spec.Function, r.Spec.Slow, r.Spec.Seed = platform.PricesRegion, l.Function, l.Slow, l.Seed
 	r.Spec.Latency, r.Spec.LatencyMeanMS = latency.String(), float64(latency.Mean().Microseconds())/1e3
-	function, err := filepath.Abs(l.Function)
-	ours, _ := filepath.Abs("handler") // as the other one
-	r.Ours = err == nil && function == ours
+	r.Ours = build.Ours(l.Function)
 	q.options.Env = l.Env
 	if q.options.Objects, err = l.stored(&r); err != nil {
 		return q, err

@@ -4,10 +4,15 @@ package build
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"time"
 )
 
@@ -21,25 +26,68 @@ var settings = []string{
 	"GOAMD64=v1", "GOARM64=v8.0",
 }
 
+// Ours reports whether the package, as it is named in the current folder, is the
+// one beside this one.
+func Ours(pkg string) bool {
+	function, err := filepath.Abs(pkg)
+	ours, errOurs := filepath.Abs("handler")
+	return err == nil && errOurs == nil && function == ours
+}
+
 // Function compiles the package pkg, as it is named in the folder dir ("" is the
 // current one), for Linux on a processor of goarch, into the file out. The same
 // sources and the same Go give the same bytes, on whatever machine. The error
 // holds what go has said, or is the cause of ctx.
 func Function(ctx context.Context, dir, pkg, goarch, out string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
-		"-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", out, pkg)
+	cmd := command(ctx, dir, "build", "-trimpath", "-buildvcs=false",
+		"-tags", tags, "-ldflags", "-s -w", "-o", out, pkg)
+	cmd.Env = append(append(cmd.Env, settings...), "GOARCH="+goarch)
+	return run(ctx, cmd, pkg)
+}
+
+// tags leaves out of aws-lambda-go what only the runtime go1.x needed.
+const tags = "lambda.norpc"
+
+// Package compiles somebody else's package as go build does in its folder: in its
+// own module or workspace, with their settings and their tags beside ours. pkg is
+// a folder, or a package of the current folder's module; the executable out is
+// one for this machine. Errors are those of Function.
+func Package(ctx context.Context, pkg, out string) error {
+	var dir string
+	within := pkg
+	if info, err := os.Stat(pkg); err == nil && info.IsDir() {
+		dir, within = pkg, "."
+	}
+	var theirs bytes.Buffer
+	list := command(ctx, dir, "list", "-f", `{{join context.BuildTags ","}}`, "unsafe")
+	list.Stdout = &theirs
+	if err := run(ctx, list, pkg); err != nil {
+		return err
+	}
+	cmd := command(ctx, dir, "build", "-tags", tags+","+strings.TrimSpace(theirs.String()), "-o", out, within)
+	cmd.Env = append(cmd.Env, "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
+	return run(ctx, cmd, pkg)
+}
+
+func command(ctx context.Context, dir string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	cmd.Env = append(append(cmd.Environ(), settings...), "GOARCH="+goarch)
+	cmd.Env = cmd.Environ()
 	// An interrupt lets go remove its own temporary folder.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
-	words, err := cmd.CombinedOutput()
-	switch {
+	return cmd
+}
+
+func run(ctx context.Context, cmd *exec.Cmd, function string) error {
+	var words bytes.Buffer
+	cmd.Stdout, cmd.Stderr = cmp.Or[io.Writer](cmd.Stdout, &words), &words
+	switch err := cmd.Run(); {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	default:
-		return fmt.Errorf("building the function %s: %w\n%s", pkg, err, bytes.TrimSpace(words))
+		return fmt.Errorf("building the function %s: %w\n%s", function, err, bytes.TrimSpace(words.Bytes()))
 	}
 }

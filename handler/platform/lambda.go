@@ -35,6 +35,11 @@ const (
 	// again inside the invocation.
 	MaxInit = 10 * time.Second
 
+	// Shutdown is how long a process with an internal extension has between SIGTERM
+	// and SIGKILL; one without has nothing. Source: Lambda Developer Guide,
+	// "Understanding the Lambda execution environment lifecycle".
+	Shutdown = 500 * time.Millisecond
+
 	MaxTimeout      = 900 * time.Second // of an invocation
 	FileDescriptors = 1_024             // the hard limit of a process
 

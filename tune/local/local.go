@@ -31,7 +31,8 @@ type Options struct {
 const LeastRounds = 3
 
 // executable returns the path of the function's executable: function itself
-// where that is one, else what is built of that package, in dir.
+// where that is one, else what is built of that package, in dir. This project's
+// own is built as it is deployed, another one as its owner would build it.
 func executable(ctx context.Context, function, dir string) (string, error) {
 	info, err := os.Stat(function)
 	if err == nil && info.Mode().IsRegular() {
@@ -41,7 +42,12 @@ func executable(ctx context.Context, function, dir string) (string, error) {
 		return filepath.Abs(function)
 	}
 	bootstrap := filepath.Join(dir, "bootstrap")
-	if err := build.Function(ctx, "", function, runtime.GOARCH, bootstrap); errors.Is(err, exec.ErrNotFound) {
+	if build.Ours(function) {
+		err = build.Function(ctx, "", function, runtime.GOARCH, bootstrap)
+	} else {
+		err = build.Package(ctx, function, bootstrap)
+	}
+	if errors.Is(err, exec.ErrNotFound) {
 		return "", fmt.Errorf("%w\nput the go command on PATH, or name an executable with --function", err)
 	} else if err != nil {
 		return "", err

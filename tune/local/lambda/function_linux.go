@@ -46,7 +46,7 @@ type Function struct {
 // New makes the environment. The process starts with the first invocation.
 func New(cfg Config) (*Function, error) {
 	cfg.Slow = max(1, cfg.Slow)
-	api, err := startRuntimeAPI(cfg.Errors)
+	api, err := startRuntimeAPI(cfg.Name, cfg.Errors)
 	return &Function{cfg: cfg, api: api, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}, err
 }
 
@@ -58,7 +58,7 @@ func (f *Function) SetSpeed(speed float64) {
 	}
 }
 
-// Close kills the process and what it has started. Closing again does nothing.
+// Close ends the process and kills what it has started. Closing again does nothing.
 func (f *Function) Close() error {
 	f.end()
 	f.Kill()
@@ -110,9 +110,18 @@ func (f *Function) environment() []string {
 }
 
 // end kills the process, if there is one, and returns when its group has gone.
+// One with an extension is told before, and has a while to leave by itself.
 func (f *Function) end() {
 	if f.proc == nil {
 		return
+	}
+	if !f.proc.ended() && f.api.extended() {
+		f.proc.throttle.set(throttled)
+		_ = unix.Kill(f.proc.pid, unix.SIGTERM)
+		select {
+		case <-f.proc.gone:
+		case <-time.After(f.real(platform.Shutdown)):
+		}
 	}
 	if !f.proc.ended() {
 		_ = unix.Kill(-f.proc.pid, unix.SIGKILL)

@@ -8,12 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"lambda-parallel-io/tune/local/lambda"
 )
@@ -102,6 +105,26 @@ func TestAnErrorOfINITIsToldInTheFunctionsWords(t *testing.T) {
 	f := function(t, 1_769, time.Second, asFunction+"=reports an init error")
 	if inv := invoke(t, f, request{}); inv.Err == nil || inv.Err.Error() != "Config: no BUCKET is set" {
 		t.Errorf("Err = %v, want what was posted to init/error", inv.Err)
+	}
+}
+
+func TestAFileSystemThatRunsNoProgramsIsNamed(t *testing.T) {
+	path := "/proc/self/status" // of a file system that distributions mount noexec
+	if dir := t.TempDir(); unix.Mount("none", dir, "tmpfs", unix.MS_NOEXEC, "") == nil { // as root
+		defer unix.Unmount(dir, 0)
+		path = filepath.Join(dir, "function")
+		if err := os.WriteFile(path, nil, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := lambda.New(lambda.Config{Path: path, MemoryMB: 128, Speed: 1, Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const want = "its file system is mounted noexec: set TMPDIR to a folder where programs may run"
+	if _, err := f.Invoke(t.Context(), nil); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Invoke = %v, want an error with %q", err, want)
 	}
 }
 

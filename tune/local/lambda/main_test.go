@@ -7,13 +7,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
@@ -43,6 +46,13 @@ func TestMain(m *testing.M) {
 			<-make(chan int)
 		}
 		os.Exit(1)
+	case "wants SIGTERM":
+		awslambda.StartWithOptions(handle, awslambda.WithEnableSIGTERM(func() { tell("told") }))
+	case "takes SIGTERM": // and asks Lambda for none
+		told := make(chan os.Signal, 1)
+		signal.Notify(told, syscall.SIGTERM)
+		go func() { <-told; tell("told") }()
+		awslambda.Start(handle)
 	default:
 		awslambda.Start(handle)
 	}
@@ -127,6 +137,13 @@ func handle(ctx context.Context, r request) (any, error) {
 			return nil, err
 		}
 		return resp.StatusCode, resp.Body.Close()
+	case "break off": // within the answer
+		half := map[int]string{0: `{"half": `, 1: `{"looks": "whole"}`}[r.MS]
+		return io.MultiReader(strings.NewReader(half), iotest.ErrReader(errors.New("the object has ended"))), nil
+	case "register for INVOKE":
+		return extensionAPI(http.MethodPost, "register", `{"events": ["INVOKE"]}`)
+	case "poll as an extension":
+		return extensionAPI(http.MethodGet, "event/next", "")
 	case "answer twice":
 		return answerTwice()
 	}
@@ -142,6 +159,26 @@ func answerTwice() (any, error) {
 	}
 	return resp.StatusCode, resp.Body.Close()
 }
+
+// extensionAPI returns what the Extensions API answers to an extension that has
+// not registered.
+func extensionAPI(method, path, body string) (any, error) {
+	r, err := http.NewRequest(method, "http://"+os.Getenv("AWS_LAMBDA_RUNTIME_API")+"/2020-01-01/extension/"+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Lambda-Extension-Name", "watcher")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	return fmt.Sprintf("%d %s", resp.StatusCode, answer), err
+}
+
+// tell writes into the file that the test has named.
+func tell(what string) { _ = os.WriteFile(os.Getenv("TELL"), []byte(what), 0o600) }
 
 // function starts an environment of the test function.
 func function(t *testing.T, memoryMB int, timeout time.Duration, env ...string) *lambda.Function {

@@ -51,6 +51,10 @@ func startProcess(cfg Config, env []string, out io.Writer) (*process, error) {
 func (p *process) run(cmd *exec.Cmd, cfg Config, started chan<- error) {
 	runtime.LockOSThread()
 	if err := cmd.Start(); err != nil {
+		var fs unix.Statfs_t
+		if unix.Statfs(cmd.Path, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0 {
+			err = fmt.Errorf("%w\nits file system is mounted noexec: set TMPDIR to a folder where programs may run", err)
+		}
 		started <- fmt.Errorf("starting the function %s: %w", cmd.Path, err)
 		return
 	}

@@ -2,12 +2,14 @@ package lambda
 
 import (
 	"cmp"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +26,8 @@ type runtimeAPI struct {
 	events  chan *event   // which it then gets
 	answers chan answer   // to it; the sender does not wait
 
-	current atomic.Pointer[event] // handed over and not answered
+	current    atomic.Pointer[event] // handed over and not answered
+	registered sync.Map              // the identifiers of the process's extensions
 }
 
 type event struct {
@@ -40,7 +43,7 @@ type answer struct {
 	err     *FunctionError
 }
 
-func startRuntimeAPI(logs *log.Logger) (*runtimeAPI, error) {
+func startRuntimeAPI(function string, logs *log.Logger) (*runtimeAPI, error) {
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listening for the local Lambda Runtime API: %w", err)
@@ -57,7 +60,8 @@ func startRuntimeAPI(logs *log.Logger) (*runtimeAPI, error) {
 	mux.HandleFunc("POST "+apiPrefix+"invocation/{id}/response", api.response)
 	mux.HandleFunc("POST "+apiPrefix+"invocation/{id}/error", api.error)
 	mux.HandleFunc("POST "+apiPrefix+"init/error", api.initError)
-	api.http = &http.Server{Handler: mux, ErrorLog: logs, ReadHeaderTimeout: time.Minute}
+	api.extensions(mux, function)
+	api.http = &http.Server{Handler: mux, ErrorLog: cmp.Or(logs, log.Default()), ReadHeaderTimeout: time.Minute}
 	go func() { _ = api.http.Serve(ln) }() // until it is closed
 	return api, nil
 }
@@ -86,6 +90,7 @@ func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 // forget drops what a process that has ended left unanswered and unread.
 func (api *runtimeAPI) forget() {
 	api.current.Store(nil)
+	api.registered.Clear()
 	select {
 	case <-api.answers:
 	default:
@@ -108,46 +113,57 @@ func (api *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
 	if err != nil || !api.take(w, r) { // one that broke off is none
 		return
 	}
-	a, status := answer{at: time.Now(), payload: body}, http.StatusAccepted
+	a, status, reason := answer{at: time.Now(), payload: body}, http.StatusAccepted, any(accepted)
+	if kind := r.Trailer.Get(errorType); kind != "" { // a streamed answer that broke
+		cause, _ := base64.StdEncoding.DecodeString(r.Trailer.Get("Lambda-Runtime-Function-Error-Body"))
+		a.payload, a.err = nil, functionError(kind, cause)
+	}
 	if len(body) > platform.MaxResponse {
-		a.payload, status = nil, http.StatusRequestEntityTooLarge
+		a.payload = nil
 		a.err = &FunctionError{"Function.ResponseSizeTooLarge",
 			fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", platform.MaxResponse)}
+		status, reason = http.StatusRequestEntityTooLarge, a.err
 	}
 	api.answers <- a
-	reply(w, status, a.err)
+	reply(w, status, reason)
 }
 
 func (api *runtimeAPI) error(w http.ResponseWriter, r *http.Request) {
 	if api.take(w, r) {
 		api.answers <- answer{at: time.Now(), err: readError(r)}
-		reply(w, http.StatusAccepted, nil)
+		reply(w, http.StatusAccepted, accepted)
 	}
 }
 
 func (api *runtimeAPI) initError(w http.ResponseWriter, r *http.Request) {
 	api.answers <- answer{at: time.Now(), err: readError(r)}
-	reply(w, http.StatusAccepted, nil)
+	reply(w, http.StatusAccepted, accepted)
 }
 
-// readError takes a body that is no error in JSON for the message.
 func readError(r *http.Request) *FunctionError {
-	body, err := io.ReadAll(io.LimitReader(r.Body, platform.MaxResponse))
+	body, _ := io.ReadAll(io.LimitReader(r.Body, platform.MaxResponse)) // what there is of it
+	return functionError(r.Header.Get(errorType), body)
+}
+
+// errorType is a header, and a trailer where the answer was streamed.
+const errorType = "Lambda-Runtime-Function-Error-Type"
+
+// functionError takes a body that is no error in JSON for the message.
+func functionError(kind string, body []byte) *FunctionError {
 	var e FunctionError
-	if err != nil || json.Unmarshal(body, &e) != nil || e.Message == "" {
+	if json.Unmarshal(body, &e) != nil || e.Message == "" {
 		e.Message = string(body)
 	}
-	e.Type = cmp.Or(e.Type, r.Header.Get("Lambda-Runtime-Function-Error-Type"))
+	e.Type = cmp.Or(e.Type, kind)
 	return &e
 }
 
-// reply tells a process what is wrong with its request, nil for nothing.
-func reply(w http.ResponseWriter, status int, wrong *FunctionError) {
-	body := []byte(`{"status":"OK"}`)
-	if wrong != nil {
-		body, _ = json.Marshal(wrong)
-	}
+var accepted = map[string]string{"status": "OK"}
+
+// reply answers a process's request with a body that is written as JSON.
+func reply(w http.ResponseWriter, status int, body any) {
+	raw, _ := json.Marshal(body)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	_, _ = w.Write(raw)
 }

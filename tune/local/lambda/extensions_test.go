@@ -1,0 +1,83 @@
+//go:build linux
+
+package lambda_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A function asks for SIGTERM by registering an extension, as aws-lambda-go's
+// WithEnableSIGTERM does. Others are killed without a word.
+func TestAFunctionWithAnExtensionIsToldOfItsEnd(t *testing.T) {
+	for _, c := range []struct {
+		mode, do string // the last call, before the environment is closed
+		told     bool
+	}{
+		{"wants SIGTERM", "answer", true},
+		{"wants SIGTERM", "hang", true},
+		{"takes SIGTERM", "answer", false},
+		{"takes SIGTERM", "hang", false},
+	} {
+		t.Run(c.mode+", "+c.do, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "told")
+			f := function(t, 1_769, time.Second, asFunction+"="+c.mode, "TELL="+file)
+			first := invoke(t, f, request{Do: "answer"})
+			began := time.Now()
+			last := invoke(t, f, request{Do: c.do})
+			if c.do == "hang" && (last.Err == nil || last.Err.Type != "Sandbox.Timedout" || last.BilledMS != 1_000) {
+				t.Errorf("%d ms billed, %v; want a timeout of 1 s, without what came after it", last.BilledMS, last.Err)
+			}
+			if c.do == "answer" {
+				if err := f.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if took := time.Since(began); c.told && took < 500*time.Millisecond {
+				t.Errorf("it was killed after %v, want it to have 500 ms", took)
+			}
+			_, err := os.Stat(file)
+			if told := err == nil; told != c.told {
+				t.Errorf("SIGTERM reached it: %t, want %t (%v)", told, c.told, err)
+			}
+			if log := string(first.Log) + string(last.Log); strings.Contains(log, "WARNING") {
+				t.Errorf("aws-lambda-go misses something: %s", log)
+			}
+			if c.do == "hang" {
+				if after := invoke(t, f, request{Do: "answer"}); after.Err != nil || string(after.Response) == string(first.Response) {
+					t.Errorf("after the timeout: %s, %v; want another process", after.Response, after.Err)
+				}
+			}
+		})
+	}
+}
+
+func TestAnExtensionThatWantsEventsIsRefusedInWords(t *testing.T) {
+	f := function(t, 1_769, time.Minute)
+	for do, want := range map[string]string{
+		"register for INVOKE":  "extension watcher asks for INVOKE: the local model hands no event to extensions",
+		"poll as an extension": "no extension has registered as this Lambda-Extension-Identifier",
+	} {
+		inv := invoke(t, f, request{Do: do})
+		if got := string(inv.Response); !strings.HasPrefix(got, `"403 `) || !strings.Contains(got, want) {
+			t.Errorf("%s got %s, %v; want 403 with %q", do, got, inv.Err, want)
+		}
+	}
+}
+
+func TestAnAnswerThatBreaksOffIsAFailureWithItsCause(t *testing.T) {
+	f := function(t, 1_769, time.Minute)
+	before := invoke(t, f, request{Do: "answer"})
+	for looksWhole := range 2 {
+		inv := invoke(t, f, request{Do: "break off", MS: looksWhole})
+		if inv.Err == nil || inv.Err.Error() != "errorString: the object has ended" || inv.Response != nil {
+			t.Errorf("Err = %v, Response %s; want the cause and no answer", inv.Err, inv.Response)
+		}
+	}
+	if after := invoke(t, f, request{Do: "answer"}); string(after.Response) != string(before.Response) {
+		t.Errorf("process %s became %s after a broken answer: %v", before.Response, after.Response, after.Err)
+	}
+}
