@@ -124,7 +124,7 @@ func TestABatchWhoseCallFailsIsToleratedOrRunAgain(t *testing.T) {
 // A call that runs out of time answers what it has, and what it has not read is
 // in the results, too.
 func TestKeysThatWereLeftUnreadAreForASecondExecution(t *testing.T) {
-	j := deployed(t, map[string]string{"bucket": "my-documents"}, 4*time.Second)
+	j := deployed(t, map[string]string{"bucket": "my-documents"}, 6*time.Second)
 	j.fill("orders/", 100, func(i int) bool { return i == 3 })
 	j.silent = "orders/000077.json"
 	if _, err := j.run(t.Context(), "first", `{"prefix": "orders/", "batch": 50}`); err != nil {

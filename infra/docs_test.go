@@ -11,8 +11,8 @@ import (
 	"lambda-parallel-io/tune/plan"
 )
 
-// What docs/aws.md says of keys, defaults and outputs is what there is.
-func TestThePageNamesEveryKeyWithItsDefaultAndEveryOutput(t *testing.T) {
+// What docs/aws.md says of keys, defaults, outputs and regions is what there is.
+func TestThePageNamesEveryKeyWithItsDefaultAndEveryOutputAndRegion(t *testing.T) {
 	b, err := os.ReadFile("../docs/aws.md")
 	if err != nil {
 		t.Fatal(err)
@@ -26,6 +26,11 @@ func TestThePageNamesEveryKeyWithItsDefaultAndEveryOutput(t *testing.T) {
 		}
 		if row := fmt.Sprintf("| `%s` | %s |", key, value); !strings.Contains(page, row) {
 			t.Errorf("docs/aws.md has no row %q", row)
+		}
+	}
+	for _, region := range repositoryRegions {
+		if !strings.Contains(page, region) {
+			t.Errorf("docs/aws.md does not name the region %s", region)
 		}
 	}
 	for _, set := range []map[string]string{nil, {"bucket": "my-documents"}} {
