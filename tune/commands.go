@@ -20,6 +20,7 @@ import (
 type commands struct {
 	Local onThisMachine `cmd:"" help:"Compare on this machine, under a model of Lambda and S3 (may be left out)."`
 	AWS   onAWS         `cmd:"" name:"aws" help:"Compare on AWS, by the stack that pulumi up made."`
+	Map   mapping       `cmd:"" help:"Compute another question from a calibration that is there."`
 	Draw  drawing       `cmd:"" help:"Draw a comparison again."`
 	Plan  planning      `cmd:"" help:"Plan how Step Functions reads a million objects or more."`
 }
@@ -28,6 +29,7 @@ const description = `tune compares concurrency strategies at Lambda memory sizes
 
   go run ./tune                  on this machine, under a model of Lambda and S3
   go run ./tune aws --stack dev  on AWS, by the stack that pulumi up made
+  go run ./tune map FILE         compute another question from what a run measured
   go run ./tune draw FILE        draw a comparison again
   go run ./tune plan --objects N how Step Functions reads so many objects
 

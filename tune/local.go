@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,8 +17,10 @@ import (
 	"lambda-parallel-io/handler/build"
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/compute"
 	"lambda-parallel-io/tune/local"
 	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/slowmotion"
 )
 
 // onThisMachine compares under the local model of Lambda and S3.
@@ -33,6 +36,7 @@ type onThisMachine struct {
 	Prefix   *string        `group:"On this machine (Linux)" placeholder:"P" help:"Those objects alone whose keys begin so."`
 	Max      *int           `group:"On this machine (Linux)" placeholder:"N" xor:"max" help:"Invocations a cell, at most, while it is open which is faster (${max}); --num makes exactly so many."`
 	For      *time.Duration `group:"On this machine (Linux)" placeholder:"D" xor:"for" help:"Time for that, compiling apart (${for})."`
+	Measure  bool           `group:"On this machine (Linux)" help:"Measure every cell in place of computing a map: implied by --num, --max, --for, --slow, --objects, a payload with keys or a prefix, --strategies none and another function."`
 	Function string         `group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"A Go package, or an executable that speaks the Lambda Runtime API: your own, whose answer may be any JSON (./handler)."`
 	Env      []string       `group:"On this machine (Linux)" placeholder:"KEY=VALUE" sep:"none" help:"A variable for the function; may be given again."`
 
@@ -55,21 +59,37 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) error {
 		return usageError{err: err}
 	}
 	c := q.comparison()
+	if !q.maps {
+		warnTime(s, c.Run.Spec)
+	}
 	if l.DryRun {
 		return printPlan(s.stdout, l.JSON, c)
 	}
 	if l.Verbose {
 		q.options.Verbose, q.options.Output = log.New(s.stderr, "", 0), s.stderr
 	}
+	if q.maps {
+		return l.with(s, q.options, func(t *local.Tuner) error { return l.compute(ctx, s, c, t) })
+	}
 	return l.measure(ctx, s, c, q.options)
 }
 
-// measure makes a comparison on this machine and presents it.
-func (p *presentation) measure(ctx context.Context, s *session, c *comparison.Comparison, o local.Options) (err error) {
-	if d := lasts(c.Run.Spec); d > max(2*time.Minute, 3*time.Duration(c.Run.ForSec*float64(time.Second))/2) {
-		fmt.Fprintf(s.stderr, "  This takes about %s: less by --strategies, --power or --num.\n", about(d))
+// warnTime says before a comparison that it takes long, or longer than --for.
+func warnTime(s *session, spec comparison.Spec) {
+	d, asked := lasts(spec), time.Duration(spec.ForSec*float64(time.Second))
+	if d > 2*time.Minute || asked > 0 && d > 3*asked/2 {
+		fmt.Fprintf(s.stderr, "  This takes about %s: less by --strategies, --power, --repeat or --num.\n", about(d))
 	}
-	if err := refuseUnfinished(p.Dir); err != nil {
+}
+
+// measure makes a comparison on this machine and presents it.
+func (p *presentation) measure(ctx context.Context, s *session, c *comparison.Comparison, o local.Options) error {
+	return p.with(s, o, func(t *local.Tuner) error { return p.compare(ctx, s, c, t.Tune) })
+}
+
+// with makes a tuner for what do does.
+func (p *presentation) with(s *session, o local.Options, do func(*local.Tuner) error) error {
+	if err := cmp.Or(refuseUnfinished(p.Dir), writable(p.Dir)); err != nil {
 		return err
 	}
 	t, err := local.New(o)
@@ -78,8 +98,27 @@ func (p *presentation) measure(ctx context.Context, s *session, c *comparison.Co
 	}
 	abandon := t.Abandon
 	s.abandon.Store(&abandon) // where the program leaves at once
-	defer func() { err = errors.Join(err, t.Close()) }()
-	return p.compare(ctx, s, c, t.Tune)
+	return errors.Join(do(t), t.Close())
+}
+
+// compute measures what a read costs, computes the map, checks the answer, and
+// presents what there is.
+func (p *presentation) compute(ctx context.Context, s *session, c *comparison.Comparison, t *local.Tuner) error {
+	show := newProgress(s.stderr)
+	defer show.end()
+	if err := t.Calibrate(ctx, c, show.step("calibrating")); err != nil {
+		return err
+	}
+	show.say("computing", "the map")
+	if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
+		return err
+	}
+	c.Checks = compute.Checks(c)
+	c.Recommend()
+	err := t.Check(ctx, c, show.step("checking"))
+	show.end()
+	c.Run.Interrupted = err != nil
+	return p.present(s, c, err)
 }
 
 // question is what is measured on this machine.
@@ -87,12 +126,13 @@ type question struct {
 	spec    comparison.Spec
 	cpu     *comparison.CPU // nil: measured
 	options local.Options
+	maps    bool // whether it is computed
 }
 
 func (q question) comparison() *comparison.Comparison {
 	c := comparison.New(q.spec, time.Now())
 	c.Run.OS = runtime.GOOS + "/" + runtime.GOARCH
-	c.Run.CPUs = min(runtime.NumCPU(), runtime.GOMAXPROCS(0)) // by affinity, and by a container's limit
+	c.Run.CPUs, c.Run.CPULimit = local.Cores()
 	c.Run.CPU = q.cpu
 	return c
 }
@@ -119,14 +159,20 @@ func (l *onThisMachine) question() (q question, err error) {
 			return q, fmt.Errorf("--env %s: it must be KEY=VALUE", e)
 		}
 	}
-	r.Spec.Region, r.Spec.Function, r.Spec.Slow, r.Spec.Seed = platform.PricesRegion, l.Function, l.Slow, l.Seed
+	r.Spec.Region, r.Spec.Function, r.Spec.Slow, r.Spec.Seed = platform.PricesRegion, l.Function, slowmotion.Factor(l.Slow), l.Seed
 	r.Spec.Latency, r.Spec.LatencyMeanMS = latency.String(), float64(latency.Mean().Microseconds())/1e3
 	r.Ours = build.Ours(l.Function)
 	q.options.Env = l.Env
 	if q.options.Objects, err = l.stored(&r); err != nil {
 		return q, err
 	}
+	r.Map = r.Ours && !l.Measure && l.Num == nil && l.Max == nil && l.For == nil && l.Slow == 1 && l.Objects == "" && !slices.Contains(l.Strategies, comparison.None)
 	q.spec, err = comparison.Build(r)
+	if err == nil && r.Map && q.spec.Objects != nil {
+		r.Map = false // objects of which each is read once cannot calibrate
+		q.spec, err = comparison.Build(r)
+	}
+	q.maps = r.Map
 	return q, asFlag(err)
 }
 
@@ -194,7 +240,7 @@ func lasts(spec comparison.Spec) (d time.Duration) {
 	for _, v := range spec.Variants {
 		waits := time.Duration(spec.LatencyMeanMS*float64(time.Millisecond)) / time.Duration(spec.Calls(v).InFlight)
 		for _, power := range spec.PowerValues {
-			d += time.Duration(spec.Times()*rounds*spec.Repeat) * max(waits, cpuPerRead*platform.MemoryPerVCPU/time.Duration(power))
+			d += time.Duration(spec.Slow.Times()*rounds*spec.Repeat) * max(waits, cpuPerRead*platform.MemoryPerVCPU/time.Duration(power))
 		}
 	}
 	return d

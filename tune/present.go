@@ -7,12 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"al.essio.dev/pkg/shellescape"
 	"github.com/cli/browser"
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/report"
@@ -30,44 +27,20 @@ func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Co
 	if err := writable(p.Dir); err != nil {
 		return err
 	}
-	show, end := newProgress(s.stderr)
+	show := newProgress(s.stderr)
+	step := show.step("measuring")
 	var saving error
 	err := tune(ctx, c, func(news comparison.Progress) error {
-		show(news)
+		_ = step(news)
 		if news.Changed {
 			c.Recommend()
 			saving = report.WriteData(p.Dir, c)
 		}
 		return saving // a result that is lost is not worth measuring
 	})
-	end()
+	show.end()
 	c.Run.Interrupted = err != nil && saving == nil
 	return p.present(s, c, err)
-}
-
-// newProgress tells how far a comparison is: by a bar on a terminal, of which
-// end leaves nothing behind, and elsewhere by a line for each finished cell.
-func newProgress(w io.Writer) (show func(comparison.Progress), end func()) {
-	if f, ok := w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
-		return func(news comparison.Progress) {
-			if news.Finished != "" {
-				fmt.Fprintf(w, "%d/%d  %s\n", news.Done, news.Total, news.Finished)
-			}
-		}, func() {}
-	}
-	bar := progressbar.NewOptions(1,
-		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetWidth(20),
-		progressbar.OptionSetPredictTime(true),
-		progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionThrottle(50*time.Millisecond),
-		progressbar.OptionClearOnFinish(),
-	)
-	return func(news comparison.Progress) {
-		bar.ChangeMax(news.Total)
-		_ = bar.Set(news.Done) // fails only beyond the maximum
-		bar.Describe(fmt.Sprintf("%2d/%d %-26s", news.Done, news.Total, news.Now))
-	}, func() { _ = bar.Clear() }
 }
 
 // present writes every view of c, then prints the one for people or, with

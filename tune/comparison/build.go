@@ -123,6 +123,10 @@ func Build(r Request) (Spec, error) {
 // rounds says how often a cell is measured. On this machine that is until it is
 // known which variant is the fastest, unless a number of invocations was given.
 func (r Request) rounds(s *Spec) error {
+	if r.Map {
+		s.Num, s.ForSec = 1, 0
+		return nil
+	}
 	if s.AWS() || r.Num != nil && r.Max == nil && r.For == nil {
 		s.Num = *cmp.Or(r.Num, new(DefaultNum))
 		return nil

@@ -42,7 +42,7 @@ func (c *Comparison) Validate() error {
 		within("cpu low", cpu.Low, 0, cpu.Factor),
 		within("cpu high", cpu.High, cpu.Low, MaxFactor),
 		within("length of the versions and sources",
-			len(fmt.Sprint(c.Run.OS, c.Run.CPU, c.Run.Versions)), 0, maxText),
+			len(fmt.Sprint(c.Run.OS, c.Run.CPULimit, c.Run.CPU, c.Run.Versions)), 0, maxText),
 	); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -43,9 +44,10 @@ type Comparison struct {
 // Run says how the figures were obtained, so that they can be obtained again.
 type Run struct {
 	Time     time.Time         `json:"time"`
-	Versions map[string]string `json:"versions"` // go, and the modules that the figures depend on
-	OS       string            `json:"os"`       // linux/amd64
-	CPUs     int               `json:"cpus"`     // that the tuner may use
+	Versions map[string]string `json:"versions"`            // go, and the modules that the figures depend on
+	OS       string            `json:"os"`                  // linux/amd64
+	CPUs     float64           `json:"cpus"`                // cores that the tuner may use
+	CPULimit string            `json:"cpu_limit,omitempty"` // why these are fewer than the machine has
 	CPU      *CPU              `json:"cpu,omitempty"`
 
 	Spec
@@ -65,11 +67,21 @@ type CPU struct {
 
 // VCPUs returns how many vCPUs n cores of this machine were, in slow motion too.
 func (r Run) VCPUs(n float64) float64 {
-	return n * cmp.Or(r.CPU, &CPU{Factor: 1}).Factor * float64(r.Times())
+	return n * cmp.Or(r.CPU, &CPU{Factor: 1}).Factor * float64(r.Slow.Times())
 }
 
-// Cores says how many cores the tuner may use.
-func (r Run) Cores() string { return prose.Count(r.CPUs, "core", "cores") }
+// Cores says how many cores the tuner may use, and why they are not more: "1.5
+// cores, a container's limit".
+func (r Run) Cores() string {
+	s := prose.Thousands(math.Round(100*r.CPUs)/100, -1) + " cores"
+	if r.CPUs == 1 {
+		s = "1 core"
+	}
+	if r.CPULimit != "" {
+		s += ", " + prose.OneLine(r.CPULimit, maxLabel)
+	}
+	return s
+}
 
 // Varied reports whether a core's speed changed in the run.
 func (r Run) Varied() bool { return r.CPU != nil && r.CPU.High > max(1.1*r.CPU.Low, r.CPU.Low+0.1) }
@@ -106,7 +118,7 @@ type Cell struct {
 	MaxMemoryMB int             `json:"max_memory_mb,omitempty"`
 	Response    json.RawMessage `json:"response,omitempty"` // the last invocation's, unless it is longer than MaxResponse
 	CPUShare    *CPUShare       `json:"cpu_share,omitempty"`
-	Computed    *Point          `json:"computed,omitempty"` // in place of all that is measured: the map's point
+	Computed    *Point          `json:"computed,omitempty"`     // in place of all that is measured: the map's point
 	Capped      bool            `json:"capped"`                 // it used all that the tuner had, and Lambda gives this size more
 	Against     *Ratio          `json:"against_best,omitempty"` // its duration beside that of the fastest cell of its size; null of that one, and without pairs
 	Error       string          `json:"error,omitempty"`

@@ -10,6 +10,7 @@ import (
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/slowmotion"
 )
 
 // None is the strategy of a variant whose payload is sent as it was given.
@@ -57,10 +58,10 @@ type Spec struct {
 	SleepBetweenRunsMS int     `json:"sleep_between_runs_ms,omitempty"`
 
 	// Of a local run alone.
-	Seed          uint64  `json:"seed,omitempty"`
-	Latency       string  `json:"latency,omitempty"`         // the profile of S3's latency, or a duration
-	LatencyMeanMS float64 `json:"latency_mean_ms,omitempty"` // of the profile
-	Slow          int     `json:"slow,omitempty"`            // see Times, by which every figure is divided
+	Seed          uint64            `json:"seed,omitempty"`
+	Latency       string            `json:"latency,omitempty"`         // the profile of S3's latency, or a duration
+	LatencyMeanMS float64           `json:"latency_mean_ms,omitempty"` // of the profile
+	Slow          slowmotion.Factor `json:"slow,omitempty"`            // modelled delays are multiplied by it, reported figures divided
 
 	// Of a run on AWS alone.
 	StateMachine       string `json:"state_machine,omitempty"`       // ARN
@@ -94,9 +95,6 @@ type Variant struct {
 
 // AWS reports whether the comparison runs on AWS.
 func (s Spec) AWS() bool { return s.StateMachine != "" }
-
-// Times is how many times its own time everything takes: 1 without slow motion.
-func (s Spec) Times() int { return max(1, s.Slow) }
 
 // Timeout is the longest that an invocation may last.
 func (s Spec) Timeout() time.Duration { return time.Duration(s.TimeoutSec * float64(time.Second)) }
@@ -134,7 +132,7 @@ func (s Spec) Validate() error {
 		within("object_bytes", s.ObjectBytes, 0, 1<<40),
 		within("records", s.Records, 0, 1<<40),
 		within("latency_mean_ms", s.LatencyMeanMS, 0, maxMS),
-		within("slow", s.Slow, 0, MaxSlow),
+		within("slow", int(s.Slow), 0, MaxSlow),
 		within("sleepBetweenRunsMs", s.SleepBetweenRunsMS, 0, maxMS),
 		within("balancedWeight", s.BalancedWeight, 0, 1),
 		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),

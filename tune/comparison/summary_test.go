@@ -7,6 +7,7 @@ import (
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/slowmotion"
 )
 
 // compare is a local run of variants v0, v1, ... whose cells are given.
@@ -135,7 +136,7 @@ func TestACoreIsToldInVCPUsWithWhatChangedInTheRun(t *testing.T) {
 		{&comparison.CPU{Factor: 2, Low: 1.3, High: 2.1}, 2, "2.6 to 4.2"},
 	} {
 		r := comparison.Run{CPU: tt.cpu}
-		r.Slow = tt.slow
+		r.Slow = slowmotion.Factor(tt.slow)
 		if got := r.Core(); got != tt.want {
 			t.Errorf("%+v, slow %d: a core is %q vCPUs, want %q", tt.cpu, tt.slow, got, tt.want)
 		}

@@ -34,7 +34,7 @@ func (c *Comparison) warn() {
 		c.Warnings = append(c.Warnings, Warning{kind, cells, most, fmt.Sprintf(format, args...)})
 	}
 	slower := "in slower motion, "
-	if c.Run.Times() < 2 {
+	if c.Run.Slow.Times() < 2 {
 		slower = "in slow motion (--slow 4), "
 	}
 	if few, _ := c.above(0, func(k *Cell) float64 { return truth(k.Against != nil && k.Against.Low == 0) }); few != nil && c.Run.ForSec == 0 {

@@ -105,13 +105,13 @@ func (q *Question) points(places []comparison.Place) []comparison.Point {
 		return all
 	}
 	some := q.draws[:min(someOf, len(q.draws))]
-	all := simulate.Sweep(invocations(middle, true), q.draws)
-	low, high := simulate.Sweep(invocations(low, true), some), simulate.Sweep(invocations(high, true), some)
+	all := simulate.Sweep(invocations(Middle, true), q.draws)
+	low, high := simulate.Sweep(invocations(Low, true), some), simulate.Sweep(invocations(High, true), some)
 	var again []int // those that S3 refused: how much it grants at once is not known
 	var without []simulate.Invocation
 	for i, results := range all {
 		if slices.ContainsFunc(results, func(r simulate.Result) bool { return r.Retries > 0 }) {
-			again, without = append(again, i), append(without, q.invocation(places[i], middle, false))
+			again, without = append(again, i), append(without, q.invocation(places[i], Middle, false))
 		}
 	}
 	limited := map[int][]simulate.Result{}
@@ -139,9 +139,10 @@ func (q *Question) points(places []comparison.Place) []comparison.Point {
 	return points
 }
 
-func middle(f comparison.Figure) float64 { return f.Value }
-func low(f comparison.Figure) float64    { return f.Low }
-func high(f comparison.Figure) float64   { return f.High }
+// Middle, Low and High are what a figure may be taken for.
+func Middle(f comparison.Figure) float64 { return f.Value }
+func Low(f comparison.Figure) float64    { return f.Low }
+func High(f comparison.Figure) float64   { return f.High }
 
 // invocation is a place on Lambda, where every connection is open.
 func (q *Question) invocation(p comparison.Place, of func(comparison.Figure) float64, burst bool) simulate.Invocation {

@@ -22,6 +22,7 @@ import (
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
+	"lambda-parallel-io/tune/slowmotion"
 )
 
 var invocations int // of this process, where it is the function
@@ -283,8 +284,8 @@ func TestASizeIsCappedWhereMoreCoresWouldHaveBeenUsed(t *testing.T) {
 	} {
 		c, err := compare(t, tt.do, local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) {
 			c.Run.PowerValues = []int{10_240}
-			c.Run.Slow = tt.slow
-			c.Run.CPUs, c.Run.CPU = tt.cpus, &comparison.CPU{Factor: tt.factor, Source: "--cpu"}
+			c.Run.Slow = slowmotion.Factor(tt.slow)
+			c.Run.CPUs, c.Run.CPU = float64(tt.cpus), &comparison.CPU{Factor: tt.factor, Source: "--cpu"}
 		})
 		if err != nil {
 			t.Fatal(err)

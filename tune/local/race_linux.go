@@ -105,24 +105,10 @@ func (r *race) run(ctx context.Context) (err error) {
 
 // enter gives a variant an environment of its own.
 func (r *race) enter(v *racer) (err error) {
-	v.f, err = lambda.New(lambda.Config{
-		Path:     r.path,
-		Env:      r.env,
-		MemoryMB: r.power,
-		Arch:     r.Run.Arch,
-		Speed:    r.Run.CPU.Factor,
-		Slow:     r.Run.Slow,
-		Timeout:  r.Run.Timeout(),
-		Name:     "parallel-io",
-		Region:   r.Run.Region,
-		Log:      r.Output,
-		Errors:   r.Verbose,
-	})
-	if err != nil {
+	if v.f, err = r.function(r.Run, r.power); err != nil {
 		return err
 	}
 	v.calls = r.Run.Calls(v.Variant)
-	r.functions.Store(v.f, nil)
 	v.cell = &comparison.Cell{Power: r.power}
 	return nil
 }
@@ -170,15 +156,14 @@ func (r *race) over(k int) bool {
 
 // leave ends a variant's environment, and puts its cell into the comparison.
 func (r *race) leave(v *racer) error {
-	err := v.f.Close()
-	r.functions.Delete(v.f)
+	err := r.retire(v.f)
 	v.f = nil
 	n := len(v.cell.DurationsMS)
 	if n == 0 && v.cell.Error == "" {
 		return err // cut off in its warm-up
 	}
 	if n > 0 {
-		total, cpus := v.total.Seconds(), float64(r.Run.CPUs)
+		total, cpus := v.total.Seconds(), r.Run.CPUs
 		cores, starved := v.cpu.Seconds()/total, v.delay.Seconds()/total
 		target, used, effect := platform.VCPUs(r.power), v.used/total, v.effect.Seconds()/total
 		v.cell.CPUShare = &comparison.CPUShare{Target: target, Used: used, Starved: starved, Effect: effect}

@@ -23,6 +23,7 @@ import (
 	"lambda-parallel-io/tune/local/lambda"
 	"lambda-parallel-io/tune/local/s3"
 	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/slowmotion"
 )
 
 // Tuner measures a comparison's cells, one memory size after the other. Close it.
@@ -31,9 +32,11 @@ type Tuner struct {
 	dir       string // a temporary folder for the function's executable and S3's authority
 	path      string // of the function's executable
 	s3        *s3.Server
+	slow      slowmotion.Factor // of s3
 	env       []string
 	functions sync.Map  // the *lambda.Function that there are now
 	speeds    []float64 // of this machine, one a turn
+	perGET    float64   // ms of a core that a GET takes of this process, the local S3's part
 }
 
 const bucket = "parallel-io"
@@ -66,18 +69,27 @@ func (t *Tuner) Abandon() {
 	_ = os.RemoveAll(t.dir) // there is nobody left to tell
 }
 
-// start builds the function, and starts an S3 with credentials for this run alone.
+// start builds the function, once, and starts an S3 with credentials for this run
+// alone. Called again it does nothing, unless the S3 is to have another pace.
 func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
+	if t.s3 != nil && t.slow == spec.Slow {
+		return nil
+	}
 	latency, err := profile.Parse(spec.Latency)
 	if err != nil {
 		return err
 	}
-	if t.path, err = executable(ctx, spec.Function, t.dir); err != nil {
+	if t.s3 != nil {
+		if err := t.s3.Close(); err != nil {
+			return err
+		}
+	} else if t.path, err = executable(ctx, spec.Function, t.dir); err != nil {
 		return err
 	}
-	if t.s3, err = s3.Start(latency, spec.Seed, spec.Times(), t.Verbose); err != nil {
+	if t.s3, err = s3.Start(latency, spec.Seed, spec.Slow, t.Verbose); err != nil {
 		return err
 	}
+	t.slow = spec.Slow
 	for _, o := range t.Objects {
 		body, err := o.Body()
 		if err != nil {
@@ -110,18 +122,9 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 // or what observe returned: then the cells that were being measured have the
 // rounds that were whole.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
-	if t.s3 == nil {
-		if err := t.start(ctx, c.Run.Spec); err != nil {
-			return err
-		}
-	}
-	if c.Run.CPU == nil {
-		c.Run.CPU = &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"}
-	}
-	if _, err := t.measure(c.Run); err != nil {
+	if err := t.prepare(ctx, c); err != nil {
 		return err
 	}
-	c.Run.Versions = versions(t.path)
 	p := comparison.Progress{Total: len(c.Variants) * len(c.Run.PowerValues)}
 	p.Done, _ = c.Measured()
 	tell := func(now string, done *racer) error {
@@ -144,6 +147,47 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 		}
 	}
 	return nil
+}
+
+// function returns an environment of a memory size. Its process starts with the
+// first invocation. The caller closes it by retire.
+func (t *Tuner) function(run comparison.Run, memoryMB int) (*lambda.Function, error) {
+	f, err := lambda.New(lambda.Config{
+		Path:     t.path,
+		Env:      t.env,
+		MemoryMB: memoryMB,
+		Arch:     run.Arch,
+		Speed:    run.CPU.Factor,
+		Slow:     run.Slow,
+		Timeout:  run.Timeout(),
+		Name:     "parallel-io",
+		Region:   run.Region,
+		Log:      t.Output,
+		Errors:   t.Verbose,
+	})
+	if err == nil {
+		t.functions.Store(f, nil)
+	}
+	return f, err
+}
+
+func (t *Tuner) retire(f *lambda.Function) error {
+	defer t.functions.Delete(f)
+	return f.Close()
+}
+
+// prepare builds the function and notes in c what that was built with, and how
+// fast this machine is.
+func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison) error {
+	if err := t.start(ctx, c.Run.Spec); err != nil {
+		return err
+	}
+	if c.Run.CPU == nil {
+		c.Run.CPU = &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"}
+	}
+	c.Run.Versions = versions(t.path)
+	_, err := t.measure(c.Run)
+	return err
 }
 
 // measure returns how many vCPUs a core of this machine is now, unless that is fixed,

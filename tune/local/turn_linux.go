@@ -69,16 +69,16 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	if err != nil {
 		return err
 	}
-	v.speed = speed * float64(r.Run.Times())
+	v.speed = speed * float64(r.Run.Slow.Times())
 	var cold time.Time // it has started
 	for _, c := range r.turnOf(v, k) {
 		at := speed
 		if c.warms {
-			if at = noQuota; time.Since(cold) > warmTime*time.Duration(r.Run.Times()) {
+			if at = noQuota; time.Since(cold) > r.Run.Slow.Stretch(warmTime) {
 				return nil
 			}
 		}
-		v.f.SetSpeed(at)
+		v.f.SetQuota(at, 0)
 		r.s3.Begin(c.latencies)
 		waited, late := r.s3.Waited()
 		inv, err := v.f.Invoke(ctx, c.payload)
@@ -108,8 +108,8 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 		if !c.counts {
 			continue
 		}
-		if c.reads > 0 && r.Run.Times() > 1 {
-			inv.Response = inItsOwnTime(inv.Response, float64(r.Run.Times()))
+		if c.reads > 0 && r.Run.Slow.Times() > 1 {
+			inv.Response = inItsOwnTime(inv.Response, float64(r.Run.Slow.Times()))
 		}
 		v.last, v.lost = &inv, inv.Lost
 		// A read that comes late holds up what waits for it, but nothing that waits

@@ -11,20 +11,22 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/tune/slowmotion"
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
 type Config struct {
-	Path     string        // an executable that speaks the Runtime API
-	Env      []string      // KEY=VALUE, beyond Lambda's own variables, which they override
-	MemoryMB int           // 128 to 10,240
-	Arch     string        // arm64 or x86_64: what a single thread gets at most
-	Speed    float64       // how many vCPUs a core of this machine is
-	Slow     int           // how many times its own time everything takes, but in an [Invocation]; 0 is 1
-	Timeout  time.Duration // up to 900 s
-	Name     string        // of the function
+	Path     string            // an executable that speaks the Runtime API
+	Env      []string          // KEY=VALUE, beyond Lambda's own variables, which they override
+	MemoryMB int               // 128 to 10,240
+	VCPUs    float64           // the quota; 0 is what MemoryMB buys
+	Arch     string            // arm64 or x86_64: what a single thread gets at most
+	Speed    float64           // how many vCPUs a core of this machine is
+	Slow     slowmotion.Factor // of everything but the times of an [Invocation], which are Lambda's
+	Timeout  time.Duration     // up to 900 s
+	Name     string            // of the function
 	Region   string
 	Log      io.Writer   // takes what the function prints; may be nil
 	Errors   *log.Logger // takes what goes wrong on the Runtime API's connections
@@ -45,14 +47,14 @@ type Function struct {
 
 // New makes the environment. The process starts with the first invocation.
 func New(cfg Config) (*Function, error) {
-	cfg.Slow = max(1, cfg.Slow)
 	api, err := startRuntimeAPI(cfg.Name, cfg.Errors)
 	return &Function{cfg: cfg, api: api, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}, err
 }
 
-// SetSpeed says how many vCPUs a core of this machine is from now on.
-func (f *Function) SetSpeed(speed float64) {
-	f.cfg.Speed = speed
+// SetQuota says how many vCPUs a core of this machine is from now on, and how many
+// the function gets: 0 is what its memory size buys.
+func (f *Function) SetQuota(speed, vCPUs float64) {
+	f.cfg.Speed, f.cfg.VCPUs = speed, vCPUs
 	if f.proc != nil {
 		f.proc.throttle.grant(f.cfg)
 	}
@@ -120,7 +122,7 @@ func (f *Function) end() {
 		_ = unix.Kill(f.proc.pid, unix.SIGTERM)
 		select {
 		case <-f.proc.gone:
-		case <-time.After(f.real(platform.Shutdown)):
+		case <-time.After(f.cfg.Slow.Stretch(platform.Shutdown)):
 		}
 	}
 	if !f.proc.ended() {

@@ -27,14 +27,14 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) (Invocation, erro
 	err := f.invoke(ctx, payload, &inv)
 	if failure, ok := errors.AsType[*FunctionError](err); ok { // the process has ended, or is to end
 		err, inv.Err = nil, failure
-		inv.Duration = min(time.Since(inv.begin), f.real(f.cfg.Timeout))
+		inv.Duration = min(time.Since(inv.begin), f.cfg.Slow.Stretch(f.cfg.Timeout))
 		inv.MaxMemoryMB, inv.OutOfMemory = f.proc.throttle.memory()
 		f.end()
 	} else if err != nil {
 		f.end()
 	}
 	for _, d := range []*time.Duration{&inv.Duration, &inv.Init, &inv.CPU, &inv.RunDelay, &inv.Lost, &inv.Free} {
-		*d /= time.Duration(f.cfg.Slow)
+		*d /= time.Duration(f.cfg.Slow.Times())
 	}
 	inv.BilledMS = int(math.Ceil(float64(inv.Duration+inv.Init) / float64(time.Millisecond)))
 	inv.Log = f.tail.bytes()
@@ -73,7 +73,7 @@ func (f *Function) init(ctx context.Context, most time.Duration, inv *Invocation
 		return 0, err
 	}
 	f.proc = p
-	ctx, cancel := context.WithDeadlineCause(ctx, begin.Add(f.real(most)), f.late(inv))
+	ctx, cancel := context.WithDeadlineCause(ctx, begin.Add(f.cfg.Slow.Stretch(most)), f.late(inv))
 	defer cancel()
 	if err := f.wait(ctx, inv); err != nil {
 		return 0, err
@@ -108,7 +108,7 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 	cpu, children, _ := f.proc.usage()
 	f.proc.throttle.set(throttled)
 	inv.begin = cmp.Or(inv.begin, time.Now())
-	deadline := inv.begin.Add(f.real(f.cfg.Timeout))
+	deadline := inv.begin.Add(f.cfg.Slow.Stretch(f.cfg.Timeout))
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, f.late(inv))
 	defer cancel()
 	e := &event{inv.RequestID, payload, map[string]string{
@@ -146,9 +146,6 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 	}
 	return nil
 }
-
-// real is how long something of Lambda's takes here.
-func (f *Function) real(d time.Duration) time.Duration { return d * time.Duration(f.cfg.Slow) }
 
 func (f *Function) late(inv *Invocation) *FunctionError {
 	return &FunctionError{"Sandbox.Timedout",

@@ -18,6 +18,7 @@ import (
 	"lambda-parallel-io/tune/local/lambda"
 	"lambda-parallel-io/tune/local/s3"
 	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/slowmotion"
 )
 
 // BenchmarkSlowerClock checks what is said of the machine's effect. In slow
@@ -47,7 +48,7 @@ func BenchmarkSlowerClock(b *testing.B) {
 	}
 	var sides []*side
 	for _, slow := range []int{1, slower} {
-		server, err := s3.Start(latency, 1, slow, quiet)
+		server, err := s3.Start(latency, 1, slowmotion.Factor(slow), quiet)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -69,7 +70,7 @@ func BenchmarkSlowerClock(b *testing.B) {
 				var effect float64
 				var functions []*lambda.Function
 				for _, s := range sides {
-					f, err := lambda.New(lambda.Config{Path: handler, Env: s.env, MemoryMB: memoryMB, Arch: "x86_64", Speed: 1, Slow: s.slow, Timeout: time.Minute, Name: "f", Region: "us-east-1", Errors: quiet})
+					f, err := lambda.New(lambda.Config{Path: handler, Env: s.env, MemoryMB: memoryMB, Arch: "x86_64", Speed: 1, Slow: slowmotion.Factor(s.slow), Timeout: time.Minute, Name: "f", Region: "us-east-1", Errors: quiet})
 					if err != nil {
 						b.Fatal(err)
 					}

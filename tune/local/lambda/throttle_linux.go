@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"os"
 	"runtime"
 	"sync"
@@ -80,7 +81,7 @@ func newThrottle(pid int, cfg Config, statm *os.File) *throttle {
 		clock:    clockOf(pid),
 		statm:    statm,
 		memoryMB: cfg.MemoryMB,
-		period:   time.Duration(cfg.Slow) * platform.Period,
+		period:   cfg.Slow.Stretch(platform.Period),
 		begin:    time.Now(),
 		effect:   effect{pid: pid, threads: map[string]*thread{}},
 		thaw:     make(chan struct{}, 1),
@@ -97,7 +98,7 @@ func (t *throttle) grant(cfg Config) {
 	of := func(vCPUs float64) time.Duration {
 		return time.Duration(vCPUs / cfg.Speed * float64(platform.Period))
 	}
-	t.quota, t.initQuota, t.perThread = of(platform.VCPUs(cfg.MemoryMB)), of(platform.InitVCPUs), of(platform.ThreadVCPUs(cfg.Arch))
+	t.quota, t.initQuota, t.perThread = of(cmp.Or(cfg.VCPUs, platform.VCPUs(cfg.MemoryMB))), of(platform.InitVCPUs), of(platform.ThreadVCPUs(cfg.Arch))
 }
 
 // set changes the mode, with its effect on the process at once. An invocation

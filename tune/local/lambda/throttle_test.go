@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lambda-parallel-io/tune/local/lambda"
+	"lambda-parallel-io/tune/slowmotion"
 )
 
 // A process that never waits gets the processor time that its memory size buys,
@@ -74,7 +75,7 @@ func TestProcessorTimeIsInProportionToMemory(t *testing.T) {
 func TestSlowMotion(t *testing.T) {
 	const slow, ms = 4, 3_200
 	stops := func(slow int) (n int, inv lambda.Invocation) {
-		f := start(t, lambda.Config{MemoryMB: 442, Arch: "arm64", Speed: 1, Slow: slow, Timeout: time.Minute})
+		f := start(t, lambda.Config{MemoryMB: 442, Arch: "arm64", Speed: 1, Slow: slowmotion.Factor(slow), Timeout: time.Minute})
 		invoke(t, f, request{Do: "answer"})
 		inv = invoke(t, f, request{Do: "count stops", MS: ms})
 		if err := json.Unmarshal(inv.Response, &n); err != nil {
@@ -96,7 +97,7 @@ func TestSlowMotion(t *testing.T) {
 		t.Errorf("it used %.4f of a core and waited for %.4f, want %.4f", got, starved, want)
 	}
 
-	f := start(t, lambda.Config{MemoryMB: 442, Arch: "arm64", Speed: 1, Slow: slow, Timeout: 300 * time.Millisecond})
+	f := start(t, lambda.Config{MemoryMB: 442, Arch: "arm64", Speed: 1, Slow: slowmotion.Factor(slow), Timeout: 300 * time.Millisecond})
 	began := time.Now()
 	inv = invoke(t, f, request{Do: "hang"})
 	if took := time.Since(began); took < slow*300*time.Millisecond || inv.Duration != 300*time.Millisecond || inv.BilledMS < 300 || inv.Err == nil {
@@ -108,7 +109,7 @@ func TestASpeedCanChangeBetweenInvocations(t *testing.T) {
 	f := start(t, lambda.Config{MemoryMB: 442, Arch: "arm64", Speed: 1, Timeout: time.Minute})
 	invoke(t, f, request{Do: "answer"})
 	for _, speed := range []float64{1, 2, 0.001} { // the last one is without a quota
-		f.SetSpeed(speed)
+		f.SetQuota(speed, 0)
 		inv := invoke(t, f, request{Do: "spin on one thread", MS: 1_000})
 		got, starved, want := inv.CPU.Seconds()/inv.Duration.Seconds(), inv.RunDelay.Seconds()/inv.Duration.Seconds(), min(1, 442/1_769./speed)
 		if got > 1.05*want || got+starved < 0.85*want {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/slowmotion"
 )
 
 // model is an S3 server's handler with what gofakes3 lacks: latency, bandwidth,
@@ -30,7 +31,7 @@ type model struct {
 	backend gofakes3.Backend
 	profile profile.S3
 	seed    uint64
-	slow    int // how many times its own time everything takes
+	slow    slowmotion.Factor
 
 	now       atomic.Pointer[invocation]
 	slowDowns atomic.Int64 // since the start
@@ -62,7 +63,7 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.served.Add(1)
 	now := m.now.Load()
 	throttled := !now.limit.Allow()
-	arrived, latency := time.Now(), m.draw(r, now)*time.Duration(m.slow)
+	arrived, latency := time.Now(), m.slow.Stretch(m.draw(r, now))
 	if !m.wait(r.Context(), latency) { // the client has gone
 		return
 	}

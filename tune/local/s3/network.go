@@ -10,14 +10,15 @@ import (
 	"golang.org/x/time/rate"
 
 	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/slowmotion"
 )
 
 // network is the function's, shared by its connections. A body is sent a
 // [profile.Piece] at a time: a timer for less would cost more than it tells.
 type network []*rate.Limiter
 
-func newNetwork(p profile.S3, slow int) network {
-	return network{rate.NewLimiter(rate.Limit(p.Bandwidth)/rate.Limit(slow), profile.BurstBytes), rate.NewLimiter(profile.BurstBandwidth/rate.Limit(slow), 2*profile.Piece)}
+func newNetwork(p profile.S3, slow slowmotion.Factor) network {
+	return network{rate.NewLimiter(rate.Limit(p.Bandwidth)/rate.Limit(slow.Times()), profile.BurstBytes), rate.NewLimiter(profile.BurstBandwidth/rate.Limit(slow.Times()), 2*profile.Piece)}
 }
 
 // paced sends a body as fast as a connection and the function's network allow.
@@ -26,7 +27,7 @@ type paced struct {
 	ctx     context.Context
 	wait    func(context.Context, time.Duration) bool
 	network network
-	slow    int
+	slow    slowmotion.Factor
 	begin   time.Time // of the body
 	first   time.Time // when the first piece had been sent
 	sent    int
@@ -50,7 +51,7 @@ func (p *paced) Write(body []byte) (n int, err error) {
 func (p *paced) turn(n int) error {
 	now, until := time.Now(), p.begin
 	if p.sent += n; p.sent > profile.Piece {
-		until = p.begin.Add(time.Duration(p.slow) * (time.Duration(p.sent) * time.Second / profile.ConnectionBandwidth))
+		until = p.begin.Add(p.slow.Stretch(time.Duration(p.sent) * time.Second / profile.ConnectionBandwidth))
 	}
 	for _, l := range p.network {
 		if at := now.Add(l.ReserveN(now, n).DelayFrom(now)); at.After(until) {

@@ -19,6 +19,7 @@ import (
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/local/s3"
 	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/slowmotion"
 )
 
 func latency(t testing.TB, name string) profile.S3 {
@@ -38,7 +39,7 @@ func server(t testing.TB, latencyName string, body string) (*s3.Server, *http.Cl
 
 func slowServer(t testing.TB, slow int, latencyName string, body string) (*s3.Server, *http.Client) {
 	t.Helper()
-	s, err := s3.Start(latency(t, latencyName), 1, slow, log.New(io.Discard, "", 0))
+	s, err := s3.Start(latency(t, latencyName), 1, slowmotion.Factor(slow), log.New(io.Discard, "", 0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/slowmotion"
 )
 
 // Server is a running local S3. Close it.
@@ -39,9 +40,8 @@ type Server struct {
 	http  *http.Server
 }
 
-// Start serves an empty S3, so many times as slow as the real one; 1 is its own
-// speed. logs takes what goes wrong on connections.
-func Start(p profile.S3, seed uint64, slow int, logs *log.Logger) (*Server, error) {
+// Start serves an empty S3. logs takes what goes wrong on connections.
+func Start(p profile.S3, seed uint64, slow slowmotion.Factor, logs *log.Logger) (*Server, error) {
 	cert, ca, err := certificate()
 	if err != nil {
 		return nil, err
@@ -103,7 +103,14 @@ func (s *Server) Put(bucket, key string, body []byte) error {
 // may burst again, as its prefix may.
 func (s *Server) Begin(k int) {
 	s.model.now.Store(&invocation{k: uint64(k), network: newNetwork(s.model.profile, s.model.slow),
-		limit: rate.NewLimiter(rate.Limit(s.model.profile.GetsPerSecond)/rate.Limit(s.model.slow), s.model.profile.Burst)})
+		limit: rate.NewLimiter(rate.Limit(s.model.profile.GetsPerSecond)/rate.Limit(s.model.slow.Times()), s.model.profile.Burst)})
+}
+
+// BeginUnlimited is Begin without a limit of requests: what a read costs the
+// processor is measured so.
+func (s *Server) BeginUnlimited(k int) {
+	s.Begin(k)
+	s.model.now.Load().limit.SetLimit(rate.Inf)
 }
 
 // Waited returns the time from requests to their answers since the start, over

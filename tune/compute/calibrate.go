@@ -1,0 +1,157 @@
+package compute
+
+import (
+	"slices"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/strategies"
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/simulate"
+)
+
+// Load is a call that was measured: so many reads by a strategy.
+type Load struct {
+	Strategy string
+	InFlight int // reads at once
+	Reads    int
+	Machine  simulate.Machine // that it had
+	S3       profile.S3
+	Draw     simulate.Draw
+
+	DurationMS  float64
+	CPUMS       float64 // of a vCPU
+	Connections int     // that it opened
+	PeakMB      float64 // of the process so far
+}
+
+// Busy is how many reads in flight keep a processor at work that a small memory
+// size holds back, and cost no more each than fewer do.
+const Busy = 60
+
+// waitingMB is the memory of a read that waits for a connection: 10,000 unbounded
+// reads take 128 MB, of which 900 are in flight (go test -bench . ./handler).
+const waitingMB = 0.008
+
+// Calibrate finds the costs with which the simulation takes as much processor time
+// as each load did, and its sequential reads as long. The loads come in rounds,
+// each with the same ones in the same order; there must be one of Busy reads in
+// flight by each bounded strategy, one with fewer and one with more, and one that
+// is sequential. The interval of a figure holds what each of its loads gives.
+func Calibrate(loads []Load, rounds, objectBytes int) *comparison.Calibration {
+	c := &calibrator{&comparison.Calibration{ObjectBytes: objectBytes, Loads: len(loads) / rounds, WaitingMB: waitingMB,
+		Crowd: []comparison.CrowdCost{{InFlight: Busy}}, Handshake: handshake(loads, rounds)}, loads}
+	for _, l := range loads {
+		if l.InFlight > c.Crowd[len(c.Crowd)-1].InFlight {
+			c.Crowd = append(c.Crowd, comparison.CrowdCost{InFlight: l.InFlight})
+		}
+	}
+	for _, s := range strategies.Names() {
+		c.Reads = append(c.Reads, comparison.StrategyCost{Strategy: s})
+	}
+	cpu := func(r simulate.Result) float64 { return r.CPUMS }
+	duration := func(r simulate.Result) float64 { return r.DurationMS }
+	// Each figure is found with the others as they are known by then. Three times
+	// over, nothing moves any more.
+	for range 3 {
+		for i := range c.Reads {
+			r := &c.Reads[i]
+			of := r.Strategy
+			if s, _ := strategies.ByName(of); !s.Bounded {
+				of = event.DefaultStrategy // sequential and unbounded reads do the same work, without a bound to wait for
+			}
+			r.CPU = c.solve(cpu, func(l Load) bool { return l.Strategy == of && l.InFlight == Busy },
+				func(k *simulate.Costs, x float64) { k.Before, k.After = before*x, x-before*x })
+		}
+		c.WakeUp = c.solve(cpu, func(l Load) bool { return l.InFlight < Busy },
+			func(k *simulate.Costs, x float64) { k.WakeUp = x })
+		for i := range c.Crowd {
+			if i > 0 {
+				c.Crowd[i].CPU = c.solve(cpu, func(l Load) bool { return l.InFlight == c.Crowd[i].InFlight },
+					func(k *simulate.Costs, x float64) { k.Crowd[i].CPU = x })
+			}
+		}
+		c.Late = c.solve(duration, func(l Load) bool { return l.InFlight == 1 },
+			func(k *simulate.Costs, x float64) { k.Late = x })
+	}
+	c.memory()
+	return c.Calibration
+}
+
+type calibrator struct {
+	*comparison.Calibration
+	loads []Load
+}
+
+// solve finds the value of a cost, 0 at least, with which the simulation gives the
+// figure that was measured of each matching load.
+func (c *calibrator) solve(figure func(simulate.Result) float64, match func(Load) bool, set func(*simulate.Costs, float64)) comparison.Figure {
+	var found []float64
+	var s simulate.Simulator
+	for _, l := range c.loads {
+		if !match(l) {
+			continue
+		}
+		of := func(x float64) float64 {
+			costs := Costs(c.Calibration, l.Strategy, Middle)
+			set(&costs, x)
+			return figure(s.Run(simulate.Invocation{Machine: l.Machine, Costs: costs, S3: l.S3, Reads: l.Reads, Workers: l.InFlight, Open: l.InFlight - l.Connections}, l.Draw))
+		}
+		measured := figure(simulate.Result{DurationMS: l.DurationMS, CPUMS: l.CPUMS})
+		const step = 0.1
+		x := 0.0
+		for range 3 { // nearly a straight line
+			if slope := (of(x+step) - of(x)) / step; slope > 0 {
+				x = max(0, x+(measured-of(x))/slope)
+			}
+		}
+		found = append(found, x)
+	}
+	return Figure(found, "ms")
+}
+
+// Figure is the mean of values, with an interval that holds them all.
+func Figure(values []float64, unit string) comparison.Figure {
+	if len(values) == 0 {
+		return comparison.Figure{Unit: unit}
+	}
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	least, most := slices.Min(values), slices.Max(values)
+	return comparison.Figure{Value: min(max(sum/float64(len(values)), least), most), Low: least, High: most, Unit: unit}
+}
+
+// handshake is what loads cost more in the round in which they opened connections
+// than in the one in which they opened fewer.
+func handshake(loads []Load, rounds int) comparison.Figure {
+	const tells = 30 // connections: of fewer the difference is noise
+	var each []float64
+	n := len(loads) / rounds
+	for i := range n {
+		first, last := loads[i], loads[i+(rounds-1)*n]
+		if opened := first.Connections - last.Connections; opened >= tells {
+			each = append(each, max(0, (first.CPUMS-last.CPUMS)/float64(opened)))
+		}
+	}
+	return Figure(each, "ms")
+}
+
+// memory sets what the peaks of the first round tell, in which more and more
+// reads are in flight.
+func (c *calibrator) memory() {
+	var few, many *Load
+	for i := range c.loads[:c.Loads] {
+		switch l := &c.loads[i]; l.InFlight {
+		case Busy:
+			few = l
+		case c.Crowd[len(c.Crowd)-1].InFlight:
+			many = l
+		}
+	}
+	if few != nil && many != nil && many.InFlight > Busy {
+		c.ReadMB = max(0, (many.PeakMB-few.PeakMB)/float64(many.InFlight-Busy))
+		c.BaseMB = max(0, few.PeakMB-Busy*c.ReadMB)
+	}
+}

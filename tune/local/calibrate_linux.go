@@ -1,0 +1,149 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/strategies"
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/compute"
+	"lambda-parallel-io/tune/local/lambda"
+	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/simulate"
+)
+
+// The quotas of a calibration, as memory sizes in MB. At saturated the processor
+// holds every load up; at roomy it idles between reads, and what a read costs more
+// there is its wake-up. The process has the memory of roomy all along.
+const (
+	saturated = 512
+	roomy     = platform.NewAccountMemory
+)
+
+// load is what is measured of a calibration.
+type load struct {
+	strategy        string
+	inFlight, reads int
+	memoryMB        int
+}
+
+// loads are those of a calibration, from few in flight to many, since the memory
+// that each takes shows in the peak.
+func loads() []load {
+	all := []load{{"sequential", 1, 60, platform.MemoryPerVCPU}, {event.DefaultStrategy, 15, 300, roomy}}
+	for _, s := range strategies.All() {
+		if s.Bounded {
+			all = append(all, load{s.Name, compute.Busy, 400, saturated})
+		}
+	}
+	return append(all,
+		load{event.DefaultStrategy, 120, 500, saturated}, load{event.DefaultStrategy, 120, 600, roomy},
+		load{event.DefaultStrategy, 240, 600, saturated}, load{event.DefaultStrategy, 240, 800, roomy},
+		load{"unbounded", 600, 600, saturated}, load{"unbounded", 600, 600, roomy})
+}
+
+// calibrations is how many rounds of the loads there are.
+const calibrations = 2
+
+// Calibrate measures what a read costs by every strategy and puts it into c: the
+// loads are called in turn, in one warm process whose quota changes from call to
+// call.
+func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) (err error) {
+	begin := time.Now()
+	if err := t.prepare(ctx, c); err != nil {
+		return err
+	}
+	f, err := t.function(c.Run, roomy)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.retire(f)) }()
+	if _, err := t.load(ctx, f, c, load{event.DefaultStrategy, compute.Busy, warmReads, roomy}, 0); err != nil {
+		return err // the cold start, and what makes it warm
+	}
+	all := loads()
+	var called []compute.Load
+	var cores []float64
+	reads, before := 0, processorTime()
+	for i := range calibrations * len(all) {
+		l := all[i%len(all)]
+		now := fmt.Sprintf("%s, %d reads at once", l.strategy, l.inFlight)
+		if err := observe(comparison.Progress{Done: i, Total: calibrations * len(all), Now: now}); err != nil {
+			return err
+		}
+		measured, err := t.load(ctx, f, c, l, i+1)
+		if err != nil {
+			return err
+		}
+		called, cores, reads = append(called, measured), append(cores, measured.Machine.CoreVCPUs), reads+l.reads
+	}
+	t.perGET = (processorTime() - before).Seconds() * 1e3 / float64(reads)
+	c.Calibration = compute.Calibrate(called, calibrations, c.Run.ObjectBytes)
+	c.Calibration.Source, c.Calibration.Core = "this machine", compute.Figure(cores, "vCPUs")
+	c.Calibration.Seconds = time.Since(begin).Seconds()
+	return observe(comparison.Progress{Done: len(called), Total: len(called)})
+}
+
+// load makes one call of a load, with latencies of its own. S3 refuses none of its
+// reads: what a refused one costs is in the simulation.
+func (t *Tuner) load(ctx context.Context, f *lambda.Function, c *comparison.Comparison, l load, k int) (m compute.Load, err error) {
+	core, err := t.measure(c.Run)
+	if err != nil {
+		return m, err
+	}
+	s3, err := profile.Parse(c.Run.Latency)
+	if err != nil {
+		return m, err
+	}
+	f.SetQuota(core, platform.VCPUs(l.memoryMB))
+	t.s3.BeginUnlimited(k)
+	p := event.Payload{Strategy: l.strategy, Repeat: l.reads, ObjectKey: c.Run.ObjectKey}
+	if s, _ := strategies.ByName(l.strategy); s.Bounded {
+		p.Concurrency = l.inFlight
+	}
+	payload, err := json.Marshal(p)
+	if err != nil {
+		return m, err
+	}
+	inv, err := f.Invoke(ctx, payload)
+	if err != nil {
+		return m, err
+	}
+	t.Verbose.Print(inv.Report(roomy))
+	var a event.Answer
+	if failure := check(inv, l.reads); failure != "" {
+		return m, fmt.Errorf("calibrating by %d reads, %d at once, by %s: %s", l.reads, l.inFlight, l.strategy, failure)
+	} else if err := json.Unmarshal(inv.Response, &a); err != nil {
+		return m, fmt.Errorf("calibrating: the function's answer: %w", err)
+	}
+	machine := t.machine(c.Run, l.memoryMB, core)
+	machine.MemoryMB = roomy
+	return compute.Load{Strategy: l.strategy, InFlight: l.inFlight, Reads: l.reads, Machine: machine, S3: s3,
+		Draw:       simulate.NewDraw(s3, c.Run.Seed, uint64(k), l.reads),
+		DurationMS: inv.Duration.Seconds() * 1e3, CPUMS: inv.CPU.Seconds() * 1e3 * core,
+		Connections: int(a.Connections), PeakMB: float64(inv.MaxMemoryMB)}, nil
+}
+
+// machine is what a function has here of a memory size, where a core is so many
+// vCPUs: in slow motion a core is that many times as much.
+func (t *Tuner) machine(run comparison.Run, memoryMB int, core float64) simulate.Machine {
+	m := simulate.Lambda(memoryMB, run.Arch)
+	m.Cores = max(1, min(m.Cores, int(math.Ceil(run.CPUs))))
+	m.CoreVCPUs = core * float64(run.Slow.Times())
+	return m
+}
+
+// processorTime is what this process has used, the local S3's part above all.
+func processorTime() time.Duration {
+	var u unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &u) // of this process, always
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/compute"
+	"lambda-parallel-io/tune/profile"
+)
+
+// mapping computes another question from a calibration.
+type mapping struct {
+	File        string        `arg:"" help:"The results.json of a run on this machine, which holds its calibration."`
+	Strategies  []string      `placeholder:"LIST" help:"${strategies} (those of FILE)."`
+	Concurrency concurrencies `placeholder:"LIST" help:"${bounded} at exactly these, 1 to ${max_concurrency} (the best of each size)."`
+	Power       []int         `aliases:"memory" placeholder:"LIST" help:"Exactly these memory sizes, 128 to 10240 MB (those of FILE)."`
+	Repeat      *int          `placeholder:"N" help:"Reads an invocation, 1 to 1000000 (as in FILE)."`
+	Latency     string        `placeholder:"NAME" help:"S3's latency: apg, public, express, none, 15ms, 13ms~0.62, 1.3xapg (as in FILE)."`
+	Arch        string        `placeholder:"ARCH" help:"arm64 or x86_64 (as in FILE)."`
+	Dir         string        `name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-map" help:"Where results.json, report.html and the other views go (tune-map)."`
+	JSON        bool          `group:"Output" xor:"shown" help:"Print results.json, and nothing else, on stdout."`
+	Open        bool          `group:"Output" xor:"shown" help:"Open the report."`
+}
+
+// Help is what follows the flags.
+func (*mapping) Help() string {
+	return `Examples
+
+  go run ./tune map tune-results/results.json --repeat 10000
+  go run ./tune map tune-results/results.json --latency express
+  go run ./tune map tune-results/results.json --strategies pool --concurrency 60,120 --power 1769`
+}
+
+// Run is the command.
+func (m *mapping) Run(s *session) error {
+	c, err := load(m.File)
+	if err != nil {
+		return err
+	}
+	if c.Calibration == nil {
+		return usageError{err: fmt.Errorf("%s has no calibration to compute from\nmake one: go run ./tune -o %s", m.File, filepath.Dir(m.File))}
+	}
+	again, err := m.question(c)
+	if err != nil {
+		return usageError{err: err}
+	}
+	more := compute.Sizes
+	if len(m.Power) > 0 {
+		more = nil
+	}
+	if err := compute.Map(again, more, comparison.LambdaWakeUpMS); err != nil {
+		return err
+	}
+	p := presentation{Dir: m.Dir, JSON: m.JSON, Open: m.Open}
+	if err := p.present(s, again, nil); !errors.Is(err, errCells) {
+		return err
+	}
+	return nil
+}
+
+// question is what the flags ask, with what the run of c answers for the rest.
+func (m *mapping) question(c *comparison.Comparison) (*comparison.Comparison, error) {
+	run := c.Run
+	if m.Latency != "" {
+		s3, err := profile.Parse(m.Latency)
+		if err != nil {
+			return nil, fmt.Errorf("--%w", err)
+		}
+		run.Latency, run.LatencyMeanMS = s3.String(), float64(s3.Mean().Microseconds())/1e3
+	}
+	if m.Arch != "" && m.Arch != run.Arch {
+		return nil, fmt.Errorf("--arch %s: %s was calibrated for %s, whose processor is another\nmake a calibration for it: go run ./tune --arch %s", m.Arch, m.File, run.Arch, m.Arch)
+	}
+	r := comparison.Request{Spec: run.Spec, Map: true, Ours: true, ObjectKey: run.ObjectKey, Strategies: m.Strategies, Concurrency: m.Concurrency, Repeat: m.Repeat}
+	if len(m.Power) > 0 {
+		r.Spec.PowerValues = m.Power
+	}
+	if m.Repeat == nil {
+		r.Repeat = &run.Repeat
+	}
+	if len(r.Strategies) == 0 {
+		for _, v := range c.Variants {
+			r.Strategies = append(r.Strategies, v.Strategy)
+		}
+	}
+	spec, err := comparison.Build(r)
+	if err != nil {
+		return nil, asFlag(err)
+	}
+	again := comparison.New(spec, run.Time)
+	again.Run.OS, again.Run.CPUs, again.Run.CPULimit, again.Run.CPU, again.Run.Versions = run.OS, run.CPUs, run.CPULimit, run.CPU, run.Versions
+	again.Calibration = c.Calibration
+	return again, nil
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"lambda-parallel-io/handler/prose"
+	"lambda-parallel-io/tune/comparison"
+)
+
+// progress tells what runs, how far that is and how long it still takes: on a
+// terminal in one line, of which end leaves nothing behind, and elsewhere in a
+// line every few seconds and for each cell.
+type progress struct {
+	w        io.Writer
+	terminal bool
+	told     time.Time
+	shown    bool // a line that is to be cleared
+}
+
+// often is how long a reader of lines waits for the next one.
+const often = 3 * time.Second
+
+func newProgress(w io.Writer) *progress {
+	f, ok := w.(*os.File)
+	return &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+// step returns what tells of a step's progress. It never returns an error.
+func (p *progress) step(name string) func(comparison.Progress) error {
+	begin := time.Now()
+	return func(news comparison.Progress) error {
+		if news.Done == 0 {
+			begin = time.Now() // what came before was building
+		}
+		left := ""
+		if d := time.Since(begin); news.Done > 0 && news.Done < news.Total && d > time.Second {
+			left = fmt.Sprintf(", about %s left", about(d/time.Duration(news.Done)*time.Duration(news.Total-news.Done)))
+		}
+		count := ""
+		if news.Total > 0 {
+			count = fmt.Sprintf("%d/%d  ", news.Done, news.Total)
+		}
+		switch {
+		case news.Finished != "" && !p.terminal:
+			p.line(fmt.Sprintf("%s%s", count, news.Finished))
+		case news.Now != "" && news.Done < max(news.Total, 1):
+			p.say(name, count+news.Now+left)
+		}
+		return nil
+	}
+}
+
+// say tells what runs now.
+func (p *progress) say(name, what string) {
+	text := prose.OneLine(fmt.Sprintf("%-12s %s", name, what), 78)
+	switch {
+	case p.terminal:
+		fmt.Fprintf(p.w, "\r\x1b[K  %s", text)
+		p.shown = true
+	case time.Since(p.told) >= often:
+		p.line("  " + text)
+	}
+}
+
+func (p *progress) line(text string) {
+	p.told = time.Now()
+	fmt.Fprintln(p.w, text)
+}
+
+func (p *progress) end() {
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.shown = false
+	}
+}
