@@ -25,22 +25,22 @@ import (
 // onAWS compares by the Power Tuning state machine that `pulumi up` deployed.
 type onAWS struct {
 	selection `group:"What to compare"`
-	Input     string `group:"What to compare" placeholder:"FILE" xor:"payload" help:"A Power Tuning execution input; flags given here win."`
+	Input     string `group:"What to compare" placeholder:"FILE" xor:"payload" help:"Power Tuning execution input. Flags given here win over it."`
 
-	Stack            string        `group:"On AWS" placeholder:"NAME" help:"The Pulumi stack whose outputs say where."`
-	StateMachine     string        `group:"On AWS" placeholder:"ARN" help:"In place of the stack's."`
-	FunctionARN      string        `group:"On AWS" placeholder:"ARN" help:"In place of the stack's."`
-	Profile          string        `group:"On AWS" placeholder:"NAME" help:"Of the AWS configuration."`
-	Region           string        `group:"On AWS" placeholder:"NAME" help:"Of the state machine (that of its ARN)."`
-	Prefix           *string       `group:"On AWS" placeholder:"P" help:"Read the objects below it, in place of one; more than 2000, or the payload's maxObjects, are an error (the stack's prefix, where it has no object)."`
-	Parallel         bool          `group:"On AWS" help:"A size's invocations at once, in place of one by one."`
-	ExecutionTimeout time.Duration `group:"On AWS" placeholder:"D" help:"Power Tuning's totalExecutionTimeout (the stack's, else 600s)."`
-	Local            string        `group:"On AWS" placeholder:"FILE" help:"The results.json of a local run: the plan names the sizes that ran out of memory there."`
+	Stack            string        `first:"" group:"On AWS" placeholder:"NAME" help:"Pulumi stack whose outputs name the function and the state machine."`
+	StateMachine     string        `group:"On AWS" placeholder:"ARN" help:"State machine of Power Tuning, in place of the stack's."`
+	FunctionARN      string        `group:"On AWS" placeholder:"ARN" help:"Function, in place of the stack's."`
+	Profile          string        `group:"On AWS" placeholder:"NAME" help:"Profile of the AWS configuration."`
+	Region           string        `group:"On AWS" placeholder:"NAME" help:"Region of the state machine (that of its ARN)."`
+	Prefix           *string       `group:"On AWS" placeholder:"P" help:"Read the objects below this prefix, at most 2000 or the payload's maxObjects, in place of one object (the stack's prefix, where it has no object)."`
+	Parallel         bool          `group:"On AWS" help:"Run all invocations of a size at once, not one by one."`
+	ExecutionTimeout time.Duration `group:"On AWS" placeholder:"D" help:"totalExecutionTimeout of Power Tuning (the stack's, else 600s)."`
+	Local            string        `group:"On AWS" placeholder:"FILE" help:"results.json of a local run: the plan names the sizes that ran out of memory there."`
 	Yes              bool          `group:"On AWS" help:"Spend more than $$1 without being asked."`
-	Resume           string        `group:"On AWS" placeholder:"DIR" help:"Take up a comparison that was cut off."`
+	Resume           string        `first:"" group:"On AWS" placeholder:"DIR" help:"Resume the comparison in this folder, which was cut off."`
 
 	presentation `group:"Output"`
-	DryRun       bool `group:"Output" help:"Say what would be run and at what cost, and stop."`
+	DryRun       bool `first:"" group:"Output" help:"Print what would be run and what it costs, and stop."`
 }
 
 func (a *onAWS) Help() string {

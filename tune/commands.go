@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -13,11 +15,14 @@ import (
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/local"
 )
 
 // commands are what the program can do: each is a type with its flags and a
 // Run. The first is the one that may be left out.
 type commands struct {
+	Version kong.VersionFlag `help:"Print the commit and Go's version."`
+
 	Local onThisMachine `cmd:"" help:"Compare on this machine, under a model of Lambda and S3 (may be left out)."`
 	AWS   onAWS         `cmd:"" name:"aws" help:"Compare on AWS, by the stack that pulumi up made."`
 	Map   mapping       `cmd:"" help:"Compute another question from a calibration that is there."`
@@ -29,26 +34,31 @@ const description = `tune compares concurrency strategies at Lambda memory sizes
 
   go run ./tune                  on this machine, under a model of Lambda and S3
   go run ./tune aws --stack dev  on AWS, by the stack that pulumi up made
-  go run ./tune map FILE         compute another question from what a run measured
+  go run ./tune map FILE         compute another question from a calibration
   go run ./tune draw FILE        draw a comparison again
   go run ./tune plan --objects N how Step Functions reads so many objects
 
-Each command has flags of its own: go run ./tune aws -h. The first one's are`
+Each command has flags of its own: go run ./tune aws -h. Those of the first are`
 
-const exitCodes = `Exit codes of the built program: 0 fine, 1 a cell or the run failed, 2 usage,
-4 credentials, 130 Ctrl-C, 143 SIGTERM. "go run" turns every failure into 1.`
+const exitCodes = `Exit codes: 0 fine, 1 failed, 2 usage, 4 credentials, 129 SIGHUP, 130 Ctrl-C,
+143 SIGTERM. "go run" turns every failure into 1.`
 
 // run is the program.
 func run(ctx context.Context, args []string, s *session) error {
 	var cli commands
 	helped := false
+	all := slices.Contains(args, "--help-all")
+	if all {
+		args = append(slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--help-all" }), "--help")
+	}
 	parser, err := kong.New(&cli,
 		kong.Name("go run ./tune"), kong.Writers(s.stdout, s.stderr), kong.Exit(func(int) { helped = true }),
-		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 80, NoExpandSubcommands: true}), kong.Help(help),
-		kong.Vars{"strategies": strings.Join(strategies.Names(), ", "),
-			"bounded": prose.List(comparison.BoundedStrategies()), "none": comparison.None,
+		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 80, NoExpandSubcommands: true}), kong.Help(help(all)),
+		kong.Vars{"version": "tune " + cmp.Or(local.Commit(ctx), "of an unknown commit") + ", " + runtime.Version(),
+			"strategies": strings.Join(strategies.Names(), ", "),
+			"bounded":    prose.List(comparison.BoundedStrategies()), "none": comparison.None,
 			"max_concurrency": fmt.Sprint(event.MaxConcurrency), "concurrency": fmt.Sprint(event.DefaultConcurrency),
-			"num": fmt.Sprint(comparison.DefaultNum), "repeat": fmt.Sprint(comparison.DefaultRepeat), "powers": strings.Trim(fmt.Sprint(comparison.DefaultPowers), "[]"),
+			"num": fmt.Sprint(comparison.DefaultNum), "repeat": fmt.Sprint(comparison.DefaultRepeat), "map_repeat": fmt.Sprint(comparison.DefaultMapRepeat),
 			"max": fmt.Sprint(comparison.DefaultMax), "for": comparison.DefaultFor.String(),
 			"min_factor": fmt.Sprint(comparison.MinFactor), "max_slow": fmt.Sprint(comparison.MaxSlow), "max_factor": fmt.Sprint(comparison.MaxFactor)},
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),
@@ -75,14 +85,17 @@ func run(ctx context.Context, args []string, s *session) error {
 	return err
 }
 
-// completed puts the command that may be left out in front of its flags, and
-// refuses a flag with one dash, which kong would take for a row of short ones.
+// completed puts the command that may be left out in front of its flags, takes help
+// for a command and refuses a flag with one dash, which kong would take for a row of short ones.
 func completed(args []string, app *kong.Application) ([]string, error) {
 	for _, a := range args {
 		name, _, _ := strings.Cut(strings.TrimPrefix(a, "-"), "=")
 		if strings.HasPrefix(a, "-") && len(name) > 1 && commandWith(name, app) != nil {
 			return nil, fmt.Errorf("-%s: flags have two dashes: --%s", name, name)
 		}
+	}
+	if len(args) > 0 && args[0] == "help" {
+		args = append(args[1:], "-h")
 	}
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		args = slices.Concat([]string{app.Children[0].Name}, args)
@@ -117,17 +130,33 @@ func explained(err error, args []string, app *kong.Application) error {
 	return err
 }
 
-// help prints a command's flags. For the program as a whole that is what it
-// can do, and the flags of the command that may be left out.
-func help(options kong.HelpOptions, ctx *kong.Context) error {
-	if selected := ctx.Selected(); selected == ctx.Model.Children[0] {
-		fmt.Fprintln(ctx.Stdout, description)
-		options.NoAppSummary = true
-		selected.Help = ""
-	}
-	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+// help prints a command's first flags, or all of them. For the program as a whole
+// that is what it can do, and the flags of the command that may be left out.
+func help(all bool) func(kong.HelpOptions, *kong.Context) error {
+	return func(options kong.HelpOptions, ctx *kong.Context) error {
+		selected, command := ctx.Selected(), " "+ctx.Selected().Name
+		if selected == ctx.Model.Children[0] {
+			fmt.Fprintln(ctx.Stdout, description)
+			options.NoAppSummary = true
+			selected.Help, command = "", ""
+		}
+		rest := 0
+		for _, flags := range selected.AllFlags(true) {
+			for _, f := range flags {
+				if general := f.Name == "help" || f.Name == "version"; !general {
+					if f.Hidden = !all && !f.Tag.Has("first"); f.Hidden {
+						rest++
+					}
+				}
+			}
+		}
+		if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+			return err
+		}
+		if rest > 0 {
+			fmt.Fprintf(ctx.Stdout, "\ngo run ./tune%s --help-all explains %d more flags.\n", command, rest)
+		}
+		_, err := fmt.Fprintf(ctx.Stdout, "\n%s\n", exitCodes)
 		return err
 	}
-	_, err := fmt.Fprintf(ctx.Stdout, "\n%s\n", exitCodes)
-	return err
 }

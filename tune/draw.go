@@ -12,10 +12,10 @@ import (
 
 // drawing draws the views of a comparison that was made earlier.
 type drawing struct {
-	File string `arg:"" help:"The results.json of a comparison."`
-	Dir  string `name:"output" group:"Output" short:"o" placeholder:"DIR" help:"Where the views go (the folder of FILE)."`
-	JSON bool   `group:"Output" xor:"shown" help:"Print results.json, and nothing else, on stdout."`
-	Open bool   `group:"Output" xor:"shown" help:"Open the report."`
+	File string `first:"" arg:"" help:"The results.json of a comparison."`
+	Dir  string `first:"" name:"output" group:"Output" short:"o" placeholder:"DIR" help:"Where the views go (the folder of FILE)."`
+	JSON bool   `first:"" group:"Output" xor:"shown" help:"Print the comparison with its ratios, verdicts and warnings, and nothing else, on stdout."`
+	Open bool   `first:"" group:"Output" xor:"shown" help:"Open the report."`
 }
 
 // Run is the command.

@@ -27,29 +27,30 @@ import (
 type onThisMachine struct {
 	selection `group:"What to compare"`
 
-	Latency  string         `group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"Of S3: apg (median 13 ms), public (27), express (2.5), none, a duration (15ms), or a median and a sigma (13ms~0.62)."`
-	CPU      string         `name:"cpu" group:"On this machine (Linux)" placeholder:"FACTOR" help:"How many vCPUs a core is, ${min_factor} to ${max_factor}; or so many times what is measured (1x)."`
-	Slow     int            `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Slow motion: all takes N times as long, up to ${max_slow}, and the machine adds so much less to it (1)."`
-	Seed     uint64         `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Of the latencies: the same seed, the same latencies (1)."`
-	Object   string         `group:"On this machine (Linux)" placeholder:"FILE" xor:"objects" help:"What S3 holds (sample.json)."`
-	Objects  string         `group:"On this machine (Linux)" placeholder:"DIR" xor:"objects" help:"In its place the files of a folder, each read once; or so many that are made: 2000x9KB, 2000x4KB-1MB."`
-	Prefix   *string        `group:"On this machine (Linux)" placeholder:"P" help:"Those objects alone whose keys begin so."`
-	Max      *int           `group:"On this machine (Linux)" placeholder:"N" xor:"max" help:"Invocations a cell, at most, while it is open which is faster (${max}); --num makes exactly so many."`
-	For      *time.Duration `group:"On this machine (Linux)" placeholder:"D" xor:"for" help:"Time for that, compiling apart (${for})."`
-	Measure  bool           `group:"On this machine (Linux)" help:"Measure every cell in place of computing a map: implied by --num, --max, --for, --slow, --objects, a payload with keys or a prefix, --strategies none and another function."`
-	Function string         `group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"A Go package, or an executable that speaks the Lambda Runtime API: your own, whose answer may be any JSON (./handler)."`
-	Env      []string       `group:"On this machine (Linux)" placeholder:"KEY=VALUE" sep:"none" help:"A variable for the function; may be given again."`
+	Latency  string         `first:"" group:"On this machine (Linux)" placeholder:"NAME" default:"apg" help:"S3's latency: a profile (apg, public, express, none), 15ms, 13ms~0.62 (median and sigma) or 1.3xapg (apg)."`
+	CPU      string         `name:"cpu" group:"On this machine (Linux)" placeholder:"FACTOR" help:"vCPUs per core of this machine, ${min_factor} to ${max_factor}, or a multiplier of the measured speed such as 0.8x (1x)."`
+	Slow     int            `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Run N times slower than real time, up to ${max_slow}, so that a small machine can keep up; figures are scaled back (1)."`
+	Seed     uint64         `group:"On this machine (Linux)" placeholder:"N" default:"1" help:"Seed of the latencies (1)."`
+	Object   string         `group:"On this machine (Linux)" placeholder:"FILE" xor:"objects" help:"File that the local S3 holds (sample.json)."`
+	Objects  string         `group:"On this machine (Linux)" placeholder:"DIR" xor:"objects" help:"Folder whose files the local S3 holds, each read once, or objects to make: 2000x9KB, 2000x4KB-1MB."`
+	Prefix   *string        `group:"On this machine (Linux)" placeholder:"P" help:"Read only those --objects whose keys begin with P."`
+	Max      *int           `group:"On this machine (Linux)" placeholder:"N" xor:"max" help:"At most N invocations a cell, while it is open which is faster (${max})."`
+	For      *time.Duration `group:"On this machine (Linux)" placeholder:"D" xor:"for" help:"Measure for at most this long, not counting the build (${for})."`
+	Measure  bool           `first:"" group:"On this machine (Linux)" help:"Measure every cell instead of computing a map."`
+	Function string         `first:"" group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"Go package, or executable that speaks the Lambda Runtime API (./handler). Any other function than this one is measured."`
+	Env      []string       `group:"On this machine (Linux)" placeholder:"KEY=VALUE" sep:"none" help:"Environment variable of the function. The flag may be repeated."`
 
 	presentation `group:"Output"`
 
-	DryRun  bool `group:"Output" help:"Say what would be run, and stop."`
+	DryRun  bool `group:"Output" help:"Print what would be run, and stop."`
 	Verbose bool `group:"Output" short:"v" help:"Print each invocation's REPORT line and the function's log."`
 }
 
 func (l *onThisMachine) Help() string {
 	return `Examples
 
-  go run ./tune --concurrency 10,30,64,128 --strategies pool --power 512,1024
+  go run ./tune --repeat 10000 --arch x86_64
+  go run ./tune --measure --strategies pool --concurrency 10,30 --power 512
   go run ./tune --function ./mine --payload '{"orders": 5}'`
 }
 
@@ -63,7 +64,7 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) error {
 		warnTime(s, c.Run.Spec)
 	}
 	if l.DryRun {
-		return printPlan(s.stdout, l.JSON, c)
+		return printPlan(s.stdout, l.JSON, q.maps, c)
 	}
 	if l.Verbose {
 		q.options.Verbose, q.options.Output = log.New(s.stderr, "", 0), s.stderr
@@ -106,6 +107,7 @@ func (p *presentation) with(s *session, o local.Options, do func(*local.Tuner) e
 func (p *presentation) compute(ctx context.Context, s *session, c *comparison.Comparison, t *local.Tuner) error {
 	show := newProgress(s.stderr)
 	defer show.end()
+	show.say("building", "the function, which takes about 90 s the first time on a machine")
 	if err := t.Calibrate(ctx, c, show.step("calibrating")); err != nil {
 		return err
 	}
@@ -163,8 +165,9 @@ func (l *onThisMachine) question() (q question, err error) {
 	r.Spec.Latency, r.Spec.LatencyMeanMS = latency.String(), float64(latency.Mean().Microseconds())/1e3
 	r.Ours = build.Ours(l.Function)
 	q.options.Env = l.Env
-	if q.options.Objects, err = l.stored(&r); err != nil {
-		return q, err
+	objects, unread := l.stored(&r)
+	if q.options.Objects = objects; unread != nil && l.Objects+l.Object != "" || l.Prefix != nil && objects == nil {
+		return q, unread
 	}
 	r.Map = r.Ours && !l.Measure && l.Num == nil && l.Max == nil && l.For == nil && l.Slow == 1 && l.Objects == "" && !slices.Contains(l.Strategies, comparison.None)
 	q.spec, err = comparison.Build(r)
@@ -173,7 +176,7 @@ func (l *onThisMachine) question() (q question, err error) {
 		q.spec, err = comparison.Build(r)
 	}
 	q.maps = r.Map
-	return q, asFlag(err)
+	return q, cmp.Or(asFlag(err), unread) // a wrong value is told before a file that is not there
 }
 
 // speed reads --cpu: how many vCPUs a core of this machine is, or so many times

@@ -56,15 +56,19 @@ func (e usageError) Unwrap() error { return e.err }
 type interrupted struct{ signal syscall.Signal }
 
 func (i interrupted) Error() string {
-	return map[syscall.Signal]string{syscall.SIGINT: "interrupted", syscall.SIGTERM: "terminated"}[i.signal]
+	return map[syscall.Signal]string{syscall.SIGINT: "interrupted", syscall.SIGTERM: "terminated", syscall.SIGHUP: "hung up"}[i.signal]
 }
 
-// interruptible returns a context that the first Ctrl-C or SIGTERM ends. The
-// second one leaves at once.
+// interruptible returns a context that the first Ctrl-C, SIGTERM or SIGHUP ends.
+// The second one leaves at once. A SIGHUP that is ignored, as under nohup, stays
+// ignored.
 func (s *session) interruptible(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		first := (<-signals).(syscall.Signal)
 		cancel(interrupted{first})

@@ -95,6 +95,8 @@ func TestScripts(t *testing.T) {
 			"code":    code,
 			"nothing": nothing,
 			"shape":   shape,
+			"mapped":  mapped,
+			"points":  points,
 			"limits":  limits,
 			"sfn":     sfn,
 		},

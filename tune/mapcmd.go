@@ -12,16 +12,16 @@ import (
 
 // mapping computes another question from a calibration.
 type mapping struct {
-	File        string        `arg:"" help:"The results.json of a run on this machine, which holds its calibration."`
-	Strategies  []string      `placeholder:"LIST" help:"${strategies} (those of FILE)."`
-	Concurrency concurrencies `placeholder:"LIST" help:"${bounded} at exactly these, 1 to ${max_concurrency} (the best of each size)."`
-	Power       []int         `aliases:"memory" placeholder:"LIST" help:"Exactly these memory sizes, 128 to 10240 MB (those of FILE)."`
-	Repeat      *int          `placeholder:"N" help:"Reads an invocation, 1 to 1000000 (as in FILE)."`
-	Latency     string        `placeholder:"NAME" help:"S3's latency: apg, public, express, none, 15ms, 13ms~0.62, 1.3xapg (as in FILE)."`
-	Arch        string        `placeholder:"ARCH" help:"arm64 or x86_64 (as in FILE)."`
-	Dir         string        `name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-map" help:"Where results.json, report.html and the other views go (tune-map)."`
-	JSON        bool          `group:"Output" xor:"shown" help:"Print results.json, and nothing else, on stdout."`
-	Open        bool          `group:"Output" xor:"shown" help:"Open the report."`
+	File        string        `first:"" arg:"" help:"The results.json of a run on this machine, which holds its calibration."`
+	Strategies  []string      `first:"" placeholder:"LIST" help:"${strategies} (those of FILE)."`
+	Concurrency concurrencies `first:"" placeholder:"LIST" help:"${bounded} at exactly these, 1 to ${max_concurrency} (the best of each size)."`
+	Power       []int         `first:"" aliases:"memory" placeholder:"LIST" help:"Exactly these memory sizes, 128 to 10240 MB (those of FILE)."`
+	Repeat      *int          `first:"" placeholder:"N" help:"Reads an invocation, 1 to 1000000 (as in FILE)."`
+	Latency     string        `first:"" placeholder:"NAME" help:"S3's latency: apg, public, express, none, 15ms, 13ms~0.62, 1.3xapg (as in FILE)."`
+	Arch        string        `first:"" placeholder:"ARCH" help:"arm64 or x86_64 (as in FILE)."`
+	Dir         string        `first:"" name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-map" help:"Where results.json, report.html and the other views go (tune-map)."`
+	JSON        bool          `first:"" group:"Output" xor:"shown" help:"Print results.json, and nothing else, on stdout."`
+	Open        bool          `first:"" group:"Output" xor:"shown" help:"Open the report."`
 }
 
 // Help is what follows the flags.
@@ -30,7 +30,7 @@ func (*mapping) Help() string {
 
   go run ./tune map tune-results/results.json --repeat 10000
   go run ./tune map tune-results/results.json --latency express
-  go run ./tune map tune-results/results.json --strategies pool --concurrency 60,120 --power 1769`
+  go run ./tune map tune-results/results.json --concurrency 60,120 --power 1769`
 }
 
 // Run is the command.

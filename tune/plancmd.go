@@ -20,13 +20,13 @@ import (
 
 // planning plans how Step Functions reads very many objects.
 type planning struct {
-	File             string `arg:"" optional:"" help:"The results.json of a comparison. Without it a short one is made on this machine (Linux), within a minute."`
-	Objects          int    `required:"" placeholder:"N" help:"How many objects there are to read."`
-	Size             string `placeholder:"SIZE" help:"Of an object, such as 9KB: that of FILE's object, or without FILE what is measured (sample.json's)."`
-	Prefixes         int    `placeholder:"N" default:"1" help:"Over how many prefixes of the bucket they are spread evenly (1)."`
-	ConcurrencyLimit int    `placeholder:"N" default:"1000" help:"Of the account's Lambda functions at once (1000); 10 in a new account."`
-	Dir              string `name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-plan" help:"Where plan.svg goes, and the views of a comparison that was made for it (tune-plan)."`
-	JSON             bool   `group:"Output" help:"Print the plan as JSON, and nothing else, on stdout."`
+	File             string `first:"" arg:"" optional:"" help:"The results.json of a comparison. Without it a short one is made on this machine (Linux), within a minute."`
+	Objects          int    `first:"" required:"" placeholder:"N" help:"How many objects there are to read."`
+	Size             string `first:"" placeholder:"SIZE" help:"Of an object, such as 9KB: that of FILE's object, or without FILE what is measured (sample.json's)."`
+	Prefixes         int    `first:"" placeholder:"N" default:"1" help:"Over how many prefixes of the bucket they are spread evenly (1)."`
+	ConcurrencyLimit int    `first:"" placeholder:"N" default:"1000" help:"Of the account's Lambda functions at once (1000); 10 in a new account."`
+	Dir              string `first:"" name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-plan" help:"Where plan.svg goes, and the views of a comparison that was made for it (tune-plan)."`
+	JSON             bool   `first:"" group:"Output" help:"Print the plan as JSON, and nothing else, on stdout."`
 }
 
 // Help is what follows the flags.

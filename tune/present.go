@@ -11,6 +11,7 @@ import (
 	"al.essio.dev/pkg/shellescape"
 	"github.com/cli/browser"
 
+	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/report"
 )
@@ -96,16 +97,19 @@ func writable(dir string) error {
 }
 
 // printPlan prints the comparison that would be made.
-func printPlan(w io.Writer, asJSON bool, c *comparison.Comparison) error {
+func printPlan(w io.Writer, asJSON, maps bool, c *comparison.Comparison) error {
 	if asJSON {
 		return c.Write(w)
 	}
-	most := ""
-	if c.Run.ForSec > 0 {
-		most = "at most "
+	what := prose.Count(c.Run.Num, "invocation", "invocations") + " a cell and a warm-up"
+	switch {
+	case maps:
+		what = "computed from what a read costs here, and checked at a few of them"
+	case c.Run.ForSec > 0:
+		what = "at most " + what
 	}
-	fmt.Fprintf(w, "  %d variants x %d memory sizes, %s%d invocations a cell and a warm-up; nothing was run\n\n",
-		len(c.Variants), len(c.Run.PowerValues), most, c.Run.Num)
+	fmt.Fprintf(w, "  %s x %s, %s; nothing was run\n\n", prose.Count(len(c.Variants), "variant", "variants"),
+		prose.Count(len(c.Run.PowerValues), "memory size", "memory sizes"), what)
 	for _, v := range c.Variants {
 		fmt.Fprintf(w, "  %-18s %s\n", v.Label(), v.Payload)
 	}

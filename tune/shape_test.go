@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 
@@ -9,7 +10,6 @@ import (
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/powertuning"
 )
 
 // shape FILE REPEAT checks the model of a local run of this project's function
@@ -26,8 +26,8 @@ func shape(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("schema %d, mode %q, recommendation %v", c.Schema, c.Mode, c.Recommendation)
 	}
 	for _, v := range c.Variants {
-		if len(v.Cells) != len(c.Run.PowerValues) || v.Tuning == nil || len(v.Tuning.Stats) != len(v.Cells) {
-			ts.Fatalf("%s has %d cells of %d, tuning %+v", v.Label(), len(v.Cells), len(c.Run.PowerValues), v.Tuning)
+		if len(v.Cells) != len(c.Run.PowerValues) {
+			ts.Fatalf("%s has %d cells of %d", v.Label(), len(v.Cells), len(c.Run.PowerValues))
 		}
 		for _, cell := range v.Cells {
 			checkCell(ts, &c, &v, &cell)
@@ -49,10 +49,40 @@ func checkCell(ts *testscript.TestScript, c *comparison.Comparison, v *compariso
 	if a.ObjectsRead != c.Run.Repeat || a.RecordsRead != int64(c.Run.Repeat*43) || a.Strategy != v.Strategy {
 		ts.Fatalf("%s at %d MB: %+v", v.Label(), cell.Power, a)
 	}
-	base := powertuning.BaseCost(c.Run.Region, c.Run.Arch)
-	trimmed := powertuning.TrimmedMean(cell.DurationsMS, c.Run.DiscardTopBottom)
-	if math.Abs(cell.AverageMS-trimmed) > 1e-9 || cell.AverageCost < powertuning.Price(base, cell.Power, trimmed)*0.9 {
-		ts.Fatalf("%s at %d MB: average %v ms for %v, cost %v", v.Label(), cell.Power, cell.AverageMS, cell.DurationsMS, cell.AverageCost)
+}
+
+// mapped FILE REPEAT checks the model of a map: a calibration in which work costs
+// something, an answer that is one of its points, and the computed cells of it.
+func mapped(ts *testscript.TestScript, neg bool, args []string) {
+	var c comparison.Comparison
+	dec := json.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
+	dec.DisallowUnknownFields()
+	ts.Check(dec.Decode(&c))
+	cal, m := c.Calibration, c.Map
+	if cal == nil || m == nil || m.Answer == nil || fmt.Sprint(c.Run.Repeat) != args[1] {
+		ts.Fatalf("calibration %v, map %v, %d reads", cal, m, c.Run.Repeat)
+	}
+	for _, r := range cal.Reads {
+		if f := r.CPU; !(f.Value > 0 && f.Low <= f.Value && f.Value <= f.High && f.Unit == "ms") {
+			ts.Fatalf("a read by %s costs %+v", r.Strategy, f)
+		}
+	}
+	if p := m.At(m.Answer.Place); p == nil || !p.Usable() || c.Recommendation == nil || c.Recommendation.Power != p.Power {
+		ts.Fatalf("the answer %+v is no point of the map, or not what is recommended: %+v", m.Answer.Place, c.Recommendation)
+	}
+	for _, k := range c.Checks {
+		if k.Unchecked == "" && !(k.MeasuredMS > 0 && k.ComputedMS > 0) {
+			ts.Fatalf("a check says neither what was measured nor why not: %+v", k)
+		}
+	}
+}
+
+// points FILE N checks how many points a map has.
+func points(ts *testscript.TestScript, neg bool, args []string) {
+	var c comparison.Comparison
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &c))
+	if fmt.Sprint(len(c.Map.Points)) != args[1] {
+		ts.Fatalf("%d points, want %s", len(c.Map.Points), args[1])
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -50,8 +51,12 @@ func start(t *testing.T) *started {
 	}
 	t.Cleanup(func() { _ = s.cmd.Process.Kill() })
 	lines := bufio.NewScanner(stderr)
-	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "1/2  pool (30) at 1769 MB: median") {
-		t.Fatalf("the first cell was not measured: %q", lines.Text())
+	told := ""
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "1/2  pool (30) at 1769 MB: median") {
+		told += lines.Text() + "\n"
+	}
+	if lines.Text() == "" {
+		t.Fatalf("the first cell was not measured: %s", told)
 	}
 	for processOf(s.scratch) == "" { // the second cell's process
 		time.Sleep(time.Millisecond)
@@ -79,7 +84,7 @@ func (s *started) exit(t *testing.T, want int) {
 }
 
 func TestAnInterruptedRunPrintsWhatThereIsAndLeavesNothingBehind(t *testing.T) {
-	for sig, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+	for sig, want := range map[syscall.Signal]int{syscall.SIGHUP: 129, syscall.SIGINT: 130, syscall.SIGTERM: 143} {
 		t.Run(sig.String(), func(t *testing.T) {
 			s := start(t)
 			s.signal(t, sig)
@@ -112,6 +117,16 @@ func TestASecondInterruptLeavesAtOnceAndNothingBehind(t *testing.T) {
 	if err := nothingLeft(s.scratch); err != nil {
 		t.Error(err)
 	}
+}
+
+// nohup starts a program that ignores the end of its terminal.
+func TestUnderNohupTheEndOfATerminalEndsNothing(t *testing.T) {
+	signal.Ignore(syscall.SIGHUP) // the program inherits it
+	defer signal.Reset(syscall.SIGHUP)
+	s := start(t)
+	s.signal(t, syscall.SIGHUP)
+	s.signal(t, syscall.SIGTERM)
+	s.exit(t, 143)
 }
 
 func TestTheFunctionDiesWithATunerThatIsKilled(t *testing.T) {

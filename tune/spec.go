@@ -11,14 +11,14 @@ import (
 
 // selection are the flags that say what to compare, wherever it runs.
 type selection struct {
-	Strategies  []string      `placeholder:"LIST" help:"${strategies} (all); or ${none}: send the payload as it is."`
-	Concurrency concurrencies `placeholder:"LIST" help:"Of ${bounded}, 1 to ${max_concurrency} (${concurrency}); each of a list is a variant of its own."`
-	Power       []int         `aliases:"memory" placeholder:"LIST" help:"Memory sizes, 128 to 10240 MB (${powers})."`
-	Num         *int          `placeholder:"N" xor:"max,for" help:"Invocations a cell, exactly (on AWS ${num}); below 6 nothing tells noise apart."`
-	Repeat      *int          `placeholder:"N" help:"Reads an invocation, 1 to 1000000 (${repeat})."`
-	Payload     string        `placeholder:"JSON" xor:"payload" help:"The payload, completed by the flags above."`
-	Arch        string        `placeholder:"ARCH" help:"arm64 or x86_64: its prices and, on this machine, its speed (arm64; on AWS the function's)."`
-	Timeout     time.Duration `placeholder:"D" help:"Of an invocation, 1s to 900s (600s; on AWS the function's)."`
+	Strategies  []string      `first:"" placeholder:"LIST" help:"${strategies} (all), or ${none}: the payload as it is."`
+	Concurrency concurrencies `placeholder:"LIST" help:"Concurrency of ${bounded}, 1 to ${max_concurrency} (the best of each size; with --measure and on AWS ${concurrency}). Each of a list is a variant."`
+	Power       []int         `first:"" aliases:"memory" placeholder:"LIST" help:"Memory sizes, 128 to 10240 MB: 512,1769."`
+	Num         *int          `placeholder:"N" xor:"max,for" help:"Exact number of invocations a cell (on AWS ${num}). Fewer than 6 cannot tell noise from a difference."`
+	Repeat      *int          `first:"" placeholder:"N" help:"Reads per invocation (${map_repeat}; if measured ${repeat})."`
+	Payload     string        `first:"" placeholder:"JSON" xor:"payload" help:"Payload, in which the flags above set fields."`
+	Arch        string        `placeholder:"ARCH" help:"Architecture, arm64 or x86_64, for prices and speed (arm64; on AWS the function's)."`
+	Timeout     time.Duration `placeholder:"D" help:"Timeout of an invocation, 1s to 900s (600s; on AWS the function's)."`
 }
 
 // request is what the flags say of it. Where it runs is added to that.
@@ -31,9 +31,9 @@ func (s *selection) request() comparison.Request {
 
 // presentation are the flags that say what becomes of the results.
 type presentation struct {
-	Dir  string `name:"output" short:"o" placeholder:"DIR" default:"tune-results" help:"Where results.json, report.html and the other views go (tune-results)."`
+	Dir  string `first:"" name:"output" short:"o" placeholder:"DIR" default:"tune-results" help:"Folder for the results (tune-results)."`
 	JSON bool   `xor:"shown" help:"Print results.json, and nothing else, on stdout."`
-	Open bool   `xor:"shown" help:"Open the report."`
+	Open bool   `xor:"shown" help:"Open the report in a browser."`
 
 	keep bool // whether a results.json in Dir is left as it is
 }

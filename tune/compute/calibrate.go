@@ -40,7 +40,7 @@ const waitingMB = 0.008
 // is sequential. The interval of a figure holds what each of its loads gives.
 func Calibrate(loads []Load, rounds, objectBytes int) *comparison.Calibration {
 	c := &calibrator{&comparison.Calibration{ObjectBytes: objectBytes, Loads: len(loads) / rounds, WaitingMB: waitingMB,
-		Crowd: []comparison.CrowdCost{{InFlight: Busy}}, Handshake: handshake(loads, rounds)}, loads}
+		Crowd: []comparison.CrowdCost{{InFlight: Busy, CPU: Figure(nil, "ms")}}, Handshake: handshake(loads, rounds)}, loads}
 	for _, l := range loads {
 		if l.InFlight > c.Crowd[len(c.Crowd)-1].InFlight {
 			c.Crowd = append(c.Crowd, comparison.CrowdCost{InFlight: l.InFlight})
@@ -110,17 +110,12 @@ func (c *calibrator) solve(figure func(simulate.Result) float64, match func(Load
 	return Figure(found, "ms")
 }
 
-// Figure is the mean of values, with an interval that holds them all.
+// Figure is the median of values, with an interval that holds them all.
 func Figure(values []float64, unit string) comparison.Figure {
 	if len(values) == 0 {
 		return comparison.Figure{Unit: unit}
 	}
-	sum := 0.0
-	for _, v := range values {
-		sum += v
-	}
-	least, most := slices.Min(values), slices.Max(values)
-	return comparison.Figure{Value: min(max(sum/float64(len(values)), least), most), Low: least, High: most, Unit: unit}
+	return comparison.Figure{Value: comparison.Median(values), Low: slices.Min(values), High: slices.Max(values), Unit: unit}
 }
 
 // handshake is what loads cost more in the round in which they opened connections

@@ -39,13 +39,9 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 		if err := observe(comparison.Progress{Done: i, Total: len(c.Checks), Now: k.Name()}); err != nil {
 			return err
 		}
-		slow := t.pace(c, k)
-		for ; ; slow *= 2 {
-			need := slow.Stretch(time.Duration((checkRounds + 2) * c.Map.At(k.Place).DurationMS * float64(k.Repeat) / float64(c.Run.Repeat) * float64(time.Millisecond)))
-			if time.Until(end) < need {
-				k.Unchecked = fmt.Sprintf("it would take %.0f s in slow motion", need.Seconds())
-				break
-			}
+		once := time.Duration(c.Map.At(k.Place).DurationMS * float64(k.Repeat) / float64(c.Run.Repeat) * float64(time.Millisecond))
+		k.Unchecked = "there was no time for it"
+		for slow := t.pace(c, k); slow <= comparison.MaxSlow && time.Until(end) > slow.Stretch(checkRounds*once); slow *= 2 {
 			if err := t.check(ctx, c, k, slow); err != nil {
 				return err
 			}
@@ -53,9 +49,6 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 				break
 			}
 			k.Unchecked = fmt.Sprintf("its threads waited for %.1f cores of this machine", k.Starved)
-			if 2*slow > comparison.MaxSlow {
-				break
-			}
 		}
 	}
 	return observe(comparison.Progress{Done: len(c.Checks), Total: len(c.Checks), Changed: true})

@@ -13,7 +13,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
+	"strings"
 
 	"lambda-parallel-io/handler/build"
 )
@@ -66,8 +68,27 @@ var reported = []string{
 	"golang.org/x/sync",
 }
 
-func versions(path string) map[string]string {
-	v := map[string]string{"tune": runtime.Version()}
+// Commit returns the commit that this program was made of, where git knows it:
+// go run notes none, but runs in a clone. It is empty elsewhere.
+func Commit(ctx context.Context) string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && len(s.Value) > 12 {
+				return s.Value[:12]
+			}
+		}
+	}
+	out, _ := exec.CommandContext(ctx, "git", "log", "-1", "--format=%h", "--abbrev=12", "--", "tune/comparison").Output() // elsewhere it fails
+	return strings.TrimSpace(string(out))
+}
+
+// versions are those of Go, with which the function was built, of the modules on
+// which its figures depend, and of this program.
+func versions(ctx context.Context, path string) map[string]string {
+	v := map[string]string{}
+	if commit := Commit(ctx); commit != "" {
+		v["tune"] = commit
+	}
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
 		return v // not a Go program

@@ -185,7 +185,7 @@ func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison) error {
 	if c.Run.CPU == nil {
 		c.Run.CPU = &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"}
 	}
-	c.Run.Versions = versions(t.path)
+	c.Run.Versions = versions(ctx, t.path)
 	_, err := t.measure(c.Run)
 	return err
 }

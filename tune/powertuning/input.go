@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -55,9 +54,6 @@ type Input struct {
 	AutoOptimize      bool   `json:"autoOptimize,omitempty"`      // set the function to the chosen power
 	AutoOptimizeAlias string `json:"autoOptimizeAlias,omitempty"` // and publish it under this alias
 }
-
-// fieldNames are the names of Input's fields in JSON, in their order.
-var fieldNames = strictjson.Names(reflect.TypeFor[Input]())
 
 // ParseInput reads the input of an execution, a JSON object. It takes what
 // the tool takes: whole numbers also as strings, powerValues also as "ALL"
