@@ -53,7 +53,7 @@ func (d *direct) readBody(ctx context.Context, in middleware.DeserializeInput, n
 	if err != nil || !object {
 		return out, metadata, err
 	}
-	whole, err := readWhole(ctx, result.Body, aws.ToInt64(result.ContentLength))
+	whole, err := readWhole(ctx, result.Body, aws.ToInt64(result.ContentLength), nil)
 	if err != nil {
 		return out, metadata, err
 	}
@@ -66,12 +66,16 @@ const mostReserved = 64 << 20
 
 // readWhole reads from to its end, and not just to its length: the SDK compares
 // checksums at io.EOF, and only a body that was read to there leaves its
-// connection for the next read. A length of 0 or less is unknown.
-func readWhole(ctx context.Context, from io.ReadCloser, length int64) (*body, error) {
+// connection for the next read. A length of 0 or less is unknown, and a check
+// of nil is none.
+func readWhole(ctx context.Context, from io.ReadCloser, length int64, check func([]byte) error) (*body, error) {
 	whole := bodies.Get().(*body)
 	whole.Grow(int(min(max(length, 0), mostReserved)) + bytes.MinRead)
 	_, err := whole.ReadFrom(from)
 	_ = from.Close() // ReadFrom has said what there is to say
+	if err == nil && check != nil {
+		err = check(whole.Bytes())
+	}
 	if err != nil {
 		n := whole.Len()
 		whole.free()
