@@ -118,6 +118,7 @@ func TestOnlyABucketOfGeneralPurposeIsReadWithoutTheSDK(t *testing.T) {
 		"arn:aws:s3:eu-central-1:123456789012:accesspoint/orders":          false,
 		"arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap":          false, // signed by SigV4A
 		"orders-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias":                false,
+		"orders-o01ac5d28a6a232904e8xz5w8ijx1qzlbp3i3kuse10--op-s3":        false, // of Outposts
 		"orders--euc1-az1--x-s3":                                           false, // S3 Express
 		"arn:aws:s3-object-lambda:eu-central-1:123456789012:accesspoint/o": false,
 	} {
