@@ -24,6 +24,7 @@ import (
 // attempt: errors, retries and counts are the SDK's, and nothing is sent twice.
 type direct struct {
 	*transport
+	budget      *budget
 	bucket      string
 	credentials aws.CredentialsProvider
 	signer      s3.HTTPSignerV4
@@ -126,7 +127,7 @@ func (d *direct) get(ctx context.Context, p *progress) *body {
 		p.handed = &handover{resp: resp, err: err}
 		return nil
 	}
-	whole, err := readWhole(ctx, resp.Body, resp.ContentLength, check)
+	whole, err := d.readWhole(ctx, p, resp.Body, resp.ContentLength, check)
 	if err != nil {
 		p.handed = &handover{body: err}
 		return nil

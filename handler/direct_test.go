@@ -31,8 +31,10 @@ func answerOf(content string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nX-Amz-Checksum-Crc32: %s\r\n\r\n%s", len(content), crc32Of([]byte(content)), content)
 }
 
-func crc32Of(content []byte) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(content)))
+func crc32Of(content []byte) string { return base64Of(crc32.ChecksumIEEE(content)) }
+
+func base64Of(sum uint32) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }
 
 func TestBytesThatNobodyAskedForAreNotTheNextAnswer(t *testing.T) {

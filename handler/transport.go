@@ -27,8 +27,9 @@ type transport struct {
 	settings *http.Transport          // of general: dialer, certificates, proxy
 	stall    time.Duration
 
-	mu   sync.Mutex
-	idle []*conn // the one that was used last stands last
+	mu       sync.Mutex
+	idle     []*conn // the one that was used last stands last
+	sweeping bool    // whether a timer is set for sweep
 }
 
 func newTransport(general *awshttp.BuildableClient, stall time.Duration) *transport {
@@ -98,16 +99,30 @@ func (t *transport) take(r *http.Request) *conn {
 	}
 }
 
-// keep has c for a later request, and closes those that were idle for too long.
+// keep has c for a later request.
 func (t *transport) keep(c *conn) {
 	c.kept = time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.idle = append(t.idle, c)
+	if !t.sweeping {
+		t.sweeping = true
+		time.AfterFunc(t.stall, t.sweep)
+	}
+}
+
+// sweep closes what has been idle for too long, and comes again while there is more.
+func (t *transport) sweep() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	old := 0
-	for ; old < len(t.idle) && c.kept.Sub(t.idle[old].kept) >= t.stall; old++ {
+	for ; old < len(t.idle) && time.Since(t.idle[old].kept) >= t.stall; old++ {
 		_ = t.idle[old].wire.Close()
 	}
-	t.idle = append(slices.Delete(t.idle, 0, old), c)
+	t.idle = slices.Delete(t.idle, 0, old)
+	if t.sweeping = len(t.idle) > 0; t.sweeping {
+		time.AfterFunc(t.stall-time.Since(t.idle[0].kept), t.sweep)
+	}
 }
 
 func (t *transport) dial(r *http.Request) (*conn, error) {
