@@ -132,14 +132,13 @@ func (w *wire) Read(p []byte) (n int, err error) {
 	if !w.look {
 		return w.Conn.Read(p)
 	}
-	// Go's sockets do not block.
-	switch failed := w.raw.Read(func(fd uintptr) bool { n, err = syscall.Read(int(fd), p); return true }); {
-	case failed != nil:
-		return 0, failed
+	// Go's sockets do not block. Of a closed one nothing is read.
+	_ = w.raw.Read(func(fd uintptr) bool { n, err = syscall.Read(int(fd), p); return true })
+	switch {
 	case err == syscall.EAGAIN:
-		return 0, os.ErrDeadlineExceeded
+		err = os.ErrDeadlineExceeded
 	case err == nil && n == 0:
-		return 0, io.EOF
+		err = io.EOF
 	}
 	return max(n, 0), err
 }

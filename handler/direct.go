@@ -119,10 +119,7 @@ func (d *direct) get(ctx context.Context, p *progress) *body {
 		return nil
 	}
 	resp, err := d.transport.Do(r)
-	var check func([]byte) error
-	if err == nil && resp.StatusCode == http.StatusOK {
-		check = checksum(resp.Header)
-	}
+	check := checksum(resp)
 	if check == nil {
 		p.handed = &handover{resp: resp, err: err}
 		return nil
@@ -147,12 +144,15 @@ var checksums = []struct {
 // nvme has the polynomial of CRC64NVME, bits reversed.
 var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
 
-// checksum tells whether a body is the one that the header is of. It is nil
-// where S3 gives no checksum of the whole: one of an object's parts ends in a
-// hyphen and their number.
-func checksum(h http.Header) func(body []byte) error {
+// checksum returns what tells whether a body is the one that the answer is of,
+// or nil where it is no 200 with a checksum of the whole: one of an object's
+// parts ends in a hyphen and their number.
+func checksum(resp *http.Response) func(body []byte) error {
+	if resp == nil || resp.StatusCode != http.StatusOK {
+		return nil
+	}
 	for _, c := range checksums {
-		want := h.Get(c.header)
+		want := resp.Header.Get(c.header)
 		if want == "" || strings.Contains(want, "-") {
 			continue
 		}
