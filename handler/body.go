@@ -3,11 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
@@ -23,9 +23,28 @@ var bodies = sync.Pool{New: func() any { return new(body) }}
 
 func (*body) Close() error { return nil }
 
-func (b *body) free() {
+// mostPooled bounds what the pool may hold beside the budget: 900 times as much.
+// To allocate and clear more is little beside the work on it.
+const mostPooled = 64 << 10
+
+func newBody(size int64) *body {
+	if size > mostPooled {
+		return &body{*bytes.NewBuffer(make([]byte, 0, size))}
+	}
+	b := bodies.Get().(*body)
+	b.Grow(int(size))
+	return b
+}
+
+// free tells whether the buffer is left to the collector.
+func (b *body) free() (dropped bool) {
+	if b.Cap() > mostPooled {
+		b.Buffer = bytes.Buffer{}
+		return true
+	}
 	b.Reset()
 	bodies.Put(b)
+	return false
 }
 
 // readInAttempt makes the reading of the body a part of the SDK's attempt. The
@@ -53,7 +72,11 @@ func (d *direct) readBody(ctx context.Context, in middleware.DeserializeInput, n
 	if err != nil || !object {
 		return out, metadata, err
 	}
-	whole, err := readWhole(ctx, result.Body, aws.ToInt64(result.ContentLength))
+	length := int64(-1)
+	if result.ContentLength != nil {
+		length = *result.ContentLength
+	}
+	whole, err := d.readWhole(ctx, p, result.Body, length, nil)
 	if err != nil {
 		return out, metadata, err
 	}
@@ -61,23 +84,42 @@ func (d *direct) readBody(ctx context.Context, in middleware.DeserializeInput, n
 	return out, metadata, nil
 }
 
-// mostReserved bounds what is allocated because a header says so.
-const mostReserved = 64 << 20
+// mostClaimed bounds what is allocated because a header says so, where the
+// budget does not.
+const mostClaimed = 64 << 20
 
 // readWhole reads from to its end, and not just to its length: the SDK compares
 // checksums at io.EOF, and only a body that was read to there leaves its
-// connection for the next read. A length of 0 or less is unknown.
-func readWhole(ctx context.Context, from io.ReadCloser, length int64) (*body, error) {
-	whole := bodies.Get().(*body)
-	whole.Grow(int(min(max(length, 0), mostReserved)) + bytes.MinRead)
-	_, err := whole.ReadFrom(from)
-	_ = from.Close() // ReadFrom has said what there is to say
-	if err != nil {
-		n := whole.Len()
-		whole.free()
-		return nil, &bodyError{n, err, ctx.Err() == nil}
+// connection for the next read. It waits for its memory. A length of -1 is
+// unknown, and a check of nil is none.
+func (d *direct) readWhole(ctx context.Context, p *progress, from io.ReadCloser, length int64, check func([]byte) error) (*body, error) {
+	defer from.Close() // what there is to say is said by its end
+	var in io.Reader = from
+	size := min(length, unlimited-bytes.MinRead) + bytes.MinRead
+	if length < 0 {
+		in, size = &growing{Reader: from, budget: d.budget, p: p}, bytes.MinRead
 	}
-	return whole, nil
+	if err := d.budget.reserve(ctx, p, size); err != nil {
+		return nil, err
+	}
+	if d.budget.bytes == unlimited {
+		size = min(size, mostClaimed)
+	}
+	whole := newBody(size)
+	_, err := whole.ReadFrom(in)
+	if err == nil && check != nil {
+		err = check(whole.Bytes())
+	}
+	if err == nil {
+		return whole, nil
+	}
+	n := whole.Len()
+	p.dropped = whole.free()
+	d.budget.release(p)
+	if large := (*tooLarge)(nil); errors.As(err, &large) {
+		return nil, large
+	}
+	return nil, &bodyError{n, err, ctx.Err() == nil}
 }
 
 // bodyError is a body that did not arrive whole.

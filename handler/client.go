@@ -49,6 +49,7 @@ func openBucket(ctx context.Context, name string, stall time.Duration) (*bucket,
 	b.s3 = s3.NewFromConfig(cfg, func(o *s3.Options) {
 		b.direct = &direct{
 			transport: newTransport(o.HTTPClient.(*awshttp.BuildableClient), stall),
+			budget:    newBudget(),
 			bucket:    name, credentials: o.Credentials, signer: o.HTTPSignerV4,
 		}
 		o.Retryer = newRetryer()

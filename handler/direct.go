@@ -8,8 +8,6 @@ import (
 	"hash/crc32"
 	"hash/crc64"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -26,6 +24,7 @@ import (
 // attempt: errors, retries and counts are the SDK's, and nothing is sent twice.
 type direct struct {
 	*transport
+	budget      *budget
 	bucket      string
 	credentials aws.CredentialsProvider
 	signer      s3.HTTPSignerV4
@@ -33,16 +32,15 @@ type direct struct {
 	skew        atomic.Int64 // from this clock to S3's, in ns, as the SDK found it
 }
 
-// template is a GetObject request but for its key, its time and its signature.
+// template is a GetObject request but for its key, its time and its signature:
+// its URL ends where the key begins.
 type template struct {
-	url             url.URL // to the prefix that all keys have
-	host            string
-	header          http.Header
-	region, service string
+	*http.Request
+	region string
 }
 
-// The headers of a GetObject request: those that all have, and whether each has
-// its own. A request with another one is no template.
+// The headers of a GetObject request, and whether each request has its own. One
+// with another header is no template.
 var ownHeader = map[string]bool{
 	"Accept-Encoding": false, "User-Agent": false, "X-Amz-Checksum-Mode": false, "X-Amz-Content-Sha256": false,
 	"Amz-Sdk-Invocation-Id": true, "Amz-Sdk-Request": true, "Authorization": true,
@@ -81,15 +79,15 @@ func (d *direct) learn(r *http.Request, key string) *template {
 	if !ok || len(scope) != 5 || scope[3] != "s3" || !ends || !named || strings.Contains(path, "%") || strings.HasSuffix(d.bucket, "-s3alias") {
 		return nil
 	}
-	t := &template{url: *r.URL, host: r.Host, header: http.Header{}, region: scope[2], service: scope[3]}
-	t.url.Path = path
-	for name, values := range r.Header {
+	t := &template{r.Clone(context.Background()), scope[2]}
+	t.URL.Path = path
+	for name := range r.Header {
 		own, known := ownHeader[name]
 		if !known {
 			return nil
 		}
-		if !own {
-			t.header[name] = slices.Clone(values)
+		if own {
+			t.Header.Del(name)
 		}
 	}
 	return t
@@ -101,20 +99,13 @@ func (d *direct) request(ctx context.Context, t *template, key string) (*http.Re
 	if err != nil {
 		return nil, err
 	}
-	to := t.url
-	to.Path, to.RawPath = t.url.Path+key, t.url.Path+httpbinding.EscapePath(key, false)
-	r := (&http.Request{
-		Method: http.MethodGet, URL: &to, Host: t.host, Header: make(http.Header, len(ownHeader)),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(ctx)
-	for name, values := range t.header {
-		r.Header[name] = values
-	}
+	r := t.Clone(ctx)
+	r.URL.Path, r.URL.RawPath = t.URL.Path+key, t.URL.Path+httpbinding.EscapePath(key, false)
 	if id, _ := ctx.Value("x-amzn-trace-id").(string); id != "" { // aws-lambda-go's
 		r.Header.Set("X-Amzn-Trace-Id", id)
 	}
 	now := time.Now().Add(time.Duration(d.skew.Load()))
-	return r, d.signer.SignHTTP(ctx, credentials, r, t.header.Get("X-Amz-Content-Sha256"), t.service, t.region, now)
+	return r, d.signer.SignHTTP(ctx, credentials, r, r.Header.Get("X-Amz-Content-Sha256"), "s3", t.region, now)
 }
 
 // get returns the object, or nil where GetObject is to go on.
@@ -128,41 +119,49 @@ func (d *direct) get(ctx context.Context, p *progress) *body {
 		return nil
 	}
 	resp, err := d.transport.Do(r)
-	if err != nil || resp.StatusCode != http.StatusOK {
+	check := checksum(resp)
+	if check == nil {
 		p.handed = &handover{resp: resp, err: err}
 		return nil
 	}
-	algorithm, sum, want := checksum(resp.Header)
-	if sum == nil {
-		p.handed = &handover{resp: resp}
-		return nil
-	}
-	whole, err := readWhole(ctx, resp.Body, resp.ContentLength)
+	whole, err := d.readWhole(ctx, p, resp.Body, resp.ContentLength, check)
 	if err != nil {
 		p.handed = &handover{body: err}
-		return nil
-	}
-	if got := base64.StdEncoding.EncodeToString(sum(whole.Bytes())); got != want {
-		err = fmt.Errorf("checksum did not match: algorithm %s, expect %s, actual %s", algorithm, want, got)
-		p.handed = &handover{body: &bodyError{whole.Len(), err, true}}
-		whole.free()
 		return nil
 	}
 	p.attempts = 1
 	return whole
 }
 
-// nvme is the polynomial of CRC64NVME, bits reversed.
+var checksums = []struct {
+	name, header string
+	sum          func([]byte) []byte
+}{ // in the SDK's order of preference
+	{"CRC64NVME", "X-Amz-Checksum-Crc64nvme", func(b []byte) []byte { return binary.BigEndian.AppendUint64(nil, crc64.Checksum(b, nvme)) }},
+	{"CRC32", "X-Amz-Checksum-Crc32", func(b []byte) []byte { return binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(b)) }},
+}
+
+// nvme has the polynomial of CRC64NVME, bits reversed.
 var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
 
-// checksum is the one that S3 gives of the whole object, in the SDK's order of
-// preference. One of an object's parts ends in a hyphen and their number.
-func checksum(h http.Header) (algorithm string, sum func([]byte) []byte, want string) {
-	if want = h.Get("X-Amz-Checksum-Crc64nvme"); want != "" && !strings.Contains(want, "-") {
-		return "CRC64NVME", func(b []byte) []byte { return binary.BigEndian.AppendUint64(nil, crc64.Checksum(b, nvme)) }, want
+// checksum returns what tells whether a body is the one that the answer is of,
+// or nil where it is no 200 with a checksum of the whole: one of an object's
+// parts ends in a hyphen and their number.
+func checksum(resp *http.Response) func(body []byte) error {
+	if resp == nil || resp.StatusCode != http.StatusOK {
+		return nil
 	}
-	if want = h.Get("X-Amz-Checksum-Crc32"); want != "" && !strings.Contains(want, "-") {
-		return "CRC32", func(b []byte) []byte { return binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(b)) }, want
+	for _, c := range checksums {
+		want := resp.Header.Get(c.header)
+		if want == "" || strings.Contains(want, "-") {
+			continue
+		}
+		return func(body []byte) error {
+			if got := base64.StdEncoding.EncodeToString(c.sum(body)); got != want {
+				return fmt.Errorf("checksum did not match: algorithm %s, expect %s, actual %s", c.name, want, got)
+			}
+			return nil
+		}
 	}
-	return "", nil, ""
+	return nil
 }

@@ -27,6 +27,7 @@ func tuneMemory(getenv func(string) string) {
 	if getenv("GOGC") == "" {
 		ballast = make([]byte, ballastBytes)
 		debug.SetGCPercent(gcPercent)
+		runtime.GC() // the heap that may grow by gcPercent is what the last collection left
 	}
 	if getenv("GOMEMLIMIT") == "" {
 		if mb := memorySize(getenv); mb > 0 {

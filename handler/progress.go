@@ -12,6 +12,8 @@ type progress struct {
 	key      string
 	attempts int
 	phase    phase
+	reserved int64 // bytes of the budget
+	dropped  bool  // whether they are those of a buffer that waits for its collection
 
 	handed *handover // of the attempt by direct, until GetObject takes it for its own first one's
 }
@@ -32,10 +34,11 @@ const (
 	waiting                 // the first byte of the answer
 	reading                 // the rest of it
 	pausing                 // another attempt
+	crowded                 // memory that other objects have
 )
 
 func (p phase) String() string {
-	return [...]string{"waiting for a connection's turn", "connecting", "waiting for the first byte", "reading", "pausing before another attempt"}[p]
+	return [...]string{"waiting for a connection's turn", "connecting", "waiting for the first byte", "reading", "pausing before another attempt", "waiting for memory"}[p]
 }
 
 type progressKey struct{}

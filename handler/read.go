@@ -36,6 +36,7 @@ func (b *bucket) release() { <-b.turns }
 // *readError.
 func (b *bucket) read(ctx context.Context, key string) (object, error) {
 	p := &progress{key: key}
+	defer b.direct.budget.release(p)
 	o, err := b.get(context.WithValue(ctx, progressKey{}, p), p)
 	if err != nil {
 		return object{}, &readError{bucket: b.name, key: key, attempts: p.attempts, phase: p.phase, cause: err}
@@ -56,7 +57,7 @@ func (b *bucket) get(ctx context.Context, p *progress) (object, error) {
 		}
 		whole = out.Body.(*body)
 	}
-	defer whole.free()
+	defer func() { p.dropped = whole.free() }()
 	records, err := process(p.key, whole.Bytes())
 	return object{bytes: int64(whole.Len()), records: records}, err
 }

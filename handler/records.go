@@ -17,7 +17,10 @@ var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 // any, which allocates every value.
 func countRecords(json *bytes.Buffer) (int64, error) {
 	d := decoders.Get().(*jsontext.Decoder)
-	defer decoders.Put(d)
+	defer func() {
+		d.Reset(bytes.NewReader(nil)) // it would keep the object's memory
+		decoders.Put(d)
+	}()
 	// RFC 8259 leaves it open whether names are unique, and comparing them is
 	// half the work. Reset without options would forget them.
 	d.Reset(json, jsontext.AllowDuplicateNames(true))

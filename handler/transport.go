@@ -6,11 +6,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -22,15 +23,14 @@ import (
 // proxy or is redirected is left to net/http. It opens no more connections than
 // there are requests at once.
 type transport struct {
-	general  *awshttp.BuildableClient
-	settings *http.Transport // of general: dialer, certificates, proxy
+	general  *awshttp.BuildableClient // net/http's
+	settings *http.Transport          // of general: dialer, certificates, proxy
 	stall    time.Duration
 
-	mu   sync.Mutex
-	idle map[origin][]*conn // the one that was used last stands last
+	mu       sync.Mutex
+	idle     []*conn // the one that was used last stands last
+	sweeping bool    // whether a timer is set for sweep
 }
-
-type origin struct{ scheme, host string }
 
 func newTransport(general *awshttp.BuildableClient, stall time.Duration) *transport {
 	general = general.WithTransportOptions(func(t *http.Transport) {
@@ -43,12 +43,8 @@ func newTransport(general *awshttp.BuildableClient, stall time.Duration) *transp
 			return c, err
 		}
 	})
-	return &transport{general: general, settings: general.GetTransport(), stall: stall, idle: map[origin][]*conn{}}
+	return &transport{general: general, settings: general.GetTransport(), stall: stall}
 }
-
-// errUnanswered is a kept connection that ended before the first byte of an
-// answer: the server may have closed it before the request came.
-var errUnanswered = errors.New("the connection was closed before an answer")
 
 // Do sends the request. It is sent once more, and on a new connection, where a
 // kept one turns out to be closed.
@@ -57,11 +53,12 @@ func (t *transport) Do(r *http.Request) (*http.Response, error) {
 	if err != nil || proxy != nil || r.Body != nil && r.Body != http.NoBody {
 		return t.general.Do(r)
 	}
+	ctx := r.Context()
 	resp, err := t.send(r)
-	switch {
-	case r.Context().Err() != nil && err != nil:
-		return nil, context.Cause(r.Context())
-	case err == nil && (resp.StatusCode == http.StatusTemporaryRedirect || resp.StatusCode == http.StatusPermanentRedirect):
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err == nil && (resp.StatusCode == http.StatusTemporaryRedirect || resp.StatusCode == http.StatusPermanentRedirect) {
 		_ = resp.Body.Close()
 		return t.general.Do(r) // it asks once more, and follows
 	}
@@ -69,148 +66,93 @@ func (t *transport) Do(r *http.Request) (*http.Response, error) {
 }
 
 func (t *transport) send(r *http.Request) (*http.Response, error) {
-	o := origin{r.URL.Scheme, r.URL.Host}
-	if c := t.take(o); c != nil {
-		resp, err := t.exchange(c, r)
+	if c := t.take(r); c != nil {
+		resp, err := c.exchange(r)
 		if !errors.Is(err, errUnanswered) || r.Context().Err() != nil {
 			return resp, err
 		}
 	}
 	progressOf(r.Context()).phase = connecting
-	c, err := t.dial(r.Context(), o, r.URL.Hostname(), r.URL.Port())
+	c, err := t.dial(r)
 	if err != nil {
 		return nil, err
 	}
-	return t.exchange(c, r)
+	return c.exchange(r)
 }
 
-// take returns an idle connection, or nil.
-func (t *transport) take(o origin) *conn {
+// take returns an idle connection to where r goes, or nil.
+func (t *transport) take(r *http.Request) *conn {
 	for {
 		t.mu.Lock()
-		idle := t.idle[o]
-		if len(idle) == 0 {
+		n := len(t.idle) - 1
+		if n < 0 {
 			t.mu.Unlock()
 			return nil
 		}
-		c := idle[len(idle)-1]
-		t.idle[o] = idle[:len(idle)-1]
+		c := t.idle[n]
+		t.idle = t.idle[:n]
 		t.mu.Unlock()
-		if time.Since(c.kept) < t.stall && c.silent() {
+		if c.scheme == r.URL.Scheme && c.host == r.URL.Host && time.Since(c.kept) < t.stall && c.silent() {
 			return c
 		}
 		_ = c.wire.Close()
 	}
 }
 
-// keep has c for a later request, and closes those that were idle for too long.
+// keep has c for a later request.
 func (t *transport) keep(c *conn) {
 	c.kept = time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	idle := t.idle[c.origin]
-	old := 0
-	for ; old < len(idle) && c.kept.Sub(idle[old].kept) >= t.stall; old++ {
-		_ = idle[old].wire.Close()
+	t.idle = append(t.idle, c)
+	if !t.sweeping {
+		t.sweeping = true
+		time.AfterFunc(t.stall, t.sweep)
 	}
-	t.idle[c.origin] = append(slices.Delete(idle, 0, old), c)
 }
 
-func (t *transport) dial(ctx context.Context, o origin, host, port string) (*conn, error) {
-	if port == "" {
-		port = o.scheme // "http" and "https" are names of ports
+// sweep closes what has been idle for too long, and comes again while there is more.
+func (t *transport) sweep() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := 0
+	for ; old < len(t.idle) && time.Since(t.idle[old].kept) >= t.stall; old++ {
+		_ = t.idle[old].wire.Close()
 	}
-	opened, err := t.settings.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+	t.idle = slices.Delete(t.idle, 0, old)
+	if t.sweeping = len(t.idle) > 0; t.sweeping {
+		time.AfterFunc(t.stall-time.Since(t.idle[0].kept), t.sweep)
+	}
+}
+
+func (t *transport) dial(r *http.Request) (*conn, error) {
+	port := r.URL.Port()
+	if port == "" {
+		port = r.URL.Scheme // "http" and "https" are names of ports
+	}
+	opened, err := t.settings.DialContext(r.Context(), "tcp", net.JoinHostPort(r.URL.Hostname(), port))
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{Conn: opened, stall: t.stall, left: unlimited}
-	c := &conn{Conn: w, wire: w, origin: o}
-	if o.scheme == "https" {
+	raw, err := opened.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil, errors.Join(err, opened.Close())
+	}
+	c := &conn{t: t, scheme: r.URL.Scheme, host: r.URL.Host, wire: &wire{Conn: opened, raw: raw, stall: t.stall}}
+	c.in = io.LimitedReader{R: c.wire, N: math.MaxInt64}
+	c.out = c.wire
+	if c.scheme == "https" {
 		config := t.settings.TLSClientConfig.Clone()
-		config.ServerName = host
-		secure := tls.Client(w, config)
-		ctx, cancel := context.WithTimeout(ctx, t.settings.TLSHandshakeTimeout)
+		config.ServerName = r.URL.Hostname()
+		secure := tls.Client(c.wire, config)
+		ctx, cancel := context.WithTimeout(r.Context(), t.settings.TLSHandshakeTimeout)
 		defer cancel()
 		if err := secure.HandshakeContext(ctx); err != nil {
-			_ = w.Close()
-			return nil, err
-		}
-		c.Conn = secure
-	}
-	c.r = bufio.NewReader(c.Conn)
-	return c, nil
-}
-
-var writers = sync.Pool{New: func() any { return bufio.NewWriter(nil) }}
-
-// exchange sends r on c and reads the answer's header. The connection is free
-// again at the end of the body.
-func (t *transport) exchange(c *conn, r *http.Request) (resp *http.Response, err error) {
-	// A deadline would be overwritten by the next read's.
-	c.release = context.AfterFunc(r.Context(), func() { _ = c.wire.Close() })
-	defer func() {
-		if err != nil {
-			c.release()
 			_ = c.wire.Close()
-		}
-	}()
-	p := progressOf(r.Context())
-	p.phase = waiting
-	c.wire.left = maxHeader
-	w := writers.Get().(*bufio.Writer)
-	defer writers.Put(w)
-	w.Reset(c.Conn)
-	if err = errors.Join(r.Write(w), w.Flush()); err == nil {
-		_, err = c.r.Peek(1)
-	}
-	if err != nil {
-		if !c.kept.IsZero() && !errors.Is(err, os.ErrDeadlineExceeded) {
-			err = errors.Join(errUnanswered, err)
-		}
-		return nil, err
-	}
-	p.phase = reading
-	for resp == nil || resp.StatusCode < 200 { // 1xx announce an answer
-		if resp, err = http.ReadResponse(c.r, r); err != nil {
 			return nil, err
 		}
+		c.in.R, c.out = secure, secure
 	}
-	c.wire.left = unlimited
-	resp.Body = &answer{resp.Body, t, c, !resp.Close}
-	return resp, nil
-}
-
-// answer is a body that gives its connection back.
-type answer struct {
-	io.ReadCloser
-	t    *transport
-	c    *conn // nil after the end
-	keep bool
-}
-
-func (a *answer) Read(p []byte) (int, error) {
-	n, err := a.ReadCloser.Read(p)
-	if err != nil {
-		a.end(a.keep && err == io.EOF)
-	}
-	return n, err
-}
-
-// Close before the end of the body closes the connection.
-func (a *answer) Close() error {
-	a.end(false)
-	return nil
-}
-
-func (a *answer) end(keep bool) {
-	c := a.c
-	if a.c = nil; c == nil {
-		return
-	}
-	if c.release() && keep && c.r.Buffered() == 0 {
-		a.t.keep(c)
-	} else {
-		_ = c.wire.Close()
-	}
+	c.buffered = bufio.NewReader(&c.in)
+	return c, nil
 }

@@ -44,6 +44,10 @@ func (f *function) find(ctx context.Context, p event.Payload) (*work, error) {
 	if p.Prefix != nil {
 		ctx, cancel := withDeadline(ctx, unwinding(1, 1, strategies.Strategy{}), f.memoryMB)
 		defer cancel()
+		if err := w.bucket.turn(ctx); err != nil {
+			return nil, err
+		}
+		defer w.bucket.release()
 		began := time.Now()
 		var err error
 		if w.keys, w.skipped, err = f.bucket.list(ctx, p); err != nil {
