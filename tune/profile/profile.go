@@ -151,6 +151,12 @@ func (s S3) Mean() time.Duration {
 // Scaled returns an S3 whose every latency is so many times as long, to three
 // digits. Parse reads it by its name.
 func (s S3) Scaled(times float64) S3 {
+	if before, of, scaled := strings.Cut(s.name, "x"); scaled {
+		if was, err := strconv.ParseFloat(before, 64); err == nil {
+			base, _ := Parse(of) // as it was read before
+			return base.Scaled(was * times)
+		}
+	}
 	factor := strconv.FormatFloat(times, 'g', 3, 64)
 	times, _ = strconv.ParseFloat(factor, 64) // of what was a number
 	s.name = factor + "x" + s.name

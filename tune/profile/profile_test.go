@@ -109,6 +109,7 @@ func TestALatencyIsReadByItsName(t *testing.T) {
 		"27.5ms~0.62": profile.Lognormal(27500*time.Microsecond, 0.62),
 		"1.31xapg":    parse(t, "apg").Scaled(1.3142),
 		"3xexpress":   parse(t, "express").Scaled(3),
+		"1.5xapg":     parse(t, "3xapg").Scaled(0.5),
 	} {
 		s, err := profile.Parse(name)
 		if err != nil || s != want || s.String() != name || s.Draw(1, 1, 1) == s.Draw(1, 1, 2) {

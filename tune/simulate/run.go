@@ -261,7 +261,7 @@ func (s *Simulator) compute(core *core, ready, need float64) float64 {
 			t += part / speed
 			need -= part
 		}
-		if need <= tiny {
+		if need <= tiny || t >= longest {
 			break
 		}
 		s.processor.add(t, edge)

@@ -1,0 +1,111 @@
+// Package fit finds how a Lambda on AWS differs from what was assumed of it, from
+// the average durations that Power Tuning returned: how many times the processor
+// time a read takes there, how many times as long S3's latencies are, and what a
+// wake-up takes. They are those with which the simulation gives the averages.
+//
+// Each is fitted only where the cells can tell it. A cell tells of the processor
+// where it is saturated, and of the latency where reads wait one by one, if it
+// lasts for 50 periods: beside those the beginning and the end are short. Of a
+// wake-up tell cells of either kind beside one that is nearly saturated. What the
+// cells cannot tell stays as it was assumed.
+package fit
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/tune/simulate"
+)
+
+const (
+	// long is how many ms a cell must last to tell of the processor or the latency.
+	long = 50 * float64(platform.Period/time.Millisecond)
+
+	// follows is how much of such a change its duration must follow.
+	follows = 0.7
+
+	// noise is what an average is off by, as a share of it, beside what its reads
+	// draw, and wakeUpError the most, in ms, that a fitted wake-up's standard error
+	// may be. Both are this project's choice.
+	noise       = 0.02
+	wakeUpError = 0.05
+
+	// maxSteps are made at most, and none after one that moves no parameter by more
+	// than enough.
+	maxSteps = 12
+	enough   = 0.004
+)
+
+// farthest is what a step moves at most.
+var farthest = vector{math.Ln2, math.Ln2, 0.1}
+
+// Cell is one memory size of a variant that was measured. All cells have the same
+// S3.
+type Cell struct {
+	simulate.Invocation           // as it was assumed to be
+	Num                 int       // invocations of an average
+	Discard             float64   // share of them that was dropped at each end: 0 to 0.4
+	AveragesMS          []float64 // one of each execution
+}
+
+// Number is a figure, and the interval in which it lies 19 times in 20. The
+// interval of one that was not fitted is the figure alone.
+type Number struct {
+	Value, Low, High float64
+	Fitted           bool
+}
+
+// Lambda is what was fitted.
+type Lambda struct {
+	CPU     Number // times the processor time that was assumed, the wake-ups' apart
+	Latency Number // times the latencies that were assumed
+	WakeUp  Number // ms of a vCPU
+
+	ComputedMS []float64 // with these, the average of each cell
+	Add        []string  // what to measure, so that CPU and Latency can both be fitted
+}
+
+// On returns the invocation as it is on that Lambda.
+func (l Lambda) On(in simulate.Invocation) simulate.Invocation {
+	in.S3 = in.S3.Scaled(l.Latency.Value)
+	return costing(in, l.CPU.Value, l.WakeUp.Value)
+}
+
+// To fits the cells. Its error says which cell cannot be fitted to.
+func To(cells []Cell) (Lambda, error) {
+	if len(cells) == 0 {
+		return Lambda{}, errors.New("fitting a Lambda: there are no cells")
+	}
+	for _, c := range cells {
+		if c.Num < 1 || len(c.AveragesMS) == 0 || !(slices.Min(c.AveragesMS) > 0) {
+			return Lambda{}, fmt.Errorf("fitting %d reads by %d workers at %d MB: the averages of %d invocations are %v ms, want at least one of each, above 0",
+				c.Reads, c.Workers, c.MemoryMB, c.Num, c.AveragesMS)
+		}
+	}
+	m := newModel(cells)
+	assumed := vector{wakeUp: cells[0].WakeUp}
+	p, e := m.descend(assumed, assumed, false)
+	if m.at(p, true).tellsWakeUp() {
+		if q, all := m.descend(p, assumed, true); all.tellsWakeUp() {
+			p, e = q, all
+		}
+	}
+	factor := func(j int) Number {
+		half := 1.96 * e.spread * e.errors[j]
+		return Number{math.Exp(p[j]), math.Exp(p[j] - half), math.Exp(p[j] + half), e.free[j]}
+	}
+	half := 1.96 * e.spread * e.errors[wakeUp]
+	l := Lambda{CPU: factor(cpu), Latency: factor(latency), ComputedMS: e.ms,
+		WakeUp: Number{p[wakeUp], max(0, p[wakeUp]-half), p[wakeUp] + half, e.free[wakeUp]}}
+	if !e.free[cpu] {
+		l.Add = append(l.Add, "a cell of a second or more that the processor binds, as 1,000 reads by pool (100) at 512 MB")
+	}
+	if !e.free[latency] {
+		l.Add = append(l.Add, "a cell of a second or more that reads one by one, as 200 reads by sequential at 1,769 MB")
+	}
+	return l, nil
+}
