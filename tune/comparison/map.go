@@ -142,6 +142,13 @@ func (k Check) Off() float64 {
 	return 0
 }
 
+// Made reports whether the check tells something: it was measured, and the machine
+// kept up with it.
+func (k Check) Made() bool { return k.MeasuredMS > 0 && k.ComputedMS > 0 && k.Unchecked == "" }
+
+// Far reports whether the check contradicts what was computed.
+func (k Check) Far() bool { return k.Made() && math.Abs(k.Off()) > Tolerance }
+
 // At returns the map's point of a setting, or nil.
 func (m *Map) At(p Place) *Point {
 	for i := range m.Points {
@@ -184,10 +191,20 @@ const maxPoints = 100_000
 
 // checkMap reports the first thing in a map that no run could have written.
 func (c *Comparison) checkMap() error {
-	if c.Map == nil {
-		return within("number of checks", len(c.Checks), 0, maxCells)
+	var points []Point
+	for _, v := range c.Variants {
+		for _, cell := range v.Cells {
+			if p := cell.Computed; (p != nil) != (c.Map != nil) || p != nil && p.Power != cell.Power {
+				return fmt.Errorf("cell of %d MB: of a map, and of nothing else, each cell has its computed point", cell.Power)
+			} else if p != nil {
+				points = append(points, *p)
+			}
+		}
 	}
-	points := slices.Clone(c.Map.Points)
+	if c.Map == nil {
+		return within("number of checks", len(c.Checks), 0, 0)
+	}
+	points = append(points, c.Map.Points...)
 	if a := c.Map.Answer; a != nil {
 		points = append(points, a.Point)
 		for _, p := range []*Point{a.Sequential, a.Default, a.Smaller, a.Larger, a.SmallAccount, a.FreeWakeUps, a.DearWakeUps} {

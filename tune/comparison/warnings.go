@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 // Warning is what makes figures doubtful or absent, and ends in what to do.
 type Warning struct {
-	Kind  string  `json:"kind"` // few-pairs, open, capped, busy, unread, retried or missing
+	Kind  string  `json:"kind"` // few-pairs, open, capped, busy, unread, retried, missing or check
 	Cells []Place `json:"cells,omitempty"`
 	Most  float64 `json:"most,omitempty"` // of the cells: the share of a duration that is in doubt, or how many objects or attempts
 	Text  string  `json:"text"`
@@ -66,13 +67,36 @@ func (c *Comparison) warn() {
 		add("retried", retried, most, "Reads were tried again, up to %s an invocation: %s. S3 gives about 5,500 GETs a second: lower the concurrency.",
 			prose.Count(int(most), "attempt", "attempts"), someOf(retried))
 	}
-	if begun, all := c.Measured(); begun < all {
+	if begun, all := c.Measured(); begun < all && c.Map == nil {
 		why := "the run has no answer for them"
 		if c.Run.Interrupted {
 			why = "the run was stopped before them"
 		}
 		add("missing", nil, float64(all-begun), "– %s not measured: %s.", prose.Count(all-begun, "cell", "cells"), why)
 	}
+	var far []Place
+	var most float64
+	var distrust []string // each step once
+	for _, k := range c.Checks {
+		if step := cmp.Or(steps[k.Why], steps["answer"]); k.Far() {
+			far, most = append(far, k.Place), max(most, math.Abs(k.Off()))
+			if !slices.Contains(distrust, step) {
+				distrust = append(distrust, step)
+			}
+		}
+	}
+	if far != nil {
+		add("check", far, most, "! Measured up to %.0f %% beyond what was computed: %s. Distrust %s. To measure every cell: go run ./tune --measure",
+			100*most, someOf(far), prose.List(distrust))
+	}
+}
+
+// steps are what to distrust where a check disagrees, by what it checks.
+var steps = map[string]string{
+	"answer":     "the calibration",
+	"rival":      "the calibration",
+	"processor":  "the CPU time of a read, which the calibration measured",
+	"sequential": "S3's latency as this machine keeps it",
 }
 
 // above returns the cells of which a figure is above a limit, size by size, and

@@ -14,7 +14,7 @@ import (
 func (r *Report) Part() string {
 	begun, all := r.Measured()
 	failed := r.Any(func(v *comparison.Result) bool { return v.Error != "" })
-	return when(begun < all && (r.Run.Interrupted || !failed), fmt.Sprintf("%d of %d", begun, all))
+	return when(begun < all && r.Map == nil && (r.Run.Interrupted || !failed), fmt.Sprintf("%d of %d", begun, all))
 }
 
 // Gain is how much better than sequential the recommended cell is, or "".
@@ -26,15 +26,20 @@ func (r *Report) Gain() string {
 		return ""
 	}
 	base := r.measured[i]
-	if base.Duration.Value < 1.05*r.Best.Duration.Value {
+	return r.gain(base.Duration.Value, base.Cost.Value, r.Best.Duration.Value, r.Best.Cost.Value, base.Label+" at the same size")
+}
+
+// gain says how much faster and cheaper something is than a base, or "" where it
+// is not much faster.
+func (r *Report) gain(baseMS, base, ms, cost float64, than string) string {
+	if baseMS < 1.05*ms {
 		return ""
 	}
-	s := fmt.Sprintf("%sx faster than %s at the same size",
-		prose.Thousands(base.Duration.Value/r.Best.Duration.Value, 1), base.Label)
-	if saved := 1 - r.Best.Cost.Value/base.Cost.Value; saved >= 0.01 {
+	s := fmt.Sprintf("%s times faster than %s", twoDigits(baseMS/ms), than)
+	if saved := 1 - cost/base; saved >= 0.01 {
 		s += fmt.Sprintf(", for %s less compute", percent(saved))
 		if gets := r.GETCostPerMillion(); gets > 0 {
-			s += fmt.Sprintf(" (%s less with S3's requests)", percent((base.Cost.Value-r.Best.Cost.Value)/(base.Cost.Value+gets)))
+			s += fmt.Sprintf(" (%s less with S3's requests)", percent((base-cost)/(base+gets)))
 		}
 	}
 	return s

@@ -117,8 +117,8 @@ func (r *Report) againstMemory(id, title, unit string, variants []int, measure s
 		capped = capped || c.Capped
 		if e := of(c); slices.Contains(variants, c.Variant) {
 			values = append(values, e.Value)
-			if low, high, known := e.interval(); known {
-				values, whiskers = append(values, low, high), true
+			if e.Low > 0 {
+				values, whiskers = append(values, e.Low, e.High), true
 			}
 		}
 	}
@@ -135,9 +135,9 @@ func (r *Report) againstMemory(id, title, unit string, variants []int, measure s
 		l := f.addLine(r, v, func(c *cell) point {
 			e := of(c)
 			p := newPoint(c, f.x.at(float64(c.Power))+dodge, f.y.at(e.Value), e.Full)
-			if low, high, known := e.interval(); known {
-				p.Title += ", " + e.Compared()
-				p.whisker = whisker(p.X, f.y.at(low), f.y.at(high))
+			if e.Low > 0 {
+				p.Title += when(e.ratio.Value > 0, ", "+e.Compared())
+				p.whisker = whisker(p.X, f.y.at(e.Low), f.y.at(e.High))
 			}
 			described = append(described, fmt.Sprintf("%s at %s MB", e.Full, megabytes(c.Power)))
 			return p

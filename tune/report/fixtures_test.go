@@ -32,6 +32,7 @@ var fixtures = []fixture{
 	{"many", many},
 	{"empty", empty},
 	{"objects", objects},
+	{"map", computed},
 }
 
 var sizes = []int{128, 512, 1024, 1769, 3008, 10240}

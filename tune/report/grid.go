@@ -8,6 +8,7 @@ import (
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/simulate"
 )
 
 type row struct {
@@ -23,17 +24,19 @@ type cell struct {
 	OK               bool          // it has figures; otherwise it failed or was not begun
 	Answer           *event.Answer // of the last invocation; nil where it is not one of this project's function
 	Duration, Cost   estimate
-	billed           float64 // ms
-	Best             bool    // the recommended one
-	Marks            string  // ★▲!
+	billed           float64           // ms
+	Best             bool              // the recommended one
+	Check            *comparison.Check // of a computed cell; nil where it was not made
+	Marks            string            // ★▲!
 }
 
 // estimate is a typical value.
 type estimate struct {
-	Value float64          // ms, or dollars a million
-	Text  string           // 45, or why there is no figure
-	Full  string           // 45 ms
-	ratio comparison.Ratio // to the best of its size; zero of that, of costs and on AWS
+	Value     float64          // ms, or dollars a million
+	Low, High float64          // in which range it lies: by its ratio to the best of its size, or as the calibration leaves it open; 0: not known
+	Text      string           // 45, or why there is no figure
+	Full      string           // 45 ms
+	ratio     comparison.Ratio // to the best of its size; zero of that, of costs and on AWS
 }
 
 // measures are the two things that a cell is measured by.
@@ -45,28 +48,28 @@ var measures = map[string]func(*cell) estimate{
 func (r *Report) newCell(variant, power int) *cell {
 	c := &cell{Cell: r.Variants[variant].Cell(power), Variant: variant, Label: r.Labels[variant], Power: power}
 	var s comparison.Summary
-	if s, c.OK = r.Summarize(c.Cell); !c.OK {
+	if s, c.OK = r.Summarize(c.Cell); c.OK && c.Computed != nil {
+		c.OK = c.Computed.Binds != simulate.Memory
+	}
+	if !c.OK {
 		c.Duration.Text = r.failure(c.Cell)
 		c.Cost.Text = c.Duration.Text
 		return c
 	}
-	ms, dollars := milliseconds(s.DurationMS), prose.Thousands(s.CostPerMillion, 2)
+	ms, dollars := twoDigits(s.DurationMS), prose.Thousands(s.CostPerMillion, 2)
 	c.Duration = estimate{Value: s.DurationMS, Text: ms, Full: ms + " ms"}
 	c.Cost = estimate{Value: s.CostPerMillion, Text: dollars, Full: "$" + dollars + " per million"}
 	c.billed, c.Answer = s.BilledMS, r.Comparison.Answer(c.Cell)
+	if p := c.Computed; p != nil {
+		c.compute(r, p)
+	}
 	if q := c.Against; q != nil {
 		c.Duration.ratio = *q
+		c.Duration.Low, c.Duration.High = s.DurationMS*q.Low/q.Value, s.DurationMS*q.High/q.Value
 		r.Occurs["ratio"], r.Occurs[string(q.Verdict)] = true, true
 		r.Occurs["interval"] = r.Occurs["interval"] || q.Low > 0
 	}
 	return c
-}
-
-// interval is in which range the value lies, by its ratio to the best of its
-// size, and whether that is known.
-func (e estimate) interval() (low, high float64, known bool) {
-	q := e.ratio
-	return e.Value * q.Low / q.Value, e.Value * q.High / q.Value, q.Low > 0
 }
 
 // signs tell what is not certain of a ratio.
@@ -102,12 +105,13 @@ func decimals(ratio float64) string {
 }
 
 // choose finds the cells that the answer names, and marks every cell. A capped
-// cell is no candidate: on Lambda it would be faster.
+// cell is no candidate: on Lambda it would be faster. Nor is one that S3's limit
+// holds up: what S3 grants at once nobody has published.
 func (r *Report) choose() {
 	var candidates []*cell
 	_, recommended := r.Recommended()
 	for _, c := range r.measured {
-		if !c.Capped {
+		if !c.Capped && !c.Limited() {
 			candidates = append(candidates, c)
 			if c.Best = c.Cell == recommended; c.Best {
 				r.Best = c
@@ -117,6 +121,11 @@ func (r *Report) choose() {
 	r.Fastest, r.Cheapest = r.least(candidates, comparison.Duration), r.least(candidates, comparison.Cost)
 	for _, row := range r.Rows {
 		for _, c := range row.Cells {
+			if r.Map != nil {
+				c.Marks = when(c.Check != nil, "*") + when(c.Limited(), "‡")
+				r.Occurs["limited"] = r.Occurs["limited"] || c.Limited()
+				continue
+			}
 			c.Marks = when(c.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") +
 				when(c.Cell != nil && c.Capped, "†") + when(c.Busy(), "!")
 		}
@@ -142,8 +151,10 @@ func (c *cell) figures() string { return c.Duration.Full + ", " + c.Cost.Full }
 // run knows, and of AWS its error tells.
 func (r *Report) failure(c *comparison.Cell) string {
 	switch {
-	case c == nil:
+	case c == nil && r.Map == nil:
 		return "–"
+	case r.Map != nil:
+		return "out of memory" // nothing else keeps a map from a figure
 	case c.OutOfMemory, r.Mode == comparison.AWS && outgrown.MatchString(c.Error):
 		return "out of memory"
 	case strings.Contains(c.Error, "Task timed out"):

@@ -11,15 +11,15 @@ import (
 
 func megabytes(power int) string { return prose.Thousands(power, 0) }
 
-// milliseconds has at least two significant digits: 921, 45, 4.2, 0.42.
-func milliseconds(ms float64) string {
+// twoDigits has at least two significant digits: 921, 45, 4.2, 0.42.
+func twoDigits(f float64) string {
 	switch {
-	case ms < 0.995:
-		return prose.Thousands(ms, 2)
-	case ms < 9.95:
-		return prose.Thousands(ms, 1)
+	case f < 0.995:
+		return prose.Thousands(f, 2)
+	case f < 9.95:
+		return prose.Thousands(f, 1)
 	}
-	return prose.Thousands(ms, 0)
+	return prose.Thousands(f, 0)
 }
 
 func percent(share float64) string {

@@ -8,6 +8,7 @@ import (
 	texttemplate "text/template"
 	"time"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
@@ -31,11 +32,12 @@ var functions = template.FuncMap{
 	"bytes":        prose.Bytes,
 	"decimals":     decimals,
 	"more":         func(ratio float64) string { return fmt.Sprintf("%.0f", 100*(ratio-1)) },
-	"dollars":      func(d float64) string { return prose.Thousands(d, 2) },
+	"dollars":      func(d float64) string { return strings.TrimSuffix(prose.Thousands(d, 2), ".00") },
 	"megabytes":    megabytes,
 	"vcpuMB":       func() string { return megabytes(platform.MemoryPerVCPU) },
-	"milliseconds": milliseconds,
-	"seconds":      func(s float64) string { return milliseconds(1000 * s) },
+	"milliseconds": twoDigits,
+	"seconds":      func(s float64) string { return twoDigits(1000 * s) },
+	"accountMB":    func() string { return megabytes(platform.NewAccountMemory) },
 	"pricesOf":     func() string { return platform.PricesDate },
 	"pricesIn":     func() string { return platform.PricesRegion },
 	"requestPrice": func() float64 { return platform.PricePerMillionRequests },
@@ -63,6 +65,12 @@ var texts = texttemplate.Must(texttemplate.New("").Option("missingkey=zero").Fun
 	"escapeLink":  strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace,
 	"strong":      func(really bool, s string) string { return when(really, "**") + s + when(really, "**") },
 	"wrap":        wrap,
+	"step":        step,
+	"setting":     setting,
+	"bounded":     bounded,
+	"again":       again,
+	"default":     func() string { return event.DefaultStrategy },
+	"dear":        func() float64 { return comparison.DearWakeUpMS },
 	"benchWord":   benchWord,
 	"nanoseconds": func(ms float64) string { return fmt.Sprintf("%.0f", 1e6*ms) },
 }).ParseFS(templateFiles, "templates/*.txt", "templates/table.md"))

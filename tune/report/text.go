@@ -45,8 +45,14 @@ func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
 		memory = append(memory, fmt.Sprintf("%9s", megabytes(row.Power)))
 	}
 	used := width
-	for i := range r.Labels {
-		column := r.column(i, figure, certain)
+	var columns [][]string
+	for i, text := range r.Labels {
+		columns = append(columns, r.column(i, text, figure, certain))
+	}
+	if r.Map != nil && r.Best != nil { // its one matrix has costs, too
+		columns = append(columns, r.column(r.Best.Variant, r.Labels[r.Best.Variant]+", $", "cost", false))
+	}
+	for _, column := range columns {
 		if used += widest(column); used > width {
 			blocks = append(blocks, slices.Clone(memory))
 			used = widest(memory) + widest(column)
@@ -62,8 +68,8 @@ func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
 // column lays out a variant's label and figures, right-aligned with marks behind
 // them, and behind a duration its ratio to the best of its row: with what that
 // is worth or, where it is decided, without. All lines are as wide.
-func (r *Report) column(variant int, figure string, certain bool) []string {
-	figures, marks := []string{r.Labels[variant]}, []string{""}
+func (r *Report) column(variant int, text, figure string, certain bool) []string {
+	figures, marks := []string{text}, []string{""}
 	var ratios []string
 	for _, row := range r.Rows {
 		ratios = append(ratios, measures[figure](row.Cells[variant]).short(certain))
@@ -76,7 +82,7 @@ func (r *Report) column(variant int, figure string, certain bool) []string {
 			text += fmt.Sprintf("  %-*s", room, ratios[i])
 		}
 		figures = append(figures, text)
-		marks = append(marks, when(c.Marks != "", " ")+c.Marks)
+		marks = append(marks, when(c.Marks != "" && (r.Map == nil || figure == "duration"), when(r.Map == nil, " ")+c.Marks))
 	}
 	wide, marked := widest(figures), widest(marks)
 	for i := range figures {
