@@ -143,10 +143,9 @@ func help(all bool) func(kong.HelpOptions, *kong.Context) error {
 		rest := 0
 		for _, flags := range selected.AllFlags(true) {
 			for _, f := range flags {
-				if general := f.Name == "help" || f.Name == "version"; !general {
-					if f.Hidden = !all && !f.Tag.Has("first"); f.Hidden {
-						rest++
-					}
+				f.Hidden = !all && !f.Tag.Has("first")
+				if f.Hidden && f.Name != "help" && f.Name != "version" {
+					rest++
 				}
 			}
 		}

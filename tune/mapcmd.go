@@ -30,7 +30,7 @@ func (*mapping) Help() string {
 
   go run ./tune map tune-results/results.json --repeat 10000
   go run ./tune map tune-results/results.json --latency express
-  go run ./tune map tune-results/results.json --concurrency 60,120 --power 1769`
+  go run ./tune map tune-results/results.json --concurrency 60 --power 1769`
 }
 
 // Run is the command.
