@@ -1,9 +1,13 @@
 package compute_test
 
 import (
+	"reflect"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/compute"
 )
@@ -41,5 +45,120 @@ func BenchmarkMap(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(len(c.Map.Points)), "points")
+	}
+}
+
+// byDefault is the map of the default question, which several tests look at.
+var byDefault = sync.OnceValue(func() *comparison.Comparison { return mapped(&testing.T{}, nil) })
+
+func mapped(t testing.TB, change func(*comparison.Request)) *comparison.Comparison {
+	t.Helper()
+	c := calibrated(t, change)
+	if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// What is recommended is what the page says: the least cost x duration of the
+// matrix, but for settings that the calibration does not tell apart.
+func TestTheAnswerIsTheBestOfTheMatrixAsFarAsTheCalibrationTells(t *testing.T) {
+	c := byDefault()
+	a := c.Map.Answer
+	if a == nil || !a.Usable() || !slices.Contains(c.Run.PowerValues, a.Power) {
+		t.Fatalf("the answer is %+v, want a usable point at a size of the matrix", a)
+	}
+	for _, v := range c.Variants {
+		for _, cell := range v.Cells {
+			p := cell.Computed
+			best := p.Product() * p.LowMS * p.LowMS / p.DurationMS / p.DurationMS
+			if p.Usable() && a.Product() > p.Product() && a.Product()*a.LowMS*a.LowMS/a.DurationMS/a.DurationMS > p.Product() && best < p.Product() {
+				t.Errorf("%s has %.0f ms x $, and the answer %s at %d MB %.0f, beyond its interval", p.Name(), p.Product(), a.Label(), a.Power, a.Product())
+			}
+		}
+	}
+	if a.Sequential == nil || a.Sequential.DurationMS < 20*a.DurationMS || a.Default == nil || *a.Default.Concurrency != event.DefaultWorkers(a.Power) {
+		t.Errorf("the answer is beside %+v and %+v, want sequential reads and the function's own default at its size", a.Sequential, a.Default)
+	}
+	if a.Power > 3_008 && (a.SmallAccount == nil || a.SmallAccount.Power > 3_008) {
+		t.Errorf("an answer at %d MB does not say what is best for an account that has no more than 3,008 MB", a.Power)
+	}
+}
+
+// From some concurrency on more of it gains nothing: the smallest one that is as
+// good as the best within a twentieth is told.
+func TestTheSmallestConcurrencyIsTakenThatIsNearTheBest(t *testing.T) {
+	c := byDefault()
+	for _, power := range c.Run.PowerValues {
+		best := c.Map.Best(comparison.Variant{Strategy: "pool"}, power)
+		for _, p := range c.Map.Points {
+			if p.Strategy != "pool" || p.Power != power || p.Binds == "memory" {
+				continue
+			}
+			if p.DurationMS < best.DurationMS/1.05-1e-9 || p.DurationMS < best.DurationMS && *p.Concurrency < *best.Concurrency {
+				t.Errorf("at %d MB %s takes %.0f ms, and %s with %.0f was taken for the best", power, p.Label(), p.DurationMS, best.Label(), best.DurationMS)
+			}
+		}
+	}
+}
+
+// How much S3 grants at once nobody has published: what depends on it says so, is
+// shown without it and is not recommended.
+func TestWhatRestsOnS3sBurstIsNotRecommended(t *testing.T) {
+	c := byDefault()
+	p := c.Map.At(comparison.Place{Strategy: "unbounded", Power: 10_240})
+	if p == nil || !p.Limited() || p.Usable() || p.DurationMS < 1e3*1_500/5_500 {
+		t.Errorf("2,000 reads at once at 10,240 MB: %+v, want S3's limit, and at least the time of what is above its burst", p)
+	}
+	if c.Map.Answer.Limited() {
+		t.Errorf("the answer %+v rests on S3's burst", c.Map.Answer.Point)
+	}
+}
+
+func TestTheSameQuestionHasTheSameAnswerAndAnotherSeedANeighbour(t *testing.T) {
+	few := func(seed uint64) func(*comparison.Request) {
+		return func(r *comparison.Request) { r.Repeat, r.Spec.Seed = new(500), seed }
+	}
+	first := mapped(t, few(1))
+	at := slices.Index(first.Run.PowerValues, first.Map.Answer.Power)
+	for seed := uint64(1); seed <= 5; seed++ {
+		c := mapped(t, few(seed))
+		if seed == 1 && !reflect.DeepEqual(c.Map, first.Map) {
+			t.Error("the same calibration and seed gave another map")
+		}
+		got := slices.Index(c.Run.PowerValues, c.Map.Answer.Power)
+		if c.Map.Answer.Strategy != first.Map.Answer.Strategy || got < at-1 || got > at+1 {
+			t.Errorf("seed %d: %s at %d MB, want %s at %d MB or a neighbouring size", seed, c.Map.Answer.Label(), c.Map.Answer.Power, first.Map.Answer.Strategy, first.Map.Answer.Power)
+		}
+	}
+}
+
+func TestAMapHasExactlyWhatIsAskedFor(t *testing.T) {
+	c := calibrated(t, func(r *comparison.Request) {
+		r.Strategies, r.Concurrency, r.Spec.PowerValues = []string{"pool", "sequential"}, []int{60, 120}, []int{512, 1_769}
+	})
+	if err := compute.Map(c, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range c.Map.Points {
+		got = append(got, p.Name())
+	}
+	want := []string{"pool (60) at 512 MB", "pool (60) at 1,769 MB", "pool (120) at 512 MB", "pool (120) at 1,769 MB", "sequential at 512 MB", "sequential at 1,769 MB"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the points are %q, want %q", got, want)
+	}
+}
+
+// A calibration that is sure leaves no interval, and one that is not leaves one that
+// holds what the ends of its figures give.
+func TestTheIntervalIsWhatTheCalibrationLeavesOpen(t *testing.T) {
+	c := byDefault()
+	p := c.Map.At(comparison.Place{Strategy: "pool", Concurrency: new(60), Power: 512})
+	if p.Binds != "processor" || p.HighMS < 1.02*p.DurationMS || p.LowMS > 0.98*p.DurationMS || p.HighMS > 1.05*p.DurationMS {
+		t.Errorf("reads that cost 3 %% more or less: %+v, want about as much of the time that the processor binds", p)
+	}
+	if p := c.Map.At(comparison.Place{Strategy: "sequential", Concurrency: new(1), Power: 1_024}); p.HighMS > 1.005*p.DurationMS {
+		t.Errorf("reads one by one wait for S3: %+v, want next to no interval", p)
 	}
 }

@@ -1,0 +1,69 @@
+package compute_test
+
+import (
+	"math"
+	"testing"
+
+	"lambda-parallel-io/tune/compute"
+	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/simulate"
+)
+
+// The loads of a machine are simulated with costs that are known, and its rounds
+// scatter by 2 %: the calibration finds the costs.
+func TestACalibrationFindsWhatTheLoadsCost(t *testing.T) {
+	s3, err := profile.Parse("apg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type load struct {
+		strategy        string
+		inFlight, reads int
+		power, opened   int
+	}
+	loads := []load{{"sequential", 1, 60, 1_769, 0}, {"pool", 15, 300, 3_008, 0}, {"pool", 60, 400, 512, 0}, {"semaphore", 60, 400, 512, 0},
+		{"pool", 120, 500, 512, 60}, {"pool", 120, 600, 3_008, 0}, {"pool", 240, 600, 512, 120}, {"pool", 240, 800, 3_008, 0},
+		{"unbounded", 600, 600, 512, 360}, {"unbounded", 600, 600, 3_008, 0}}
+	for _, wakeUp := range []float64{0.02, 0.3} {
+		read := map[string]float64{"sequential": 0.3, "pool": 0.3, "semaphore": 0.34, "unbounded": 0.3}
+		costs := func(strategy string) simulate.Costs {
+			cpu := read[strategy]
+			return simulate.Costs{Before: cpu / 3, After: cpu * 2 / 3, WakeUp: wakeUp, Handshake: 1.2, Late: 0.4,
+				Crowd: []simulate.Crowd{{InFlight: 60}, {InFlight: 120, CPU: 0.02}, {InFlight: 240, CPU: 0.05}, {InFlight: 600, CPU: 0.1}}}
+		}
+		var called []compute.Load
+		for round := range 2 {
+			for i, l := range loads {
+				machine := simulate.Lambda(l.power, "arm64")
+				machine.CoreVCPUs, machine.Cores = 2, 2
+				c := compute.Load{Strategy: l.strategy, InFlight: l.inFlight, Reads: l.reads, Machine: machine, S3: s3,
+					Draw: simulate.NewDraw(s3, 1, uint64(len(called)), l.reads), PeakMB: 25 + 0.05*float64(l.inFlight)}
+				if round == 0 {
+					c.Connections = l.opened
+				}
+				var s simulate.Simulator
+				r := s.Run(simulate.Invocation{Machine: machine, Costs: costs(l.strategy), S3: s3, Reads: l.reads, Workers: l.inFlight, Open: l.inFlight - c.Connections}, c.Draw)
+				noise := 1 + 0.02*math.Cos(float64(7*len(called)+i))
+				c.DurationMS, c.CPUMS = r.DurationMS, r.CPUMS*noise
+				called = append(called, c)
+			}
+		}
+		got := compute.Calibrate(called, 2, 9_473)
+		near := func(what string, got, want, within float64) {
+			if math.Abs(got-want) > within {
+				t.Errorf("where a wake-up costs %g ms, %s is %.3f, want %.3f within %.3f", wakeUp, what, got, want, within)
+			}
+		}
+		for strategy, want := range read {
+			near("a read by "+strategy, got.CPU(strategy).Value, want, 0.03*want)
+		}
+		near("a wake-up", got.WakeUp.Value, wakeUp, 0.02+0.1*wakeUp)
+		near("a handshake", got.Handshake.Value, 1.2, 0.3)
+		near("an answer's delay", got.Late.Value, 0.4, 0.1)
+		for i, want := range []float64{0, 0.02, 0.05, 0.1} {
+			near("what many in flight add", got.Crowd[i].CPU.Value, want, 0.03)
+		}
+		near("the memory of a read", got.ReadMB, 0.05, 0.001)
+		near("the memory without reads", got.BaseMB, 25, 0.1)
+	}
+}
