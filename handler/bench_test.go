@@ -200,7 +200,7 @@ func readRaw() (func(context.Context) error, error) {
 		if resp.StatusCode != http.StatusOK {
 			return fmt.Errorf("%s: %s", url, resp.Status)
 		}
-		_, err = countRecords(&whole.Buffer)
+		_, err = countRecords(whole.Bytes())
 		return err
 	}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
@@ -15,7 +16,10 @@ import (
 
 // body is an object's content in memory: what GetObject returns here as its
 // Body. Who has it calls free.
-type body struct{ bytes.Buffer }
+type body struct {
+	bytes.Buffer
+	encoding string // the object's Content-Encoding, which is not undone
+}
 
 // bodies keeps the buffers from read to read: 75 to 115 us of CPU a read are
 // saved by not allocating and clearing one each time.
@@ -29,7 +33,7 @@ const mostPooled = 64 << 10
 
 func newBody(size int64) *body {
 	if size > mostPooled {
-		return &body{*bytes.NewBuffer(make([]byte, 0, size))}
+		return &body{Buffer: *bytes.NewBuffer(make([]byte, 0, size))}
 	}
 	b := bodies.Get().(*body)
 	b.Grow(int(size))
@@ -80,6 +84,7 @@ func (d *direct) readBody(ctx context.Context, in middleware.DeserializeInput, n
 	if err != nil {
 		return out, metadata, err
 	}
+	whole.encoding = aws.ToString(result.ContentEncoding)
 	result.Body = whole
 	return out, metadata, nil
 }

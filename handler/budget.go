@@ -53,7 +53,7 @@ func (b *budget) reserve(ctx context.Context, p *progress, n int64) error {
 	}
 	b.release(p)
 	if !b.room.TryAcquire(n) {
-		defer func(before phase) { p.phase = before }(p.phase)
+		before := p.phase
 		p.phase = crowded
 		b.waiting.Add(1)
 		defer b.waiting.Add(-1)
@@ -61,6 +61,7 @@ func (b *budget) reserve(ctx context.Context, p *progress, n int64) error {
 		if err := b.room.Acquire(ctx, n); err != nil {
 			return context.Cause(ctx)
 		}
+		p.phase = before
 	}
 	p.reserved = n
 	return nil

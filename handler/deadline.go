@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"lambda-parallel-io/handler/platform"
@@ -48,8 +49,47 @@ func unwinding(reads, concurrency int, s strategies.Strategy) time.Duration {
 	return 10*time.Millisecond + time.Duration(reads)*3*time.Microsecond + time.Duration(inFlight)*500*time.Microsecond
 }
 
-// deadlineError says how far the invocation came, and what held it up.
+// deadlineError says how far the invocation came, what was in flight, and what
+// held it up.
 func (m *meter) deadlineError() error {
-	err := fmt.Errorf("deadline: %d of %d reads were done in %.1f s", m.reads.Load(), len(m.latencies), m.took.Seconds())
-	return fmt.Errorf("%w%s\nraise the function's timeout or memory, or let it read fewer objects", err, m.heldUp())
+	var inFlight []string
+	for p := range m.cut {
+		if n := m.cut[p].Load(); n > 0 {
+			inFlight = append(inFlight, fmt.Sprintf("%d %v", n, phase(p)))
+		}
+	}
+	what := ""
+	if inFlight != nil {
+		what = "; in flight: " + strings.Join(inFlight, ", ")
+	}
+	return fmt.Errorf("deadline: %d of %d reads were done in %.1f s%s%s\n%s", m.reads.Load(), len(m.latencies), m.took.Seconds(), what, m.heldUp(), m.advice())
+}
+
+// advice is the remedy of what was last tried again in vain, or else of what
+// most reads in flight were waiting for.
+func (m *meter) advice() string {
+	most := queued
+	for p := range m.cut {
+		if m.cut[p].Load() > m.cut[most].Load() {
+			most = phase(p)
+		}
+	}
+	return m.tally.advice(most, "let it read fewer objects")
+}
+
+// advice says what to do about a deadline that came in that phase; less is how
+// to ask for less.
+func (t *tally) advice(in phase, less string) string {
+	if last := t.last.Load(); last != nil && remedyOf(*last) != "" {
+		return remedyOf(*last) + "; or raise the function's timeout, or " + less
+	}
+	switch in {
+	case connecting:
+		return wayToS3
+	case crowded:
+		return "raise the function's memory, lower the concurrency, or " + less + ": objects were waiting for the memory that others had"
+	case waiting:
+		return "raise the function's timeout, or " + less + ": S3 had not answered yet, which more memory does not change"
+	}
+	return "raise the function's timeout or memory, or " + less
 }

@@ -130,6 +130,7 @@ func (d *direct) get(ctx context.Context, p *progress) *body {
 		return nil
 	}
 	p.attempts = 1
+	whole.encoding = resp.Header.Get("Content-Encoding")
 	return whole
 }
 

@@ -59,11 +59,11 @@ func TestBytesThatNobodyAskedForAreNotTheNextAnswer(t *testing.T) {
 					close(sent)
 				}
 			})
-			if o, err := b.read(t.Context(), "sample.json"); err != nil || o.records != 1 {
+			if o, err := b.read(t.Context(), "sample.json", -1); err != nil || o.records != 1 {
 				t.Fatalf("%s: read = %+v, %v; want the first answer's one record", name, o, err)
 			}
 			<-sent
-			if o, err := b.read(t.Context(), "mine.json"); err != nil || o.records != 3 {
+			if o, err := b.read(t.Context(), "mine.json", -1); err != nil || o.records != 3 {
 				t.Fatalf("%s: the next read = %+v, %v; want the 3 records of its own object", name, o, err)
 			}
 		}
@@ -83,7 +83,7 @@ func TestARequestRepeatsNothingThatIsAnothers(t *testing.T) {
 	for _, trace := range []string{"Root=1-first", "Root=1-second", ""} {
 		t.Setenv("_X_AMZN_TRACE_ID", trace)
 		//lint:ignore SA1029 this is aws-lambda-go's key
-		if _, err := b.read(context.WithValue(t.Context(), "x-amzn-trace-id", trace), "sample.json"); err != nil {
+		if _, err := b.read(context.WithValue(t.Context(), "x-amzn-trace-id", trace), "sample.json", -1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -186,7 +186,7 @@ func TestAnObjectIsAskedForOnceWhateverItsChecksum(t *testing.T) {
 		b := openTestBucket(t, s3, stallTime)
 		var counted tally
 		for range 10 {
-			if o, err := b.read(counted.into(t.Context()), "sample.json"); err != nil || o.records != records {
+			if o, err := b.read(counted.into(t.Context()), "sample.json", -1); err != nil || o.records != records {
 				t.Errorf("%s: read = %+v, %v; want %d records", name, o, err, records)
 			}
 		}

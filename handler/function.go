@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
@@ -12,8 +13,9 @@ import (
 // function is what a process keeps from one invocation to the next.
 type function struct {
 	bucket   *bucket
-	workers  int // the concurrency of a payload that names none
-	memoryMB int // 0 when unknown
+	workers  int  // the concurrency of a payload that names none
+	memoryMB int  // 0 when unknown
+	shared   bool // whether the process may serve several invocations at once
 }
 
 func newFunction(ctx context.Context, getenv func(string) string) (*function, error) {
@@ -23,14 +25,15 @@ func newFunction(ctx context.Context, getenv func(string) string) (*function, er
 		return nil, err
 	}
 	name := getenv("BUCKET")
-	if name == "" {
-		return nil, errors.New("BUCKET is not set: it must be the name of the S3 bucket to read from")
+	if err := checkBucket(name); err != nil {
+		return nil, err
 	}
 	b, err := openBucket(ctx, name, stallTime)
 	if err != nil {
 		return nil, err
 	}
-	return &function{bucket: b, workers: workers, memoryMB: memoryMB}, nil
+	atOnce, _ := strconv.Atoi(getenv("AWS_LAMBDA_MAX_CONCURRENCY")) // by which aws-lambda-go polls; elsewhere it is not set
+	return &function{bucket: b, workers: workers, memoryMB: memoryMB, shared: atOnce > 1}, nil
 }
 
 // Invoke serves one invocation: every read ends whole, or the invocation
@@ -56,11 +59,12 @@ func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	err = s.Run(m.into(ctx), w.n, p.Concurrency, func(ctx context.Context, i int) error {
 		started := m.begin()
 		o, whole, err := w.read(ctx)
-		m.end(i, started, o, whole)
+		m.end(i, started, o, whole, err)
 		return err
 	})
 	m.stop()
-	late := errors.Is(err, errDeadline) || errors.Is(err, context.DeadlineExceeded)
+	// The time-out of a connection is a context.DeadlineExceeded, too.
+	late := ctx.Err() != nil && (errors.Is(err, errDeadline) || errors.Is(err, context.DeadlineExceeded))
 	if late {
 		err = m.deadlineError()
 	}
@@ -70,6 +74,9 @@ func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 	a := m.answer(s, p.Concurrency)
 	a.MemoryMB = f.memoryMB
+	if f.shared { // it is the process's, and holds the neighbours'
+		a.CPUSec = 0
+	}
 	w.complete(&a, err)
 	return json.Marshal(a)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -152,7 +151,7 @@ func TestObjectsOfAnyKeyAndSize(t *testing.T) {
 	} {
 		s3.put(t, strings.NewReplacer("%", "%25", " ", "%20", "ä", "%C3%A4", "+", "%2B", "&", "%26", "=", "%3D").Replace(key), []byte(content))
 		a := p.must(t, fmt.Sprintf(`{"repeat": 3, "objectKey": %q}`, key), time.Minute)
-		n, err := countRecords(bytes.NewBufferString(content))
+		n, err := countRecords([]byte(content))
 		if a.BytesRead != int64(3*len(content)) || a.RecordsRead != 3*n || err != nil {
 			t.Errorf("%q: bytes_read %d, records_read %d; want %d, %d (%v)", key, a.BytesRead, a.RecordsRead, 3*len(content), 3*n, err)
 		}

@@ -37,10 +37,10 @@ func FuzzAnswer(f *testing.F) {
 		b.direct.template.Store(nil)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		if o, err := b.read(ctx, "sample.json"); err != nil || o.bytes != 6 {
+		if o, err := b.read(ctx, "sample.json", -1); err != nil || o.bytes != 6 {
 			t.Fatalf("read = %+v, %v; want what answers well to be read", o, err)
 		}
-		o, err := b.read(ctx, "sample.json")
+		o, err := b.read(ctx, "sample.json", -1)
 		if ctx.Err() != nil {
 			t.Fatalf("the read of %q did not end: %v", answer, err)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -9,19 +10,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/middleware"
 
 	"lambda-parallel-io/handler/event"
 )
 
 // list returns the keys below the payload's prefix that are to be read, in the
-// order of S3: that of their UTF-8 bytes.
-func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, skipped event.Skipped, err error) {
+// order of S3: that of their UTF-8 bytes. Sizes are those of the keys, in bytes.
+func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, sizes []int64, skipped event.Skipped, err error) {
 	var t tally
-	ctx = t.into(ctx)
+	at := new(progress)
+	ctx = context.WithValue(t.into(ctx), progressKey{}, at)
 	defer func() {
 		if err != nil && ctx.Err() != nil {
-			err = fmt.Errorf("deadline: %d objects had been listed%s\nraise the function's timeout or memory, or narrow the prefix",
-				len(keys), t.heldUp())
+			err = fmt.Errorf("deadline: %d objects had been listed; in flight: a page, %v%s\n%s", len(keys), at.phase, t.heldUp(), t.advice(at.phase, "narrow the prefix"))
 		}
 		if err != nil {
 			err = fmt.Errorf("list prefix %q of bucket %q: %w", *p.Prefix, b.name, err)
@@ -36,33 +38,74 @@ func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, skip
 	if p.StartAfter != "" {
 		in.StartAfter = &p.StartAfter
 	}
-	for pages := s3.NewListObjectsV2Paginator(b.s3, in); pages.HasMorePages(); {
-		page, err := pages.NextPage(ctx)
+	last := p.StartAfter
+	for more := true; more; {
+		page, err := b.s3.ListObjectsV2(ctx, in, wholePages)
 		if err != nil {
-			return keys, skipped, fmt.Errorf("%w%s", err, remedy(err))
+			return keys, nil, skipped, fmt.Errorf("%w%s", err, remedy(err))
 		}
 		for _, o := range page.Contents {
 			key := aws.ToString(o.Key)
 			if page.EncodingType == types.EncodingTypeUrl {
 				if key, err = url.QueryUnescape(key); err != nil {
-					return keys, skipped, fmt.Errorf("a key of the listing: %w", err)
+					return keys, nil, skipped, fmt.Errorf("a key of the listing: %w", err)
 				}
 			}
+			if key <= last {
+				return keys, nil, skipped, fmt.Errorf("the key %q comes after %q: a listing whose keys do not rise in the order of their UTF-8 bytes, as S3's do, names objects twice or leaves some out\n"+
+					"name the objects by keys", key, last)
+			}
+			last = key
 			if !strings.HasSuffix(key, p.Suffix) || skipped.Skip(key, aws.ToInt64(o.Size), string(o.StorageClass)) {
 				continue
 			}
 			if len(keys) == p.MaxObjects {
-				return keys, skipped, fmt.Errorf("it has more than maxObjects %d objects\n"+
+				return keys, nil, skipped, fmt.Errorf("it has more than maxObjects %d objects\n"+
 					"narrow the prefix, raise maxObjects, or use the state machine, which is for many objects", p.MaxObjects)
 			}
-			keys = append(keys, key)
+			keys, sizes = append(keys, key), append(sizes, aws.ToInt64(o.Size))
 		}
+		more = *page.IsTruncated
+		if more && aws.ToString(in.ContinuationToken) == *page.NextContinuationToken {
+			return keys, nil, skipped, fmt.Errorf("the page after %q names the token of the page before it: the listing has no end", last)
+		}
+		in.ContinuationToken = page.NextContinuationToken
 	}
 	if len(keys) == 0 {
-		return nil, skipped, fmt.Errorf("no object matches it%s, but for %d folder markers and %d archived objects", conditions(p), skipped.FolderMarkers, skipped.Archived)
+		return nil, nil, skipped, fmt.Errorf("no object matches it%s%s", conditions(p), but(skipped))
 	}
-	return keys, skipped, nil
+	return keys, sizes, skipped, nil
 }
+
+// mostPages is how often a page is asked for that turns out to be none.
+const mostPages = 5
+
+// wholePages makes a page that says nothing of its end another attempt. The SDK
+// takes any 200 for a listing: an empty body or an HTML page for its last page,
+// and one that is truncated and has no token too.
+func wholePages(o *s3.Options) {
+	attempts := 0
+	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+		return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("WholePage", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+			middleware.DeserializeOutput, middleware.Metadata, error,
+		) {
+			out, metadata, err := next.HandleDeserialize(ctx, in)
+			if page, ok := out.Result.(*s3.ListObjectsV2Output); ok && err == nil && (page.IsTruncated == nil || *page.IsTruncated && aws.ToString(page.NextContinuationToken) == "") {
+				attempts++
+				err = &pageError{attempts}
+			}
+			return out, metadata, err
+		}), middleware.Before)
+	})
+}
+
+// pageError is an answer to a listing that is no page of one.
+type pageError struct{ attempts int }
+
+func (e *pageError) Error() string {
+	return fmt.Sprintf("the answer is no page of a listing, %d times: it does not say whether it is the last one, or which comes next", e.attempts)
+}
+func (e *pageError) RetryableError() bool { return e.attempts < mostPages }
 
 // conditions are those of the payload's beside its prefix.
 func conditions(p event.Payload) (s string) {
@@ -73,4 +116,38 @@ func conditions(p event.Payload) (s string) {
 		s += fmt.Sprintf(" after %q", p.StartAfter)
 	}
 	return s
+}
+
+// but says what matches and is not read.
+func but(s event.Skipped) string {
+	var has []string
+	for _, of := range []struct {
+		n   int
+		one string
+	}{{s.FolderMarkers, "folder marker"}, {s.Archived, "archived object"}} {
+		switch {
+		case of.n == 1:
+			has = append(has, "1 "+of.one)
+		case of.n > 1:
+			has = append(has, fmt.Sprintf("%d %ss", of.n, of.one))
+		}
+	}
+	if has == nil {
+		return ""
+	}
+	return ", but for " + strings.Join(has, " and ")
+}
+
+// checkBucket refuses the name of what is no general purpose bucket. Source:
+// Amazon S3 User Guide, "General purpose bucket naming rules".
+func checkBucket(name string) error {
+	switch {
+	case name == "":
+		return errors.New("BUCKET is not set: it must be the name of the S3 bucket to read from")
+	case strings.HasSuffix(name, "--x-s3"):
+		return fmt.Errorf("BUCKET is %q, a directory bucket: it must be a general purpose bucket, since the keys of a directory bucket are listed in no order", name)
+	case strings.HasPrefix(name, "arn:"), strings.HasSuffix(name, "-s3alias"), strings.HasSuffix(name, "--ol-s3"), strings.HasSuffix(name, ".mrap"):
+		return fmt.Errorf("BUCKET is %q, an access point or an ARN: it must be the name of the bucket behind it", name)
+	}
+	return nil
 }

@@ -64,7 +64,7 @@ func TestAStalledReadIsGivenUpAndMadeAgain(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // only so that a hang fails here
 		var counted tally
-		o, err := b.read(counted.into(ctx), "sample.json")
+		o, err := b.read(counted.into(ctx), "sample.json", -1)
 		cancel()
 		if err != nil || o.records != records || counted.retries.Load() != 1 {
 			t.Errorf("%s: read = %+v, %v after %d retries; want %d records after one", name, o, err, counted.retries.Load(), records)
@@ -77,7 +77,7 @@ func TestASlowBodyIsNoFault(t *testing.T) {
 	b := openTestBucket(t, s3, 2*time.Second)
 	s3.injure(always(slowBody)) // 200 ms in all
 	var counted tally
-	o, err := b.read(counted.into(t.Context()), "sample.json")
+	o, err := b.read(counted.into(t.Context()), "sample.json", -1)
 	if err != nil || o.records != records || counted.retries.Load() != 0 {
 		t.Errorf("read = %+v, %v after %d retries; want %d records at the first attempt", o, err, counted.retries.Load(), records)
 	}
@@ -115,10 +115,10 @@ func TestWhatNoAttemptMendsFailsTheCallAtOnce(t *testing.T) {
 		{"another region", "sample.json", refuse(301, "PermanentRedirect", "The bucket must be addressed elsewhere.", "X-Amz-Bucket-Region", "us-west-2"), []string{"301", "the bucket is in us-west-2"}},
 		{"wrong region", "sample.json", refuse(400, "AuthorizationHeaderMalformed", "the region is wrong", "X-Amz-Bucket-Region", "us-west-2"), []string{"400", "the bucket is in us-west-2"}},
 		{"expired credentials", "sample.json", refuse(400, "ExpiredToken", "The provided token has expired."), []string{"ExpiredToken"}},
-		{"not an array", "object.json", nil, []string{"not a JSON array, but an object"}},
+		{"not an array", "object.json", nil, []string{"not a JSON array, but an object", "the function's work as it comes counts the elements of a JSON array", "handler/process.go"}},
 		{"not JSON", "half.json", nil, []string{"not valid JSON"}},
 		{"two arrays", "two.json", nil, []string{"not valid JSON", "something follows the array"}},
-		{"nothing", "nothing.json", nil, []string{"not valid JSON"}},
+		{"nothing", "nothing.json", nil, []string{"it is empty"}},
 	} {
 		s3.injure(nil)
 		if c.f != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -23,6 +24,8 @@ type meter struct {
 	inFlight, peak        atomic.Int64
 	reads, bytes, records atomic.Int64
 	latencies             []time.Duration // by index: no lock, and no order
+
+	cut [phases]atomic.Int64 // reads that the call's end has cut off, by what they were at
 }
 
 func newMeter(reads int) *meter {
@@ -37,9 +40,13 @@ func (m *meter) begin() time.Time {
 	return time.Now()
 }
 
-// end counts read i as over, and as done if the object was read whole.
-func (m *meter) end(i int, began time.Time, o object, whole bool) {
+// end counts read i as over, and as done if the object was read whole. An error
+// here is that of the call.
+func (m *meter) end(i int, began time.Time, o object, whole bool, err error) {
 	m.inFlight.Add(-1)
+	if e, ok := errors.AsType[*readError](err); ok {
+		m.cut[e.phase].Add(1)
+	}
 	if !whole {
 		return
 	}

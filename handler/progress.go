@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync/atomic"
+	"time"
 )
 
 // progress is how far one read has come. The context of its attempts has it,
@@ -35,6 +36,7 @@ const (
 	reading                 // the rest of it
 	pausing                 // another attempt
 	crowded                 // memory that other objects have
+	phases                  // how many there are
 )
 
 func (p phase) String() string {
@@ -55,6 +57,7 @@ func progressOf(ctx context.Context) *progress {
 // tally counts what is done for one invocation, which may not be alone in the
 // process. The context of the invocation's requests has it.
 type tally struct {
+	began       time.Time
 	retries     atomic.Int64
 	connections atomic.Int64          // that its requests opened
 	last        atomic.Pointer[error] // what the last retry was made for
@@ -67,9 +70,10 @@ func tallyOf(ctx context.Context) *tally {
 	if t, ok := ctx.Value(tallyKey{}).(*tally); ok {
 		return t
 	}
-	return new(tally)
+	return &tally{began: time.Now()}
 }
 
 func (t *tally) into(ctx context.Context) context.Context {
+	t.began = time.Now()
 	return context.WithValue(ctx, tallyKey{}, t)
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,7 +34,7 @@ type retryer struct{ *retry.Standard }
 func newRetryer() retryer {
 	return retryer{retry.NewStandard(func(o *retry.StandardOptions) {
 		o.RateLimiter = ratelimit.None
-		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(hopeless), retry.IsErrorRetryableFunc(cutShort)}, o.Retryables...)
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(hopeless), retry.IsErrorRetryableFunc(passing), retry.IsErrorRetryableFunc(cutShort)}, o.Retryables...)
 	})}
 }
 
@@ -41,12 +43,25 @@ func (retryer) MaxAttempts() int { return 0 }
 
 // GetRetryToken is asked once for every attempt that is to be made again.
 func (r retryer) GetRetryToken(ctx context.Context, failure error) (func(error) error, error) {
+	// What fails by the call's end is no attempt that is made again. A dial can
+	// come to that end before the context does.
+	if end, ok := ctx.Deadline(); ctx.Err() != nil || ok && !time.Now().Before(end) {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
 	t := tallyOf(ctx)
+	if took := time.Since(t.began); isDial(failure) && t.connections.Load() == 0 && took > unreachableTime {
+		return nil, fmt.Errorf("no connection to S3 could be opened in %.1f s", took.Seconds())
+	}
 	t.retries.Add(1)
 	t.last.Store(&failure)
 	progressOf(ctx).phase = pausing
 	return r.Standard.GetRetryToken(ctx, failure)
 }
+
+// unreachableTime is how long a call tries to open its first connection. A last
+// pause and dial may follow: mostDelay and dialTime.
+const unreachableTime = 15 * time.Second
 
 func (retryer) RetryDelay(attempt int, _ error) (time.Duration, error) {
 	most := mostDelay
@@ -54,6 +69,21 @@ func (retryer) RetryDelay(attempt int, _ error) (time.Duration, error) {
 		most = min(most, firstDelay<<n)
 	}
 	return rand.N(most), nil
+}
+
+// passing are errors of KMS that S3 hands on as KMS.NAME. KMS says of these that
+// another attempt can succeed, and no other can (AWS KMS API Reference, the
+// errors of Decrypt and "Common errors").
+func passing(err error) aws.Ternary {
+	_, code, _ := refusal(err)
+	name, ofKMS := strings.CutPrefix(code, "KMS.")
+	if slices.Contains([]string{"ThrottlingException", "DependencyTimeoutException", "KMSInternalException", "KeyUnavailableException"}, name) {
+		return aws.TrueTernary
+	}
+	if ofKMS {
+		return aws.FalseTernary
+	}
+	return aws.UnknownTernary
 }
 
 // heldUp says what attempts were made again for.

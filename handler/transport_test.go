@@ -93,7 +93,7 @@ func TestOddKeysAreSignedRight(t *testing.T) {
 			b.direct.template.Store(nil)
 		}
 		for range 2 {
-			if _, err := b.read(t.Context(), key); err != nil {
+			if _, err := b.read(t.Context(), key, -1); err != nil {
 				t.Errorf("read %q: %v", key, err)
 			}
 			if last := asked[len(asked)-1]; last != key {
@@ -154,7 +154,7 @@ func TestAnAnswerOfAnyFormIsRead(t *testing.T) {
 		}))
 		var counted tally
 		for range 3 {
-			if o, err := b.read(counted.into(t.Context()), "sample.json"); err != nil || o.records != 2 {
+			if o, err := b.read(counted.into(t.Context()), "sample.json", -1); err != nil || o.records != 2 {
 				t.Errorf("%s: read = %+v, %v; want 2 records", name, o, err)
 			}
 		}
@@ -201,7 +201,7 @@ func TestARedirectIsFollowed(t *testing.T) {
 		serve(w, whole, whole.Body.Bytes())
 	}))
 	for range 3 {
-		if o, err := b.read(t.Context(), "moved.json"); err != nil || o.records != records {
+		if o, err := b.read(t.Context(), "moved.json", -1); err != nil || o.records != records {
 			t.Errorf("read = %+v, %v; want %d records from where the redirect leads", o, err, records)
 		}
 	}
@@ -242,7 +242,7 @@ func TestACancelledReadEndsAtOnceAndSaysInWhichPhase(t *testing.T) {
 				t.Error(err)
 			}
 		}()
-		_, err := b.read(ctx, "sample.json")
+		_, err := b.read(ctx, "sample.json", -1)
 		var e *readError
 		if !errors.Is(err, context.Canceled) || !errors.As(err, &e) || e.phase != want {
 			t.Errorf("%s: read = %v, want it cancelled while %s", scheme, err, want)

@@ -16,7 +16,9 @@ type work struct {
 	bucket  *bucket
 	payload event.Payload
 	n       int
-	keys    []string // nil where the payload's one object is read n times
+	keys    []string     // nil where the payload's one object is read n times
+	sizes   []int64      // of keys, in bytes, -1 where not known; nil where none is
+	listed  []event.Item // of a batch: what keys names
 	skipped event.Skipped
 	listing time.Duration
 	report  bool
@@ -41,6 +43,12 @@ func (f *function) find(ctx context.Context, p event.Payload) (*work, error) {
 		return w, nil
 	}
 	w.keys, w.skipped = p.Rest(), p.Skipped
+	if p.Batch {
+		w.listed = p.Listed[len(p.Keys)-len(w.keys):]
+		for _, item := range w.listed {
+			w.sizes = append(w.sizes, int64(item.Size))
+		}
+	}
 	if p.Prefix != nil {
 		ctx, cancel := withDeadline(ctx, unwinding(1, 1, strategies.Strategy{}), f.memoryMB)
 		defer cancel()
@@ -50,7 +58,7 @@ func (f *function) find(ctx context.Context, p event.Payload) (*work, error) {
 		defer w.bucket.release()
 		began := time.Now()
 		var err error
-		if w.keys, w.skipped, err = f.bucket.list(ctx, p); err != nil {
+		if w.keys, w.sizes, w.skipped, err = f.bucket.list(ctx, p); err != nil {
 			return nil, err
 		}
 		w.listing = time.Since(began)
@@ -86,7 +94,11 @@ func (w *work) read(ctx context.Context) (o object, whole bool, err error) {
 	if !ok {
 		return object{}, false, nil
 	}
-	o, err = w.bucket.read(ctx, key)
+	size := int64(-1)
+	if w.sizes != nil {
+		size = w.sizes[i]
+	}
+	o, err = w.bucket.read(ctx, key, size)
 	whole = err == nil
 	if w.report && (whole || ctx.Err() == nil && !ofAll(err)) {
 		w.note(i, err)
@@ -129,6 +141,9 @@ func (w *work) note(i int, failed error) {
 	var e *readError
 	if errors.As(failed, &e) {
 		f := event.Failure{Key: e.key, Error: event.OneLine(e.cause), Attempts: e.attempts}
+		if w.listed != nil {
+			f.Size, f.StorageClass = max(w.listed[i].Size, 0), w.listed[i].StorageClass
+		}
 		if room -= size(f); room < 0 {
 			w.full = true
 			return

@@ -110,9 +110,10 @@ func definition(bucket, results, inventory, functionARN string, by event.Executi
 			ReaderConfig: &readerConfig{manifest}}, map[string]expression{
 			// All of it is text, which fields there are was somebody's choice, and keys are
 			// encoded as in a URL (Amazon S3 User Guide, "Amazon S3 Inventory list"); that
-			// Step Functions decodes them is said nowhere.
+			// Step Functions decodes them is said nowhere. The size of a delete marker is
+			// empty, which is no number: the function reads sizes as they come.
 			"Key":          "$decodeUrlComponent($replace($states.context.Map.Item.Value.Key, '+', ' '))",
-			"Size":         "$exists($states.context.Map.Item.Value.Size) ? $number($states.context.Map.Item.Value.Size) : -1",
+			"Size":         "$exists($states.context.Map.Item.Value.Size) ? $states.context.Map.Item.Value.Size : -1",
 			"StorageClass": "$exists($states.context.Map.Item.Value.StorageClass) ? $states.context.Map.Item.Value.StorageClass : 'STANDARD'",
 		})
 	}
@@ -177,7 +178,7 @@ func children(label, functionARN string) states {
 			Cause: "so many objects of the batch failed that the answer cannot name the rest: start again with a smaller batch",
 		},
 		named(toLines): pass{Type: "Pass", Output: "[$sift($states.input, function($v, $k) { $not($k in ['failures', 'unread_keys']) }), " +
-			"$states.input.failures.{'Key': key, 'Error': error, 'Attempts': attempts}, $states.input.unread_keys.{'Key': $}]", End: true},
+			"$states.input.failures.{'Key': key, 'Size': size, 'StorageClass': storage_class, 'Error': error, 'Attempts': attempts}, $states.input.unread_keys.{'Key': $}]", End: true},
 	}}
 }
 

@@ -121,7 +121,7 @@ func deployed(t *testing.T, set map[string]string, timeout time.Duration) *job {
 				return nil, err
 			}
 			for _, o := range page.Contents {
-				items = append(items, map[string]any{"Etag": *o.ETag, "Key": *o.Key, "LastModified": o.LastModified.Unix(), "Size": *o.Size, "StorageClass": o.StorageClass})
+				items = append(items, map[string]any{"Etag": *o.ETag, "Key": *o.Key, "LastModified": o.LastModified.Unix(), "Size": *o.Size, "StorageClass": "STANDARD"})
 			}
 		}
 		return items, nil
@@ -229,6 +229,7 @@ func (j *job) read(t *testing.T, execution, status string) (sum event.Answer, fa
 		sum.Unread += l.Unread
 		sum.FolderMarkers += l.FolderMarkers
 		sum.Archived += l.Archived
+		sum.Duplicates += l.Duplicates
 	}
 	slices.Sort(failed)
 	return sum, failed, file

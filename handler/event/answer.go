@@ -16,14 +16,14 @@ type Answer struct {
 	ObjectsPerSec float64 `json:"objects_per_sec"`
 	BytesPerSec   float64 `json:"bytes_per_sec"`
 
-	RecordsRead  int64   `json:"records_read"`   // elements of the objects' top-level arrays
-	Strategy     string  `json:"strategy"`       //
-	Concurrency  *int    `json:"concurrency"`    // in force: 1 for sequential, null for unbounded
-	PeakInFlight int     `json:"peak_in_flight"` // reads begun and not finished, those that wait for a connection included
-	Retries      int64   `json:"retries"`        // attempts beyond each read's first
-	Connections  int64   `json:"connections"`    // opened during the call
-	CPUSec       float64 `json:"cpu_sec"`        // user and system time of the process during the call
-	Latency      Latency `json:"latency_ms"`     // of the objects read
+	RecordsRead  int64   `json:"records_read"`     // elements of the objects' top-level arrays
+	Strategy     string  `json:"strategy"`         //
+	Concurrency  *int    `json:"concurrency"`      // in force: 1 for sequential, null for unbounded
+	PeakInFlight int     `json:"peak_in_flight"`   // reads begun and not finished, those that wait for a connection included
+	Retries      int64   `json:"retries"`          // attempts beyond each read's first
+	Connections  int64   `json:"connections"`      // opened during the call
+	CPUSec       float64 `json:"cpu_sec,omitzero"` // user and system time of the process during the call; left out where it may serve several calls at once
+	Latency      Latency `json:"latency_ms"`       // of the objects read
 
 	MemoryMB     int    `json:"memory_mb,omitzero"`    // the function's power value; left out where Lambda does not say it
 	Architecture string `json:"architecture,omitzero"` // arm64 or x86_64, as AWS spells it
@@ -67,6 +67,10 @@ type Failure struct {
 	Key      string `json:"key"`
 	Error    string `json:"error"`
 	Attempts int    `json:"attempts"` // requests for the object, the last one included
+
+	// What a Distributed Map said of it, for the list of a next one.
+	Size         Bytes `json:"size,omitzero"`
+	StorageClass Class `json:"storage_class,omitzero"`
 }
 
 // OneLine is the error's text as an answer holds it: its lines as one, of at
@@ -78,6 +82,7 @@ func OneLine(err error) string { return prose.OneLine(err.Error(), 1_000) }
 type Skipped struct {
 	FolderMarkers int `json:"folder_markers,omitzero"` // keys that end in /, of size 0
 	Archived      int `json:"archived,omitzero"`       // storage classes GLACIER and DEEP_ARCHIVE
+	Duplicates    int `json:"duplicates,omitzero"`     // of a Distributed Map's Items: keys that have stood before
 }
 
 // Skip counts an object of a listing that is not to be read, and reports

@@ -36,7 +36,7 @@ func Decode(raw []byte, workers int) (Payload, error) {
 type request struct {
 	Payload
 	BatchInput *batchInput `json:"BatchInput"`
-	Items      []item      `json:"Items"`
+	Items      []Item      `json:"Items"`
 }
 
 // batchInput is what a Distributed Map adds to each batch.
@@ -47,22 +47,24 @@ type batchInput struct {
 	StartAfter  string `json:"startAfter"`
 }
 
-// item is one of Items, as Step Functions' ListObjectsV2 reader makes them:
+// Item is one of Items, as Step Functions' readers make them:
 // {"Etag", "Key", "LastModified", "Size", "StorageClass"}. Only Key is needed.
-type item struct {
-	Key          string       `json:"Key"`
-	Size         size         `json:"Size"`
-	StorageClass storageClass `json:"StorageClass"`
+type Item struct {
+	Key          string `json:"Key"`
+	Size         Bytes  `json:"Size"`
+	StorageClass Class  `json:"StorageClass"`
 }
 
+// Bytes is a size, -1 where it is not known, and Class a storage class. In a
+// payload both may be text, a number or null.
 type (
-	size         int64 // in bytes; -1 is not known
-	storageClass string
+	Bytes int64
+	Class string
 )
 
 // UnmarshalJSONFrom leaves fields alone that it does not know.
-func (i *item) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	type fields item
+func (i *Item) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	type fields Item
 	i.Size = -1
 	err := json.UnmarshalDecode(d, (*fields)(i), json.RejectUnknownMembers(false))
 	if err == nil && i.Key == "" {
@@ -97,13 +99,13 @@ var rules = json.JoinUnmarshalers(
 		return fmt.Sprintf("a whole number from 1 to %d", most), v.Kind() == '0' && err == nil && f == math.Trunc(f) && f >= 1 && f <= float64(most)
 	}),
 	// What Step Functions hands on may be text, empty or null.
-	strictjson.Rule(func(_ string, v jsontext.Value, s *size) (string, bool) {
+	strictjson.Rule(func(_ string, v jsontext.Value, s *Bytes) (string, bool) {
 		if f, err := strconv.ParseFloat(strings.Trim(string(v), `"`), 64); err == nil && f >= 0 && f < math.MaxInt64 {
-			*s = size(f)
+			*s = Bytes(f)
 		}
 		return "", true
 	}),
-	strictjson.Rule(func(_ string, v jsontext.Value, c *storageClass) (string, bool) {
+	strictjson.Rule(func(_ string, v jsontext.Value, c *Class) (string, bool) {
 		_ = unquote(v, (*string)(c))
 		return "", true
 	}),

@@ -58,7 +58,8 @@ type Payload struct {
 	OnFailure string `json:"onFailure,omitzero"` // Fail or Report, which does not go with ObjectKey
 
 	Batch   bool    `json:"-"` // whether a Distributed Map sent the payload
-	Skipped Skipped `json:"-"` // those of its Items that are not in Keys
+	Listed  []Item  `json:"-"` // its Items that Keys names, in its order
+	Skipped Skipped `json:"-"` // those of them that are not in Keys
 }
 
 // ways are the fields that name the objects, each with the fields that go
@@ -112,16 +113,34 @@ func (r *request) complete(workers int) error {
 	case len(p.Keys)+len(r.Items) == 0:
 		return fmt.Errorf("%s must name at least one object, got []", named[0])
 	}
-	for _, item := range r.Items {
-		if !p.Skipped.Skip(item.Key, int64(item.Size), string(item.StorageClass)) {
-			p.Keys = append(p.Keys, item.Key)
-		}
-	}
-	if err := p.unique(); err != nil {
+	if err := r.unique(); err != nil {
 		return err
 	}
 	if p.StartAfter != "" && len(p.Rest()) == 0 {
 		return fmt.Errorf("startAfter %.60q must be one of the keys, and not the last", p.StartAfter)
+	}
+	return nil
+}
+
+// unique refuses a key that stands twice among keys, since somebody chose them.
+// Among Items it is read once, and counted: they come from lists that were put
+// together.
+func (r *request) unique() error {
+	p := &r.Payload
+	seen := make(map[string]struct{}, len(p.Keys)+len(r.Items))
+	for _, key := range p.Keys {
+		if _, twice := seen[key]; twice {
+			return fmt.Errorf("the key %.60q stands twice: each object is read once", key)
+		}
+		seen[key] = struct{}{}
+	}
+	for _, item := range r.Items {
+		if _, twice := seen[item.Key]; twice {
+			p.Skipped.Duplicates++
+		} else if !p.Skipped.Skip(item.Key, int64(item.Size), string(item.StorageClass)) {
+			p.Keys, p.Listed = append(p.Keys, item.Key), append(p.Listed, item)
+		}
+		seen[item.Key] = struct{}{}
 	}
 	return nil
 }
@@ -133,17 +152,6 @@ func (p *Payload) Rest() []string {
 	}
 	if i := slices.Index(p.Keys, p.StartAfter); i >= 0 {
 		return p.Keys[i+1:]
-	}
-	return nil
-}
-
-func (p *Payload) unique() error {
-	seen := make(map[string]struct{}, len(p.Keys))
-	for _, key := range p.Keys {
-		if _, twice := seen[key]; twice {
-			return fmt.Errorf("the key %.60q stands twice: each object is read once", key)
-		}
-		seen[key] = struct{}{}
 	}
 	return nil
 }

@@ -29,16 +29,26 @@ func TestDecode(t *testing.T) {
 		{`{"startAfter": "b", "keys": ["b", "a"], "onFailure": "report"}`, event.Payload{Strategy: "pool", Concurrency: 7, OnFailure: "report", Keys: []string{"b", "a"}, StartAfter: "b"}},
 		{`{"prefix": "orders/"}`, event.Payload{Strategy: "pool", Concurrency: 7, Prefix: new("orders/"), MaxObjects: 100_000}},
 		{`{"prefix": "", "suffix": ".json", "maxObjects": 5, "startAfter": "k"}`, event.Payload{Strategy: "pool", Concurrency: 7, Prefix: new(""), Suffix: ".json", MaxObjects: 5, StartAfter: "k"}},
-		{`{"Items": [{"Key": "k"}]}`, event.Payload{Strategy: "pool", Concurrency: 7, Keys: []string{"k"}, Batch: true}},
+		{`{"Items": [{"Key": "k"}]}`, event.Payload{Strategy: "pool", Concurrency: 7, Keys: []string{"k"}, Batch: true, Listed: []event.Item{{"k", -1, ""}}}},
 		{
 			`{"BatchInput": {"strategy": "unbounded", "concurrency": 3, "onFailure": "report"}, "Items": [
 				{"Etag": "\"5e\"", "Key": "o/", "LastModified": 1.7e9, "Size": 0, "StorageClass": "STANDARD"},
 				{"Key": "o/1", "Size": 5, "StorageClass": "GLACIER"}, {"Key": "o/2", "Size": 5, "StorageClass": "DEEP_ARCHIVE"},
 				{"Key": "o/3", "Size": 5, "StorageClass": "GLACIER_IR"}, {"Key": "o/4/", "Size": 5}, {"Key": "o/5", "Size": 0},
-				{"Key": "o/6/"}, {"Key": "o/7", "Size": "7", "StorageClass": null, "Nested": {"Key": ["k"]}}]}`,
+				{"Key": "o/6/"}, {"Key": "o/7", "Size": "7", "StorageClass": null, "Nested": {"Key": ["k"]}},
+				{"Key": "o/8/", "Size": "0"}, {"Key": "o/9/", "Size": 0.0}, {"Key": "o/10/", "Size": "", "StorageClass": 5}, {"Key": "o/11/", "Size": {"of": "it"}}]}`,
 			event.Payload{
 				Strategy: "unbounded", Concurrency: 3, OnFailure: "report", Batch: true,
-				Keys: []string{"o/3", "o/4/", "o/5", "o/6/", "o/7"}, Skipped: event.Skipped{FolderMarkers: 1, Archived: 2},
+				Keys: []string{"o/3", "o/4/", "o/5", "o/6/", "o/7", "o/10/", "o/11/"}, Skipped: event.Skipped{FolderMarkers: 3, Archived: 2},
+				Listed: []event.Item{{"o/3", 5, "GLACIER_IR"}, {"o/4/", 5, ""}, {"o/5", 0, ""}, {"o/6/", -1, ""}, {"o/7", 7, ""}, {"o/10/", -1, ""}, {"o/11/", -1, ""}},
+			},
+		},
+		// Lists that were put together may name an object twice.
+		{
+			`{"Items": [{"Key": "a"}, {"Key": "b/", "Size": 0}, {"Key": "a", "Size": 3}, {"Key": "\u0061"}, {"Key": "b/", "Size": 0}]}`,
+			event.Payload{
+				Strategy: "pool", Concurrency: 7, Batch: true, Keys: []string{"a"}, Listed: []event.Item{{"a", -1, ""}},
+				Skipped: event.Skipped{FolderMarkers: 1, Duplicates: 3},
 			},
 		},
 	} {
@@ -91,7 +101,6 @@ func TestDecodeRefuses(t *testing.T) {
 		`{"Items": []}`:                                                "Items must name at least one object, got []",
 		`{"keys": ["a", "b", "a"]}`:                                    `the key "a" stands twice`,
 		`{"keys": ["a", "b", "\u0061"]}`:                               `the key "a" stands twice`,
-		`{"Items": [{"Key": "a"}, {"Key": "a"}]}`:                      `the key "a" stands twice`,
 		`{"keys": ["a", ""]}`:                                          "keys[1] must be 1 to 1024 bytes long: it has 0",
 		`{"keys": ["a", null]}`:                                        "keys[1] must be a string, got null",
 		`{"keys": "a"}`:                                                `keys must be a list of strings, got "a"`,
