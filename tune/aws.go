@@ -35,7 +35,7 @@ type onAWS struct {
 	Prefix           *string       `group:"On AWS" placeholder:"P" help:"Read the objects below this prefix, at most 2000 or the payload's maxObjects, in place of one object (the stack's prefix, where it has no object)."`
 	Parallel         bool          `group:"On AWS" help:"Run all invocations of a size at once, not one by one."`
 	ExecutionTimeout time.Duration `group:"On AWS" placeholder:"D" help:"totalExecutionTimeout of Power Tuning (the stack's, else 600s)."`
-	Local            string        `group:"On AWS" placeholder:"FILE" help:"results.json of a local run: the plan names the sizes that ran out of memory there."`
+	Local            string        `group:"On AWS" placeholder:"FILE" help:"results.json of a local run: the estimate names the sizes that ran out of memory there."`
 	Yes              bool          `group:"On AWS" help:"Spend more than $$1 without being asked."`
 	Resume           string        `first:"" group:"On AWS" placeholder:"DIR" help:"Resume the comparison in this folder, which was cut off."`
 
@@ -90,21 +90,21 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 			return fmt.Errorf("--local: %w", err)
 		}
 	}
-	plan, err := stepfunctions.NewPlan(c, t.Target, local)
+	estimate, err := stepfunctions.NewEstimate(c, t.Target, local)
 	if err != nil {
 		return usageError{err: err}
 	}
 	if a.DryRun && !a.JSON {
-		return plan.WriteText(s.stdout)
+		return estimate.WriteText(s.stdout)
 	}
-	if err := plan.WriteText(s.stderr); err != nil {
+	if err := estimate.WriteText(s.stderr); err != nil {
 		return err
 	}
 	if a.DryRun {
 		return c.Write(s.stdout)
 	}
-	if plan.Dollars() > askAbove && !a.Yes {
-		if err := s.confirm(ctx, plan.Dollars()); err != nil {
+	if estimate.Dollars() > askAbove && !a.Yes {
+		if err := s.confirm(ctx, estimate.Dollars()); err != nil {
 			return err
 		}
 	}
@@ -115,7 +115,7 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 	return fmt.Errorf("%w\nto take it up again: %s", err, a.again(k))
 }
 
-// tuner makes the one for what the flags and the stack say. That of a plan alone
+// tuner makes the one for what the flags and the stack say. That of a dry run
 // cannot call AWS, and so needs no credentials.
 func (a *onAWS) tuner(ctx context.Context, stack string, flags stepfunctions.Target) (*stepfunctions.Tuner, error) {
 	target, err := stepfunctions.Resolve(ctx, stack, flags)

@@ -64,7 +64,7 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) error {
 		warnTime(s, c.Run.Spec)
 	}
 	if l.DryRun {
-		return printPlan(s.stdout, l.JSON, q.maps, c)
+		return printDryRun(s.stdout, l.JSON, q.maps, c)
 	}
 	if l.Verbose {
 		q.options.Verbose, q.options.Output = log.New(s.stderr, "", 0), s.stderr
@@ -229,21 +229,18 @@ func (l *onThisMachine) stored(r *comparison.Request) (objects []local.Object, e
 	return []local.Object{{Key: r.ObjectKey, Body: body}}, nil
 }
 
-// cpuPerRead is what a read of 9 KB takes, as measured with our function.
-const cpuPerRead = 300 * time.Microsecond
-
-// lasts estimates how long a comparison takes at least: its reads wait for S3
-// or for the processor. It is 0 where they are not known. Where the rounds are
-// not fixed these are the least ones, which count in any case.
+// lasts estimates how long a comparison takes. It is 0 where its reads are not
+// known. Where the rounds are not fixed these are the least ones, which count in
+// any case.
 func lasts(spec comparison.Spec) (d time.Duration) {
 	rounds := spec.Num + 1
 	if spec.ForSec > 0 {
 		rounds = min(rounds, local.LeastRounds+1)
 	}
+	reads := compute.Assumed{S3: profile.MustParse(spec.Latency), CPUMS: compute.ReadCPU}
 	for _, v := range spec.Variants {
-		waits := time.Duration(spec.LatencyMeanMS*float64(time.Millisecond)) / time.Duration(spec.Calls(v).InFlight)
 		for _, power := range spec.PowerValues {
-			d += time.Duration(spec.Slow.Times()*rounds*spec.Repeat) * max(waits, cpuPerRead*platform.MemoryPerVCPU/time.Duration(power))
+			d += time.Duration(spec.Slow.Times()*rounds) * compute.Estimate(spec, v, power, reads)
 		}
 	}
 	return d

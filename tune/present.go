@@ -96,8 +96,8 @@ func writable(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// printPlan prints the comparison that would be made.
-func printPlan(w io.Writer, asJSON, maps bool, c *comparison.Comparison) error {
+// printDryRun prints the comparison that would be made.
+func printDryRun(w io.Writer, asJSON, maps bool, c *comparison.Comparison) error {
 	if asJSON {
 		return c.Write(w)
 	}

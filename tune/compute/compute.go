@@ -4,7 +4,6 @@
 package compute
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -144,16 +143,20 @@ func Middle(f comparison.Figure) float64 { return f.Value }
 func Low(f comparison.Figure) float64    { return f.Low }
 func High(f comparison.Figure) float64   { return f.High }
 
-// invocation is a place on Lambda, where every connection is open.
+// invocation is a place of the map.
 func (q *Question) invocation(p comparison.Place, of func(comparison.Figure) float64, burst bool) simulate.Invocation {
-	costs := Costs(q.Calibration, p.Strategy, of)
-	costs.WakeUp, costs.Late = q.WakeUpMS, 0
 	s3 := q.s3
 	if !burst {
 		s3.Burst = 0
 	}
-	return simulate.Invocation{Machine: simulate.Lambda(p.Power, q.Run.Arch), Costs: costs, S3: s3,
-		Reads: q.Run.Repeat, Workers: *cmp.Or(p.Concurrency, new(0)), Open: event.MaxConcurrency}
+	return Invocation(p, OnLambda(Costs(q.Calibration, p.Strategy, of), q.WakeUpMS), s3, q.Run.Arch, q.Run.Repeat)
+}
+
+// OnLambda are costs without what this machine adds to them, where a wake-up takes
+// so much.
+func OnLambda(costs simulate.Costs, wakeUpMS float64) simulate.Costs {
+	costs.WakeUp, costs.Late = wakeUpMS, 0
+	return costs
 }
 
 // Costs are those of a calibration for a strategy, as they were measured on this

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/dustin/go-humanize"
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
@@ -31,10 +34,10 @@ const maxBytes = 1_000_000_000
 // ParseObjects reads what --objects names, in the order of a listing: the files
 // of a folder below prefix, by their paths in it (links to folders are not
 // followed), or so many objects made for this run, 2000x9KB or, with sizes that
-// are lognormal between two, 2000x4KB-1MB. Units are 1 B, 1,000 B, 1,000,000 B.
+// are lognormal between two, 2000x4KB-1MB. KB are 1,000 bytes, KiB are 1,024.
 func ParseObjects(s, prefix string, seed uint64) (objects []Object, err error) {
-	if form.MatchString(s) {
-		objects, err = made(form.FindStringSubmatch(s), prefix, seed)
+	if part := form.FindStringSubmatch(s); part != nil {
+		objects, err = made(part, prefix, seed)
 	} else {
 		objects, err = folder(s, prefix)
 	}
@@ -75,23 +78,22 @@ func folder(dir, prefix string) (objects []Object, err error) {
 	return objects, err
 }
 
-var form = regexp.MustCompile(`^(\d+)x(\d+)(B|KB|MB)(?:-(\d+)(B|KB|MB))?$`)
+var form = regexp.MustCompile(`(?i)^(\d+)x(\d[\d.]*[kmg]?i?b)(?:-(\d[\d.]*[kmg]?i?b))?$`)
 
 // made makes the same objects for the same seed. Their sizes are lognormal, with
 // nineteen of twenty between the two given, and the others drawn again.
 func made(part []string, prefix string, seed uint64) ([]Object, error) {
-	n, least := number(part[1], "B"), number(part[2], part[3])
-	most := least
-	if part[4] != "" {
-		most = number(part[4], part[5])
-	}
-	if n < 1 || n > event.MaxObjects || least < 1_000 || least > most || most > maxBytes {
+	n, _ := strconv.Atoi(part[1]) // of too many digits the largest number that there is
+	small, err := humanize.ParseBytes(part[2])
+	large, err2 := humanize.ParseBytes(cmp.Or(part[3], part[2]))
+	least, most := float64(small), float64(large)
+	if errors.Join(err, err2) != nil || n < 1 || n > event.MaxObjects || least < 1_000 || least > most || most > maxBytes {
 		return nil, fmt.Errorf("there must be 1 to %d objects from 1KB to %dMB, the smaller size first",
 			event.MaxObjects, int(maxBytes/1e6))
 	}
 	r := rand.New(rand.NewPCG(seed, uint64(n)))
 	low, high := math.Log(least), math.Log(most)
-	objects := make([]Object, int(n))
+	objects := make([]Object, n)
 	for i := range objects {
 		size := 0.0
 		for size < least || size > most {
@@ -101,12 +103,6 @@ func made(part []string, prefix string, seed uint64) ([]Object, error) {
 		objects[i] = Object{fmt.Sprintf("%s%07d.json", prefix, i+1), int(size), body}
 	}
 	return objects, nil
-}
-
-// number reads one of any length: of too many digits it is infinite.
-func number(digits, unit string) float64 {
-	n, _ := strconv.ParseFloat(digits, 64)
-	return n * map[string]float64{"B": 1, "KB": 1e3, "MB": 1e6}[unit]
 }
 
 // Document returns a JSON array of records like sample.json's, of exactly so many

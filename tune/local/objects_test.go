@@ -34,7 +34,7 @@ func parse(t *testing.T, s, prefix string, seed uint64) (objects []local.Object,
 // Objects that are made are JSON arrays of records, each another one, in the
 // order of a listing, and the same ones for the same seed.
 func TestObjectsThatAreMadeAreTheSameForTheSameSeed(t *testing.T) {
-	for _, s := range []string{"200x9KB", "200x1KB-20KB", "200x1500B"} {
+	for _, s := range []string{"200x9KB", "200x1KB-20KB", "200x1500B", "200x9kb", "200X1kib-0.02mb"} {
 		_, keys, bodies := parse(t, s, "p/", 1)
 		if len(keys) != 200 || !slices.IsSorted(keys) || !strings.HasPrefix(keys[0], "p/") {
 			t.Errorf("%s: %d keys from %s on, want 200 below p/ in order", s, len(keys), keys[0])
@@ -121,7 +121,7 @@ func TestObjectsThatCannotBeAreRefused(t *testing.T) {
 		"0x9KB": "1 to 1000000 objects from 1KB to 1000MB", "1000001x9KB": "1 to 1000000 objects", "99999999999999999999x9KB": "1 to 1000000 objects",
 		"5x999B": "from 1KB", "5x1001MB": "to 1000MB", "5x9KB-8KB": "the smaller size first", "5x99999999999999MB": "to 1000MB",
 		"1000x2MB": "1000 objects of 2000.0 MB together: there can be 1000000 of 1000 MB, so narrow them by --prefix",
-		"5x9kb":    "it is no folder", "5x9": "it is no folder", "../../sample.json": "it is no folder",
+		"5x9":      "it is no folder", "5x9 apples": "it is no folder", "../../sample.json": "it is no folder",
 	} {
 		if _, err := local.ParseObjects(s, "", 1); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParseObjects(%q) = %v, want an error with %q", s, err, want)

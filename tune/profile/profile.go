@@ -137,6 +137,15 @@ func Parse(name string) (S3, error) {
 	return S3{name: d.String(), Middle: d}.complete(), nil
 }
 
+// MustParse is Parse for a name that is known to be right. It panics where it is not.
+func MustParse(name string) S3 {
+	s, err := Parse(name)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
 func (s S3) String() string { return s.name }
 
 // Median returns the median of a small GET's latency, the slow ones apart.
@@ -162,6 +171,14 @@ func (s S3) Scaled(times float64) S3 {
 	s.name = factor + "x" + s.name
 	s.Floor = time.Duration(times * float64(s.Floor))
 	s.Middle = time.Duration(times * float64(s.Middle))
+	return s
+}
+
+// Shared returns what each of n functions gets that read one prefix side by side:
+// an equal part of what S3 grants, and a bandwidth of its own.
+func (s S3) Shared(n int) S3 {
+	s.GetsPerSecond /= float64(n)
+	s.Burst /= n
 	return s
 }
 

@@ -14,21 +14,24 @@ import (
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/compute"
 	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/profile"
 )
 
-// What a read is taken to cost in time before anything was measured. These
-// are for an estimate from above; a run measures less.
-const (
-	readLatency = 18800 * time.Microsecond // a GET and its decoding, sequentially, as the Python original published them at 2,304 MB
-	readCPU     = time.Millisecond         // at one vCPU; the function of this repository needs about 0.3 ms
+// What reads are taken for before anything was measured: most is for what a
+// comparison costs, and more than a run measures; least is for what cannot end in
+// time.
+var (
+	most  = compute.Assumed{S3: profile.MustParse("public"), CPUMS: 1}
+	least = compute.Assumed{S3: profile.MustParse("apg"), CPUMS: compute.ReadCPU}
 )
 
-// Plan is what a comparison is going to do on AWS and to cost. Its counts are
+// Estimate is what a comparison is going to do on AWS and to cost. Its counts are
 // exact while nothing fails (Power Tuning tries a power value that fails up to
 // three times); its times and dollars are estimates from above, at list
 // prices.
-type Plan struct {
+type Estimate struct {
 	Executions  int
 	Invocations int // of the function
 	GETs        int // 0 where the function's reads are not known
@@ -51,43 +54,42 @@ type Plan struct {
 }
 
 // Dollars is the whole cost.
-func (p Plan) Dollars() float64 { return p.Lambda + p.Executors + p.StepFunctions + p.S3 }
+func (e Estimate) Dollars() float64 { return e.Lambda + e.Executors + e.StepFunctions + e.S3 }
 
-// NewPlan plans those variants of c that were not started yet. It refuses,
-// with the numbers and what to change, a plan whose invocations cannot end
+// NewEstimate is of those variants of c that were not started yet. It refuses,
+// with the numbers and what to change, a comparison whose invocations cannot end
 // within the function's timeout (c.Run.TimeoutSec), or, one after the other,
 // within the target's ExecutionTimeout. It also refuses an input
 // (c.Run.TuningInput) with a field that has no place in a comparison, or with
 // processors that a stack's Power Tuning may not invoke. A local comparison of
 // the same function tells which sizes are at risk; it may be nil.
-func NewPlan(c *comparison.Comparison, target Target, local *comparison.Comparison) (Plan, error) {
+func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comparison) (Estimate, error) {
 	run := c.Run
 	if err := checkInput(run.TuningInput, target); err != nil {
-		return Plan{}, err
+		return Estimate{}, err
 	}
-	p := Plan{AtOnce: 2 * len(run.PowerValues)}
+	e := Estimate{AtOnce: 2 * len(run.PowerValues)}
 	if run.ParallelInvocation {
-		p.AtOnce = (1 + run.Num) * len(run.PowerValues)
+		e.AtOnce = (1 + run.Num) * len(run.PowerValues)
 	}
 	for _, v := range c.Variants {
 		if v.Started() {
 			continue
 		}
-		e := estimate{run.Spec, v.Variant, run.Calls(v.Variant).InFlight}
-		if err := e.check(cmp.Or(target.ExecutionTimeout, DefaultExecutionTimeout)); err != nil {
-			return Plan{}, err
+		if err := check(run.Spec, v.Variant, cmp.Or(target.ExecutionTimeout, DefaultExecutionTimeout)); err != nil {
+			return Estimate{}, err
 		}
-		p.add(c, e)
+		e.add(c, v.Variant)
 		if v.Strategy == comparison.None {
-			p.Altered = powertuning.Input{Payload: v.Payload}.Alters()
+			e.Altered = powertuning.Input{Payload: v.Payload}.Alters()
 		}
 		for _, power := range run.PowerValues {
 			if local != nil && mayRunOut(local, v.Variant, power) {
-				p.AtRisk = append(p.AtRisk, fmt.Sprintf("%s at %s MB", v.Label(), prose.Thousands(power, 0)))
+				e.AtRisk = append(e.AtRisk, fmt.Sprintf("%s at %s MB", v.Label(), prose.Thousands(power, 0)))
 			}
 		}
 	}
-	return p, nil
+	return e, nil
 }
 
 // checkInput refuses an input that would make a comparison something else.
@@ -108,30 +110,32 @@ func checkInput(in *powertuning.Input, target Target) error {
 	return nil
 }
 
-func (p *Plan) add(c *comparison.Comparison, e estimate) {
+func (e *Estimate) add(c *comparison.Comparison, v comparison.Variant) {
 	const overhead = 30 * time.Second // publishing the versions, and the clean-up
-	invocations, coldStarts := e.Num*len(e.PowerValues), 0
-	if e.TuningInput != nil && e.TuningInput.OnlyColdStarts {
-		coldStarts = e.Num
+	run := c.Run
+	invocations, coldStarts := run.Num*len(run.PowerValues), 0
+	if run.TuningInput != nil && run.TuningInput.OnlyColdStarts {
+		coldStarts = run.Num
 	}
-	p.Executions++
-	p.Invocations += invocations
-	p.GETs += invocations * e.Repeat
-	p.LISTs += invocations * e.Lists()
-	p.S3 += float64(invocations) * c.GETCostPerMillion() / 1e6
-	p.StepFunctions += powertuning.ExecutionCost(RegionOf(e.StateMachine), len(e.PowerValues), coldStarts)
+	e.Executions++
+	e.Invocations += invocations
+	e.GETs += invocations * run.Repeat
+	e.LISTs += invocations * run.Lists()
+	e.S3 += float64(invocations) * c.GETCostPerMillion() / 1e6
+	e.StepFunctions += powertuning.ExecutionCost(RegionOf(run.StateMachine), len(run.PowerValues), coldStarts)
 	var longest time.Duration
-	for _, power := range e.PowerValues {
-		one := e.lasts(power)
-		all := e.executorLasts(one)
+	for _, power := range run.PowerValues {
+		// The function of someone else is taken to last to its timeout.
+		one := min(run.Timeout(), cmp.Or(compute.Estimate(run.Spec, v, power, most), run.Timeout()))
+		all := executorLasts(run.Spec, one)
 		longest = max(longest, all)
-		function := float64(e.Num) * c.CostPerMillion(power, ms(one)) / 1e6
+		function := float64(run.Num) * c.CostPerMillion(power, ms(one)) / 1e6
 		executor := platform.ComputeCost(platform.X8664, platform.MinMemory, ms(all))
-		p.Lambda += function
-		p.Executors += executor
-		p.Retries = max(p.Retries, 2*(function+executor+float64(e.Num)*c.GETCostPerMillion()/1e6))
+		e.Lambda += function
+		e.Executors += executor
+		e.Retries = max(e.Retries, 2*(function+executor+float64(run.Num)*c.GETCostPerMillion()/1e6))
 	}
-	p.Takes += longest + overhead
+	e.Takes += longest + overhead
 }
 
 // mayRunOut reports whether a variant, by what it took in a local comparison,
@@ -148,74 +152,42 @@ func mayRunOut(local *comparison.Comparison, v comparison.Variant, power int) bo
 	return false
 }
 
-// estimate is of one variant of a spec.
-type estimate struct {
-	comparison.Spec
-	variant  comparison.Variant
-	inFlight int // reads at once
-}
-
-// waits returns how long one invocation waits for S3 at least, however much
-// memory it has. It is 0 where the reads are not known.
-func (e estimate) waits() time.Duration {
-	return time.Duration(e.Repeat) * readLatency / time.Duration(e.inFlight)
-}
-
-// lasts estimates from above how long one invocation lasts at that memory
-// size: the longest of its waits, its CPU time under that size's share, and its
-// part of what S3 gives. The function of someone else is taken to last to its
-// timeout.
-func (e estimate) lasts(power int) time.Duration {
-	if e.Repeat == 0 {
-		return e.Timeout()
-	}
-	reads, share := time.Duration(e.Repeat), platform.GetsPerSecond/time.Duration(len(e.PowerValues))
-	if e.ParallelInvocation {
-		share /= time.Duration(e.Num)
-	}
-	return min(e.Timeout(), max(
-		e.waits(),
-		reads*readCPU*platform.MemoryPerVCPU/time.Duration(power),
-		reads*time.Second/max(1, share),
-	))
-}
-
 // executorLasts is how long the executor of a power value lasts whose
 // invocations last so long each.
-func (e estimate) executorLasts(one time.Duration) time.Duration {
-	if e.ParallelInvocation {
+func executorLasts(spec comparison.Spec, one time.Duration) time.Duration {
+	if spec.ParallelInvocation {
 		return one
 	}
-	return time.Duration(e.Num) * (one + e.sleep())
+	return time.Duration(spec.Num) * (one + sleep(spec))
 }
 
-func (e estimate) sleep() time.Duration {
-	return time.Duration(e.SleepBetweenRunsMS) * time.Millisecond
+func sleep(spec comparison.Spec) time.Duration {
+	return time.Duration(spec.SleepBetweenRunsMS) * time.Millisecond
 }
 
-// check refuses what cannot end in time even if the reads waited for nothing
-// but S3.
-func (e estimate) check(executionTimeout time.Duration) error {
-	one, most := e.waits(), e.Timeout()
-	if !e.ParallelInvocation {
-		most = min(most, executionTimeout/time.Duration(e.Num)-e.sleep())
+// check refuses a variant that cannot end in time at the largest size.
+func check(spec comparison.Spec, v comparison.Variant, executionTimeout time.Duration) error {
+	power := spec.PowerValues[len(spec.PowerValues)-1]
+	one, allowed := compute.Estimate(spec, v, power, least), spec.Timeout()
+	if !spec.ParallelInvocation {
+		allowed = min(allowed, executionTimeout/time.Duration(spec.Num)-sleep(spec))
 	}
-	if e.Repeat == 0 || one <= most {
+	if one <= allowed {
 		return nil
 	}
 	remedy := "choose --parallel (parallelInvocation)"
-	if n := most * time.Duration(e.inFlight) / readLatency; n > 0 {
-		remedy = fmt.Sprintf("lower the reads (--repeat, or the payload's repeat, maxObjects or keys) to %d at most, or %s", n, remedy)
+	if n := int(0.95 * float64(spec.Repeat) * float64(allowed) / float64(one)); n > 0 { // a little less than what would just fit
+		remedy = fmt.Sprintf("lower the reads (--repeat, or the payload's repeat, maxObjects or keys) to %d, or %s", n, remedy)
 	}
-	return fmt.Errorf("%s: %d invocations, each of %d reads at %g ms, %d at once, take %s each and %s in all;\n"+
+	return fmt.Errorf("%s: %d invocations, each of %d reads, %d at once, take at least %s each and %s in all, where S3 answers in %s on average;\n"+
 		"the function's timeout is %s, and the state machine's totalExecutionTimeout is %s\n%s",
-		e.variant.Label(), e.Num, e.Repeat, ms(readLatency), e.inFlight, one.Round(time.Millisecond),
-		e.executorLasts(one).Round(time.Second), e.Timeout(), executionTimeout, remedy)
+		v.Label(), spec.Num, spec.Repeat, spec.Calls(v).InFlight, one.Round(time.Millisecond),
+		executorLasts(spec, one).Round(time.Second), least.S3.Mean().Round(time.Millisecond/10), spec.Timeout(), executionTimeout, remedy)
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-//go:embed plan.tmpl
+//go:embed estimate.tmpl
 var layout string
 
 var text = template.Must(template.New("").Funcs(template.FuncMap{
@@ -224,10 +196,10 @@ var text = template.Must(template.New("").Funcs(template.FuncMap{
 	"minutes": func(d time.Duration) float64 { return math.Ceil(d.Minutes()) },
 	"ms":      ms,
 	"list":    prose.List[string],
-	"read":    func() time.Duration { return readLatency },
-	"cpu":     func() time.Duration { return readCPU },
+	"read":    func() time.Duration { return most.S3.Mean().Round(time.Millisecond / 10) },
+	"cpu":     func() float64 { return most.CPUMS },
 	"rate":    func() int { return platform.GetsPerSecond },
 }).Parse(layout))
 
-// WriteText writes the plan for people.
-func (p Plan) WriteText(w io.Writer) error { return text.Execute(w, p) }
+// WriteText writes the estimate for people.
+func (e Estimate) WriteText(w io.Writer) error { return text.Execute(w, e) }
