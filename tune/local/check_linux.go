@@ -42,7 +42,7 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 		once := time.Duration(c.Map.At(k.Place).DurationMS * float64(k.Repeat) / float64(c.Run.Repeat) * float64(time.Millisecond))
 		k.Unchecked = "there was no time for it"
 		for slow := t.pace(c, k); slow <= comparison.MaxSlow && time.Until(end) > slow.Stretch(checkRounds*once); slow *= 2 {
-			if err := t.check(ctx, c, k, slow); err != nil {
+			if err := t.check(ctx, c, k, slow, checkRounds); err != nil {
 				return err
 			}
 			if k.Starved <= starvedCores {
@@ -61,10 +61,10 @@ func (t *Tuner) pace(c *comparison.Comparison, k *comparison.Check) slowmotion.F
 	return slowmotion.Factor(min(max(1, math.Ceil(cores/half/c.Run.CPUs)), comparison.MaxSlow))
 }
 
-// check measures one, and computes it.
-func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor) error {
+// check measures one, in so many rounds, and computes it.
+func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, rounds int) error {
 	spec := c.Run.Spec
-	spec.PowerValues, spec.Num, spec.ForSec, spec.Repeat, spec.Slow = []int{k.Power}, checkRounds, 0, k.Repeat, slow
+	spec.PowerValues, spec.Num, spec.ForSec, spec.Repeat, spec.Slow = []int{k.Power}, rounds, 0, k.Repeat, slow
 	p := event.Payload{Strategy: k.Strategy, Repeat: k.Repeat, ObjectKey: spec.ObjectKey}
 	if v := (comparison.Variant{Strategy: k.Strategy, Concurrency: k.Concurrency}); v.Bounded() {
 		p.Concurrency = *k.Concurrency
@@ -97,7 +97,7 @@ func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparis
 		}
 		var s simulate.Simulator
 		var ms []float64
-		for round := range checkRounds {
+		for round := range rounds {
 			ms = append(ms, s.Run(in, simulate.NewDraw(s3, spec.Seed, uint64(round+1), k.Repeat)).DurationMS)
 		}
 		return comparison.Median(ms)
