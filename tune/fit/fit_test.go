@@ -109,7 +109,7 @@ func (p played) latency(t testing.TB) float64 {
 
 // SLOW=1 tries each Lambda with 100 seeds.
 func TestThreeCellsOnAWSTellTheProcessorAndTheLatency(t *testing.T) {
-	seeds := 10
+	seeds := 5
 	if os.Getenv("SLOW") != "" {
 		seeds = 100
 	}
@@ -174,7 +174,7 @@ func TestWithoutOneKindOfCellThereIsOneNumberAndWhatToAdd(t *testing.T) {
 func TestAWakeUpIsFittedOnlyWhereTheCellsCanTellIt(t *testing.T) {
 	p := lambdas[0]
 	p.wakeUp = 0.2
-	for seed := range uint64(3) {
+	for seed := range uint64(2) {
 		if w := must(t, p.measure(t, seed, p.three(t)...)).WakeUp; w.Fitted || w.Value != 0.05 {
 			t.Errorf("seed %d: without such a cell a wake-up is %+v ms, want the 0.05 that were assumed", seed, w)
 		}

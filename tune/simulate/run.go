@@ -190,7 +190,7 @@ func (s *Simulator) answered(core *core, x step) {
 		need += s.in.Before
 	}
 	end := s.compute(core, x.at, need)
-	if end > longest {
+	if end >= longest {
 		return
 	}
 	s.result.Reads++
