@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"lambda-parallel-io/tune/profile"
 	"lambda-parallel-io/tune/simulate"
 )
 
@@ -24,6 +25,45 @@ func TestReadsDrawTheirLatenciesInTheOrderInWhichTheyAreSent(t *testing.T) {
 	near(t, "ms", r.DurationMS, 40, 1e-9)
 }
 
+func TestADrawIsWhatTheLocalS3DrawsOfAnInvocation(t *testing.T) {
+	s := s3(t, "apg")
+	d := simulate.NewDraw(s, 3, 7, 20)
+	for i, ms := range d.First {
+		near(t, "read", ms, s.Draw(3, 7, uint64(i+1)).Seconds()*1e3, 1e-12)
+		near(t, "again", d.Again[i], s.Draw(3, 7, profile.Again|uint64(i+1)).Seconds()*1e3, 1e-12)
+	}
+}
+
+// Two reads come back at 5 and 7 ms. The first one's wake-up and work take the 1
+// ms of the period by 6 ms and the next one's first half; the second one finds a
+// core and no quota.
+func TestWhatFindsNoQuotaWaitsForTheNextPeriod(t *testing.T) {
+	c := cell(t, 10_240, 2, 2)
+	c.Machine = simulate.Machine{MemoryMB: 10_240, VCPUs: 0.05, Cores: 2, CoreVCPUs: 1, ThreadVCPUs: 1}
+	c.Before, c.After, c.WakeUp = 0, 1, 0.5
+	r := run(c, simulate.Draw{First: []float64{5, 7}, Again: []float64{0}})
+	near(t, "ms", r.DurationMS, 40.5, 1e-9)
+	near(t, "ms of waiting for the processor", r.ProcessorMS, 34, 1e-9)
+	if r.WakeUps != 1 {
+		t.Errorf("%d wake-ups, want the first read's alone", r.WakeUps)
+	}
+	c.VCPUs = 0
+	if r := run(c, fixed(2, 5)); r.Reads != 0 || r.DurationMS != 900_000 {
+		t.Errorf("without a processor: %+v, want nothing read", r)
+	}
+}
+
+// Of three reads on one core the second waits for the first, and nothing is left
+// at S3 while the third computes.
+func TestWhatFindsNoCoreWaitsForIt(t *testing.T) {
+	c := cell(t, 10_240, 3, 3)
+	c.Machine = simulate.Machine{MemoryMB: 10_240, VCPUs: 1, Cores: 1, CoreVCPUs: 1, ThreadVCPUs: 1}
+	c.Before, c.After = 0, 1
+	r := run(c, simulate.Draw{First: []float64{5, 5, 30}, Again: []float64{0}})
+	near(t, "ms", r.DurationMS, 31, 1e-9)
+	near(t, "ms of waiting for the processor", r.ProcessorMS, 2, 1e-9)
+}
+
 func TestAConnectionIsOpenedOnceAndPaidFor(t *testing.T) {
 	c := cell(t, 1_769, 30, 600)
 	c.Handshake, c.HandshakeWait, c.Open = 1.4, 3, 10
@@ -35,9 +75,8 @@ func TestAConnectionIsOpenedOnceAndPaidFor(t *testing.T) {
 		t.Errorf("%d and %d connections, want 20 of 30 and none", r.Connections, warm.Connections)
 	}
 	near(t, "CPU ms of the handshakes", r.CPUMS-warm.CPUMS, 20*1.4, 1e-6)
-	if r.DurationMS <= warm.DurationMS {
-		t.Errorf("with handshakes %.1f ms, without %.1f", r.DurationMS, warm.DurationMS)
-	}
+	c.Reads, c.Workers, c.Open = 1, 1, 0
+	near(t, "ms of one read", run(c, d).DurationMS, (1.4+0.3)/1.37+3+15, 1e-9)
 }
 
 func TestMoreThan900ReadsWaitForAConnection(t *testing.T) {
@@ -79,6 +118,9 @@ func TestManyInFlightCostWhatWasMeasured(t *testing.T) {
 		r := run(c, draws(t, "apg", 9_000, 1)[0])
 		near(t, fmt.Sprintf("CPU a read, %d in flight", workers), r.CPUMS/9_000, 0.3+want, 0.04) // fewer are at the end
 	}
+	c := cell(t, 512, 2, 2)
+	c.Crowd = []simulate.Crowd{{1, 0.1}, {2, 0.4}}
+	near(t, "CPU ms of the last two reads", run(c, fixed(2, 15)).CPUMS, 2*0.3+0.4+0.1, 1e-9)
 }
 
 // 3,000 objects of 5 MiB in 211 to 212 s from 512 MB on: RustyServerless/demo-s3-archiving.
@@ -98,6 +140,9 @@ func TestALongBodyTakesItsTimeOnAConnectionAndAShortOneNone(t *testing.T) {
 		c.Bytes = bytes
 		near(t, "ms a read", run(c, fixed(20, 15)).DurationMS/20, 15+0.3/1.37+want, 1e-6)
 	}
+	c := cell(t, 1_769, 0, 100) // within the budget, and more than the burst's bandwidth at once
+	c.Machine, c.Bytes = wide, 1_000_000
+	near(t, "ms of 100 MB at once", run(c, fixed(100, 15)).DurationMS, 15+0.3+1e8/profile.BurstBandwidth*1e3, 0.01)
 }
 
 // Answers that wait for the processor for 10 s are given up, whose connections
@@ -110,8 +155,12 @@ func TestWhatIsSilentForTenSecondsIsGivenUp(t *testing.T) {
 		t.Errorf("900 handshakes at 128 MB: %+v, want some given up, and all read", r)
 	}
 	c = cell(t, 1_769, 30, 100)
-	if r := run(c, fixed(100, 11_000)); r.Reads != 0 || r.Retries < 30*75 || r.DurationMS != 900_000 {
+	if r := run(c, fixed(100, 11_000)); r.Reads != 0 || r.Retries < 30*75 || r.Connections < r.Retries-30 || r.DurationMS != 900_000 {
 		t.Errorf("an S3 that takes 11 s: %+v, want nothing read until Lambda ends it", r)
+	}
+	c.Workers, c.Reads = 1, 1
+	if r := run(c, simulate.Draw{First: []float64{11_000}, Again: []float64{12_000, 5}}); r.Reads != 1 || r.Retries != 2 {
+		t.Errorf("a read that is silent twice: %+v, want it made a third time", r)
 	}
 }
 

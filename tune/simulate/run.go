@@ -26,12 +26,12 @@ const (
 // Simulator runs one invocation after the other, and keeps its buffers from one
 // to the next. The zero value is ready for use, by one goroutine at a time.
 type Simulator struct {
-	in      Invocation
-	draw    Draw
-	jitter  rand.PCG
-	quota   float64 // of a period
-	limited bool    // whether a core could compute more in a period than a thread may
-	paced   bool    // whether the bandwidth can be felt
+	in     Invocation
+	draw   Draw
+	jitter rand.PCG
+	quota  float64 // of a period, as is
+	thread float64 // that of one core
+	paced  bool    // whether the bandwidth can be felt
 
 	steps       steps
 	connections []connection
@@ -106,9 +106,8 @@ func (s *Simulator) start(in Invocation, d Draw) {
 	n := min(workers, event.MaxConcurrency)
 	*s = Simulator{
 		in: in, draw: d,
-		quota:   in.VCPUs * period,
-		limited: in.ThreadVCPUs < in.CoreVCPUs,
-		paced:   in.Bytes > profile.Piece || in.Bytes*in.Reads > profile.BurstBytes,
+		quota: in.VCPUs * period, thread: in.ThreadVCPUs * period,
+		paced: in.Bytes > profile.Piece || in.Bytes*in.Reads > profile.BurstBytes,
 
 		steps: s.steps[:0], connections: grown(s.connections, n), cores: grown(s.cores, in.Cores), used: s.used[:0],
 		gets:    newBucket(in.S3.GetsPerSecond, max(1, float64(in.S3.Burst))),
@@ -190,7 +189,7 @@ func (s *Simulator) answered(core *core, x step) {
 		need += s.in.Before
 	}
 	end := s.compute(core, x.at, need)
-	if end > longest {
+	if end >= longest {
 		return
 	}
 	s.result.Reads++
@@ -247,15 +246,11 @@ func (s *Simulator) compute(core *core, ready, need float64) float64 {
 	s.processor.add(ready, t)
 	speed := s.in.CoreVCPUs
 	for {
-		edge := float64(p+1) * period
-		part := min(need, s.quota-s.used[p], (edge-t)*speed)
-		if s.limited {
-			if core.at < p {
-				core.at, core.busy = p, 0
-			}
-			part = min(part, s.in.ThreadVCPUs*period-core.busy)
+		if core.at < p {
+			core.at, core.busy = p, 0
 		}
-		if part > 0 {
+		edge := float64(p+1) * period
+		if part := min(need, s.quota-s.used[p], s.thread-core.busy, (edge-t)*speed); part > 0 {
 			s.used[p] += part
 			core.busy += part
 			t += part / speed
