@@ -109,7 +109,7 @@ func TestAnErrorOfINITIsToldInTheFunctionsWords(t *testing.T) {
 }
 
 func TestAFileSystemThatRunsNoProgramsIsNamed(t *testing.T) {
-	path := "/proc/self/status" // of a file system that distributions mount noexec
+	path := "/proc/self/status"                                                          // of a file system that distributions mount noexec
 	if dir := t.TempDir(); unix.Mount("none", dir, "tmpfs", unix.MS_NOEXEC, "") == nil { // as root
 		defer unix.Unmount(dir, 0)
 		path = filepath.Join(dir, "function")

@@ -144,6 +144,16 @@ func handle(ctx context.Context, r request) (any, error) {
 		return extensionAPI(http.MethodPost, "register", `{"events": ["INVOKE"]}`)
 	case "poll as an extension":
 		return extensionAPI(http.MethodGet, "event/next", "")
+	case "read": // what each of 20 takes, in ms: it waits 13 ms and computes for r.MS us
+		var took []float64
+		for range 20 {
+			began := time.Now()
+			time.Sleep(13 * time.Millisecond)
+			for start := cpu(); cpu()-start < time.Duration(r.MS)*time.Microsecond; {
+			}
+			took = append(took, time.Since(began).Seconds()*1e3)
+		}
+		return took, nil
 	case "answer twice":
 		return answerTwice()
 	}
@@ -175,6 +185,13 @@ func extensionAPI(method, path, body string) (any, error) {
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	return fmt.Sprintf("%d %s", resp.StatusCode, answer), err
+}
+
+// cpu is the processor time of this process so far.
+func cpu() time.Duration {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &ts)
+	return time.Duration(ts.Nano())
 }
 
 // tell writes into the file that the test has named.
