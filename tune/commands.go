@@ -14,6 +14,7 @@ import (
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/strategies"
+	"lambda-parallel-io/tune/builds"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
 )
@@ -28,6 +29,8 @@ type commands struct {
 	Map   mapping       `cmd:"" help:"Compute another question from a calibration that is there."`
 	Draw  drawing       `cmd:"" help:"Draw a comparison again."`
 	Plan  planning      `cmd:"" help:"Plan how Step Functions reads a million objects or more."`
+
+	Compare comparing `cmd:"" help:"Compare two builds of a function on this machine: is one slower?"`
 }
 
 const description = `tune compares concurrency strategies at Lambda memory sizes, and recommends one.
@@ -37,11 +40,12 @@ const description = `tune compares concurrency strategies at Lambda memory sizes
   go run ./tune map FILE         compute another question from a calibration
   go run ./tune draw FILE        draw a comparison again
   go run ./tune plan --objects N how Step Functions reads so many objects
+  go run ./tune compare OLD NEW  is a build of a function slower than another?
 
 Each command has flags of its own: go run ./tune aws -h. Those of the first are`
 
-const exitCodes = `Exit codes: 0 fine, 1 failed, 2 usage, 4 credentials, 129 SIGHUP, 130 Ctrl-C,
-143 SIGTERM. "go run" turns every failure into 1.`
+const exitCodes = `Exit codes: 0 fine, 1 failed, 2 usage, 3 slower, 4 credentials, 129 SIGHUP,
+130 Ctrl-C, 143 SIGTERM. "go run" turns every failure into 1.`
 
 // run is the program.
 func run(ctx context.Context, args []string, s *session) error {
@@ -56,7 +60,7 @@ func run(ctx context.Context, args []string, s *session) error {
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 80, NoExpandSubcommands: true}), kong.Help(help(all)),
 		kong.Vars{"version": "tune " + cmp.Or(local.Commit(ctx), "of an unknown commit") + ", " + runtime.Version(),
 			"strategies": strings.Join(strategies.Names(), ", "),
-			"bounded":    prose.List(comparison.BoundedStrategies()), "none": comparison.None,
+			"figures":    prose.List(builds.Figures), "bounded": prose.List(comparison.BoundedStrategies()), "none": comparison.None,
 			"max_concurrency": fmt.Sprint(event.MaxConcurrency), "concurrency": fmt.Sprint(event.DefaultConcurrency),
 			"num": fmt.Sprint(comparison.DefaultNum), "repeat": fmt.Sprint(comparison.DefaultRepeat), "map_repeat": fmt.Sprint(comparison.DefaultMapRepeat),
 			"max": fmt.Sprint(comparison.DefaultMax), "for": comparison.DefaultFor.String(),

@@ -20,6 +20,7 @@ import (
 const (
 	exitFailed      = 1 // a cell failed, or the run did
 	exitUsage       = 2
+	exitSlower      = 3 // a build is slower than the one that it is compared with
 	exitCredentials = 4
 )
 
@@ -42,6 +43,9 @@ type session struct {
 
 // errCells says that the run ended and cells failed: the report has told which.
 var errCells = errors.New("some cells failed")
+
+// errSlower says that a build is slower: the report has told which figures.
+var errSlower = errors.New("the new build is slower")
 
 // usageError is an error in how the command was called.
 type usageError struct {
@@ -91,6 +95,8 @@ func exitCode(err error, stderr io.Writer) int {
 		return 0
 	case errors.Is(err, errCells):
 		return exitFailed
+	case errors.Is(err, errSlower):
+		return exitSlower
 	}
 	fmt.Fprintf(stderr, "tune: %v\n", err)
 	switch {

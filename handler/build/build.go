@@ -39,10 +39,10 @@ func Ours(pkg string) bool {
 // sources and the same Go give the same bytes, on whatever machine. The error
 // holds what go has said, or is the cause of ctx.
 func Function(ctx context.Context, dir, pkg, goarch, out string) error {
-	cmd := command(ctx, dir, "build", "-trimpath", "-buildvcs=false",
+	cmd := command(ctx, dir, "go", "build", "-trimpath", "-buildvcs=false",
 		"-tags", tags, "-ldflags", "-s -w", "-o", out, pkg)
 	cmd.Env = append(append(cmd.Env, settings...), "GOARCH="+goarch)
-	return run(ctx, cmd, pkg)
+	return run(ctx, cmd, "building the function "+pkg)
 }
 
 // tags leaves out of aws-lambda-go what only the runtime go1.x needed.
@@ -50,36 +50,40 @@ const tags = "lambda.norpc"
 
 // Package compiles somebody else's package as go build does in its folder: in its
 // own module or workspace, with their settings and their tags beside ours. pkg is
-// a folder, or a package of the current folder's module; the executable out is
-// one for this machine. Errors are those of Function.
-func Package(ctx context.Context, pkg, out string) error {
-	var dir string
-	within := pkg
-	if info, err := os.Stat(pkg); err == nil && info.IsDir() {
-		dir, within = pkg, "."
+// a folder, or a package of the module of dir, as it is named there; the
+// executable out is one for this machine. Errors are those of Function.
+func Package(ctx context.Context, dir, pkg, out string) error {
+	what := "building the function " + pkg
+	if at := filepath.Join(dir, pkg); isDir(at) {
+		dir, pkg = at, "."
 	}
 	var theirs bytes.Buffer
-	list := command(ctx, dir, "list", "-f", `{{join context.BuildTags ","}}`, "unsafe")
+	list := command(ctx, dir, "go", "list", "-f", `{{join context.BuildTags ","}}`, "unsafe")
 	list.Stdout = &theirs
-	if err := run(ctx, list, pkg); err != nil {
+	if err := run(ctx, list, what); err != nil {
 		return err
 	}
-	cmd := command(ctx, dir, "build", "-tags", tags+","+strings.TrimSpace(theirs.String()), "-o", out, within)
+	cmd := command(ctx, dir, "go", "build", "-tags", tags+","+strings.TrimSpace(theirs.String()), "-o", out, pkg)
 	cmd.Env = append(cmd.Env, "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
-	return run(ctx, cmd, pkg)
+	return run(ctx, cmd, what)
 }
 
-func command(ctx context.Context, dir string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "go", args...)
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func command(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = cmd.Environ()
-	// An interrupt lets go remove its own temporary folder.
+	// An interrupt lets a command remove what it has begun, as go does its temporary folder.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 
-func run(ctx context.Context, cmd *exec.Cmd, function string) error {
+func run(ctx context.Context, cmd *exec.Cmd, what string) error {
 	var words bytes.Buffer
 	cmd.Stdout, cmd.Stderr = cmp.Or[io.Writer](cmd.Stdout, &words), &words
 	switch err := cmd.Run(); {
@@ -88,6 +92,6 @@ func run(ctx context.Context, cmd *exec.Cmd, function string) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	default:
-		return fmt.Errorf("building the function %s: %w\n%s", function, err, bytes.TrimSpace(words.Bytes()))
+		return fmt.Errorf("%s: %w\n%s", what, err, bytes.TrimSpace(words.Bytes()))
 	}
 }

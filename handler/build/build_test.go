@@ -39,7 +39,7 @@ func TestSomebodysPackageIsBuiltInItsModuleWithItsTagsBesideOurs(t *testing.T) {
 		t.Setenv("GOFLAGS", flags)
 		for in, pkg := range map[string]string{".": dir, filepath.Join(dir, "sub", "dir"): "../..", dir: "example.com/mine"} {
 			t.Chdir(in)
-			if err := build.Package(t.Context(), pkg, out); err != nil {
+			if err := build.Package(t.Context(), "", pkg, out); err != nil {
 				t.Errorf("Package(%s) in %s with GOFLAGS=%q: %v", pkg, in, flags, err)
 				continue
 			}
@@ -56,7 +56,7 @@ func TestAPackageThatDoesNotCompileIsNamedWithWhatGoSays(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "broken.go"), []byte("package main\n\nvar x int = \"text\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := build.Package(t.Context(), dir, filepath.Join(t.TempDir(), "bootstrap"))
+	err := build.Package(t.Context(), "", dir, filepath.Join(t.TempDir(), "bootstrap"))
 	if err == nil || !strings.HasPrefix(err.Error(), "building the function "+dir+": exit status 1\n") || !strings.Contains(err.Error(), "broken.go:3:13") {
 		t.Errorf("Package(%s) = %v, want the folder and what go says of broken.go", dir, err)
 	}

@@ -121,6 +121,7 @@ type Cell struct {
 	Computed    *Point          `json:"computed,omitempty"`     // in place of all that is measured: the map's point
 	Capped      bool            `json:"capped"`                 // it used all that the tuner had, and Lambda gives this size more
 	Against     *Ratio          `json:"against_best,omitempty"` // its duration beside that of the fastest cell of its size; null of that one, and without pairs
+	Requests    int             `json:"-"`                      // that S3 answered in the last invocation, SlowDown apart; local alone
 	Error       string          `json:"error,omitempty"`
 	OutOfMemory bool            `json:"out_of_memory,omitempty"` // why Error happened
 }

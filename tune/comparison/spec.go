@@ -91,6 +91,10 @@ type Variant struct {
 	Strategy    string          `json:"strategy"`    // or None
 	Concurrency *int            `json:"concurrency"` // 1 for sequential; null where nothing bounds it, and for None
 	Payload     json.RawMessage `json:"payload"`
+
+	// Of builds that are compared with each other, on this machine alone.
+	Name     string `json:"-"` // how people are told of it, where not by its strategy
+	Function string `json:"-"` // as in Spec, which has that of every other variant
 }
 
 // AWS reports whether the comparison runs on AWS.
@@ -244,8 +248,8 @@ func (s Spec) Calls(v Variant) Calls {
 
 // Label is how people are told of a variant: "pool (30)", "sequential".
 func (v Variant) Label() string {
-	if !v.Bounded() {
-		return v.Strategy
+	if v.Name != "" || !v.Bounded() {
+		return cmp.Or(v.Name, v.Strategy)
 	}
 	return fmt.Sprintf("%s (%d)", v.Strategy, *v.Concurrency)
 }

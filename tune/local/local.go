@@ -33,8 +33,9 @@ type Options struct {
 const LeastRounds = 3
 
 // executable returns the path of the function's executable: function itself
-// where that is one, else what is built of that package, in dir. This project's
-// own is built as it is deployed, another one as its owner would build it.
+// where that is one, else what is built in dir of that package or, named by
+// REVISION:PACKAGE, of what it was at that revision. This project's own is built as
+// it is deployed, another one as its owner would build it.
 func executable(ctx context.Context, function, dir string) (string, error) {
 	info, err := os.Stat(function)
 	if err == nil && info.Mode().IsRegular() {
@@ -43,11 +44,20 @@ func executable(ctx context.Context, function, dir string) (string, error) {
 		}
 		return filepath.Abs(function)
 	}
+	root, pkg := "", function
+	if revision, within, ok := strings.Cut(function, ":"); ok && err != nil {
+		if pkg = within; pkg == "" || filepath.IsAbs(pkg) {
+			return "", fmt.Errorf("the function %s: it must be REVISION:PACKAGE with a package below this folder, such as main:./handler", function)
+		}
+		if root, err = build.Checkout(ctx, revision, dir); err != nil {
+			return "", err
+		}
+	}
 	bootstrap := filepath.Join(dir, "bootstrap")
-	if build.Ours(function) {
-		err = build.Function(ctx, "", function, runtime.GOARCH, bootstrap)
+	if build.Ours(pkg) {
+		err = build.Function(ctx, root, pkg, runtime.GOARCH, bootstrap)
 	} else {
-		err = build.Package(ctx, function, bootstrap)
+		err = build.Package(ctx, root, pkg, bootstrap)
 	}
 	if errors.Is(err, exec.ErrNotFound) {
 		return "", fmt.Errorf("%w\nput the go command on PATH, or name an executable with --function", err)

@@ -105,7 +105,9 @@ func (r *race) run(ctx context.Context) (err error) {
 
 // enter gives a variant an environment of its own.
 func (r *race) enter(v *racer) (err error) {
-	if v.f, err = r.function(r.Run, r.power); err != nil {
+	run := r.Run
+	run.Function = cmp.Or(v.Function, run.Function)
+	if v.f, err = r.function(run, r.power); err != nil {
 		return err
 	}
 	v.calls = r.Run.Calls(v.Variant)

@@ -29,8 +29,8 @@ import (
 // Tuner measures a comparison's cells, one memory size after the other. Close it.
 type Tuner struct {
 	Options
-	dir       string // a temporary folder for the function's executable and S3's authority
-	path      string // of the function's executable
+	dir       string            // a temporary folder for what is built and S3's authority
+	paths     map[string]string // of the functions' executables
 	s3        *s3.Server
 	slow      slowmotion.Factor // of s3
 	env       []string
@@ -48,7 +48,7 @@ func New(o Options) (*Tuner, error) {
 		return nil, fmt.Errorf("a folder for the function's executable: %w", err)
 	}
 	o.Verbose = cmp.Or(o.Verbose, log.New(io.Discard, "", 0))
-	return &Tuner{Options: o, dir: dir}, nil
+	return &Tuner{Options: o, dir: dir, paths: map[string]string{}}, nil
 }
 
 func (t *Tuner) Close() error {
@@ -69,10 +69,24 @@ func (t *Tuner) Abandon() {
 	_ = os.RemoveAll(t.dir) // there is nobody left to tell
 }
 
-// start builds the function, once, and starts an S3 with credentials for this run
-// alone. Called again it does nothing, unless the S3 is to have another pace.
+// start builds each function, once, and starts an S3 with credentials for this run
+// alone, and again where it is to have another pace.
 func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
+	for _, v := range spec.Variants {
+		function := cmp.Or(v.Function, spec.Function)
+		if t.paths[function] != "" {
+			continue
+		}
+		dir, err := os.MkdirTemp(t.dir, "function-")
+		if err == nil {
+			t.paths[function], err = executable(ctx, function, dir)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if t.s3 != nil && t.slow == spec.Slow {
+		t.s3.Seed = spec.Seed
 		return nil
 	}
 	latency, err := profile.Parse(spec.Latency)
@@ -83,8 +97,6 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 		if err := t.s3.Close(); err != nil {
 			return err
 		}
-	} else if t.path, err = executable(ctx, spec.Function, t.dir); err != nil {
-		return err
 	}
 	if t.s3, err = s3.Start(latency, spec.Seed, spec.Slow, t.Verbose); err != nil {
 		return err
@@ -153,7 +165,7 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 // first invocation. The caller closes it by retire.
 func (t *Tuner) function(run comparison.Run, memoryMB int) (*lambda.Function, error) {
 	f, err := lambda.New(lambda.Config{
-		Path:     t.path,
+		Path:     t.paths[run.Function],
 		Env:      t.env,
 		MemoryMB: memoryMB,
 		Arch:     run.Arch,
@@ -185,7 +197,7 @@ func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison) error {
 	if c.Run.CPU == nil {
 		c.Run.CPU = &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"}
 	}
-	c.Run.Versions = versions(ctx, t.path)
+	c.Run.Versions = versions(ctx, t.paths[cmp.Or(c.Variants[0].Function, c.Run.Function)])
 	_, err := t.measure(c.Run)
 	return err
 }

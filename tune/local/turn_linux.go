@@ -81,6 +81,7 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 		v.f.SetQuota(at, 0)
 		r.s3.Begin(c.latencies)
 		waited, late := r.s3.Waited()
+		requests := r.s3.Requests()
 		inv, err := v.f.Invoke(ctx, c.payload)
 		if err != nil {
 			return err
@@ -112,6 +113,7 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 			inv.Response = inItsOwnTime(inv.Response, float64(r.Run.Slow.Times()))
 		}
 		v.last, v.lost = &inv, inv.Lost
+		v.cell.Requests = int(r.s3.Requests() - requests)
 		// A read that comes late holds up what waits for it, but nothing that waits
 		// for the quota.
 		if all, beyond := r.s3.Waited(); all > waited {

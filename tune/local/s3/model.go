@@ -30,7 +30,6 @@ type model struct {
 	next    http.Handler
 	backend gofakes3.Backend
 	profile profile.S3
-	seed    uint64
 	slow    slowmotion.Factor
 
 	now       atomic.Pointer[invocation]
@@ -47,7 +46,7 @@ type model struct {
 
 // invocation is what the requests of one have in common.
 type invocation struct {
-	k       uint64
+	seed, k uint64
 	reads   sync.Map // *atomic.Uint64 by path: first attempts
 	others  atomic.Uint64
 	network network
@@ -158,10 +157,10 @@ func (m *model) draw(r *http.Request, now *invocation) time.Duration {
 	again := attempt != "" && !strings.HasPrefix(attempt, "attempt=1;") && attempt != "attempt=1"
 	o, known := m.objects.Load(r.URL.Path)
 	if again || !known {
-		return m.profile.Draw(m.seed, now.k, profile.Again|now.others.Add(1))
+		return m.profile.Draw(now.seed, now.k, profile.Again|now.others.Add(1))
 	}
 	n, _ := now.reads.LoadOrStore(r.URL.Path, new(atomic.Uint64))
-	return m.profile.Draw(m.seed, now.k, o.(object).place+(n.(*atomic.Uint64).Add(1)-1)*m.stored.Load())
+	return m.profile.Draw(now.seed, now.k, o.(object).place+(n.(*atomic.Uint64).Add(1)-1)*m.stored.Load())
 }
 
 func fail(w http.ResponseWriter, status int, code, message string) {

@@ -36,6 +36,8 @@ type Server struct {
 	URL string // the endpoint, https://127.0.0.1:PORT
 	CA  []byte // the certificate to trust, as PEM
 
+	Seed uint64 // of the latencies, from the next Begin on
+
 	model *model
 	http  *http.Server
 }
@@ -57,10 +59,10 @@ func Start(p profile.S3, seed uint64, slow slowmotion.Factor, logs *log.Logger) 
 		backend: backend,
 		profile: p,
 		wait:    wait,
-		seed:    seed,
 		slow:    slow,
 	}
 	s := &Server{
+		Seed:  seed,
 		model: m,
 		http: &http.Server{
 			Handler:           m,
@@ -102,7 +104,7 @@ func (s *Server) Put(bucket, key string, body []byte) error {
 // their latencies from (seed, k, 1), (seed, k, 2) and so on, and the function
 // may burst again, as its prefix may.
 func (s *Server) Begin(k int) {
-	s.model.now.Store(&invocation{k: uint64(k), network: newNetwork(s.model.profile, s.model.slow),
+	s.model.now.Store(&invocation{seed: s.Seed, k: uint64(k), network: newNetwork(s.model.profile, s.model.slow),
 		limit: rate.NewLimiter(rate.Limit(s.model.profile.GetsPerSecond)/rate.Limit(s.model.slow.Times()), s.model.profile.Burst)})
 }
 
@@ -119,6 +121,10 @@ func (s *Server) BeginUnlimited(k int) {
 func (s *Server) Waited() (all, late time.Duration) {
 	return time.Duration(s.model.waited.Load()), time.Duration(s.model.late.Load())
 }
+
+// Requests returns how many GETs, HEADs and listings there were since the start,
+// those apart that were refused with SlowDown.
+func (s *Server) Requests() int64 { return s.model.served.Load() - s.model.slowDowns.Load() }
 
 func (s *Server) Close() error { return s.http.Close() }
 

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cli/browser"
+
+	"lambda-parallel-io/handler/build"
+	"lambda-parallel-io/handler/prose"
+	"lambda-parallel-io/tune/builds"
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/local"
+	"lambda-parallel-io/tune/report"
+)
+
+// comparing compares two builds of a function.
+type comparing struct {
+	Old       string        `first:"" arg:"" help:"Go package, executable that speaks the Lambda Runtime API, or REVISION:PACKAGE of this git repository."`
+	New       string        `first:"" arg:"" help:"Likewise."`
+	Payload   string        `first:"" placeholder:"JSON" help:"The payload (100 reads of sample.json by pool)."`
+	Power     []int         `first:"" aliases:"memory" placeholder:"LIST" default:"512,1769" help:"Memory sizes, 128 to 10240 MB (512,1769)."`
+	Tolerance float64       `first:"" placeholder:"PERCENT" default:"10" help:"A difference that is none, above 0 to 100 % (10)."`
+	FailOn    []string      `first:"" placeholder:"LIST" default:"duration" help:"Exit with 3 where one of these is slower: ${figures} (duration)."`
+	Strict    bool          `first:"" help:"Exit with 3 also where one of them is open."`
+	For       time.Duration `first:"" placeholder:"D" default:"60s" help:"Measure for at most this long, not counting the build (60s)."`
+	Max       int           `placeholder:"N" default:"30" help:"At most N pairs of environments a size, while a figure is open (30)."`
+	Arch      string        `placeholder:"ARCH" help:"arm64 or x86_64: its prices and its speed (arm64)."`
+	Latency   string        `placeholder:"NAME" default:"apg" help:"S3's latency: a profile (apg, public, express, none), 15ms, 13ms~0.62 or 1.3xapg (apg)."`
+	Slow      int           `placeholder:"N" default:"1" help:"Run N times slower than real time, up to ${max_slow}, so that a small machine can keep up (1)."`
+	Seed      uint64        `placeholder:"N" default:"1" help:"Seed of the latencies (1)."`
+	Object    string        `placeholder:"FILE" xor:"objects" help:"File that the local S3 holds (sample.json)."`
+	Objects   string        `placeholder:"DIR" xor:"objects" help:"Folder whose files the local S3 holds, each read once, or objects to make: 2000x9KB."`
+	Env       []string      `placeholder:"KEY=VALUE" sep:"none" help:"Environment variable of both. The flag may be repeated."`
+	Dir       string        `first:"" name:"output" short:"o" placeholder:"DIR" default:"tune-compare" help:"Where builds.json, report.html and table.md go (tune-compare)."`
+	JSON      bool          `first:"" xor:"shown" help:"Print builds.json, and nothing else, on stdout."`
+	Open      bool          `xor:"shown" help:"Open the report."`
+	Verbose   bool          `short:"v" help:"Print each invocation's REPORT line and the functions' log."`
+}
+
+// Help is what follows the flags.
+func (*comparing) Help() string {
+	return `Examples (go run turns every exit code into 1: build the program)
+
+  go build -o bin/tune ./tune
+  bin/tune compare main:./handler ./handler
+  bin/tune compare ./mine-1.2 ./mine-1.3 --payload '{"orders": 5}' --json`
+}
+
+// Run is the command.
+func (b *comparing) Run(ctx context.Context, s *session) error {
+	r := &builds.Result{Old: b.Old, New: b.New, FailOn: b.FailOn, Tolerance: b.Tolerance / 100}
+	if !(b.Tolerance > 0 && b.Tolerance <= 100) {
+		return usageError{err: fmt.Errorf("--tolerance %g: it must be above 0 and at most 100", b.Tolerance)}
+	}
+	for _, name := range b.FailOn {
+		if !slices.Contains(builds.Figures, name) {
+			return usageError{err: fmt.Errorf("--fail-on %s: it must be of %s", name, prose.List(builds.Figures))}
+		}
+	}
+	q, err := b.question(s)
+	if err != nil {
+		return usageError{err: err}
+	}
+	show := newProgress(s.stderr)
+	p := &presentation{Dir: b.Dir}
+	err = p.with(s, q.options, func(t *local.Tuner) error {
+		err := r.Measure(ctx, q.comparison().Run, t.Tune, show.step("comparing"))
+		show.end()
+		return err
+	})
+	if len(r.Cells)+len(r.Differences) == 0 {
+		return cmp.Or(err, errors.New("no figure of either build could be compared"))
+	}
+	if err = errors.Join(err, report.Builds{Result: r}.Write(s.stdout, b.Dir, b.JSON)); err != nil {
+		return err
+	}
+	if b.Open {
+		err = browser.OpenFile(filepath.Join(b.Dir, report.PageFile))
+	}
+	switch {
+	case r.Verdict == builds.Differs:
+		return errors.Join(err, errCells)
+	case r.Verdict == builds.Slower || r.Verdict == builds.Open && b.Strict:
+		return errors.Join(err, errSlower)
+	}
+	return err
+}
+
+// question is that of a comparison of one variant. The payload is completed where
+// it is this project's own.
+func (b *comparing) question(s *session) (question, error) {
+	l := onThisMachine{selection: selection{Power: b.Power, Payload: b.Payload, Arch: b.Arch}, Max: &b.Max, For: &b.For,
+		Latency: b.Latency, Slow: b.Slow, Seed: b.Seed, Object: b.Object, Objects: b.Objects, Env: b.Env, Function: "./handler", Measure: true}
+	if l.Strategies = []string{"pool"}; b.Payload != "" {
+		l.Strategies = []string{comparison.None}
+		for _, function := range []string{b.Old, b.New} {
+			if pkg := function[strings.Index(function, ":")+1:]; !build.Ours(pkg) {
+				l.Function = function
+			}
+		}
+	}
+	q, err := l.question()
+	if b.Verbose {
+		q.options.Verbose, q.options.Output = log.New(s.stderr, "", 0), s.stderr
+	}
+	return q, err
+}
