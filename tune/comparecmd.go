@@ -33,16 +33,11 @@ type comparing struct {
 	For       time.Duration `first:"" placeholder:"D" default:"60s" help:"Measure for at most this long, not counting the build (60s)."`
 	Max       int           `placeholder:"N" default:"30" help:"At most N pairs of environments a size, while a figure is open (30)."`
 	Arch      string        `placeholder:"ARCH" help:"arm64 or x86_64: its prices and its speed (arm64)."`
-	Latency   string        `placeholder:"NAME" default:"apg" help:"S3's latency: a profile (apg, public, express, none), 15ms, 13ms~0.62 or 1.3xapg (apg)."`
-	Slow      int           `placeholder:"N" default:"1" help:"Run N times slower than real time, up to ${max_slow}, so that a small machine can keep up (1)."`
-	Seed      uint64        `placeholder:"N" default:"1" help:"Seed of the latencies (1)."`
-	Object    string        `placeholder:"FILE" xor:"objects" help:"File that the local S3 holds (sample.json)."`
-	Objects   string        `placeholder:"DIR" xor:"objects" help:"Folder whose files the local S3 holds, each read once, or objects to make: 2000x9KB."`
-	Env       []string      `placeholder:"KEY=VALUE" sep:"none" help:"Environment variable of both. The flag may be repeated."`
-	Dir       string        `first:"" name:"output" short:"o" placeholder:"DIR" default:"tune-compare" help:"Where builds.json, report.html and table.md go (tune-compare)."`
-	JSON      bool          `first:"" xor:"shown" help:"Print builds.json, and nothing else, on stdout."`
-	Open      bool          `xor:"shown" help:"Open the report."`
-	Verbose   bool          `short:"v" help:"Print each invocation's REPORT line and the functions' log."`
+	local.Model
+	Dir     string `first:"" name:"output" short:"o" placeholder:"DIR" default:"tune-compare" help:"Where builds.json, report.html and table.md go (tune-compare)."`
+	JSON    bool   `first:"" xor:"shown" help:"Print builds.json, and nothing else, on stdout."`
+	Open    bool   `xor:"shown" help:"Open the report."`
+	Verbose bool   `short:"v" help:"Print each invocation's REPORT line and the functions' log."`
 }
 
 // Help is what follows the flags.
@@ -67,12 +62,12 @@ func (b *comparing) Run(ctx context.Context, s *session) error {
 	}
 	q, err := b.question(s)
 	if err != nil {
-		return usageError{err: err}
+		return usageError{err: asFlag(err)}
 	}
 	show := newProgress(s.stderr)
 	p := &presentation{Dir: b.Dir}
-	err = p.with(s, q.options, func(t *local.Tuner) error {
-		err := r.Measure(ctx, q.comparison().Run, t.Tune, show.step("comparing"))
+	err = p.with(s, q.Options, func(t *local.Tuner) error {
+		err := r.Measure(ctx, q.Comparison().Run, t.Tune, show.step("comparing"))
 		show.end()
 		return err
 	})
@@ -96,20 +91,18 @@ func (b *comparing) Run(ctx context.Context, s *session) error {
 
 // question is that of a comparison of one variant. The payload is completed where
 // it is this project's own.
-func (b *comparing) question(s *session) (question, error) {
-	l := onThisMachine{selection: selection{Power: b.Power, Payload: b.Payload, Arch: b.Arch}, Max: &b.Max, For: &b.For,
-		Latency: b.Latency, Slow: b.Slow, Seed: b.Seed, Object: b.Object, Objects: b.Objects, Env: b.Env, Function: "./handler", Measure: true}
-	if l.Strategies = []string{"pool"}; b.Payload != "" {
-		l.Strategies = []string{comparison.None}
+func (b *comparing) question(s *session) (local.Question, error) {
+	r := (&selection{Strategies: []string{"pool"}, Power: b.Power, Payload: b.Payload, Arch: b.Arch}).request()
+	r.Max, r.For, r.Ours, r.Spec.Function = &b.Max, &b.For, true, "./handler"
+	if b.Payload != "" {
+		r.Strategies = []string{comparison.None}
 		for _, function := range []string{b.Old, b.New} {
-			if pkg := function[strings.Index(function, ":")+1:]; !build.Ours(pkg) {
-				l.Function = function
-			}
+			r.Ours = r.Ours && build.Ours(function[strings.Index(function, ":")+1:])
 		}
 	}
-	q, err := l.question()
+	q, err := b.Ask(r)
 	if b.Verbose {
-		q.options.Verbose, q.options.Output = log.New(s.stderr, "", 0), s.stderr
+		q.Verbose, q.Output = log.New(s.stderr, "", 0), s.stderr
 	}
 	return q, err
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lambda-parallel-io/tune/local"
 )
 
 // What takes minutes is known to: 2,000 objects one after the other are 30 s a
@@ -19,10 +21,10 @@ func TestWhatTakesMinutesIsKnownBefore(t *testing.T) {
 		{"2000x9KB", "pool", []int{128}, 83 * time.Second},
 		{"", "sequential", []int{1769}, 15 * time.Second},
 	} {
-		l := onThisMachine{Latency: "15ms", Function: "./handler", Objects: test.objects, Object: "../sample.json", Slow: 1}
+		l := onThisMachine{Function: "./handler", Model: local.Model{Latency: "15ms", Objects: test.objects, Object: "../sample.json", Slow: 1}}
 		l.Strategies, l.Power, l.Num = strings.Split(test.strategies, ","), test.power, &num
 		q, err := l.question()
-		if got := lasts(q.spec); err != nil || (got-test.want).Abs() > test.want/50 {
+		if got := lasts(q.Spec); err != nil || (got-test.want).Abs() > test.want/50 {
 			t.Errorf("%+v: lasts %v, %v", test, got, err)
 		}
 	}

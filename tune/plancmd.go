@@ -102,7 +102,7 @@ func (p *planning) measure(ctx context.Context, s *session, size int) error {
 	if err := writable(p.Dir); err != nil {
 		return err
 	}
-	l := onThisMachine{Latency: "apg", Slow: 1, Seed: 1, Function: "./handler", presentation: presentation{Dir: p.Dir}}
+	l := onThisMachine{Model: local.Model{Latency: "apg", Slow: 1, Seed: 1}, Function: "./handler", presentation: presentation{Dir: p.Dir}}
 	l.Strategies, l.Concurrency, l.Power = []string{"pool"}, []int{30, 120}, []int{512, 1_024, 2_304}
 	l.Num, l.Repeat = new(4), new(1_200)
 	if size > 0 {
@@ -116,5 +116,5 @@ func (p *planning) measure(ctx context.Context, s *session, size int) error {
 		return err
 	}
 	quiet := &session{stdin: s.stdin, stdout: io.Discard, stderr: s.stderr} // of its report
-	return l.presentation.measure(ctx, quiet, q.comparison(), q.options)
+	return l.presentation.measure(ctx, quiet, q.Comparison(), q.Options)
 }
