@@ -3,7 +3,6 @@
 package local_test
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -112,112 +111,6 @@ func compare(t *testing.T, do string, o local.Options, edit func(*comparison.Com
 }
 
 func asItIs(*comparison.Comparison, *local.Tuner) {}
-
-func TestAfterALongPauseAnInvocationDoesNotCount(t *testing.T) {
-	for do, closing := range map[string]time.Duration{"take a while": 200 * time.Millisecond, "": time.Minute} {
-		more := do != ""
-		reset := local.SetClosing(closing)
-		var printed strings.Builder
-		c, err := compare(t, "print", local.Options{Output: &printed}, func(c *comparison.Comparison, _ *local.Tuner) {
-			c.Run.Num = 5
-			c.Add(comparison.Variant{Strategy: "other", Payload: []byte(`"` + do + `"`)})
-		})
-		reset()
-		if err != nil {
-			t.Fatal(err)
-		}
-		counted := len(c.Variants[0].Cells[0].DurationsMS)
-		if made := strings.Count(printed.String(), "once"); counted != 5 || (made > 7) != more {
-			t.Errorf("beside one that does %q: %d invocations were made and %d count, want two to get warm, 5, and more only where the pauses are long", do, made, counted)
-		}
-	}
-}
-
-// The cold start's invocation reads one object as often as it is read at once; at
-// the end of what follows the function has made 500 reads, but by sequential.
-func TestBeforeTheFirstRoundAFunctionGetsWarm(t *testing.T) {
-	for _, tt := range []struct {
-		strategy    string
-		concurrency *int // nil: unbounded
-		repeat      int
-		objects     *comparison.Objects
-		want        string
-	}{
-		{"pool", new(3), 50, nil, "3 reads\n" + strings.Repeat("50 reads\n", 11)},
-		{"pool", new(64), 200, nil, "64 reads\n" + strings.Repeat("200 reads\n", 4)},
-		{"pool", new(3), 2, nil, "2 reads\n" + strings.Repeat("2 reads\n", 20)},
-		{"unbounded", nil, 1_000, nil, strings.Repeat("1000 reads\n", 3)},
-		{"sequential", new(1), 50, nil, "1 reads\n50 reads\n"},
-		{"pool", new(3), 250, &comparison.Objects{}, strings.Repeat("250 reads\n", 4)},
-		{comparison.None, nil, 0, nil, strings.Repeat("7 reads\n", 3)}, // another function's reads are not known
-	} {
-		var printed strings.Builder
-		c, err := compare(t, "", local.Options{Output: &printed}, func(c *comparison.Comparison, _ *local.Tuner) {
-			c.Run.Repeat, c.Run.Objects = tt.repeat, tt.objects
-			c.Variants[0].Strategy, c.Variants[0].Concurrency = tt.strategy, tt.concurrency
-			c.Variants[0].Payload = fmt.Appendf(nil, `{"repeat": %d}`, cmp.Or(tt.repeat, 7))
-		})
-		if err != nil || c.Variants[0].Cells[0].Error != "" {
-			t.Fatal(err, c.Variants[0].Cells)
-		}
-		if got := printed.String(); got != tt.want {
-			t.Errorf("%+v: all invocations but one, and that, had %q, want %q", tt, got, tt.want)
-		}
-	}
-}
-
-// pace uses so much processor time, and says whether it got it.
-func pace(cpu time.Duration) string {
-	used := func() time.Duration {
-		var u syscall.Rusage
-		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // of this process, always
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
-	begin, before := time.Now(), used()
-	for used()-before < cpu {
-	}
-	if time.Since(begin) < 7*cpu {
-		return "at once"
-	}
-	return "by a quota"
-}
-
-// 128 MB are a fourteenth of a vCPU.
-func TestAFunctionGetsWarmWithoutAQuota(t *testing.T) {
-	var printed strings.Builder
-	_, err := compare(t, "", local.Options{Output: &printed}, func(c *comparison.Comparison, _ *local.Tuner) {
-		c.Run.Repeat, c.Variants[0].Payload = 500, []byte(`{"repeat": 500, "cpu": 60}`)
-	})
-	const once = "500 reads\nby a quota\n"
-	if got, want := printed.String(), once+"500 reads\nat once\n"+once; err != nil || got != want {
-		t.Errorf("%q, %v; want the cold start's invocation, one without a quota, and one that counts", got, err)
-	}
-}
-
-// What fails without a quota may not fail with one.
-func TestGettingWarmFailsNothing(t *testing.T) {
-	var printed strings.Builder
-	c, err := compare(t, "", local.Options{Output: &printed}, func(c *comparison.Comparison, _ *local.Tuner) {
-		c.Run.Repeat, c.Variants[0].Payload = 100, []byte(`{"repeat": 100, "fails": 2}`)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cell := c.Variants[0].Cells[0]
-	if n := strings.Count(printed.String(), "reads"); cell.Error != "" || len(cell.DurationsMS) != 1 || n != 3 {
-		t.Errorf("after the second of %d invocations had failed: %q, %v ms; want no error, and one more that counts", n, cell.Error, cell.DurationsMS)
-	}
-}
-
-func TestGettingWarmEndsWithItsTime(t *testing.T) {
-	var printed strings.Builder
-	_, err := compare(t, "", local.Options{Output: &printed}, func(c *comparison.Comparison, _ *local.Tuner) {
-		c.Run.Repeat, c.Variants[0].Payload = 10, []byte(`{"repeat": 10, "ms": 400}`)
-	})
-	if n := strings.Count(printed.String(), "reads"); err != nil || n < 4 || n > 6 {
-		t.Errorf("%d invocations of 0.4 s, %v; want the cold one, one that counts, and two to four in the second between", n, err)
-	}
-}
 
 func TestARaceGoesOnWhereItIsOpen(t *testing.T) {
 	c, err := compare(t, "", local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) {
