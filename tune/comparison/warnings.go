@@ -136,8 +136,12 @@ func (c *Comparison) Answer(cell *Cell) *event.Answer {
 	return &a
 }
 
-// Name says which cell it is: pool (30) at 512 MB.
+// Name says which cell it is: pool (30) at 512 MB, or 512 MB where there is no
+// strategy.
 func (p Place) Name() string {
+	if p.Strategy == None {
+		return prose.Thousands(p.Power, 0) + " MB"
+	}
 	return fmt.Sprintf("%s at %s MB", prose.OneLine(p.Label(), maxLabel), prose.Thousands(p.Power, 0))
 }
 

@@ -26,12 +26,12 @@ func (r *Report) Gain() string {
 		return ""
 	}
 	base := r.measured[i]
-	return r.gain(base.Duration.Value, base.Cost.Value, r.Best.Duration.Value, r.Best.Cost.Value, base.Label+" at the same size")
+	return r.Than(base.Duration.Value, base.Cost.Value, r.Best.Duration.Value, r.Best.Cost.Value, base.Label+" at the same size")
 }
 
-// gain says how much faster and cheaper something is than a base, or "" where it
+// Than says how much faster and cheaper something is than a base, or "" where it
 // is not much faster.
-func (r *Report) gain(baseMS, base, ms, cost float64, than string) string {
+func (r *Report) Than(baseMS, base, ms, cost float64, than string) string {
 	if baseMS < 1.05*ms {
 		return ""
 	}

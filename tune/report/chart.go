@@ -58,11 +58,11 @@ func newChart(answer string, figures []*figure, below string) chart {
 
 func (d chart) write(w io.Writer) error { return templates.ExecuteTemplate(w, "chart", d) }
 
-// Chart is chart.svg, time and cost against memory for a README: it follows the
-// reader's light or dark theme, and needs no font and no other file.
+// Chart is chart.svg, the map of time and of cost or, of what was measured, time and
+// cost against memory, for a README: it follows the reader's light or dark theme, and needs no font and no other file.
 func (r *Report) Chart(w io.Writer) error {
-	figures := r.Figures()
-	answer, err := r.Words("answer")
+	figures := append(r.Heat(), r.Figures()...)
+	answer, err := r.Words("caption")
 	measured, err2 := r.Words("measured")
 	if err := errors.Join(err, err2); err != nil {
 		return err

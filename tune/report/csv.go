@@ -1,9 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"strings"
 
@@ -20,24 +22,41 @@ const maxField = 16 << 10
 // is all a run on AWS returns, and from the cell or variant that failed.
 // Costs are in dollars an invocation, compute and request at list price. Objects,
 // bytes and failed are of the cell's last invocation, and empty of a warm-up.
+//
+// Of a map every point has a row, of the kind computed, with what the calibration
+// leaves open in low_ms and high_ms; then every check that tells something has
+// one, of the kind check, whose duration was measured.
 func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	out.Write(strings.Fields("strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd " +
-		"capped error objects bytes failed"))
-	for i, v := range r.Variants {
+		"capped error objects bytes failed low_ms high_ms"))
+	of := func(strategy string, n *int) func(...any) {
 		concurrency := any("")
-		if v.Concurrency != nil {
-			concurrency = *v.Concurrency
+		if n != nil {
+			concurrency = *n
 		}
-		put := func(fields ...any) {
-			row := []string{noFormula(v.Strategy), fmt.Sprint(concurrency)}
-			for _, field := range fields {
-				row = append(row, fmt.Sprint(field))
+		return func(fields ...any) {
+			row := make([]string, 15)
+			for i, field := range append([]any{noFormula(strategy), concurrency}, fields...) {
+				row[i] = fmt.Sprint(field)
 			}
 			out.Write(row)
 		}
+	}
+	add := func(p comparison.Place, kind string, ms float64, reads int, interval ...any) {
+		billed := math.Ceil(ms)
+		of(p.Strategy, p.Concurrency)(append([]any{p.Power, kind, "", ms, billed, r.CostPerMillion(p.Power, billed) / 1e6, "", "", reads, "", ""}, interval...)...)
+	}
+	for _, p := range cmp.Or(r.Map, &comparison.Map{}).Points {
+		add(p.Place, "computed", p.DurationMS, r.Run.Repeat, p.LowMS, p.HighMS)
+	}
+	for _, k := range r.Made() {
+		add(k.Place, "check", k.MeasuredMS, k.Repeat)
+	}
+	for i, v := range r.Variants {
+		put := of(v.Strategy, v.Concurrency)
 		if v.Error != "" {
-			put("", "error", "", "", "", "", "", noFormula(v.Error), "", "", "")
+			put("", "error", "", "", "", "", "", noFormula(v.Error))
 		}
 		for _, row := range r.Rows {
 			r.runs(row.Cells[i], put)
@@ -53,7 +72,7 @@ func (r *Report) runs(c *cell, put func(...any)) {
 		return
 	}
 	if c.Error != "" {
-		put(c.Power, "error", "", "", "", "", c.Capped, noFormula(c.Error), "", "", "")
+		put(c.Power, "error", "", "", "", "", c.Capped, noFormula(c.Error))
 		return
 	}
 	read := []any{"", "", ""}

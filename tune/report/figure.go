@@ -38,6 +38,12 @@ type figure struct {
 	Sizes                  []label // memory sizes on the frontier
 	Ring                   *point  // the recommended cell
 	x, y                   scale
+
+	// Of a heat map, whose Frontier joins the best concurrencies.
+	Tiles    []tile
+	Struck   string  // path: through what S3's limit holds up
+	Checks   []label // what was measured
+	Swatches []label // one a level
 }
 
 // line is a variant in a figure.
@@ -126,8 +132,12 @@ func (r *Report) againstMemory(id, title, unit string, variants []int, measure s
 	if f.x.covers(platform.MemoryPerVCPU) {
 		f.Reference = &label{f.x.at(platform.MemoryPerVCPU), plotTop, megabytes(platform.MemoryPerVCPU) + " MB = 1 vCPU"}
 	}
-	f.Hint = "Logarithmic scales. " + when(whiskers, "Whiskers: how sure the ratio to the best of the size is. ") +
-		"Variants stand side by side at each size." + when(capped, " Hollow: capped.")
+	sure := "how sure the ratio to the best of the size is"
+	if r.Map != nil {
+		sure = "what the calibration leaves open"
+	}
+	f.Hint = "Logarithmic scales. " + when(whiskers, "Whiskers: "+sure+". ") + "Variants stand side by side at each size." +
+		when(capped, " Hollow: capped.") + when(r.Occurs["limited"], " Hollow: held up by S3’s limit.")
 	var descriptions []string // the values, for those who do not see them
 	for k, v := range variants {
 		dodge := (float64(k) - float64(len(variants)-1)/2) * min(3, 18/float64(len(variants)))
@@ -203,7 +213,7 @@ func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 }
 
 func newPoint(c *cell, x, y float64, text string) point {
-	return point{X: x, Y: y, Hollow: c.Capped, Title: fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), text)}
+	return point{X: x, Y: y, Hollow: c.Capped || c.Limited(), Title: fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), text)}
 }
 
 // placeLabels puts each label as near to its line's end as the others allow, a

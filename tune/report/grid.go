@@ -20,7 +20,8 @@ type cell struct {
 	*comparison.Cell // nil: not begun
 	Variant          int
 	Label            string
-	Power            int           // MB
+	Power            int // MB
+	place            comparison.Place
 	OK               bool          // it has figures; otherwise it failed or was not begun
 	Answer           *event.Answer // of the last invocation; nil where it is not one of this project's function
 	Duration, Cost   estimate
@@ -46,7 +47,7 @@ var measures = map[string]func(*cell) estimate{
 }
 
 func (r *Report) newCell(variant, power int) *cell {
-	c := &cell{Cell: r.Variants[variant].Cell(power), Variant: variant, Label: r.Labels[variant], Power: power}
+	c := &cell{Cell: r.Variants[variant].Cell(power), Variant: variant, Label: r.Labels[variant], Power: power, place: r.Variants[variant].Place(power)}
 	var s comparison.Summary
 	if s, c.OK = r.Summarize(c.Cell); c.OK && c.Computed != nil {
 		c.OK = c.Computed.Binds != simulate.Memory
@@ -141,7 +142,7 @@ func (r *Report) least(cells []*cell, figure func(comparison.Summary) float64) *
 func (c *cell) Busy() bool { return c.OK && c.Effect() > comparison.Busy }
 
 // Name says which cell it is: pool (30) at 512 MB.
-func (c *cell) Name() string { return fmt.Sprintf("%s at %s MB", c.Label, megabytes(c.Power)) }
+func (c *cell) Name() string { return c.place.Name() }
 
 // figures are what it took and cost.
 func (c *cell) figures() string { return c.Duration.Full + ", " + c.Cost.Full }

@@ -101,8 +101,12 @@ type pageLink struct{ URL, Text string }
 // fragment, and nothing else that a file may have in that field.
 var visualization = regexp.MustCompile(`^https://lambda-power-tuning\.show/(\?currency=CNY)?#[A-Za-z0-9+/=;%._~!*'()-]+$`)
 
-// Links are to that page, for each variant and for two side by side.
+// Links are to that page, for each variant and for two side by side. A map has
+// none: each of its cells has a concurrency of its own.
 func (r *Report) Links() (links []pageLink) {
+	if r.Map != nil {
+		return nil
+	}
 	for i := range r.Variants {
 		link := ""
 		if t := r.Variants[i].Tuning; t != nil {
@@ -134,7 +138,7 @@ func (r *Report) stats(variant int) (stats []powertuning.Stat) {
 // CompareLink is Power Tuning's page with sequential against the recommended
 // variant; empty where there are no two.
 func (r *Report) CompareLink() pageLink {
-	if r.Best == nil {
+	if r.Best == nil || r.Map != nil {
 		return pageLink{}
 	}
 	best := r.Best.Variant

@@ -2,7 +2,10 @@ package report
 
 import (
 	"bytes"
+	"html"
+	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"lambda-parallel-io/tune/comparison"
@@ -20,8 +23,8 @@ func computed() *comparison.Comparison {
 
 var onceComputed = sync.OnceValue(func() []byte { return raw(calibrated()) })
 
-// calibrated is that map with four checks: two agree, one
-// disagrees and one was not made.
+// calibrated is that map with four checks: two agree, one disagrees and one was
+// not made.
 func calibrated() *comparison.Comparison {
 	spec, err := comparison.Build(comparison.Request{Ours: true, Map: true, ObjectKey: "sample.json", BodyOfObject: make([]byte, 9_374),
 		Spec: comparison.Spec{Region: "us-east-1", Latency: "apg", LatencyMeanMS: 15.76, Seed: 1, Function: "./handler"}})
@@ -58,4 +61,118 @@ func calibrated() *comparison.Comparison {
 	}
 	c.Recommend()
 	return c
+}
+
+func TestACheckThatContradictsTheMapSaysWhatToDistrustAndOffersToMeasure(t *testing.T) {
+	for why, step := range map[string]string{"answer": "the calibration", "rival": "the calibration",
+		"processor": "the CPU time of a read", "sequential": "S3's latency as this machine keeps it"} {
+		c := computed()
+		c.Checks = c.Checks[:1]
+		k := &c.Checks[0]
+		k.Why, k.MeasuredMS = why, 1.09*k.HighMS
+		if c.Recommend(); len(c.Warnings) > 0 {
+			t.Errorf("%s, 9 %% beyond the interval: the run warns %q", why, c.Warnings[0].Text)
+		}
+		k.MeasuredMS = 1.2 * k.HighMS
+		c.Recommend()
+		if len(c.Warnings) != 1 || c.Warnings[0].Kind != "check" || c.Warnings[0].Cells[0].Name() != k.Name() {
+			t.Fatalf("%s, 20 %% beyond the interval: the warnings are %+v, want one of the kind check, of %s", why, c.Warnings, k.Name())
+		}
+		for view, text := range forPeople(t, c) {
+			if view == "chart.svg" {
+				continue
+			}
+			for _, want := range []string{"up to 20 % beyond", k.Name(), "Distrust " + step, "go run ./tune --measure"} {
+				if !strings.Contains(html.UnescapeString(text), want) {
+					t.Errorf("%s, 20 %% beyond the interval: %s does not say %q", why, view, want)
+				}
+			}
+		}
+		k.Unchecked = "its threads waited for 1.2 cores of this machine"
+		c.Recommend()
+		if text := oneSpaced(terminal(t, c, "")); len(c.Warnings) > 0 || !strings.Contains(text, k.Name()+" is unchecked: its threads waited for 1.2 cores") {
+			t.Errorf("%s, by a machine that did not keep up: the run warns %+v, or does not say that it is unchecked:\n%s", why, c.Warnings, text)
+		}
+	}
+}
+
+func TestTheHeaderSaysWhereAWakeUpCostsMoreThanIsAssumedOfLambda(t *testing.T) {
+	for ms, want := range map[float64]bool{2.1 * comparison.LambdaWakeUpMS: true, 1.9 * comparison.LambdaWakeUpMS: false} {
+		c := computed()
+		c.Calibration.WakeUp.Value = ms
+		if got := strings.Contains(oneSpaced(terminal(t, c, "")), "where 0.05 is assumed of Lambda"); got != want {
+			t.Errorf("a wake-up of %g ms: the header names the assumption: %v, want %v", ms, got, want)
+		}
+	}
+}
+
+func TestAnotherQuestionSaysThatNothingOfItWasMeasured(t *testing.T) {
+	c := computed()
+	c.Checks = nil
+	if text := oneSpaced(terminal(t, c, "")); !strings.Contains(text, "checked 0 cells nothing of this was measured") || strings.Contains(text, "*") {
+		t.Errorf("without checks the text is\n%s", text)
+	}
+}
+
+func TestASettingNamesThePayloadsStrategyWhereItIsNotTheDefault(t *testing.T) {
+	for strategy, lines := range map[string]string{
+		"pool":      "pulumi config set maxWorkers 160 pulumi up report",
+		"semaphore": `pulumi config set maxWorkers 160 pulumi up and in the payload {"strategy": "semaphore"} report`,
+		"unbounded": `pulumi config set memorySize 3072 pulumi up and in the payload {"strategy": "unbounded"} report`,
+	} {
+		c := computed()
+		a := c.Map.Answer
+		if a.Strategy = strategy; strategy == "unbounded" {
+			a.Concurrency = nil
+		}
+		if text := oneSpaced(terminal(t, c, "x/report.html")); !strings.Contains(text, lines) {
+			t.Errorf("for %s the text lacks %q:\n%s", strategy, lines, text)
+		}
+	}
+}
+
+func TestTheMapIsDrawnWithATitleOnEachPointAndItsChecksRinged(t *testing.T) {
+	figures := New(computed()).Heat()
+	if len(figures) != 2 {
+		t.Fatalf("there are %d heat maps, want one of time and one of cost", len(figures))
+	}
+	for _, f := range figures {
+		if len(f.Tiles) != len(compute.Sizes)*len(compute.Concurrencies) || f.Ring == nil || len(f.Frontier) != len(compute.Sizes) {
+			t.Errorf("%s: %d tiles, a path of %d points, ringed: %v", f.ID, len(f.Tiles), len(f.Frontier), f.Ring != nil)
+		}
+		for _, tile := range f.Tiles {
+			if tile.Title == "" || strings.Contains(tile.Path, "NaN") {
+				t.Errorf("%s: a tile is %+v", f.ID, tile)
+			}
+		}
+	}
+	if k := figures[0].Checks; len(k) != 2 || k[0].Text != "416" || k[1].Text != "738" {
+		t.Errorf("ringed are %+v, want what was measured of pool, 416 and 738", k)
+	}
+}
+
+func TestDataFilesTellComputedFromMeasured(t *testing.T) {
+	c := computed()
+	kinds := map[string]int{}
+	for line := range strings.Lines(string(draw(t, c, (*Report).CSV))) {
+		kinds[strings.Split(line, ",")[3]]++
+	}
+	if kinds["computed"] != len(c.Map.Points) || kinds["check"] != 3 || len(kinds) != 3 { // and the header
+		t.Errorf("results.csv has the kinds %v, want %d computed and 3 checks", kinds, len(c.Map.Points))
+	}
+	if n := strings.Count(string(draw(t, c, (*Report).Bench)), "ns/op"); n != 3 {
+		t.Errorf("results.txt has %d results, want the 3 checks", n)
+	}
+}
+
+func TestWithoutAStrategyTheAnswerIsASize(t *testing.T) {
+	c := few()
+	c.Variants = c.Variants[2:3]
+	c.Variants[0].Strategy, c.Variants[0].Concurrency = comparison.None, nil
+	c.Recommend()
+	for view, text := range forPeople(t, c) {
+		if !strings.Contains(text, "Use 1,769 MB") || strings.Contains(text, " none ") {
+			t.Errorf("%s does not say to use a size, or names a strategy: %.400s", view, text)
+		}
+	}
 }

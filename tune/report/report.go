@@ -47,7 +47,11 @@ type Report struct {
 func New(c *comparison.Comparison) *Report {
 	r := &Report{Comparison: c, Occurs: map[string]bool{}}
 	for _, v := range c.Variants {
-		r.Labels = append(r.Labels, prose.OneLine(v.Label(), maxLabel))
+		name := v.Label()
+		if v.Strategy == comparison.None {
+			name = "the function"
+		}
+		r.Labels = append(r.Labels, prose.OneLine(name, maxLabel))
 		if !slices.Contains(r.Strategies, v.Strategy) {
 			r.Strategies = append(r.Strategies, v.Strategy)
 		}

@@ -6,7 +6,6 @@ import (
 	"html/template"
 	"strings"
 	texttemplate "text/template"
-	"time"
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
@@ -42,15 +41,14 @@ var functions = template.FuncMap{
 	"pricesIn":     func() string { return platform.PricesRegion },
 	"requestPrice": func() float64 { return platform.PricePerMillionRequests },
 	"percent":      percent,
+	"bounded":      bounded,
+	"default":      func() string { return event.DefaultStrategy },
 	"zone":         func() float64 { return comparison.Zone },
 	"count":        count,
 	"plural":       plural,
 	"list":         prose.List[int],
 	"lines":        lines,
 	"firstLines":   firstLines,
-	"lasting":      func(sec float64) time.Duration { return time.Duration(sec * float64(time.Second)) },
-	"twice":        func(n int) int { return 2 * n },
-	"whole":        func(f float64) int { return int(f) },
 	"capital":      capital,
 	"short":        func(s string) string { return prose.OneLine(s, maxName) },
 	"long":         func(s string) string { return prose.OneLine(s, maxMessage) },
@@ -67,9 +65,9 @@ var texts = texttemplate.Must(texttemplate.New("").Option("missingkey=zero").Fun
 	"wrap":        wrap,
 	"step":        step,
 	"setting":     setting,
-	"bounded":     bounded,
+	"change":      change,
+	"ratio":       func(a, b float64) float64 { return a / b },
 	"again":       again,
-	"default":     func() string { return event.DefaultStrategy },
 	"dear":        func() float64 { return comparison.DearWakeUpMS },
 	"benchWord":   benchWord,
 	"nanoseconds": func(ms float64) string { return fmt.Sprintf("%.0f", 1e6*ms) },

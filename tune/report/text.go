@@ -121,20 +121,33 @@ func breakText[N int | float64](text string, widest N, widthOf func(string) N) (
 // Markdown is table.md, the answer and the matrices for a pull request.
 func (r *Report) Markdown(w io.Writer) error { return texts.ExecuteTemplate(w, "table.md", r) }
 
-// escape makes text mean itself in Markdown. What may begin markup, a link or
-// a mention becomes an entity; letters, digits and harmless signs stay.
+// escape makes text mean itself in Markdown, at the beginning of a line too. What
+// could begin markup or a link has a backslash, and where a backslash does not do
+// an entity stands; all else stays.
 func escape(s string) string {
 	var b strings.Builder
-	runes := []rune(s)
-	for i, r := range runes {
+	runes := []rune(" " + s + " ")
+	word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+	for i := 1; i < len(runes)-1; i++ {
+		r, before, next := runes[i], runes[i-1], runes[i+1]
 		switch {
-		case r > unicode.MaxASCII, unicode.IsLetter(r), unicode.IsDigit(r), strings.ContainsRune(" ,;()%$/+±?", r),
-			// A dot in www. makes a link, a colon in http:// another.
-			strings.ContainsRune(".:-", r) && i > 0 && (i+1 == len(runes) || runes[i+1] == ' ' || unicode.IsDigit(runes[i+1])):
-			b.WriteRune(r)
-		default:
-			fmt.Fprintf(&b, "&#%d;", r)
+		case r == '<':
+			b.WriteString("&lt;")
+			continue
+		case r == '@': // a mention
+			b.WriteString("&#64;")
+			continue
+		case r == '&' && (next == '#' || word(next)):
+			b.WriteString("&amp;")
+			continue
+		case strings.ContainsRune("\\`*|", r), r == '~' && next != ' ', r == '_' && !(word(before) && word(next)),
+			r == ']' && strings.ContainsRune("([:", next), r == ':' && next == '/',
+			r == '.' && strings.HasSuffix(strings.ToLower(string(runes[:i])), "www"),
+			i == 1 && strings.ContainsRune("#>+-=[", r),
+			(r == '.' || r == ')') && next == ' ' && strings.Trim(string(runes[1:i]), "0123456789") == "":
+			b.WriteByte('\\')
 		}
+		b.WriteRune(r)
 	}
 	return b.String()
 }

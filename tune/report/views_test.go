@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -223,14 +224,29 @@ func TestTheLinksLeadToPowerTuningAlone(t *testing.T) {
 
 func TestMarkdownHasNoMarkupFromTheData(t *testing.T) {
 	text := string(draw(t, hostile(), (*Report).Markdown))
-	for _, markup := range []string{"<", "@everyone", "](javascript", "`", "https://evil", "long|"} {
-		if strings.Contains(text, markup) {
+	bare := regexp.MustCompile(`\\[[:punct:]]`).ReplaceAllString(text, "") // what a backslash does not make harmless
+	for _, markup := range []string{"<", "@", "](javascript", "`", "*_", "https://evil", "long|"} {
+		if strings.Contains(bare, markup) {
 			t.Errorf("table.md has %q in it:\n%s", markup, text)
 		}
 	}
-	for _, line := range strings.Split(text, "\n") {
+	for _, line := range strings.Split(bare, "\n") {
 		if strings.HasPrefix(line, "|") && strings.Count(line, "|") != 7 {
 			t.Errorf("a row has not 6 columns: %s", line)
+		}
+	}
+}
+
+func TestMarkdownEscapesWhatItNeedsAndNoMore(t *testing.T) {
+	for text, want := range map[string]string{
+		"1.31x [1.20, 1.42] =, $9.35 (62 % less with S3's requests)!": "1.31x [1.20, 1.42] =, $9.35 (62 % less with S3's requests)!",
+		"go run ./tune --measure, object_bytes of sample.json":        "go run ./tune --measure, object_bytes of sample.json",
+		"~ open 3 ~": "~ open 3 ~", "~~a~~": `\~\~a\~~`, "* checked": `\* checked`, "a|b": `a\|b`, "- item": `\- item`, "1. item": `1\. item`, "# title": `\# title`,
+		"[x](y)": `\[x\](y)`, "see [x](y)": `see [x\](y)`, "_a_": `\_a\_`, "<b>": "&lt;b>", "&lt;": "&amp;lt;", "@all": "&#64;all",
+		"http://a": `http\://a`, "www.a": `www\.a`, `\*`: `\\\*`, "`a`": "\\`a\\`", "===": `\===`, "[a]: b": `\[a\]: b`,
+	} {
+		if got := escape(text); got != want {
+			t.Errorf("escape(%q) = %q, want %q", text, got, want)
 		}
 	}
 }

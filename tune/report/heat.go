@@ -1,0 +1,148 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/handler/prose"
+	"lambda-parallel-io/strategies"
+	"lambda-parallel-io/tune/comparison"
+)
+
+// maxTiles is how many points of a map are drawn at most: a picture of more could
+// not be read, and would be large.
+const maxTiles = 1_000
+
+// tile is a point of a map as a heat map shows it.
+type tile struct {
+	Level int    // of the colour; len(levels)+1 of a point that runs out of memory
+	Path  string // its rectangle
+	Title string
+}
+
+// levels are how many times the least of the map the values of a colour are at
+// most. Beyond the last there is one more colour.
+var levels = []float64{1.05, 1.25, 1.5, 2, 3, 5, 10}
+
+// Heat is the map as two figures, of time and of cost: memory against concurrency
+// by the answer's strategy or, where nothing bounds that, by the first one that is
+// bounded. There are none of a map that has no such plane.
+func (r *Report) Heat() []*figure {
+	if r.Map == nil {
+		return nil
+	}
+	strategy := ""
+	for _, v := range r.Variants {
+		ours, err := strategies.ByName(v.Strategy)
+		if a := r.Map.Answer; err == nil && ours.Bounded && (strategy == "" || a != nil && a.Strategy == v.Strategy) {
+			strategy = v.Strategy
+		}
+	}
+	var points []comparison.Point
+	var sizes, ns []int
+	for _, p := range r.Map.Points {
+		if p.Strategy == strategy && p.Concurrency != nil {
+			points, sizes, ns = append(points, p), append(sizes, p.Power), append(ns, *p.Concurrency)
+		}
+	}
+	slices.Sort(sizes)
+	slices.Sort(ns)
+	sizes, ns = slices.Compact(sizes), slices.Compact(ns)
+	if len(sizes) < 2 || len(ns) < 2 || len(points) > maxTiles {
+		return nil
+	}
+	time := r.heat("map-time", "Time", points, sizes, ns, func(p comparison.Point) float64 { return p.DurationMS })
+	cost := r.heat("map-cost", "Cost", points, sizes, ns, func(p comparison.Point) float64 { return p.CostPerMillion })
+	for _, k := range r.Made() { // where the measured values have room
+		if k.Concurrency != nil && (k.Strategy == strategy || bounded(k.Place) == 0) {
+			time.Checks = append(time.Checks, label{time.x.at(float64(k.Power)), time.y.at(float64(*k.Concurrency)), twoDigits(k.MeasuredMS)})
+		}
+	}
+	time.Hint = "Computed. Colour: how many times the least of the map. The line joins the smallest concurrencies that are within 5 % of the fastest of their size; the larger ring is the setting to use. Struck through: S3’s limit. Grey: out of memory." +
+		when(time.Checks != nil, " Ringed with a number: checked, and what was measured, in ms.")
+	cost.Hint = "Compute and requests. S3’s requests cost the same everywhere."
+	return []*figure{time, cost}
+}
+
+func (r *Report) heat(id, what string, points []comparison.Point, sizes, ns []int, of func(comparison.Point) float64) *figure {
+	name := prose.OneLine(points[0].Strategy, maxLabel)
+	f := &figure{ID: id, Title: "The map: " + strings.ToLower(what) + " by " + name, XTitle: "Memory, MB", YTitle: what + ", by reads at a time", Right: figureWidth - 4}
+	var ys []float64
+	for _, n := range ns {
+		ys = append(ys, float64(n))
+	}
+	f.atSizes(sizes, ys)
+	f.YTicks = nil
+	for _, n := range ns {
+		t := tick{At: f.y.at(float64(n)), Text: strconv.Itoa(n)}
+		if last := len(f.YTicks) - 1; last < 0 || f.YTicks[last].At-t.At >= lineHeight {
+			f.YTicks = append(f.YTicks, t)
+		}
+	}
+	swatch := func(text string) {
+		f.Swatches = append(f.Swatches, label{plotLeft + float64(len(f.Swatches))*44, f.Height + 4, text})
+	}
+	for _, most := range levels {
+		swatch(fmt.Sprintf("%gx", most))
+	}
+	swatch("more")
+	f.Height += 34
+	least := math.Inf(1)
+	for _, p := range points {
+		if p.Usable() {
+			least = min(least, of(p))
+		}
+	}
+	for _, p := range points {
+		left, right := edges(sizes, p.Power, f.x)
+		below, above := edges(ns, *p.Concurrency, f.y)
+		figures := fmt.Sprintf("%s ms (%s to %s), $%.2f", twoDigits(p.DurationMS), twoDigits(p.LowMS), twoDigits(p.HighMS), p.CostPerMillion)
+		t := tile{Path: "M" + xy(left, above) + "H" + px(right) + "V" + px(below) + "H" + px(left) + "z", Title: fmt.Sprintf("%s, %s MB: %s", p.Label(), megabytes(p.Power), figures)}
+		t.Level, _ = slices.BinarySearch(levels, of(p)/least)
+		switch {
+		case p.Limited():
+			f.Struck += "M" + xy(left, below) + "L" + xy(right, above)
+			t.Title += ", S3’s limit"
+		case !p.Usable():
+			t.Level, t.Title = len(levels)+1, p.Name()+": out of memory"
+		}
+		f.Tiles = append(f.Tiles, t)
+	}
+	var path []string
+	for _, size := range sizes {
+		best := r.Map.Best(comparison.Variant{Strategy: points[0].Strategy}, size)
+		if best == nil || best.Concurrency == nil {
+			continue
+		}
+		f.Frontier = append(f.Frontier, point{X: f.x.at(float64(size)), Y: f.y.at(float64(*best.Concurrency)), Joined: len(f.Frontier) > 0})
+		path = append(path, fmt.Sprintf("%d at %s MB", *best.Concurrency, megabytes(size)))
+	}
+	f.Description = fmt.Sprintf("The best concurrency of %s is %s.", name, prose.List(path))
+	if a := r.Map.Answer; a != nil && a.Strategy == points[0].Strategy && a.Concurrency != nil {
+		f.Ring = &point{X: f.x.at(float64(a.Power)), Y: f.y.at(float64(*a.Concurrency))}
+		f.Description += fmt.Sprintf(" The setting to use is %s.", a.Name())
+	}
+	if f.x.covers(platform.MemoryPerVCPU) {
+		f.Reference = &label{f.x.at(platform.MemoryPerVCPU), plotTop, megabytes(platform.MemoryPerVCPU) + " MB = 1 vCPU"}
+	}
+	return f
+}
+
+// edges are between which pixels a value of a sorted list is drawn: half way to its
+// neighbours, by their logarithms.
+func edges(sorted []int, v int, s scale) (from, to float64) {
+	from, to = s.from, s.to
+	i := slices.Index(sorted, v)
+	middle := func(k int) float64 { return s.at(math.Sqrt(float64(sorted[k]) * float64(sorted[k+1]))) }
+	if i > 0 {
+		from = middle(i - 1)
+	}
+	if i+1 < len(sorted) {
+		to = middle(i)
+	}
+	return from, to
+}
