@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/compute"
@@ -35,12 +34,9 @@ func (*mapping) Help() string {
 
 // Run is the command.
 func (m *mapping) Run(s *session) error {
-	c, err := load(m.File)
+	c, err := calibrated(m.File)
 	if err != nil {
 		return err
-	}
-	if c.Calibration == nil {
-		return usageError{err: fmt.Errorf("%s has no calibration to compute from\nmake one: go run ./tune -o %s", m.File, filepath.Dir(m.File))}
 	}
 	again, err := m.question(c)
 	if err != nil {
@@ -58,6 +54,15 @@ func (m *mapping) Run(s *session) error {
 		return err
 	}
 	return nil
+}
+
+// calibrated reads a results.json that holds a calibration.
+func calibrated(file string) (*comparison.Comparison, error) {
+	c, err := load(file)
+	if err == nil && c.Calibration == nil {
+		err = usageError{err: fmt.Errorf("%s has no calibration to compute from\nmake one: go run ./tune", file)}
+	}
+	return c, err
 }
 
 // question is what the flags ask, with what the run of c answers for the rest.

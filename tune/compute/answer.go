@@ -45,7 +45,7 @@ func (q *Question) answer() {
 func (q *Question) withWakeUps(ms float64) *comparison.Point {
 	other := *q
 	other.WakeUpMS, other.draws = ms, q.draws[:min(someOf, len(q.draws))]
-	p := other.choose(other.points(other.places(q.Run.PowerValues)), q.Run.PowerValues)
+	p := other.choose(other.points(Places(q.Run.Variants, q.Run.PowerValues)), q.Run.PowerValues)
 	if a := q.Map.Answer; p == nil || p.Strategy == a.Strategy && p.Power == a.Power {
 		return nil
 	}

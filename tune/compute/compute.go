@@ -59,7 +59,7 @@ func Map(c *comparison.Comparison, more []int, wakeUpMS float64) error {
 		q.draws = append(q.draws, simulate.NewDraw(s3, c.Run.Seed, uint64(k+1), c.Run.Repeat))
 	}
 	sizes := slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.Run.PowerValues, more))))
-	c.Map = &comparison.Map{WakeUpMS: wakeUpMS, Draws: draws, Points: q.points(q.places(sizes))}
+	c.Map = &comparison.Map{WakeUpMS: wakeUpMS, Draws: draws, Points: q.points(Places(c.Run.Variants, sizes))}
 	for i := range c.Variants {
 		v := &c.Variants[i]
 		v.Cells = nil
@@ -73,8 +73,9 @@ func Map(c *comparison.Comparison, more []int, wakeUpMS float64) error {
 	return nil
 }
 
-// places are the points of the map, each once.
-func (q *Question) places(sizes []int) (places []comparison.Place) {
+// Places are those of a map of variants at memory sizes in MB, each once: a
+// bounded strategy that names no concurrency has all of Concurrencies.
+func Places(variants []comparison.Variant, sizes []int) (places []comparison.Place) {
 	add := func(v comparison.Variant, n *int) {
 		for _, mb := range sizes {
 			p := comparison.Place{Strategy: v.Strategy, Concurrency: n, Power: mb}
@@ -83,7 +84,7 @@ func (q *Question) places(sizes []int) (places []comparison.Place) {
 			}
 		}
 	}
-	for _, v := range q.Run.Variants {
+	for _, v := range variants {
 		if s, err := strategies.ByName(v.Strategy); err == nil && s.Bounded && v.Concurrency == nil {
 			for _, n := range Concurrencies {
 				add(v, &n)

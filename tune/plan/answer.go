@@ -14,6 +14,7 @@ import (
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/report"
+	"lambda-parallel-io/tune/simulate"
 )
 
 // Dollars are what a job costs at list price, line by line.
@@ -54,39 +55,40 @@ func (p *Plan) dollars(children int, seconds, compute float64) Dollars {
 
 // alternatives are the same job in one function, with one object a child, as
 // Step Functions would do it by default, and by S3 Batch Operations.
-func (p *Plan) alternatives(one worker) []Alternative {
+func (p *Plan) alternatives(one *Plan) []Alternative {
 	objects := float64(p.Objects)
 
 	// One call lists its prefix itself. It reads prefix after prefix, so it
 	// gets the GETs of one.
 	single := Alternative{Name: "one function"}
-	if seconds := up(objects * one.alone()); p.Objects > event.MaxObjects || seconds > platform.MaxTimeout.Seconds() {
+	if seconds := objects * one.read(); p.Objects > event.MaxObjects || seconds > platform.MaxTimeout.Seconds() {
 		single.Note = fmt.Sprintf("%s s of at most %g, and %s objects of at most %s in a call",
 			prose.Thousands(seconds, 0), platform.MaxTimeout.Seconds(), prose.Thousands(p.Objects, 0), prose.Thousands(event.MaxObjects, 0))
 	} else {
-		total := p.dollars(0, 0, one.compute*one.alone()*one.rate).Total + platform.PricePerMillionRequests/1e6
-		single.Seconds, single.Dollars = &seconds, &total
-		single.Note = fmt.Sprintf("%s at %s MB", one.Label(), prose.Thousands(one.power, 0))
+		one.draws = []simulate.Draw{simulate.NewDraw(one.child.S3, p.compared.Run.Seed, 1, p.Objects)}
+		seconds = one.lasts(1, p.Objects)
+		total := p.dollars(0, 0, one.compute(1e3*seconds)/objects).Total + platform.PricePerMillionRequests/1e6
+		single.Seconds, single.Dollars = new(up(seconds)), &total
+		single.Note = fmt.Sprintf("%s at %s MB", one.place.Label(), prose.Thousands(one.Memory, 0))
 	}
 
 	// As many as run at once, and as Lambda has started when S3 can be done.
-	most := min(p.executions*platform.MaxChildren, p.ConcurrencyLimit,
+	running := min(p.executions*platform.MaxChildren, p.ConcurrencyLimit,
 		platform.Environments+int(objects/p.granted()*platform.Environments/platform.EnvironmentsEvery.Seconds()))
-	read := float64(p.Concurrency) / p.child.rate // seconds, by Little's law, where many are in flight; at most this alone
-	lone := platform.ComputeCost(p.compared.Run.Arch, p.Memory, 1e3*read)
-	children := min(most, max(1, int(share*p.granted()*read)))
+	read := p.lasts(1, 1)
+	lone := p.compute(1e3 * read)
+	children := min(running, max(1, int(p.granted()*read)))
 	each := Alternative{"one object a child", new(up(objects * max(read/float64(children), 1/p.granted()))),
 		new(p.dollars(p.Objects, read, lone).Total), prose.Thousands(children, 0) + " at once"}
 
 	// Nearly all answers are SlowDown. The function asks again until its
 	// deadline, and Lambda bills the waiting.
-	children = min(most, p.batches)
+	children = min(running, p.Prefixes*ceil(p.each, p.Batch))
 	storm := Alternative{Name: "10,000 children", Note: prose.Thousands(children, 0) + " at once"}
-	asked := float64(children) * p.child.rate / p.granted()
-	if asked > 1 {
+	if asked := float64(children) * p.rate / p.granted(); asked > 1 {
 		storm.Note = fmt.Sprintf("a storm: %s ask for %s times what S3 gives", storm.Note, prose.Thousands(asked, 1))
 	}
-	if asked*float64(p.Batch)/p.child.rate > platform.MaxExpress.Seconds() {
+	if p.lasts(ceil(children, p.executions), p.Batch) > platform.MaxExpress.Seconds() {
 		storm.Note += "; none ends within its 5 minutes"
 	} else {
 		s, d := p.with(children)
@@ -127,12 +129,12 @@ func (s Seconds) String() string {
 func (p *Plan) Text(w io.Writer) error {
 	return text.Execute(w, struct {
 		*Plan
-		Verdict, Label, Region, Date string
-		Rate, Reads, Granted, Pause  float64
-		Executions                   int
-		Run                          comparison.Run
-	}{p, p.verdict(), p.child.Label(), platform.PricesRegion, platform.PricesDate,
-		p.child.rate, float64(p.Children) * p.child.rate, p.granted(), pauseSec, p.executions, p.compared.Run})
+		Verdict, Label, Source, Region, Date string
+		Rate, Reads, Granted, Pause          float64
+		Executions                           int
+		Run                                  comparison.Run
+	}{p, p.verdict(), p.place.Label(), p.compared.Calibration.Source, platform.PricesRegion, platform.PricesDate,
+		p.rate, float64(p.Children) * p.rate, p.granted(), pauseSec, p.executions, p.compared.Run})
 }
 
 // verdict says whether one function does the job as fast.
@@ -154,7 +156,7 @@ func (p *Plan) verdict() string {
 // more, for a picture of this title.
 func (p *Plan) Curve() (title string, c report.Curve) {
 	c.Planned, c.Children = p.Children, []int{p.Children}
-	for n := p.executions; n <= min(64*p.Children, p.batches); n *= 2 {
+	for n := p.executions; n <= min(64*p.Children, p.Prefixes*ceil(p.each, p.Batch)); n *= 2 {
 		c.Children = append(c.Children, n)
 	}
 	slices.Sort(c.Children)
@@ -164,6 +166,6 @@ func (p *Plan) Curve() (title string, c report.Curve) {
 		c.Seconds, c.Dollars = append(c.Seconds, seconds.Low), append(c.Dollars, dollars.Total)
 	}
 	return fmt.Sprintf("%s objects by %s at %s MB, %d children at once: %s",
-		prose.Thousands(p.Objects, 0), p.child.Label(),
+		prose.Thousands(p.Objects, 0), p.place.Label(),
 		prose.Thousands(p.Memory, 0), p.Children, p.Seconds), c
 }

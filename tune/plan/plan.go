@@ -1,37 +1,36 @@
 // Package plan says how Step Functions' Distributed Map should read very many
-// objects with this project's function, what that takes, and what it costs. It
-// reckons from what a comparison has measured, and scales no measurement to
-// another size of object or other work.
+// objects with this project's function, what that takes, and what it costs. Its
+// children are simulated from a calibration, which it scales to no other size of
+// object and to no other work.
 package plan
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
+	"sort"
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/compute"
 	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/simulate"
 )
 
 // What a plan keeps to. The platform's limits are those of AWS's
 // documentation of Step Functions' and Lambda's quotas.
 const (
-	share         = 0.95  // of a prefix's GETs: measured rates scatter by the rest
-	burstShare    = 0.005 // of the reads, that may meet SlowDown where all children begin at once
-	memoryShare   = 0.9   // of a size, that the measured peak may fill
-	readsInFlight = 10    // a shorter invocation shows its beginning and its end
+	share         = 0.95 // of a prefix's GETs: the rest is for what a calibration leaves open
+	refusedOf     = 200  // reads S3 may refuse one
+	memoryShare   = 0.9  // of a size, that the peak may fill
+	readsInFlight = 10   // at least: a shorter invocation shows its beginning and its end
+	draws         = 3    // of latencies, for each batch
 
-	childSec = 240 // of the 300 that an EXPRESS child may last
-
-	// An item is a key, whose length is assumed, and the {"Key", "Size",
-	// "StorageClass"} around it. Of a child's 256 KiB the deployment gives
-	// items [platform.ItemsBytes].
-	itemBytes = 100 + 60
+	childSec  = 240      // of the 300 that an EXPRESS child may last
+	itemBytes = 100 + 60 // a key, whose length is assumed, and the {"Key", "Size", "StorageClass"} around it
+	maxBatch  = platform.ItemsBytes / itemBytes
 
 	// pauseSec is the longest that a child's place is taken to stay empty. AWS
 	// does not publish the rate at which children start.
@@ -75,9 +74,15 @@ type Plan struct {
 	Input        event.Execution `json:"input"`
 
 	compared   *comparison.Comparison
-	child      worker
+	place      comparison.Place // of a child
+	child      simulate.Invocation
+	alone      simulate.Result // of the largest batch, where nobody else reads the prefix
+	rate       float64         // reads a second, alone
+	lone       float64         // dollars of compute a read, alone
+	draws      []simulate.Draw
 	executions int // of the state machine at once: one a prefix
-	batches    int
+	each       int // objects of a prefix, at most
+	most       int // objects that a batch can have
 }
 
 // Seconds are the least that the job takes, and what it takes where every
@@ -87,142 +92,157 @@ type Seconds struct {
 	High float64 `json:"high"`
 }
 
-// worker is a function that does nothing but what a cell has measured.
-type worker struct {
-	comparison.Variant
-	power   int
-	rate    float64 // reads a second
-	compute float64 // dollars a read
-}
-
-// alone is how long a read takes where nobody else reads the prefix.
-func (w worker) alone() float64 { return 1 / min(w.rate, platform.GetsPerSecond) }
-
-// New plans the job with the cell of the comparison that makes the least of
-// dollars x seconds, or with one within a twentieth of that: the fewer
-// children, the less depends on how they start.
+// New plans the job with the strategy, concurrency and memory size of the
+// comparison, which must have a calibration, that make the least of dollars x
+// seconds, or with those within a twentieth of that: the fewer children, the less
+// depends on how they start.
 func New(c *comparison.Comparison, job Job) (*Plan, error) {
-	if err := job.Validate(); err != nil {
+	s3, err := profile.Parse(c.Run.Latency)
+	if err = cmp.Or(job.Validate(), err); err != nil {
 		return nil, err
 	}
-	if c.Run.AWS() && c.Run.Lists() > 0 {
-		return nil, errors.New("the comparison has read what is below a prefix on AWS, at most so many objects as maxObjects says: nobody has counted them, so how fast they were read is not known\n" +
-			"compare with one object, or give as many keys by --payload, and plan with the results.json of that")
+	// Keys are listed in their order, so an execution over several prefixes
+	// would read one after the other: each gets an execution of its own.
+	blank := Plan{Job: job, compared: c, executions: min(job.Prefixes, job.ConcurrencyLimit), each: ceil(job.Objects, job.Prefixes)}
+	for k := range uint64(draws) {
+		blank.draws = append(blank.draws, simulate.NewDraw(s3, c.Run.Seed, k+1, maxBatch))
 	}
-	var plans, roomy []*Plan
-	var workers []worker
-	for _, v := range c.Variants {
-		for _, cell := range v.Cells {
-			s, ok := c.Summarize(&cell)
-			if !ok || cell.Capped || c.Run.Repeat == 0 || !v.Bounded() { // unbounded, a million reads would fill any memory
-				continue
-			}
-			reads := float64(c.Run.Repeat)
-			w := worker{v.Variant, cell.Power, 1e3 * reads / s.DurationMS,
-				platform.ComputeCost(c.Run.Arch, cell.Power, s.BilledMS) / reads}
-			workers = append(workers, w)
-			p := &Plan{Job: job, compared: c, child: w}
-			if c.Run.Repeat < readsInFlight**v.Concurrency || !p.fit() {
-				continue
-			}
-			plans = append(plans, p)
-			if float64(cell.MaxMemoryMB) <= memoryShare*float64(cell.Power) {
-				roomy = append(roomy, p)
+	var all, plans, roomy []*Plan
+	for _, place := range compute.Places(c.Run.Variants, c.Run.PowerValues) {
+		bounded := comparison.Variant{Strategy: place.Strategy, Concurrency: place.Concurrency}.Bounded()
+		if !bounded || readsInFlight**place.Concurrency > maxBatch { // unbounded, a million reads would fill any memory
+			continue
+		}
+		p := blank
+		p.place, p.Memory, p.Strategy, p.Concurrency = place, place.Power, place.Strategy, *place.Concurrency
+		costs := compute.OnLambda(compute.Costs(c.Calibration, p.Strategy, compute.Middle), comparison.LambdaWakeUpMS)
+		p.child = compute.Invocation(place, costs, s3, c.Run.Arch, maxBatch)
+		p.alone = p.simulated(1, maxBatch)
+		p.rate = 1e3 * float64(p.alone.Reads) / p.alone.DurationMS
+		p.lone = p.compute(p.alone.DurationMS) / float64(p.alone.Reads)
+		all = append(all, &p)
+		if p.fit() {
+			plans = append(plans, &p)
+			if p.alone.PeakMB <= memoryShare*float64(p.Memory) {
+				roomy = append(roomy, &p)
 			}
 		}
 	}
 	if len(roomy) == 0 {
-		return nil, fmt.Errorf("the comparison has no cell to plan with: it takes one of this project's function and of a strategy that a concurrency bounds, "+
-			"with %d reads for each in flight (--repeat is %d), not above %.0f objects a second, and with a tenth of its memory free\n"+
-			"measure such cells: go run ./tune --strategies pool --power 512,1024,2304 --repeat 1000",
-			readsInFlight, c.Run.Repeat, share*platform.GetsPerSecond)
+		return nil, fmt.Errorf("there is no setting to plan with: it takes a strategy and a concurrency that bounds it, of at most %d, "+
+			"that reads fewer than %.0f objects a second and leaves a tenth of the memory free\n"+
+			"name such ones: go run ./tune map FILE --strategies pool --power 512,1024,2048, and plan with tune-map/results.json", maxBatch/readsInFlight, share*s3.GetsPerSecond)
 	}
 	p := best(roomy)
 	if p != best(plans) {
 		p.Binds += ", memory"
 	}
-	p.Alternatives = p.alternatives(slices.MinFunc(workers, func(a, b worker) int {
-		return cmp.Or(cmp.Compare(a.alone(), b.alone()), cmp.Compare(a.compute, b.compute))
+	p.Alternatives = p.alternatives(slices.MinFunc(all, func(a, b *Plan) int {
+		return cmp.Compare(a.read()*a.dollars(0, 0, a.lone).Total, b.read()*b.dollars(0, 0, b.lone).Total)
 	}))
 	return p, nil
 }
 
+// read is how long a read takes at least where nobody else reads the prefix, in seconds.
+func (p *Plan) read() float64 { return 1 / min(p.rate, p.child.S3.GetsPerSecond) }
+
+// compute is what a child costs that lasts so long, its requests apart, in dollars.
+func (p *Plan) compute(ms float64) float64 {
+	return platform.ComputeCost(p.compared.Run.Arch, p.Memory, math.Ceil(ms))
+}
+
 // best is which of several plans New takes.
 func best(plans []*Plan) *Plan {
-	product := func(p *Plan) float64 { return p.Dollars.Total * p.Seconds.Low }
+	product := func(p *Plan) float64 { return p.Dollars.Total * (p.Seconds.Low + p.Seconds.High) }
 	by := func(a, b *Plan) int { return cmp.Compare(product(a), product(b)) }
 	most := 1.05 * product(slices.MinFunc(plans, by))
 	near := slices.DeleteFunc(slices.Clone(plans), func(p *Plan) bool { return product(p) > most })
 	return slices.MinFunc(near, func(a, b *Plan) int { return cmp.Or(cmp.Compare(a.Children, b.Children), by(a, b)) })
 }
 
-// fit sets the batch and the children to the most that every limit allows, and
-// names the limits. It reports whether there can be a child at all.
-func (p *Plan) fit() bool {
-	w, concurrency := p.child, *p.child.Concurrency
-	batch, shorter := least(
-		limit{p.compared.Run.Repeat, ""}, // as it was measured
-		limit{int(childSec * w.rate), "child duration"},
-		limit{platform.ItemsBytes / itemBytes, "batch input"},
-	)
-	if batch == 0 {
-		return false
-	}
-	// Keys are listed in their order, so an execution over several prefixes
-	// would read one after the other: each gets an execution of its own.
-	p.executions = min(p.Prefixes, p.ConcurrencyLimit)
-	each := ceil(p.Objects, p.Prefixes)
-	p.batches = p.Prefixes * ceil(each, batch)
-	// What Lambda starts only when the job is over is of no use: n begin at
-	// once, and perSec in each second after that, until the work is done.
-	n, perSec, work := float64(platform.Environments), platform.Environments/platform.EnvironmentsEvery.Seconds(), float64(p.Objects)/w.rate
-	children, binds := least(
-		limit{int(share * platform.GetsPerSecond / w.rate), "prefix GETs"},
-		limit{(profile.Burst + int(burstShare*float64(each))) / concurrency, "prefix GETs"},
-		limit{p.ConcurrencyLimit / p.executions, "Lambda concurrency"},
-		limit{max(1, int(math.Sqrt(n*n+2*perSec*work))/p.executions), "Lambda ramp"},
-		limit{platform.MaxChildren, "Step Functions children"},
-		limit{ceil(each, batch), "objects"},
-	)
-	p.Memory, p.Strategy, p.Concurrency = w.power, w.Strategy, concurrency
-	p.Batch, p.Children, p.Binds = batch, p.executions*children, strings.TrimSuffix(binds+", "+shorter, ", ")
-	p.Input = event.Execution{Strategy: p.Strategy, Concurrency: concurrency, Batch: batch, Children: children}
-	if children > 0 {
-		p.Seconds, p.Dollars = p.with(p.Children)
-	}
-	return children > 0
-}
-
-// with returns what the job takes and costs with so many children at once.
-// More of them than S3 serves are no faster: each takes as much longer, and
-// Lambda bills that.
-func (p *Plan) with(children int) (Seconds, Dollars) {
-	n := float64(children)
-	slower := max(1, n*p.child.rate/p.granted())
-	batch := slower * float64(p.Batch) / p.child.rate
-	waves := float64(ceil(p.batches, children))
-	useful := n / slower
-	late := max(0, useful-platform.Environments) // those that wait for Lambda to start them
-	ramp := late * late * platform.EnvironmentsEvery.Seconds() / (2 * platform.Environments * useful)
-	return Seconds{up(waves*batch + ramp), up(waves*(batch+pauseSec) + ramp)}, p.dollars(p.batches, batch, slower*p.child.compute)
-}
-
-// granted is how many GETs a second S3 grants the executions at once.
-func (p *Plan) granted() float64 { return float64(p.executions) * platform.GetsPerSecond }
-
-// limit is how much something allows.
+// limit is the least that several things allow, and which of them does.
 type limit struct {
 	n    int
 	name string
 }
 
-// least returns the first of the limits that allow the least.
-func least(limits ...limit) (int, string) {
-	l := slices.MinFunc(limits, func(a, b limit) int { return cmp.Compare(a.n, b.n) })
-	return l.n, l.name
+func (l *limit) to(n int, name string) {
+	if n < l.n {
+		*l = limit{n, name}
+	}
 }
+
+// fit sets the batch and the children to the most that every limit allows, and
+// names the limits. It reports whether there can be a child at all.
+func (p *Plan) fit() bool {
+	batch := limit{p.each, ""}
+	batch.to(int(childSec*p.rate), "child duration")
+	batch.to(maxBatch, "batch input")
+	if p.most = batch.n; p.most == 0 {
+		return false
+	}
+	children := limit{p.ConcurrencyLimit / p.executions, "Lambda concurrency"}
+	// What Lambda starts only when the job is over is of no use: n begin at
+	// once, and perSec in each second after that, until the work is done.
+	n, perSec, work := float64(platform.Environments), platform.Environments/platform.EnvironmentsEvery.Seconds(), float64(p.Objects)/p.rate
+	children.to(max(1, int(math.Sqrt(n*n+2*perSec*work))/p.executions), "Lambda ramp")
+	children.to(platform.MaxChildren, "Step Functions children")
+	children.to(max(ceil(p.each, p.most), p.each/(readsInFlight*p.Concurrency)), "objects")
+	children.to(sort.Search(min(children.n, int(share*p.child.S3.GetsPerSecond/p.rate)), func(i int) bool {
+		return p.simulated(i+1, p.batch(i+1)).Retries*refusedOf > p.batch(i+1)
+	}), "prefix GETs")
+	if children.n == 0 {
+		return false
+	}
+	p.Batch, p.Children, p.Binds = p.batch(children.n), p.executions*children.n, children.name
+	if p.each > children.n*p.most {
+		p.Binds += ", " + batch.name
+	}
+	if p.alone.Binds() == simulate.Bandwidth {
+		p.Binds += ", " + simulate.Bandwidth
+	}
+	p.Input = event.Execution{Strategy: p.Strategy, Concurrency: p.Concurrency, Batch: p.Batch, Children: children.n}
+	p.Seconds, p.Dollars = p.with(p.Children)
+	return true
+}
+
+// batch is how many objects each of n children of an execution reads at a time:
+// the most that it can, or less where that fills the last wave.
+func (p *Plan) batch(n int) int {
+	waves := ceil(p.each, n*p.most)
+	return ceil(p.each, waves*n)
+}
+
+// simulated returns how a child reads a batch while it gets an nth of what S3 gives
+// a prefix.
+func (p *Plan) simulated(n, batch int) simulate.Result {
+	child := p.child
+	child.Reads, child.S3 = batch, child.S3.Shared(n)
+	return simulate.Summarize(simulate.Sweep([]simulate.Invocation{child}, p.draws)[0]).Result
+}
+
+// lasts returns how long a batch takes at least where n children read a prefix, in
+// seconds: more of them than S3 serves are no faster.
+func (p *Plan) lasts(n, batch int) float64 {
+	return max(p.simulated(1, batch).DurationMS/1e3, float64(n*batch)/p.child.S3.GetsPerSecond)
+}
+
+// with returns what the job takes and costs with so many children at once.
+func (p *Plan) with(children int) (Seconds, Dollars) {
+	n := max(1, children/p.executions)
+	batch := p.batch(n)
+	seconds := p.lasts(n, batch)
+	waves := float64(ceil(p.each, n*batch) * ceil(p.Prefixes, p.executions))
+	useful := min(float64(children), p.granted()/p.rate) // the others wait for S3
+	late := max(0, useful-platform.Environments)         // those that wait for Lambda to start them
+	ramp := late * late * platform.EnvironmentsEvery.Seconds() / (2 * platform.Environments * useful)
+	return Seconds{up(waves*seconds + ramp), up(waves*(seconds+pauseSec) + ramp)}, p.dollars(p.Prefixes*ceil(p.each, batch), seconds, p.compute(1e3*seconds)/float64(batch))
+}
+
+// granted is how many GETs a second S3 grants the executions at once.
+func (p *Plan) granted() float64 { return float64(p.executions) * p.child.S3.GetsPerSecond }
 
 func ceil(a, b int) int { return (a + b - 1) / b }
 
-// up rounds up to a tenth: a plan promises no less than it reckons.
+// up rounds up to a tenth: a plan promises no less than it computes.
 func up(seconds float64) float64 { return math.Ceil(seconds*10) / 10 }

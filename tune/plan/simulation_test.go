@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"container/heap"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -125,18 +126,44 @@ func (s *simulation) done(e event) {
 	}
 }
 
-// simulated is a plan's job with so many children, each like the cell that the
-// comparison measured: its reads take the processor for as long as its memory
-// size makes of their CPU time.
+// simulated is a plan's job with so many children, whose reads take the processor
+// for as long as the memory size makes of their processor time.
 func simulated(t *testing.T, c *comparison.Comparison, p *plan.Plan, children int) *simulation {
 	t.Helper()
-	latency, err := profile.Parse(c.Run.Latency)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := slices.IndexFunc(c.Variants, func(r comparison.Result) bool { return r.Strategy == p.Strategy && *r.Concurrency == p.Concurrency })
-	cell := c.Variants[i].Cell(p.Memory)
-	ms := cell.CPUShare.Used / cell.CPUShare.Target * comparison.Median(cell.DurationsMS) / float64(c.Run.Repeat)
+	ms := c.Calibration.Reads[0].CPU.Value * platform.MemoryPerVCPU / float64(p.Memory)
 	return &simulation{objects: p.Objects, batch: p.Batch, children: children, concurrency: p.Concurrency,
-		latency: latency, cpu: time.Duration(ms * 1e6)}
+		latency: profile.MustParse(c.Run.Latency), cpu: time.Duration(ms * 1e6)}
+}
+
+func TestTheComputedTimeIsThatOfChildrenThatShareS3(t *testing.T) {
+	for _, memory := range []int{512, 1_024, 3_008} {
+		c := example(memory)
+		p := planned(t, c, plan.Job{Objects: 100_000, Prefixes: 1, ConcurrencyLimit: 1_000})
+		_, curve := p.Curve()
+		for _, children := range []int{1, 2, 4, 8} {
+			i := slices.Index(curve.Children, children)
+			if i < 0 {
+				t.Fatalf("the curve has %v children, want %d among them", curve.Children, children)
+			}
+			took, _ := simulated(t, c, p, children).run()
+			if got, want := curve.Seconds[i], took.Seconds(); math.Abs(got-want) > 0.15*want {
+				t.Errorf("%d children at %d MB: computed %.1f s, simulated %.1f, want them within 15 %%", children, memory, got, want)
+			}
+		}
+	}
+}
+
+func TestAPlanIsNoStorm(t *testing.T) {
+	for _, memory := range []int{128, 512, 1_024, 3_008} {
+		for _, objects := range []int{10_000, 100_000, 1_000_000} {
+			if memory != 512 && objects == 1_000_000 {
+				continue // a hundred thousand have it all in them
+			}
+			c := example(memory)
+			p := planned(t, c, plan.Job{Objects: objects, Prefixes: 1, ConcurrencyLimit: 1_000})
+			if _, slow := simulated(t, c, p, p.Children).run(); slow >= 0.01 {
+				t.Errorf("of %d children at %d MB, planned for %d objects, %.2f %% of S3's answers are SlowDown, want less than 1 %%", p.Children, p.Memory, objects, 100*slow)
+			}
+		}
+	}
 }

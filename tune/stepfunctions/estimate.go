@@ -158,11 +158,7 @@ func executorLasts(spec comparison.Spec, one time.Duration) time.Duration {
 	if spec.ParallelInvocation {
 		return one
 	}
-	return time.Duration(spec.Num) * (one + sleep(spec))
-}
-
-func sleep(spec comparison.Spec) time.Duration {
-	return time.Duration(spec.SleepBetweenRunsMS) * time.Millisecond
+	return time.Duration(spec.Num) * (one + time.Duration(spec.SleepBetweenRunsMS)*time.Millisecond)
 }
 
 // check refuses a variant that cannot end in time at the largest size.
@@ -170,7 +166,7 @@ func check(spec comparison.Spec, v comparison.Variant, executionTimeout time.Dur
 	power := spec.PowerValues[len(spec.PowerValues)-1]
 	one, allowed := compute.Estimate(spec, v, power, least), spec.Timeout()
 	if !spec.ParallelInvocation {
-		allowed = min(allowed, executionTimeout/time.Duration(spec.Num)-sleep(spec))
+		allowed = min(allowed, executionTimeout/time.Duration(spec.Num)-time.Duration(spec.SleepBetweenRunsMS)*time.Millisecond)
 	}
 	if one <= allowed {
 		return nil

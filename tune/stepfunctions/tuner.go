@@ -43,7 +43,7 @@ const attempts = 12
 
 // New makes a Tuner for a target that [Resolve] has completed. Credentials
 // come from the SDK's default chain, and are asked for here, so that one knows
-// that there are none before anything is asked for: see [IsCredentials]. The
+// that there are none before anything starts: see [IsCredentials]. The
 // endpoints are the region's, or AWS_ENDPOINT_URL_SFN and
 // AWS_ENDPOINT_URL_LAMBDA.
 func New(ctx context.Context, target Target) (*Tuner, error) {
