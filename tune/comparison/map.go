@@ -41,24 +41,6 @@ type Calibration struct {
 	Fit         *Fit    `json:"fit,omitempty"`
 }
 
-// Fit says what of a calibration was fitted to what AWS returned. The rest is as
-// this machine measured it, and of what it cannot measure as it was assumed.
-type Fit struct {
-	CPU      bool     `json:"cpu"`
-	Latency  bool     `json:"latency"`
-	WakeUp   bool     `json:"wake_up"`
-	S3Median Figure   `json:"s3_median"`
-	Add      []string `json:"add,omitempty"` // what to measure, so that CPU and Latency are both fitted
-}
-
-// OnLambda is what a wake-up is taken to cost there, in ms of a vCPU.
-func (c *Calibration) OnLambda() float64 {
-	if c.Fit == nil {
-		return LambdaWakeUpMS
-	}
-	return c.WakeUp.Value
-}
-
 // StrategyCost is what a read costs by a strategy.
 type StrategyCost struct {
 	Strategy string `json:"strategy"`
@@ -138,10 +120,10 @@ type Check struct {
 	HighMS     float64 `json:"high_ms"`
 	MeasuredMS float64 `json:"measured_ms"` // 0 where it was not measured
 	Slow       int     `json:"slow,omitempty"`
-	Starved    float64 `json:"starved"`               // cores that its threads waited for
+	Starved    float64 `json:"starved"`              // cores that its threads waited for
 	Execution  string  `json:"execution,omitempty"`  // on AWS, until all are measured: its ARN
 	AssumedMS  float64 `json:"assumed_ms,omitempty"` // on AWS: what was computed before the fit
-	Why        string  `json:"why"`     // what it is checked for: answer, rival, processor or sequential
+	Why        string  `json:"why"`                  // what it is checked for: answer, rival, processor or sequential
 	Unchecked  string  `json:"unchecked,omitempty"`
 }
 
