@@ -219,6 +219,11 @@ func (c *Comparison) Unfinished() bool {
 	return c.Mode == AWS && c.Any(func(r *Result) bool { return !r.Ended() })
 }
 
+// Underway reports whether that goes for it, and an execution was started.
+func (c *Comparison) Underway() bool {
+	return c.Unfinished() && (c.Any((*Result).Started) || slices.ContainsFunc(c.Checks, func(k Check) bool { return k.Execution != "" }))
+}
+
 // Any reports whether is holds for any variant.
 func (c *Comparison) Any(is func(*Result) bool) bool {
 	return slices.ContainsFunc(c.Variants, func(r Result) bool { return is(&r) })

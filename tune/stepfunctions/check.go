@@ -6,51 +6,56 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
-	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/fit"
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// What a check on AWS measures: of three such cells a fit gives the processor
-// within 3 to 6 % and the median latency within 5 to 7 % (tried in simulation).
-const (
-	checkReads     = 1_000
-	saturatedMB    = 512
-	leastReads     = 200   // by sequential
-	sequentialMS   = 3_000 // that they take, if S3 is as it is assumed
-	leastLatencyMS = 1.0
-)
-
-// Confirming are the points that a map leaves to be confirmed: its answer's
-// variant, also at a size where the processor binds, and sequential for S3's
-// latency, whose assumed mean is in ms.
-func Confirming(a comparison.Place, latencyMeanMS float64) []comparison.Check {
-	reads := max(leastReads, int(sequentialMS/max(latencyMeanMS, leastLatencyMS)))
-	checks := []comparison.Check{
-		{Place: a, Repeat: checkReads, Why: "answer"},
-		{Place: comparison.Place{Strategy: a.Strategy, Concurrency: a.Concurrency, Power: saturatedMB}, Repeat: checkReads, Why: "processor"},
-		{Place: comparison.Place{Strategy: "sequential", Concurrency: new(1), Power: platform.MemoryPerVCPU}, Repeat: reads, Why: "sequential"},
+// NewCheck makes of a comparison with a map, the file of that name, the check of it
+// on AWS: its variants are as they were, and nothing is computed or measured yet. It
+// will measure the answer's variant, also at a size where the processor binds, and
+// sequential reads for S3's latency: 200, or as many as last 3 s if S3 is as the map
+// assumes. Three such cells give the processor within 3 to 6 % and the median latency
+// within 5 to 7 % (in simulation).
+func NewCheck(c *comparison.Comparison, name string, target Target, num int) error {
+	const saturated, reads = 512, 1_000
+	run, arch := &c.Run, cmp.Or(target.Arch, c.Run.Arch)
+	switch key := cmp.Or(target.ObjectKey, run.ObjectKey); {
+	case c.Map == nil || c.Map.Answer == nil || c.Calibration == nil:
+		return fmt.Errorf("it has no map with an answer\nmake one: go run ./tune --arch %s", arch)
+	case arch != run.Arch:
+		return fmt.Errorf("its map is of %s, and the function of %s\nmake one of that: go run ./tune --arch %s", run.Arch, arch, arch)
+	case key != run.ObjectKey:
+		return fmt.Errorf("its map is of %s, and the stack's object is %s\nmake one of that: go run ./tune --object FILE", run.ObjectKey, key)
 	}
-	if a.Power == saturatedMB {
-		return slices.Delete(checks, 1, 2)
+	answer := comparison.Check{Place: c.Map.Answer.Place, Repeat: reads, Why: "answer"}
+	bound := comparison.Check{Place: answer.Place, Repeat: reads, Why: "processor"}
+	bound.Power = saturated
+	if c.Checks = []comparison.Check{answer, bound}; answer.Power == saturated {
+		c.Checks = c.Checks[1:]
 	}
-	return checks
+	c.Checks = append(c.Checks, comparison.Check{Place: comparison.Place{Strategy: "sequential", Concurrency: new(1), Power: platform.MemoryPerVCPU},
+		Repeat: max(200, int(3_000/max(run.LatencyMeanMS, 1))), Why: "sequential"})
+	c.Mode, c.Map, c.Recommendation, c.Warnings = comparison.AWS, nil, nil, nil
+	c.Calibration.Source += ", " + name
+	for i := range c.Variants {
+		c.Variants[i].Cells = []comparison.Cell{}
+	}
+	run.Time, run.Num, run.TimeoutSec = time.Now().UTC(), num, cmp.Or(target.Timeout, run.Timeout()).Seconds()
+	run.StateMachine, run.Function, run.Region = target.StateMachine, target.Function, RegionOf(target.Function)
+	run.TuningStrategy, run.DiscardTopBottom = powertuning.DefaultStrategy, powertuning.DefaultDiscardTopBottom
+	return c.Validate()
 }
 
-// execution is what measures some of the checks: a comparison of one variant.
-type execution struct {
-	*comparison.Comparison
-	checks []*comparison.Check
-}
-
-// executions are those of the checks of c, as far as they are known.
-func executions(c *comparison.Comparison) (all []execution) {
-	for i := range c.Checks {
-		k := &c.Checks[i]
-		n := slices.IndexFunc(all, func(e execution) bool { return e.Variants[0].Label() == k.Label() && e.Run.Repeat == k.Repeat })
+// executions are those of the checks of c, each a comparison of one variant, as far
+// as they are known.
+func executions(c *comparison.Comparison) (all []*comparison.Comparison) {
+	for _, k := range c.Checks {
+		n := slices.IndexFunc(all, func(e *comparison.Comparison) bool { return measures(e, k) })
 		if n < 0 {
 			p := event.Payload{Strategy: k.Strategy, Repeat: k.Repeat, ObjectKey: c.Run.ObjectKey}
 			v := comparison.Variant{Strategy: k.Strategy, Concurrency: k.Concurrency}
@@ -60,32 +65,35 @@ func executions(c *comparison.Comparison) (all []execution) {
 			v.Payload, _ = json.Marshal(p) // strings and whole numbers
 			spec := c.Run.Spec
 			spec.Variants, spec.PowerValues, spec.Repeat = []comparison.Variant{v}, nil, k.Repeat
-			n, all = len(all), append(all, execution{Comparison: comparison.New(spec, c.Run.Time)})
-			r := &all[n].Variants[0]
-			if r.Execution, r.Error = k.Execution, k.Unchecked; k.MeasuredMS > 0 {
-				r.Tuning = &powertuning.Output{}
+			e := comparison.New(spec, c.Run.Time)
+			if e.Variants[0].Execution, e.Variants[0].Error = k.Execution, k.Unchecked; k.MeasuredMS > 0 {
+				e.Variants[0].Tuning = &powertuning.Output{}
 			}
+			n, all = len(all), append(all, e)
 		}
-		e := &all[n]
-		e.checks = append(e.checks, k)
-		e.Run.PowerValues = slices.Sorted(slices.Values(append(e.Run.PowerValues, k.Power)))
+		all[n].Run.PowerValues = slices.Sorted(slices.Values(append(all[n].Run.PowerValues, k.Power)))
 	}
 	return all
 }
 
-// Check measures the checks of c that are open, one execution after the other, as
-// Tune does; see there for what it starts and returns. An execution that fails is
-// the last one, and leaves no check open.
-func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
+func measures(e *comparison.Comparison, k comparison.Check) bool {
+	return e.Variants[0].Label() == k.Label() && e.Run.Repeat == k.Repeat
+}
+
+// check is Tune for a check.
+func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	all := executions(c)
 	for i, e := range all {
 		v := &e.Variants[0]
-		if err := t.Tune(ctx, e.Comparison, func(p comparison.Progress) error {
+		err := t.Tune(ctx, e, func(p comparison.Progress) error {
 			failed := v.Error
-			for _, k := range e.checks {
-				k.Execution = v.Execution
-				if cell := v.Cell(k.Power); cell != nil {
-					k.MeasuredMS, failed = cell.AverageMS, cmp.Or(failed, cell.Error)
+			for j := range c.Checks {
+				k := &c.Checks[j]
+				if cell := v.Cell(k.Power); measures(e, *k) {
+					k.Execution = v.Execution
+					if cell != nil {
+						k.MeasuredMS, failed = cell.AverageMS, cmp.Or(failed, cell.Error)
+					}
 				}
 			}
 			for j := range c.Checks {
@@ -95,23 +103,15 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 			}
 			p.Done, p.Total = p.Done+i, len(all)
 			return observe(p)
-		}); err != nil {
-			return err
-		}
+		})
 		for _, k := range c.Checks {
-			if k.Unchecked != "" {
-				return fmt.Errorf("the check is not whole, and has to be made again: %s", k.Unchecked)
+			if err == nil && k.Unchecked != "" {
+				err = fmt.Errorf("the check has to be made again: %s", k.Unchecked)
 			}
 		}
+		if err != nil {
+			return err
+		}
 	}
-	return nil
-}
-
-// cells says what the execution measures.
-func (e execution) cells() string {
-	var sizes []string
-	for _, mb := range e.Run.PowerValues {
-		sizes = append(sizes, prose.Thousands(mb, 0))
-	}
-	return fmt.Sprintf("%s at %s MB, %s reads", e.Variants[0].Label(), prose.List(sizes), prose.Thousands(e.Run.Repeat, 0))
+	return fit.Check(c)
 }

@@ -80,9 +80,11 @@ func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comp
 		whole.add(c, v.Variant)
 	}
 	e.Whole = whole.Dollars()
+	for _, k := range c.Checks {
+		e.Cells = append(e.Cells, fmt.Sprintf("%s (%d reads)", k.Name(), k.Repeat))
+	}
 	for _, x := range executions(c) {
-		err = cmp.Or(err, e.of(x.Comparison, target, local))
-		e.Cells = append(e.Cells, x.cells())
+		err = cmp.Or(err, e.of(x, target, local))
 	}
 	return e, err
 }
