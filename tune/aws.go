@@ -36,6 +36,7 @@ type onAWS struct {
 	Parallel         bool          `group:"On AWS" help:"Run all invocations of a size at once, not one by one."`
 	ExecutionTimeout time.Duration `group:"On AWS" placeholder:"D" help:"totalExecutionTimeout of Power Tuning (the stack's, else 600s)."`
 	Local            string        `group:"On AWS" placeholder:"FILE" help:"results.json of a local run: the estimate names the sizes that ran out of memory there."`
+	Check            string        `first:"" group:"On AWS" placeholder:"FILE" help:"Measure only what the map in this results.json leaves to be confirmed, and fit it to that (-o tune-check)."`
 	Yes              bool          `group:"On AWS" help:"Spend more than $$1 without being asked."`
 	Resume           string        `first:"" group:"On AWS" placeholder:"DIR" help:"Resume the comparison in this folder, which was cut off."`
 
@@ -48,6 +49,7 @@ func (a *onAWS) Help() string {
 
   go run ./tune aws --stack dev --dry-run
   go run ./tune aws --stack dev --power 512,1024,1769 --num 10 --repeat 2000
+  go run ./tune aws --stack dev --check tune-results/results.json
   go run ./tune aws --resume tune-results`
 }
 
@@ -63,17 +65,23 @@ const askAbove = 1.0
 var besideResume = []string{"resume", "local", "profile",
 	"region", "execution-timeout", "yes", "json", "open", "dry-run"}
 
+// besideCheck are those that go with --check: what is compared, its FILE says.
+var besideCheck = append([]string{"check", "stack", "state-machine", "function-arn", "num", "arch", "timeout", "output"}, besideResume[1:]...)
+
 // Run is the command.
 func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
-	begin := a.begin
+	begin, beside := a.begin, besideCheck
 	if a.Resume != "" {
-		for _, p := range k.Path {
-			if p.Flag != nil && !slices.Contains(besideResume, p.Flag.Name) {
-				return usageError{err: fmt.Errorf("--%s has no effect beside --resume, which goes with --%s alone",
-					p.Flag.Name, strings.Join(besideResume[1:], ", --"))}
-			}
+		begin, beside = a.takeUp, besideResume
+	}
+	for _, p := range k.Path {
+		if p.Flag != nil && a.Resume+a.Check != "" && !slices.Contains(beside, p.Flag.Name) {
+			return usageError{err: fmt.Errorf("--%s has no effect beside --%s, which goes with --%s alone",
+				p.Flag.Name, beside[0], strings.Join(beside[1:], ", --"))}
 		}
-		begin = a.takeUp
+	}
+	if a.Check != "" && filepath.Clean(a.Dir) == filepath.Dir(a.Check) {
+		a.Dir = "tune-check" // what is checked stays
 	}
 	c, t, err := begin(ctx, s, stepfunctions.Target{
 		StateMachine: a.StateMachine,
@@ -109,7 +117,7 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 		}
 	}
 	err = a.compare(ctx, s, c, t.Tune)
-	if err == nil || errors.Is(err, errCells) || !c.Any((*comparison.Result).Started) {
+	if err == nil || errors.Is(err, errCells) || !c.Underway() {
 		return err
 	}
 	return fmt.Errorf("%w\nto take it up again: %s", err, a.again(k))
@@ -139,6 +147,16 @@ func (a *onAWS) begin(ctx context.Context, s *session, flags stepfunctions.Targe
 	}
 	if err != nil {
 		return nil, nil, asFlag(err)
+	}
+	if a.Check != "" {
+		c, err := load(a.Check)
+		if err == nil {
+			err = stepfunctions.NewCheck(c, a.Check, t.Target, *cmp.Or(a.Num, new(comparison.DefaultNum)))
+		}
+		if err != nil {
+			err = usageError{err: fmt.Errorf("--check %s: %w", a.Check, err)}
+		}
+		return c, t, err
 	}
 	spec, err := a.spec(t.Target)
 	if err != nil {
@@ -181,7 +199,7 @@ func (a *onAWS) takeUp(ctx context.Context, _ *session, flags stepfunctions.Targ
 	name := filepath.Join(a.Resume, report.DataFile)
 	c, err := load(name)
 	if err == nil && c.Mode != comparison.AWS {
-		err = fmt.Errorf("%s is not a comparison on AWS: a local one is made again from the start", name)
+		err = fmt.Errorf("%s is not a comparison on AWS that was cut off: a local one is made again from the start", name)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("--resume: %w", err)

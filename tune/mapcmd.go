@@ -1,17 +1,25 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/compute"
+	"lambda-parallel-io/tune/fit"
+	"lambda-parallel-io/tune/local"
 	"lambda-parallel-io/tune/profile"
 )
 
-// mapping computes another question from a calibration.
+// mapping computes another question from a calibration, or from what a comparison on
+// AWS tells of the Lambda there.
 type mapping struct {
-	File        string        `first:"" arg:"" help:"The results.json of a run on this machine, which holds its calibration."`
+	File        string        `first:"" arg:"" help:"The results.json of a run on this machine, which holds its calibration, or of tune aws, to which one is fitted."`
+	Calibration string        `first:"" placeholder:"FILE" help:"With a FILE of tune aws: the results.json of the run on this machine that tells how the strategies differ (tune-results/results.json; without it, that is measured)."`
 	Strategies  []string      `first:"" placeholder:"LIST" help:"${strategies} (those of FILE)."`
 	Concurrency concurrencies `first:"" placeholder:"LIST" help:"${bounded} at exactly these, 1 to ${max_concurrency} (the best of each size)."`
 	Power       []int         `first:"" aliases:"memory" placeholder:"LIST" help:"Exactly these memory sizes, 128 to 10240 MB (those of FILE)."`
@@ -33,8 +41,14 @@ func (*mapping) Help() string {
 }
 
 // Run is the command.
-func (m *mapping) Run(s *session) error {
-	c, err := calibrated(m.File)
+func (m *mapping) Run(ctx context.Context, s *session) error {
+	c, err := load(m.File)
+	if err == nil && c.Mode == comparison.AWS {
+		c, err = m.fitted(ctx, s, c)
+	}
+	if err == nil {
+		err = haveCalibration(c, m.File)
+	}
 	if err != nil {
 		return err
 	}
@@ -46,7 +60,7 @@ func (m *mapping) Run(s *session) error {
 	if len(m.Power) > 0 {
 		more = nil
 	}
-	if err := compute.Map(again, more, comparison.LambdaWakeUpMS); err != nil {
+	if err := compute.Map(again, more, again.Calibration.OnLambda()); err != nil {
 		return err
 	}
 	p := presentation{Dir: m.Dir, JSON: m.JSON, Open: m.Open}
@@ -59,10 +73,48 @@ func (m *mapping) Run(s *session) error {
 // calibrated reads a results.json that holds a calibration.
 func calibrated(file string) (*comparison.Comparison, error) {
 	c, err := load(file)
-	if err == nil && c.Calibration == nil {
-		err = usageError{err: fmt.Errorf("%s has no calibration to compute from\nmake one: go run ./tune", file)}
+	if err == nil {
+		err = haveCalibration(c, file)
 	}
 	return c, err
+}
+
+func haveCalibration(c *comparison.Comparison, file string) error {
+	if c.Calibration == nil {
+		return usageError{err: fmt.Errorf("%s has no calibration to compute from\nmake one: go run ./tune", file)}
+	}
+	return nil
+}
+
+// fitted is the comparison on this machine that tells how the strategies differ,
+// with the calibration and the question of one on AWS.
+func (m *mapping) fitted(ctx context.Context, s *session, aws *comparison.Comparison) (*comparison.Comparison, error) {
+	if aws.Checks != nil {
+		return nil, usageError{err: fmt.Errorf("%s is a check that is not whole: go run ./tune aws --resume %s", m.File, filepath.Dir(m.File))}
+	}
+	name := cmp.Or(m.Calibration, "tune-results/results.json")
+	c, err := load(name)
+	switch {
+	case err == nil && c.Calibration != nil && c.Run.Arch == aws.Run.Arch:
+		c.Calibration.Source += ", " + name
+	case m.Calibration != "":
+		return nil, usageError{err: cmp.Or(err, fmt.Errorf("--calibration %s: it has none of %s\nmake one: go run ./tune --arch %s", name, aws.Run.Arch, aws.Run.Arch))}
+	default:
+		l := onThisMachine{Model: local.Model{Latency: "apg", Slow: 1, Seed: 1}, Function: "./handler", presentation: presentation{Dir: m.Dir}}
+		l.Arch = aws.Run.Arch
+		q, err := l.question()
+		if err != nil {
+			return nil, err
+		}
+		c = q.Comparison()
+		show := newProgress(s.stderr)
+		err = l.with(s, q.Options, func(t *local.Tuner) error { return t.Calibrate(ctx, c, show.step("calibrating")) })
+		if show.end(); err != nil {
+			return nil, err
+		}
+	}
+	c.Map, c.Checks = nil, nil
+	return c, fit.Comparison(c, aws, m.File)
 }
 
 // question is what the flags ask, with what the run of c answers for the rest.
@@ -89,6 +141,7 @@ func (m *mapping) question(c *comparison.Comparison) (*comparison.Comparison, er
 		for _, v := range c.Variants {
 			r.Strategies = append(r.Strategies, v.Strategy)
 		}
+		r.Strategies = slices.Compact(r.Strategies)
 	}
 	spec, err := comparison.Build(r)
 	if err != nil {
@@ -96,6 +149,8 @@ func (m *mapping) question(c *comparison.Comparison) (*comparison.Comparison, er
 	}
 	again := comparison.New(spec, run.Time)
 	again.Run.OS, again.Run.CPUs, again.Run.CPULimit, again.Run.CPU, again.Run.Versions = run.OS, run.CPUs, run.CPULimit, run.CPU, run.Versions
-	again.Calibration = c.Calibration
+	if again.Calibration = c.Calibration; c.Map == nil { // it was fitted now
+		again.Checks = c.Checks
+	}
 	return again, nil
 }

@@ -61,14 +61,7 @@ func (c *Comparison) Validate() error {
 }
 
 func (c *Comparison) checkResult(r *Result) error {
-	// An execution's ARN ends up in commands for a shell.
-	name, ours := strings.CutPrefix(r.Execution,
-		strings.Replace(c.Run.StateMachine, ":stateMachine:", ":execution:", 1)+":")
-	if err := cmp.Or(
-		within("length of the error", len(r.Error), 0, maxText),
-		unless(r.Execution == "" || ours && executionName.MatchString(name),
-			"execution", "%.200q is none of the state machine %s", r.Execution, c.Run.StateMachine),
-	); err != nil {
+	if err := cmp.Or(within("length of the error", len(r.Error), 0, maxText), c.checkExecution(r.Execution)); err != nil {
 		return err
 	}
 	last := 0
@@ -94,6 +87,13 @@ func (c *Comparison) checkResult(r *Result) error {
 	}
 	return cmp.Or(within("number of stats", len(tuning.Stats), 0, maxSizes),
 		within("length of the visualization", len(tuning.StateMachine.Visualization), 0, maxText))
+}
+
+// checkExecution checks an execution's ARN, which ends up in commands for a shell.
+func (c *Comparison) checkExecution(arn string) error {
+	name, ours := strings.CutPrefix(arn, strings.Replace(c.Run.StateMachine, ":stateMachine:", ":execution:", 1)+":")
+	return unless(arn == "" || ours && executionName.MatchString(name),
+		"execution", "%.200q is none of the state machine %s", arn, c.Run.StateMachine)
 }
 
 // executionName is what Step Functions allows.

@@ -214,7 +214,15 @@ func (r *Result) Started() bool { return r.Execution != "" || r.Ended() }
 // execution of it may run, and what another one wrote in its place would lose
 // what was paid for. A local one is made again from the start.
 func (c *Comparison) Unfinished() bool {
+	if len(c.Checks) > 0 { // and no variants are measured
+		return c.Mode == AWS && slices.ContainsFunc(c.Checks, Check.open)
+	}
 	return c.Mode == AWS && c.Any(func(r *Result) bool { return !r.Ended() })
+}
+
+// Underway reports whether that goes for it, and an execution was started.
+func (c *Comparison) Underway() bool {
+	return c.Unfinished() && (c.Any((*Result).Started) || slices.ContainsFunc(c.Checks, func(k Check) bool { return k.Execution != "" }))
 }
 
 // Any reports whether is holds for any variant.

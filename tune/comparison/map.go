@@ -36,8 +36,9 @@ type Calibration struct {
 	BaseMB      float64 `json:"base_mb"`    // memory of the process without reads
 	ReadMB      float64 `json:"read_mb"`    // of a read in flight
 	WaitingMB   float64 `json:"waiting_mb"` // of a read that waits for a connection
-	Loads       int     `json:"loads"`      // calls that were measured
+	Loads       int     `json:"loads"`      // calls that were measured, or cells that it was fitted to
 	Seconds     float64 `json:"seconds"`    // that it took
+	Fit         *Fit    `json:"fit,omitempty"`
 }
 
 // StrategyCost is what a read costs by a strategy.
@@ -119,8 +120,10 @@ type Check struct {
 	HighMS     float64 `json:"high_ms"`
 	MeasuredMS float64 `json:"measured_ms"` // 0 where it was not measured
 	Slow       int     `json:"slow,omitempty"`
-	Starved    float64 `json:"starved"` // cores that its threads waited for
-	Why        string  `json:"why"`     // what it is checked for: answer, rival, processor or sequential
+	Starved    float64 `json:"starved"`              // cores that its threads waited for
+	Execution  string  `json:"execution,omitempty"`  // on AWS, until all are measured: its ARN
+	AssumedMS  float64 `json:"assumed_ms,omitempty"` // on AWS: what was computed before the fit
+	Why        string  `json:"why"`                  // what it is checked for: answer, rival, processor or sequential
 	Unchecked  string  `json:"unchecked,omitempty"`
 }
 
@@ -141,6 +144,9 @@ func (k Check) Off() float64 {
 	}
 	return 0
 }
+
+// open reports whether the check waits to be measured.
+func (k Check) open() bool { return k.MeasuredMS == 0 && k.Unchecked == "" }
 
 // Made reports whether the check tells something: it was measured, and the machine
 // kept up with it.
@@ -201,11 +207,12 @@ func (c *Comparison) checkMap() error {
 			}
 		}
 	}
-	if c.Map == nil {
+	if c.Map == nil && c.Mode == Local {
 		return within("number of checks", len(c.Checks), 0, 0)
 	}
-	points = append(points, c.Map.Points...)
-	if a := c.Map.Answer; a != nil {
+	m := cmp.Or(c.Map, &Map{})
+	points = append(points, m.Points...)
+	if a := m.Answer; a != nil {
 		points = append(points, a.Point)
 		for _, p := range []*Point{a.Sequential, a.Default, a.Smaller, a.Larger, a.SmallAccount, a.FreeWakeUps, a.DearWakeUps} {
 			if p != nil {
@@ -213,7 +220,7 @@ func (c *Comparison) checkMap() error {
 			}
 		}
 	}
-	if err := cmp.Or(within("number of points", len(points), 1, maxPoints), within("number of checks", len(c.Checks), 0, maxCells)); err != nil {
+	if err := cmp.Or(within("number of points", len(points), int(truth(c.Map != nil)), maxPoints), within("number of checks", len(c.Checks), 0, maxCells)); err != nil {
 		return err
 	}
 	for _, p := range points {
@@ -227,6 +234,7 @@ func (c *Comparison) checkMap() error {
 	for _, k := range c.Checks {
 		if err := cmp.Or(k.Place.check(), within("computed_ms", k.ComputedMS, 0, maxMS), within("measured_ms", k.MeasuredMS, 0, maxMS),
 			within("low_ms", k.LowMS, 0, maxMS), within("high_ms", k.HighMS, 0, maxMS), within("starved", k.Starved, 0, 1e6),
+			within("assumed_ms", k.AssumedMS, 0, maxMS), within("repeat", k.Repeat, 0, event.MaxRepeat), c.checkExecution(k.Execution),
 			within("length of a reason", len(k.Why+k.Unchecked), 0, maxText)); err != nil {
 			return fmt.Errorf("check of %.40q at %d MB: %w", k.Strategy, k.Power, err)
 		}
@@ -245,7 +253,8 @@ func (c *Calibration) check() error {
 	if c == nil {
 		return nil
 	}
-	figures := []Figure{c.WakeUp, c.Handshake, c.Late, c.Core}
+	fit := cmp.Or(c.Fit, &Fit{})
+	figures := []Figure{c.WakeUp, c.Handshake, c.Late, c.Core, fit.S3Median}
 	for _, r := range c.Reads {
 		figures = append(figures, r.CPU)
 	}
@@ -262,7 +271,7 @@ func (c *Calibration) check() error {
 			return err
 		}
 	}
-	return cmp.Or(within("number of strategies", len(c.Reads), 1, maxVariants), within("length of the source", len(c.Source), 0, maxText),
+	return cmp.Or(within("number of strategies", len(c.Reads), 1, maxVariants), within("length of the sources", len(c.Source+fmt.Sprint(fit.Add)), 0, maxText),
 		within("object_bytes", c.ObjectBytes, 0, 1<<40), within("base_mb", c.BaseMB, 0, platform.MaxMemory), within("read_mb", c.ReadMB, 0, platform.MaxMemory),
 		within("waiting_mb", c.WaitingMB, 0, platform.MaxMemory), within("seconds", c.Seconds, 0, maxMS))
 }

@@ -37,6 +37,9 @@ func (q *Question) answer() {
 			func(mb int) bool { return mb > platform.NewAccountMemory })
 		answer.SmallAccount = q.choose(q.Map.Points, sizes)
 	}
+	if f := q.Calibration.Fit; f != nil && f.WakeUp {
+		return // known, not assumed
+	}
 	answer.FreeWakeUps, answer.DearWakeUps = q.withWakeUps(0), q.withWakeUps(comparison.DearWakeUpMS)
 }
 

@@ -65,7 +65,8 @@ type Lambda struct {
 	Latency Number // times the latencies that were assumed
 	WakeUp  Number // ms of a vCPU
 
-	ComputedMS []float64 // with these, the average of each cell
+	AssumedMS  []float64 // the average of each cell with what was assumed
+	ComputedMS []float64 // and with these
 	Add        []string  // what to measure, so that CPU and Latency can both be fitted
 }
 
@@ -101,6 +102,9 @@ func To(cells []Cell) (Lambda, error) {
 	half := 1.96 * e.spread * e.errors[wakeUp]
 	l := Lambda{CPU: factor(cpu), Latency: factor(latency), ComputedMS: e.ms,
 		WakeUp: Number{p[wakeUp], max(0, p[wakeUp]-half), p[wakeUp] + half, e.free[wakeUp]}}
+	for _, a := range m.averages(assumed) {
+		l.AssumedMS = append(l.AssumedMS, a.ms)
+	}
 	if !e.free[cpu] {
 		l.Add = append(l.Add, "a cell of a second or more that the processor binds, as 1,000 reads by pool (100) at 512 MB")
 	}

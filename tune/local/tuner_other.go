@@ -21,6 +21,14 @@ func (*Tuner) Tune(context.Context, *comparison.Comparison, func(comparison.Prog
 	return nil
 }
 
+func (*Tuner) Calibrate(context.Context, *comparison.Comparison, func(comparison.Progress) error) error {
+	return nil
+}
+
+func (*Tuner) Check(context.Context, *comparison.Comparison, func(comparison.Progress) error) error {
+	return nil
+}
+
 func (*Tuner) Close() error { return nil }
 
 func (*Tuner) Abandon() {}

@@ -50,6 +50,11 @@ type Estimate struct {
 	// comparison: "pool (30) at 128 MB". One size that fails loses its variant.
 	AtRisk []string
 
+	// Of a check: what it measures, and the dollars that measuring every cell of its
+	// map would cost.
+	Cells []string
+	Whole float64
+
 	Altered string // what Power Tuning makes of a payload that is to be sent as it is, in a sentence
 }
 
@@ -63,21 +68,41 @@ func (e Estimate) Dollars() float64 { return e.Lambda + e.Executors + e.StepFunc
 // (c.Run.TuningInput) with a field that has no place in a comparison, or with
 // processors that a stack's Power Tuning may not invoke. A local comparison of
 // the same function tells which sizes are at risk; it may be nil.
-func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comparison) (Estimate, error) {
+func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comparison) (e Estimate, err error) {
+	if err := checkInput(c.Run.TuningInput, target); err != nil {
+		return e, err
+	}
+	if len(c.Checks) == 0 {
+		return e, e.of(c, target, local)
+	}
+	var whole Estimate
+	for _, v := range c.Variants {
+		whole.add(c, v.Variant)
+	}
+	e.Whole = whole.Dollars()
+	for _, k := range c.Checks {
+		e.Cells = append(e.Cells, fmt.Sprintf("%s (%d reads)", k.Name(), k.Repeat))
+	}
+	for _, x := range executions(c) {
+		err = cmp.Or(err, e.of(x, target, local))
+	}
+	return e, err
+}
+
+// of adds those variants of c that were not started yet.
+func (e *Estimate) of(c *comparison.Comparison, target Target, local *comparison.Comparison) error {
 	run := c.Run
-	if err := checkInput(run.TuningInput, target); err != nil {
-		return Estimate{}, err
-	}
-	e := Estimate{AtOnce: 2 * len(run.PowerValues)}
+	atOnce := 2 * len(run.PowerValues)
 	if run.ParallelInvocation {
-		e.AtOnce = (1 + run.Num) * len(run.PowerValues)
+		atOnce = (1 + run.Num) * len(run.PowerValues)
 	}
+	e.AtOnce = max(e.AtOnce, atOnce)
 	for _, v := range c.Variants {
 		if v.Started() {
 			continue
 		}
 		if err := check(run.Spec, v.Variant, cmp.Or(target.ExecutionTimeout, DefaultExecutionTimeout)); err != nil {
-			return Estimate{}, err
+			return err
 		}
 		e.add(c, v.Variant)
 		if v.Strategy == comparison.None {
@@ -89,7 +114,7 @@ func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comp
 			}
 		}
 	}
-	return e, nil
+	return nil
 }
 
 // checkInput refuses an input that would make a comparison something else.

@@ -1,0 +1,114 @@
+package fit
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/handler/prose"
+	"lambda-parallel-io/strategies"
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/compute"
+	"lambda-parallel-io/tune/profile"
+)
+
+// Comparison gives c, a run on this machine with its calibration, the question of
+// a comparison on AWS, its cells as checks, and the calibration that is fitted to
+// them. of names the comparison.
+//
+// Left out are cells that failed, and those during which their execution asked for
+// more than S3 grants: whether it refused some of their reads is not known.
+func Comparison(c, aws *comparison.Comparison, of string) error {
+	run := aws.Run
+	if run.Objects == nil && !run.ParallelInvocation && (run.TuningInput == nil || !run.TuningInput.OnlyColdStarts) {
+		for _, v := range aws.Variants {
+			for _, cell := range v.Cells {
+				asked := 0.0 // reads a second; all sizes of an execution begin at once
+				for _, other := range v.Cells {
+					asked += 1e3 * float64(run.Repeat) / max(cell.AverageMS, other.AverageMS)
+				}
+				if _, err := strategies.ByName(v.Strategy); err == nil && cell.AverageMS > 0 && asked <= platform.GetsPerSecond {
+					c.Checks = append(c.Checks, comparison.Check{Place: v.Place(cell.Power), Repeat: run.Repeat, MeasuredMS: cell.AverageMS, Why: "fit"})
+				}
+			}
+		}
+	}
+	if c.Checks == nil {
+		return fmt.Errorf("%s: no cell can be fitted to: it takes one that succeeded, of warm invocations one after the other, each of a known number of reads of one object by a strategy, and no more a second than S3 grants", of)
+	}
+	c.Variants, c.Run.Region, c.Run.Function, c.Run.TimeoutSec = aws.Variants, run.Region, run.Function, run.TimeoutSec
+	c.Run.PowerValues, c.Run.Repeat, c.Run.ObjectKey = run.PowerValues, run.Repeat, run.ObjectKey
+	return calibrate(c, run.Num, run.DiscardTopBottom, of)
+}
+
+// Check makes a check on AWS that was measured the map as it is there, which is
+// computed on this machine.
+func Check(c *comparison.Comparison) error {
+	if err := calibrate(c, c.Run.Num, c.Run.DiscardTopBottom, "a check"); err != nil {
+		return err
+	}
+	c.Mode, c.Run.StateMachine = comparison.Local, ""
+	return compute.Map(c, compute.Sizes, c.Calibration.OnLambda())
+}
+
+// calibrate makes the calibration and the S3 of c those with which its checks take
+// what was measured, and computes them. Each is an average of num invocations.
+func calibrate(c *comparison.Comparison, num int, discard float64, of string) error {
+	s3, err := profile.Parse(c.Run.Latency)
+	if err != nil {
+		return err
+	}
+	var cells []Cell
+	for _, k := range c.Checks {
+		costs := compute.OnLambda(compute.Costs(c.Calibration, k.Strategy, compute.Middle), c.Calibration.OnLambda())
+		cells = append(cells, Cell{compute.Invocation(k.Place, costs, s3, c.Run.Arch, k.Repeat), num, discard, []float64{k.MeasuredMS}})
+	}
+	l, err := To(cells)
+	if err == nil && !l.CPU.Fitted && !l.Latency.Fitted {
+		err = errors.New("they tell neither the processor nor S3's latency\nadd " + strings.Join(l.Add, ",\nand "))
+	}
+	from := fmt.Sprintf("%s of %s in %s", prose.Count(len(cells), "cell", "cells"), of, c.Run.Region)
+	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	for i := range c.Checks {
+		k := &c.Checks[i]
+		k.AssumedMS, k.ComputedMS, k.Execution = l.AssumedMS[i], l.ComputedMS[i], ""
+		k.LowMS, k.HighMS = k.ComputedMS, k.ComputedMS
+	}
+	if l.Latency.Fitted {
+		s3 = s3.Scaled(l.Latency.Value)
+	}
+	c.Run.Latency, c.Run.LatencyMeanMS = s3.String(), float64(s3.Mean().Microseconds())/1e3
+	l.change(c.Calibration, s3, len(cells))
+	c.Calibration.Source = from + "; how the strategies differ, and what a connection takes: " + c.Calibration.Source
+	return nil
+}
+
+// change makes a calibration that of this Lambda, which has no core of this machine
+// and not its S3.
+func (l Lambda) change(c *comparison.Calibration, s3 profile.S3, cells int) {
+	figures := []*comparison.Figure{&c.Handshake}
+	c.Reads, c.Crowd = slices.Clone(c.Reads), slices.Clone(c.Crowd)
+	for i := range c.Reads {
+		figures = append(figures, &c.Reads[i].CPU)
+	}
+	for i := range c.Crowd {
+		figures = append(figures, &c.Crowd[i].CPU)
+	}
+	for _, f := range figures {
+		if l.CPU.Fitted { // else their intervals stay
+			*f = l.CPU.figure(f.Value, f.Unit)
+		}
+	}
+	c.WakeUp, c.Late, c.Core = l.WakeUp.figure(1, "ms"), comparison.Figure{Unit: "ms"}, comparison.Figure{Unit: "vCPUs"}
+	c.Loads, c.Seconds = cells, 0
+	median := s3.Median().Seconds() * 1e3 / l.Latency.Value
+	c.Fit = &comparison.Fit{CPU: l.CPU.Fitted, Latency: l.Latency.Fitted, WakeUp: l.WakeUp.Fitted, S3Median: l.Latency.figure(median, "ms"), Add: l.Add}
+}
+
+func (n Number) figure(of float64, unit string) comparison.Figure {
+	return comparison.Figure{Value: of * n.Value, Low: of * n.Low, High: of * n.High, Unit: unit}
+}
