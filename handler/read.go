@@ -14,7 +14,7 @@ type object struct{ bytes, records int64 }
 
 // turn waits for one of maxConnections, before anything of the SDK is built,
 // so that a read that waits costs little more than its goroutine: 10,000 reads
-// at once take 180 MB, and 625 MB where they wait inside GetObject. The
+// at once take 110 MB, and took 625 MB where they waited inside GetObject. The
 // strategy unbounded thus bounds goroutines by nothing, and connections by
 // maxConnections. Who has had its turn calls release.
 func (b *bucket) turn(ctx context.Context) error {
