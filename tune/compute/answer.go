@@ -43,16 +43,21 @@ func (q *Question) answer() {
 	answer.FreeWakeUps, answer.DearWakeUps = q.withWakeUps(0), q.withWakeUps(comparison.DearWakeUpMS)
 }
 
-// withWakeUps returns the answer where a wake-up cost so much, or nil where that
-// is no other strategy or size.
+// withWakeUps returns the answer where a wake-up cost so much, at the concurrencies
+// that are the best as it is, or nil where that is no other size.
 func (q *Question) withWakeUps(ms float64) *comparison.Point {
 	other := *q
-	other.WakeUpMS, other.draws = ms, q.draws[:min(someOf, len(q.draws))]
-	p := other.choose(other.points(Places(q.Run.Variants, q.Run.PowerValues)), q.Run.PowerValues)
-	if a := q.Map.Answer; p == nil || p.Strategy == a.Strategy && p.Power == a.Power {
-		return nil
+	other.WakeUpMS = ms
+	var places []comparison.Place
+	for _, v := range q.Variants {
+		for _, cell := range v.Cells {
+			places = append(places, cell.Computed.Place)
+		}
 	}
-	return p
+	if p := other.choose(other.points(places), q.Run.PowerValues); p != nil && p.Power != q.Map.Answer.Power {
+		return p
+	}
+	return nil
 }
 
 // choose returns the point with the least cost x duration over the sizes, by each
