@@ -73,10 +73,17 @@ func bounded(p comparison.Place) int {
 	return 0
 }
 
-// change says by how much a figure differs from another: "14 % less time".
+// change says by how much a figure differs from another: "14 % less time", "2.5
+// times the time".
 func change(figure, from float64, what string) string {
-	share := figure/from - 1
-	return percent(math.Abs(share)) + when(share < 0, " less ") + when(share >= 0, " more ") + what
+	switch ratio := figure / from; {
+	case ratio >= 2:
+		return twoDigits(ratio) + " times the " + what
+	case math.Abs(ratio-1) < 0.005:
+		return "the same " + what
+	default:
+		return percent(math.Abs(ratio-1)) + when(ratio < 1, " less ") + when(ratio > 1, " more ") + what
+	}
 }
 
 // again is the command that computes another question from the results beside a

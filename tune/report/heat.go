@@ -70,7 +70,7 @@ func (r *Report) Heat() []*figure {
 
 func (r *Report) heat(id, what string, points []comparison.Point, sizes, ns []int, of func(comparison.Point) float64) *figure {
 	name := prose.OneLine(points[0].Strategy, maxLabel)
-	f := &figure{ID: id, Title: "The map: " + strings.ToLower(what) + " by " + name, XTitle: "Memory, MB", YTitle: what + ", by reads at a time", Right: figureWidth - 4}
+	f := &figure{ID: id, Title: "The map: " + strings.ToLower(what) + " by " + name, XTitle: "Memory, MB", YTitle: what + ": reads at a time against memory", Right: figureWidth - 4}
 	var ys []float64
 	for _, n := range ns {
 		ys = append(ys, float64(n))
