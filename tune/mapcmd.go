@@ -70,20 +70,27 @@ func (m *mapping) Run(ctx context.Context, s *session) error {
 	return nil
 }
 
-// calibrated reads a results.json that holds a calibration.
-func calibrated(file string) (*comparison.Comparison, error) {
-	c, err := load(file)
-	if err == nil {
-		err = haveCalibration(c, file)
-	}
-	return c, err
-}
-
 func haveCalibration(c *comparison.Comparison, file string) error {
+	command := "go run ./tune"
+	if c.Mode == comparison.AWS {
+		command += " map " + file
+	}
 	if c.Calibration == nil {
-		return usageError{err: fmt.Errorf("%s has no calibration to compute from\nmake one: go run ./tune", file)}
+		return usageError{err: fmt.Errorf("%s has no calibration to compute from\nmake one: %s", file, command)}
 	}
 	return nil
+}
+
+// calibrated measures what a read costs, and nothing else.
+func (l *onThisMachine) calibrated(ctx context.Context, s *session) (*comparison.Comparison, error) {
+	q, err := l.question()
+	if err != nil {
+		return nil, err
+	}
+	c, show := q.Comparison(), newProgress(s.stderr)
+	defer show.end()
+	show.say("building", "the function, which takes about 90 s the first time on a machine")
+	return c, l.with(s, q.Options, func(t *local.Tuner) error { return t.Calibrate(ctx, c, show.step("calibrating")) })
 }
 
 // fitted is the comparison on this machine that tells how the strategies differ,
@@ -102,14 +109,7 @@ func (m *mapping) fitted(ctx context.Context, s *session, aws *comparison.Compar
 	default:
 		l := onThisMachine{Model: local.Model{Latency: "apg", Slow: 1, Seed: 1}, Function: "./handler", presentation: presentation{Dir: m.Dir}}
 		l.Arch = aws.Run.Arch
-		q, err := l.question()
-		if err != nil {
-			return nil, err
-		}
-		c = q.Comparison()
-		show := newProgress(s.stderr)
-		err = l.with(s, q.Options, func(t *local.Tuner) error { return t.Calibrate(ctx, c, show.step("calibrating")) })
-		if show.end(); err != nil {
+		if c, err = l.calibrated(ctx, s); err != nil {
 			return nil, err
 		}
 	}

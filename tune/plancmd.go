@@ -55,14 +55,15 @@ func (p *planning) Run(ctx context.Context, s *session) error {
 	var c *comparison.Comparison
 	if p.File == "" {
 		c, err = p.calibrate(ctx, s, size)
-	} else if c, err = calibrated(p.File); err == nil && size > 0 {
-		if measured := float64(c.Calibration.ObjectBytes); math.Abs(float64(size)-measured) > measured/10 {
-			err = usageError{err: fmt.Errorf("--size %s: %s is of an object of %.0f bytes, and another size is measured, not scaled\n"+
-				"leave FILE out to have it measured, or make another calibration: go run ./tune --object FILE", p.Size, p.File, measured)}
-		}
+	} else if c, err = load(p.File); err == nil {
+		err = haveCalibration(c, p.File)
 	}
 	if err != nil {
 		return err
+	}
+	if measured := float64(c.Calibration.ObjectBytes); size > 0 && math.Abs(float64(size)-measured) > measured/10 {
+		return usageError{err: fmt.Errorf("--size %s: %s is of an object of %.0f bytes, and another size is measured, not scaled\n"+
+			"leave FILE out to have it measured, or make another calibration: go run ./tune --object FILE", p.Size, p.File, measured)}
 	}
 	planned, err := plan.New(c, job)
 	if err != nil {
@@ -98,17 +99,9 @@ func (p *planning) calibrate(ctx context.Context, s *session, size uint64) (*com
 			return nil, err
 		}
 	}
-	q, err := l.question()
+	c, err := l.calibrated(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	c, show := q.Comparison(), newProgress(s.stderr)
-	defer show.end()
-	show.say("building", "the function, which takes about 90 s the first time on a machine")
-	return c, l.with(s, q.Options, func(t *local.Tuner) error {
-		if err := t.Calibrate(ctx, c, show.step("calibrating")); err != nil {
-			return err
-		}
-		return report.WriteData(p.Dir, c)
-	})
+	return c, report.WriteData(p.Dir, c)
 }

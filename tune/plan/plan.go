@@ -115,7 +115,7 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 		}
 		p := blank
 		p.place, p.Memory, p.Strategy, p.Concurrency = place, place.Power, place.Strategy, *place.Concurrency
-		costs := compute.OnLambda(compute.Costs(c.Calibration, p.Strategy, compute.Middle), comparison.LambdaWakeUpMS)
+		costs := compute.OnLambda(compute.Costs(c.Calibration, p.Strategy, compute.Middle), c.Calibration.OnLambda())
 		p.child = compute.Invocation(place, costs, s3, c.Run.Arch, maxBatch)
 		p.alone = p.simulated(1, maxBatch)
 		p.rate = 1e3 * float64(p.alone.Reads) / p.alone.DurationMS
