@@ -19,12 +19,17 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"lambda-parallel-io/tune/powertuning"
 )
 
 // Server is one account's Step Functions, with one state machine of any ARN.
 // It is made by [New].
 type Server struct {
 	Edit func(recording string) string // makes of a recording what was not recorded; may be nil
+
+	// Averages returns, in ms, what Power Tuning answers to an input of one size; may be nil.
+	Averages func(in powertuning.Input) float64
 
 	mu         sync.Mutex
 	requests   []string
