@@ -109,8 +109,9 @@ func TestAnErrorOfINITIsToldInTheFunctionsWords(t *testing.T) {
 }
 
 func TestAFileSystemThatRunsNoProgramsIsNamed(t *testing.T) {
-	path := "/proc/self/status"                                                          // of a file system that distributions mount noexec
-	if dir := t.TempDir(); unix.Mount("none", dir, "tmpfs", unix.MS_NOEXEC, "") == nil { // as root
+	// Distributions mount /proc noexec; as root a file system of its own is made.
+	path := "/proc/self/status"
+	if dir := t.TempDir(); unix.Mount("none", dir, "tmpfs", unix.MS_NOEXEC, "") == nil {
 		defer unix.Unmount(dir, 0)
 		path = filepath.Join(dir, "function")
 		if err := os.WriteFile(path, nil, 0o700); err != nil {
