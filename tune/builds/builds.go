@@ -31,7 +31,7 @@ type Result struct {
 	Tolerance   float64        `json:"tolerance"`             // a share: 0.1 is 10 %
 	Differences []string       `json:"differences,omitempty"` // in what they do, and what failed
 	Cells       []Cell         `json:"cells"`                 // by size, and figure by figure
-	Capped      bool           `json:"capped,omitempty"`      // Lambda gives more processor time than this machine has, and it would have been used
+	Busy        bool           `json:"busy,omitempty"`        // this machine could not keep up
 	Seconds     float64        `json:"seconds"`               // that it took
 	Run         comparison.Run `json:"run"`                   // how it was measured: at most Num pairs in ForSec seconds
 
@@ -105,7 +105,7 @@ func (r *Result) add(c *comparison.Comparison, power int) bool {
 			r.failures = append(r.failures, fmt.Sprintf("%s fails at %d MB: %s", v.Name, power, cell.Error))
 			continue
 		}
-		r.Capped = r.Capped || cell.Capped
+		r.Busy = r.Busy || cell.Busy()
 		cpu, billed := 0.0, comparison.Median(cell.BilledMS)
 		for _, ms := range cell.DurationsMS {
 			cpu += ms * cell.CPUShare.Used / float64(len(cell.DurationsMS))

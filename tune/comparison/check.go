@@ -121,7 +121,6 @@ func (c *Cell) check() error {
 		within("cpu_share target", share.Target, 0, 1e3),
 		within("cpu_share used", share.Used, 0, 1e3),
 		within("cpu_share starved", share.Starved, 0, 1e6),
-		within("cpu_share effect", share.Effect, 0, 1),
 		within("size of the response", len(c.Response), 0, maxAnswer),
 		within("length of the error", len(c.Error), 0, maxText),
 	)

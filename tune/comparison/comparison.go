@@ -119,7 +119,6 @@ type Cell struct {
 	Response    json.RawMessage `json:"response,omitempty"` // the last invocation's, unless it is longer than MaxResponse
 	CPUShare    *CPUShare       `json:"cpu_share,omitempty"`
 	Computed    *Point          `json:"computed,omitempty"`     // in place of all that is measured: the map's point
-	Capped      bool            `json:"capped"`                 // it used all that the tuner had, and Lambda gives this size more
 	Against     *Ratio          `json:"against_best,omitempty"` // its duration beside that of the fastest cell of its size; null of that one, and without pairs
 	Requests    int             `json:"-"`                      // that S3 answered in the last invocation, SlowDown apart; local alone
 	Error       string          `json:"error,omitempty"`
@@ -138,10 +137,9 @@ type WarmUp struct {
 
 // CPUShare is the processor time of a cell's invocations in vCPUs.
 type CPUShare struct {
-	Target  float64 `json:"target"`           // what the memory size buys
-	Used    float64 `json:"used"`             // CPU time over duration: less than the target when the function waits
-	Starved float64 `json:"starved"`          // time runnable, not stopped and without a processor, summed over threads, over duration
-	Effect  float64 `json:"effect,omitempty"` // the share of the duration that this and a late S3 added, at most; unknown of older files
+	Target  float64 `json:"target"`  // what the memory size buys
+	Used    float64 `json:"used"`    // CPU time over duration: less than the target when the function waits
+	Starved float64 `json:"starved"` // time runnable, not stopped and without a processor, summed over threads, over duration
 }
 
 // Recommendation names the cell to use, by which rule, and the cell that comes

@@ -60,7 +60,6 @@ func TestReadRefusesWhatNoRunWrote(t *testing.T) {
 		{"function", func(c *comparison.Comparison) { c.Run.Function = large }, "run: length of the names 16416: it must be a whole number from 0 to"},
 		{"payload", func(c *comparison.Comparison) { c.Variants[0].Payload = []byte(`"` + strings.Repeat("x", 6<<20) + `"`) }, "payload of sequential has 6291458 bytes: Lambda takes 6291456 at most"},
 		{"starved", func(c *comparison.Comparison) { c.Variants[0].Cells[0].CPUShare.Starved = -1 }, "cpu_share starved -1: it must be from 0 to"},
-		{"effect", func(c *comparison.Comparison) { c.Variants[0].Cells[0].CPUShare.Effect = 2 }, "cpu_share effect 2: it must be from 0 to 1"},
 		{"cpu", func(c *comparison.Comparison) { c.Run.CPU = &comparison.CPU{Factor: 30} }, "cpu factor 30: it must be from 0.1 to 20"},
 		{"cpu low", func(c *comparison.Comparison) { c.Run.CPU = &comparison.CPU{Factor: 1, Low: 2, High: 3} }, "cpu low 2: it must be from 0 to 1"},
 		{"cpu high", func(c *comparison.Comparison) { c.Run.CPU = &comparison.CPU{Factor: 2, Low: 2, High: 1} }, "cpu high 1: it must be from 2 to 20"},

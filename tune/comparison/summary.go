@@ -104,7 +104,7 @@ func (c *Comparison) next() (next *Next) {
 		v := &c.Variants[i]
 		for j := range v.Cells {
 			cell := &v.Cells[j]
-			if _, ok := c.Summarize(cell); !ok || cell == best || cell.Capped || len(cell.DurationsMS) == 0 {
+			if _, ok := c.Summarize(cell); !ok || cell == best || c.Beyond(cell) || len(cell.DurationsMS) == 0 {
 				continue
 			}
 			q := Compare(c.Products(cell), c.Products(best), len(c.Run.Looks()))
@@ -129,7 +129,7 @@ func (v Variant) Place(power int) Place { return Place{v.Strategy, v.Concurrency
 
 // Recommend draws every conclusion. It sets Recommendation to the cell with the least (compute + request
 // cost) x typical duration, the first of equals, or to nil when no cell has
-// both. Cells that failed are excluded, and those whose size was capped, as
+// both. Cells that failed are excluded, and those that are beyond this machine, as
 // Lambda would have been faster.
 //
 // The product needs no scale. A rule that divides by the greatest cost and
@@ -151,7 +151,7 @@ func (c *Comparison) Recommend() {
 	var candidates []candidate
 	for _, v := range c.Variants {
 		for i := range v.Cells {
-			if !v.Cells[i].Capped {
+			if !c.Beyond(&v.Cells[i]) {
 				candidates = append(candidates, candidate{v.Variant, &v.Cells[i]})
 			}
 		}

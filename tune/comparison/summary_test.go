@@ -30,8 +30,8 @@ func cell(power int, ms ...float64) comparison.Cell {
 func TestTheRecommendedCellHasTheLeastCostTimesDuration(t *testing.T) {
 	failed := cell(512, 1)
 	failed.Error = "out of memory"
-	capped := cell(512, 1)
-	capped.Capped = true
+	beyond := cell(512, 1)
+	beyond.CPUShare = &comparison.CPUShare{Target: 0.29, Starved: 1} // of a machine with no core
 	for _, test := range []struct {
 		name    string
 		c       *comparison.Comparison
@@ -44,10 +44,10 @@ func TestTheRecommendedCellHasTheLeastCostTimesDuration(t *testing.T) {
 		{"faster, but dearer by more", compare([]comparison.Cell{cell(512, 100), cell(10240, 60)}), "v0", 512},
 		{"one slow outlier moves nothing", compare([]comparison.Cell{cell(512, 100), cell(10240, 60)}, []comparison.Cell{cell(10240, 90000)}), "v0", 512},
 		{"failed cells are out", compare([]comparison.Cell{failed}, []comparison.Cell{cell(512, 90)}), "v1", 512},
-		{"capped cells are out", compare([]comparison.Cell{capped}, []comparison.Cell{cell(512, 90)}), "v1", 512},
+		{"what is beyond this machine is out", compare([]comparison.Cell{beyond}, []comparison.Cell{cell(512, 90)}), "v1", 512},
 		{"first of equals", compare([]comparison.Cell{cell(512, 90)}, []comparison.Cell{cell(512, 90)}), "v0", 512},
 		{"median, not mean", compare([]comparison.Cell{cell(512, 10, 10, 1000)}, []comparison.Cell{cell(512, 20, 20, 20)}), "v0", 512},
-		{"nothing measured", compare([]comparison.Cell{failed, capped}, nil), "", 0},
+		{"nothing measured", compare([]comparison.Cell{failed, beyond}, nil), "", 0},
 	} {
 		test.c.Recommendation = &comparison.Recommendation{Place: comparison.Place{Strategy: "stale"}}
 		test.c.Recommend()

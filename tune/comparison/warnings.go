@@ -15,15 +15,16 @@ import (
 
 // Warning is what makes figures doubtful or absent, and ends in what to do.
 type Warning struct {
-	Kind  string  `json:"kind"` // few-pairs, open, capped, busy, unread, retried, missing or check
+	Kind  string  `json:"kind"` // few-pairs, open, busy, unread, retried, missing or check
 	Cells []Place `json:"cells,omitempty"`
-	Most  float64 `json:"most,omitempty"` // of the cells: the share of a duration that is in doubt, or how many objects or attempts
+	Most  float64 `json:"most,omitempty"` // of the cells: cores, objects or attempts
 	Text  string  `json:"text"`
 }
 
-// Busy is the share of a duration that the machine may have added to it before
-// the figure is doubted.
-const Busy = 0.05
+// BusyCores is for how many cores the threads of a function may have waited before
+// its duration is doubted. A function that waited for half a core took some 5 %
+// longer, beside the same one in slow motion.
+const BusyCores = 0.5
 
 // maxLabel is the length, in characters, to which a name is cut in a warning.
 const maxLabel = 24
@@ -46,19 +47,9 @@ func (c *Comparison) warn() {
 		add("open", open, 0, "~ %s open after %s and up to %s a cell. Measure longer: --for %s --max %d.",
 			prose.Count(len(open), "comparison is", "comparisons are"), d, prose.Count(c.Run.Num, "invocation", "invocations"), 2*d, 2*c.Run.Num)
 	}
-	if capped, _ := c.above(0, func(k *Cell) float64 { return truth(k.Capped) }); capped != nil {
-		var sizes []string
-		for _, p := range capped {
-			if size := prose.Thousands(p.Power, 0); !slices.Contains(sizes, size) {
-				sizes = append(sizes, size)
-			}
-		}
-		add("capped", capped, 0, "† Lambda gives %s MB more processor time than this machine's %s, and the function would have used it: there it is faster than shown. Measure these sizes %son a machine with more cores, or on AWS (go run ./tune aws).",
-			prose.List(sizes), c.Run.Cores(), slower)
-	}
-	if busy, most := c.above(Busy, (*Cell).Effect); busy != nil {
-		add("busy", busy, most, "! This machine was too busy for %s: they may be up to %.0f %% too slow. Close other programs, measure %sor use a machine with more than %s.",
-			someOf(busy), 100*most, slower, c.Run.Cores())
+	if busy, most := c.above(BusyCores, (*Cell).Starved); busy != nil {
+		add("busy", busy, most, "! This machine could not keep up with %s: their threads waited for up to %.1f cores, so they may be too slow. Close other programs, measure %sor use a machine with more than %s. A size with more processors than this machine has is not recommended from such a cell.",
+			someOf(busy), most, slower, c.Run.Cores())
 	}
 	if unread, most := c.above(0, func(k *Cell) float64 { return float64(cmp.Or(c.Answer(k), &event.Answer{}).Failed) }); unread != nil {
 		add("unread", unread, most, "Not every object was read, up to %.0f failed an invocation: %s. The response of a cell in results.json names them.", most, someOf(unread))
@@ -123,8 +114,17 @@ func truth(holds bool) float64 {
 	return 0
 }
 
-// Effect is the share of a cell's duration that the machine may have added.
-func (c *Cell) Effect() float64 { return cmp.Or(c.CPUShare, &CPUShare{}).Effect }
+// Starved is for how many cores of this machine the cell's threads waited.
+func (c *Cell) Starved() float64 { return cmp.Or(c.CPUShare, &CPUShare{}).Starved }
+
+// Busy reports whether this machine may have made the cell slower.
+func (c *Cell) Busy() bool { return c.Starved() > BusyCores }
+
+// Beyond reports whether this machine has less than the cell's memory size buys, and
+// could not keep up with it: Lambda would have been faster.
+func (c *Comparison) Beyond(cell *Cell) bool {
+	return cell.Busy() && cell.CPUShare.Target > c.Run.VCPUs(c.Run.CPUs)
+}
 
 // Answer returns the answer of a cell's last invocation, or nil where it is not
 // that of this project's function: other functions answer what they like.

@@ -161,7 +161,7 @@ func TestACellSaysWhetherItWasOutOfMemory(t *testing.T) {
 }
 
 // 10,240 MB buy 5.8 vCPUs.
-func TestASizeIsCappedWhereMoreCoresWouldHaveBeenUsed(t *testing.T) {
+func TestACellIsBeyondAMachineThatHasLessThanItWouldHaveUsed(t *testing.T) {
 	for _, tt := range []struct {
 		do     string
 		cpus   int
@@ -183,8 +183,8 @@ func TestASizeIsCappedWhereMoreCoresWouldHaveBeenUsed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if cell := c.Variants[0].Cells[0]; cell.Error != "" || cell.Capped != tt.want {
-			t.Errorf("%+v: capped is %t, %+v, %q", tt, cell.Capped, cell.CPUShare, cell.Error)
+		if cell := c.Variants[0].Cells[0]; cell.Error != "" || c.Beyond(&cell) != tt.want {
+			t.Errorf("%+v: beyond is %t, %+v, %q", tt, c.Beyond(&cell), cell.CPUShare, cell.Error)
 		}
 	}
 }

@@ -38,18 +38,12 @@ type racer struct {
 	ended time.Time          // its last invocation
 	last  *lambda.Invocation // of the round that runs; nil before its turn
 
-	lost  time.Duration // of it, to the machine
-	speed float64       // in it, of a core, in vCPUs, in slow motion too
+	speed float64 // in it, of a core, in vCPUs, in slow motion too
 
-	total, cpu, delay, effect time.Duration
-	used                      float64       // vCPUs x seconds
-	took                      time.Duration // its turns, on this machine's clock
+	total, cpu, delay time.Duration
+	used              float64       // vCPUs x seconds
+	took              time.Duration // its turns, on this machine's clock
 }
-
-// mostCores is the share of this machine's cores above which they are what held
-// a function up: what it used and what its threads waited for. The local S3 uses
-// the rest.
-const mostCores = 0.75
 
 // run makes the rounds. A cell is in its Result once it is whole; those of a
 // race that was cut off have the rounds that were whole.
@@ -165,11 +159,8 @@ func (r *race) leave(v *racer) error {
 		return err // cut off in its warm-up
 	}
 	if n > 0 {
-		total, cpus := v.total.Seconds(), r.Run.CPUs
-		cores, starved := v.cpu.Seconds()/total, v.delay.Seconds()/total
-		target, used, effect := platform.VCPUs(r.power), v.used/total, v.effect.Seconds()/total
-		v.cell.CPUShare = &comparison.CPUShare{Target: target, Used: used, Starved: starved, Effect: effect}
-		v.cell.Capped = target > cpus*v.used/v.cpu.Seconds() && cores+starved > mostCores*cpus
+		total := v.total.Seconds()
+		v.cell.CPUShare = &comparison.CPUShare{Target: platform.VCPUs(r.power), Used: v.used / total, Starved: v.delay.Seconds() / total}
 	}
 	v.Cells = append(v.Cells, *v.cell)
 	slices.SortFunc(v.Cells, func(a, b comparison.Cell) int { return a.Power - b.Power })

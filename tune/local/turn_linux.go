@@ -80,7 +80,6 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 		}
 		v.f.SetQuota(at, 0)
 		r.s3.Begin(c.latencies)
-		waited, late := r.s3.Waited()
 		requests := r.s3.Requests()
 		inv, err := v.f.Invoke(ctx, c.payload)
 		if err != nil {
@@ -112,13 +111,8 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 		if c.reads > 0 && r.Run.Slow.Times() > 1 {
 			inv.Response = inItsOwnTime(inv.Response, float64(r.Run.Slow.Times()))
 		}
-		v.last, v.lost = &inv, inv.Lost
+		v.last = &inv
 		v.cell.Requests = int(r.s3.Requests() - requests)
-		// A read that comes late holds up what waits for it, but nothing that waits
-		// for the quota.
-		if all, beyond := r.s3.Waited(); all > waited {
-			v.lost += time.Duration(float64(inv.Free) * float64(beyond-late) / float64(all-waited))
-		}
 	}
 	return nil
 }
@@ -145,5 +139,4 @@ func (v *racer) count(k int) {
 	v.cpu += inv.CPU
 	v.used += inv.CPU.Seconds() * v.speed
 	v.delay += inv.RunDelay
-	v.effect += min(v.lost, inv.Duration)
 }

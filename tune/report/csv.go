@@ -29,14 +29,14 @@ const maxField = 16 << 10
 func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	out.Write(strings.Fields("strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd " +
-		"capped error objects bytes failed low_ms high_ms"))
+		"error objects bytes failed low_ms high_ms"))
 	of := func(strategy string, n *int) func(...any) {
 		concurrency := any("")
 		if n != nil {
 			concurrency = *n
 		}
 		return func(fields ...any) {
-			row := make([]string, 15)
+			row := make([]string, 14)
 			for i, field := range append([]any{noFormula(strategy), concurrency}, fields...) {
 				row[i] = fmt.Sprint(field)
 			}
@@ -45,7 +45,7 @@ func (r *Report) CSV(w io.Writer) error {
 	}
 	add := func(p comparison.Place, kind string, ms float64, reads int, interval ...any) {
 		billed := math.Ceil(ms)
-		of(p.Strategy, p.Concurrency)(append([]any{p.Power, kind, "", ms, billed, r.CostPerMillion(p.Power, billed) / 1e6, "", "", reads, "", ""}, interval...)...)
+		of(p.Strategy, p.Concurrency)(append([]any{p.Power, kind, "", ms, billed, r.CostPerMillion(p.Power, billed) / 1e6, "", reads, "", ""}, interval...)...)
 	}
 	for _, p := range cmp.Or(r.Map, &comparison.Map{}).Points {
 		add(p.Place, "computed", p.DurationMS, r.Run.Repeat, p.LowMS, p.HighMS)
@@ -56,7 +56,7 @@ func (r *Report) CSV(w io.Writer) error {
 	for i, v := range r.Variants {
 		put := of(v.Strategy, v.Concurrency)
 		if v.Error != "" {
-			put("", "error", "", "", "", "", "", noFormula(v.Error))
+			put("", "error", "", "", "", "", noFormula(v.Error))
 		}
 		for _, row := range r.Rows {
 			r.runs(row.Cells[i], put)
@@ -72,13 +72,13 @@ func (r *Report) runs(c *cell, put func(...any)) {
 		return
 	}
 	if c.Error != "" {
-		put(c.Power, "error", "", "", "", "", c.Capped, noFormula(c.Error))
+		put(c.Power, "error", "", "", "", "", noFormula(c.Error))
 		return
 	}
 	read := []any{"", "", ""}
 	add := func(kind string, run any, ms, billed float64) {
 		cost := r.CostPerMillion(c.Power, billed) / 1e6
-		put(append([]any{c.Power, kind, run, ms, billed, cost, c.Capped, ""}, read...)...)
+		put(append([]any{c.Power, kind, run, ms, billed, cost, ""}, read...)...)
 	}
 	if c.WarmUp != nil {
 		add("warm-up", 0, c.WarmUp.DurationMS, float64(c.WarmUp.BilledMS))

@@ -60,7 +60,7 @@ type line struct {
 type point struct {
 	X, Y    float64
 	Joined  bool // to the point before
-	Hollow  bool // capped
+	Hollow  bool // no candidate
 	Title   string
 	whisker string // path
 }
@@ -118,9 +118,9 @@ func (r *Report) againstMemory(id, title, unit string, variants []int, measure s
 		f.Right = min(f.Right, figureWidth-18-textWidth(figureLabel(r.Labels[v]), textSize))
 	}
 	var values []float64
-	whiskers, capped := false, false
+	whiskers, hollow := false, false
 	for _, c := range r.measured {
-		capped = capped || c.Capped
+		hollow = hollow || c.out()
 		if e := of(c); slices.Contains(variants, c.Variant) {
 			values = append(values, e.Value)
 			if e.Low > 0 {
@@ -137,7 +137,7 @@ func (r *Report) againstMemory(id, title, unit string, variants []int, measure s
 		sure = "what the calibration leaves open"
 	}
 	f.Hint = "Logarithmic scales. " + when(whiskers, "Whiskers: "+sure+". ") + "Variants stand side by side at each size." +
-		when(capped, " Hollow: capped.") + when(r.Occurs["limited"], " Hollow: held up by S3’s limit.")
+		when(hollow, " Hollow: held up by this machine or by S3’s limit.")
 	var descriptions []string // the values, for those who do not see them
 	for k, v := range variants {
 		dodge := (float64(k) - float64(len(variants)-1)/2) * min(3, 18/float64(len(variants)))
@@ -203,7 +203,7 @@ func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 		if c == r.Best {
 			f.Ring = &p
 		}
-		// A capped size would be faster on Lambda: a line to it would say
+		// What this machine held up is faster on Lambda: a line to it would say
 		// otherwise.
 		p.Joined = joined && !p.Hollow
 		joined = !p.Hollow
@@ -213,7 +213,7 @@ func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 }
 
 func newPoint(c *cell, x, y float64, text string) point {
-	return point{X: x, Y: y, Hollow: c.Capped || c.Limited(), Title: fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), text)}
+	return point{X: x, Y: y, Hollow: c.out(), Title: fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), text)}
 }
 
 // placeLabels puts each label as near to its line's end as the others allow, a

@@ -52,9 +52,10 @@ func TestOfTooManyVariantsTheBestAndSequentialAreDrawn(t *testing.T) {
 	}
 }
 
-func TestACappedSizeIsNotJoinedByALine(t *testing.T) {
+func TestWhatThisMachineHeldUpIsNotJoinedByALine(t *testing.T) {
 	c := compare([]variant{{"pool", 30}}, []int{512, 1024, 10240}, 6)
-	c.Variants[0].Cells[2].Capped = true
+	c.Run.CPUs = 1
+	c.Variants[0].Cells[2].CPUShare.Starved = 2
 	f := New(c).Figures()[0]
 	if p := f.Lines[0].Points; p[0].Joined || !p[1].Joined || p[2].Joined || !p[2].Hollow {
 		t.Errorf("the line is %+v, want the first two points joined and the last one hollow", p)
@@ -67,7 +68,7 @@ func TestTheFrontierHoldsWhatNothingBeatsInBoth(t *testing.T) {
 	}
 	a, b, c := at(10, 9), at(20, 5), at(30, 5)
 	d, e := at(40, 1), at(5, 1)
-	e.Capped = true
+	e.beyond = true
 	if got := frontier([]*cell{d, c, b, a, e}); !slices.Equal(got, []*cell{a, b, d}) {
 		t.Errorf("frontier() has %d cells, want those of 10, 20 and 40 ms", len(got))
 	}

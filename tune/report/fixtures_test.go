@@ -81,7 +81,7 @@ func compare(variants []variant, sizes []int, num int) *comparison.Comparison {
 			work := repeat * cpu * (1 + width/200) / min(share, 2)
 			waits := math.Ceil(repeat/width) * wait
 			typical := max(waits, work) + 0.25*min(waits, work)
-			cell := comparison.Cell{Power: power, InitMS: 38 + 4*random.Float64(), MaxMemoryMB: 31 + int(width/4), Capped: false}
+			cell := comparison.Cell{Power: power, InitMS: 38 + 4*random.Float64(), MaxMemoryMB: 31 + int(width/4)}
 			for range num {
 				ms := math.Round(1000*typical*(0.985+0.04*random.Float64()*random.Float64())) / 1000
 				cell.DurationsMS = append(cell.DurationsMS, ms)
@@ -167,7 +167,7 @@ func rounds() *comparison.Comparison {
 					cell.DurationsMS[k] *= 1 + 0.4*float64(k%2)
 				}
 			case v.Strategy == "unbounded" && cell.Power == 3008:
-				cell.CPUShare.Effect = 0.08
+				cell.CPUShare.Starved = 0.8
 			case v.Strategy == "pool" && cell.Power == 1769:
 				runs = 15
 			}
@@ -204,9 +204,9 @@ func failures() *comparison.Comparison {
 	c.Variants[1].Cells[0].OutOfMemory = true
 	fail(3, 2, `reading "sample.json" of bucket "data": AccessDenied: Access Denied`)
 	for i := range c.Variants {
-		c.Variants[i].Cells[5].Capped = true
+		c.Variants[i].Cells[5].CPUShare = &comparison.CPUShare{Target: 5.79, Used: 4, Starved: 1.2}
 		if i > 0 {
-			c.Variants[i].Cells[3].CPUShare.Effect = 0.08 + 0.02*float64(i)
+			c.Variants[i].Cells[3].CPUShare.Starved = 0.6 + 0.1*float64(i)
 		}
 	}
 	cell := c.Variants[1].Cell(3008)

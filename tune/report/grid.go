@@ -22,6 +22,7 @@ type cell struct {
 	Label            string
 	Power            int // MB
 	place            comparison.Place
+	beyond           bool          // this machine had less than the memory size buys, and could not keep up
 	OK               bool          // it has figures; otherwise it failed or was not begun
 	Answer           *event.Answer // of the last invocation; nil where it is not one of this project's function
 	Duration, Cost   estimate
@@ -60,6 +61,7 @@ func (r *Report) newCell(variant, power int) *cell {
 	ms, dollars := twoDigits(s.DurationMS), prose.Thousands(s.CostPerMillion, 2)
 	c.Duration = estimate{Value: s.DurationMS, Text: ms, Full: ms + " ms"}
 	c.Cost = estimate{Value: s.CostPerMillion, Text: dollars, Full: "$" + dollars + " per million"}
+	c.beyond = r.Beyond(c.Cell)
 	c.billed, c.Answer = s.BilledMS, r.Comparison.Answer(c.Cell)
 	if p := c.Computed; p != nil {
 		c.compute(r, p)
@@ -112,7 +114,7 @@ func (r *Report) choose() {
 	var candidates []*cell
 	_, recommended := r.Recommended()
 	for _, c := range r.measured {
-		if !c.Capped && !c.Limited() {
+		if !c.out() {
 			candidates = append(candidates, c)
 			if c.Best = c.Cell == recommended; c.Best {
 				r.Best = c
@@ -128,7 +130,7 @@ func (r *Report) choose() {
 				continue
 			}
 			c.Marks = when(c.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") +
-				when(c.Cell != nil && c.Capped, "†") + when(c.Busy(), "!")
+				when(c.Busy(), "!")
 		}
 	}
 }
@@ -138,8 +140,11 @@ func (r *Report) least(cells []*cell, figure func(comparison.Summary) float64) *
 	return comparison.Least(r.Comparison, cells, func(c *cell) *comparison.Cell { return c.Cell }, figure)
 }
 
-// Busy reports whether the machine may have made the cell much slower.
-func (c *cell) Busy() bool { return c.OK && c.Effect() > comparison.Busy }
+// Busy reports whether this machine may have made the cell slower.
+func (c *cell) Busy() bool { return c.OK && c.Cell.Busy() }
+
+// out reports whether the cell is no candidate: on Lambda it would be faster.
+func (c *cell) out() bool { return c.beyond || c.Limited() }
 
 // Name says which cell it is: pool (30) at 512 MB.
 func (c *cell) Name() string { return c.place.Name() }

@@ -41,17 +41,17 @@ func TestAnAnswerFromPartOfTheCellsSaysSo(t *testing.T) {
 }
 
 func TestAnAnswerThatIsNotToBeTrustedSaysSo(t *testing.T) {
-	const doubt = "This machine was busy: the duration may be up to 10 % too long (!)."
+	const doubt = "This machine could not keep up: the duration may be too long (!)."
 	for _, test := range []struct {
-		effect float64
-		want   bool
-	}{{comparison.Busy / 2, false}, {2 * comparison.Busy, true}} {
+		starved float64
+		want    bool
+	}{{comparison.BusyCores / 2, false}, {2 * comparison.BusyCores, true}} {
 		c := local()
 		_, cell := c.Recommended()
-		cell.CPUShare.Effect = test.effect
+		cell.CPUShare.Starved = test.starved
 		for view, text := range forPeople(t, c) {
 			if got := strings.Contains(text, doubt); got != test.want {
-				t.Errorf("of a cell that the machine may have held up for %g of its time %s says %q: %v, want %v", test.effect, view, doubt, got, test.want)
+				t.Errorf("of a cell whose threads waited for %g cores %s says %q: %v, want %v", test.starved, view, doubt, got, test.want)
 			}
 		}
 	}

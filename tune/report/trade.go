@@ -60,7 +60,7 @@ func (r *Report) costAgainstTime(variants []int) *figure {
 // frontier are the cells that no other is both faster and cheaper than, by
 // ascending duration.
 func frontier(cells []*cell) (front []*cell) {
-	sorted := slices.DeleteFunc(slices.Clone(cells), func(c *cell) bool { return c.Capped || c.Limited() })
+	sorted := slices.DeleteFunc(slices.Clone(cells), func(c *cell) bool { return c.out() })
 	slices.SortStableFunc(sorted, func(a, b *cell) int {
 		return cmp.Or(cmp.Compare(a.Duration.Value, b.Duration.Value), cmp.Compare(a.Cost.Value, b.Cost.Value))
 	})

@@ -33,7 +33,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) (Invocation, erro
 	} else if err != nil {
 		f.end()
 	}
-	for _, d := range []*time.Duration{&inv.Duration, &inv.Init, &inv.CPU, &inv.RunDelay, &inv.Lost, &inv.Free} {
+	for _, d := range []*time.Duration{&inv.Duration, &inv.Init, &inv.CPU, &inv.RunDelay} {
 		*d /= time.Duration(f.cfg.Slow.Times())
 	}
 	inv.BilledMS = int(math.Ceil(float64(inv.Duration+inv.Init) / float64(time.Millisecond)))
@@ -106,6 +106,7 @@ func (f *Function) wait(ctx context.Context, inv *Invocation) error {
 // call hands the event over, with which an invocation begins unless it has begun.
 func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) error {
 	cpu, children, _ := f.proc.usage()
+	delay := runDelay(f.proc.pid)
 	f.proc.throttle.set(throttled)
 	inv.begin = cmp.Or(inv.begin, time.Now())
 	deadline := inv.begin.Add(f.cfg.Slow.Stretch(f.cfg.Timeout))
@@ -139,7 +140,7 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 	cpuAfter, childrenAfter, peakMB := f.proc.usage()
 	inv.Response, inv.Err, inv.Duration = a.payload, a.err, a.at.Sub(inv.begin)
 	inv.CPU, inv.MaxMemoryMB = max(0, cpuAfter-cpu), peakMB
-	inv.Lost, inv.Free, inv.RunDelay = f.proc.throttle.lost()
+	inv.RunDelay = max(0, runDelay(f.proc.pid)-delay)
 	inv.Children = childrenAfter != children || f.proc.hasChildren()
 	if err := f.wait(ctx, inv); err != nil { // it has ended, or makes no end: this one is answered
 		f.end()

@@ -30,8 +30,6 @@ type Invocation struct {
 
 	CPU      time.Duration // processor time used during Duration
 	RunDelay time.Duration // time its threads were ready to run and had no processor, summed
-	Lost     time.Duration // of Duration, because the machine had no processor for it: an estimate
-	Free     time.Duration // of Duration, in periods whose quota was not used up
 	Children bool          // the function has started processes of its own, which nothing here holds back
 
 	Log []byte // the last 4 KB of what the process has printed

@@ -74,7 +74,6 @@ func (p *process) run(cmd *exec.Cmd, cfg Config, started chan<- error) {
 	started <- nil
 	go p.wait(cmd)
 	p.throttle.run()
-	p.throttle.effect.close()
 	close(p.gone)
 }
 

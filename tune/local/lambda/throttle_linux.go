@@ -37,8 +37,6 @@ type throttle struct {
 	begin   time.Time     // of the period
 	used    time.Duration // the clock at begin
 	debt    time.Duration // used beyond the quota before begin
-	usedUp  bool          // the process was stopped in this period
-	effect  effect        // of the machine
 	busy    time.Duration // at work since begin, with one thread or with several at once
 	lead    time.Duration // at work beyond perThread before begin
 	looked  time.Time     // last, at the clock
@@ -83,7 +81,6 @@ func newThrottle(pid int, cfg Config, statm *os.File) *throttle {
 		memoryMB: cfg.MemoryMB,
 		period:   cfg.Slow.Stretch(platform.Period),
 		begin:    time.Now(),
-		effect:   effect{pid: pid, threads: map[string]*thread{}},
 		thaw:     make(chan struct{}, 1),
 		gone:     make(chan struct{}),
 	}
@@ -101,18 +98,11 @@ func (t *throttle) grant(cfg Config) {
 	t.quota, t.initQuota, t.perThread = of(cmp.Or(cfg.VCPUs, platform.VCPUs(cfg.MemoryMB))), of(platform.InitVCPUs), of(platform.ThreadVCPUs(cfg.Arch))
 }
 
-// set changes the mode, with its effect on the process at once. An invocation
+// set changes the mode, which the process feels at once. An invocation
 // begins with a period of its own, as after a pause on Lambda.
 func (t *throttle) set(m mode) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case m == throttled:
-		t.effect.start()
-	case t.mode == throttled:
-		t.effect.look(t.usedUp)
-	}
-	t.usedUp = false
 	t.mode = m
 	t.begin, t.used, t.debt, t.busy, t.lead = time.Now(), t.clock.now(), 0, 0, 0
 	t.looked, t.seen, t.room = t.begin, t.used, 0
@@ -181,15 +171,10 @@ func (t *throttle) look() (time.Time, bool) {
 		t.lead = max(0, t.lead+t.busy-n*t.perThread)
 		t.begin, t.used, t.busy = t.begin.Add(n*t.period), used, 0
 		t.watchMemory()
-		if t.mode == throttled {
-			t.effect.look(t.usedUp)
-		}
-		t.usedUp = false
 	}
 	left := bound - t.debt - (used - t.used)
 	ofThread := t.perThread - t.lead - t.busy
 	t.signal(min(left, ofThread) <= 0)
-	t.usedUp = t.usedUp || t.stopped
 	pause := t.begin.Add(t.period).Sub(now)
 	if !t.stopped {
 		pause = min(pause, max(step, min(left/time.Duration(runtime.NumCPU()), ofThread)))
@@ -232,15 +217,6 @@ func (t *throttle) memory() (peak int, outgrew bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.peak, t.outgrew
-}
-
-// lost returns the effect on the invocation up to now.
-func (t *throttle) lost() (lost, free, delay time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.effect.look(t.usedUp)
-	t.effect.find()
-	return t.effect.lost, t.effect.free, t.effect.delay
 }
 
 // sleepUntil sleeps on this very thread: Go's own timers round to 1 ms.

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/base64"
@@ -35,8 +34,6 @@ type model struct {
 	now       atomic.Pointer[invocation]
 	slowDowns atomic.Int64 // since the start
 	served    atomic.Int64 // since the start
-	waited    atomic.Int64 // ns, since the start: from requests to the first piece of their answers
-	late      atomic.Int64 // ns, of that: beyond the drawn latencies
 
 	wait func(context.Context, time.Duration) bool // false when the context ends before
 
@@ -67,11 +64,6 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := &paced{ResponseWriter: w, ctx: r.Context(), wait: m.wait, network: now.network, slow: m.slow, begin: arrived.Add(latency)}
-	defer func() {
-		at := cmp.Or(answer.first, time.Now())
-		m.waited.Add(int64(at.Sub(arrived)))
-		m.late.Add(int64(at.Sub(answer.begin)))
-	}()
 	if r.Method == http.MethodGet {
 		w = answer
 	}

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -29,7 +28,6 @@ type paced struct {
 	network network
 	slow    slowmotion.Factor
 	begin   time.Time // of the body
-	first   time.Time // when the first piece had been sent
 	sent    int
 }
 
@@ -39,7 +37,6 @@ func (p *paced) Write(body []byte) (n int, err error) {
 			return n, err
 		}
 		sent, err := p.ResponseWriter.Write(b)
-		p.first = cmp.Or(p.first, time.Now())
 		if n += sent; err != nil {
 			return n, err
 		}

@@ -193,15 +193,3 @@ func TestABodyEndsWithItsClient(t *testing.T) {
 		}
 	})
 }
-
-// What was late is the machine's: neither the latency nor a body's bytes are.
-func TestABodysTimeIsNotTheMachines(t *testing.T) {
-	s := stored(t, "15ms", 0, strings.Repeat("x", 1_000_000))
-	synctest.Test(t, func(t *testing.T) {
-		s.Begin(1)
-		serve(s, keyPath)
-		if all, late := s.Waited(); all != 15*time.Millisecond || late != 0 {
-			t.Errorf("waited %v, %v of it late; want 15ms and none", all, late)
-		}
-	})
-}

@@ -115,13 +115,6 @@ func (s *Server) BeginUnlimited(k int) {
 	s.model.now.Load().limit.SetLimit(rate.Inf)
 }
 
-// Waited returns the time from requests to their answers since the start, over
-// all of them, and how much of that was not their latency but the machine's. Of
-// a body it is that of the first 64 KB.
-func (s *Server) Waited() (all, late time.Duration) {
-	return time.Duration(s.model.waited.Load()), time.Duration(s.model.late.Load())
-}
-
 // Requests returns how many GETs, HEADs and listings there were since the start,
 // those apart that were refused with SlowDown.
 func (s *Server) Requests() int64 { return s.model.served.Load() - s.model.slowDowns.Load() }
