@@ -17,8 +17,12 @@ type Summary struct {
 }
 
 // Statistic names what a typical duration is: "median" of a local run, which
-// has every duration, and "mean" on AWS, whose answer has nothing else.
+// has every duration, "mean" on AWS, whose answer has nothing else, and "computed"
+// of a map.
 func (c *Comparison) Statistic() string {
+	if c.Map != nil {
+		return "computed"
+	}
 	if c.Mode == AWS {
 		return "mean"
 	}
