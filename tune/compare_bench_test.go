@@ -44,7 +44,7 @@ func BenchmarkCompare(b *testing.B) {
 				build = overlaid(b, bench.code, bench.further)
 				env = amounts(b, old)
 			}
-			for i := range b.N {
+			for i := 0; b.Loop(); i++ {
 				r := compared(b, old, build, env, builds.Result{Tolerance: 0.1, FailOn: []string{"duration"}}, time.Minute, 30)
 				if bench.found(r) {
 					found++
