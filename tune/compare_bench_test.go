@@ -83,18 +83,18 @@ func either(r *builds.Result, verdicts ...builds.Verdict) bool {
 func compared(b *testing.B, old, build string, env []string, r builds.Result, d time.Duration, most int) *builds.Result {
 	b.Helper()
 	cmd := comparing{Old: old, New: build, Payload: `{"strategy": "pool", "repeat": 500, "objectKey": "sample.json"}`, Power: []int{512},
-		For: d, Max: most, Latency: "apg", Slow: 1, Seed: rand.Uint64N(1 << 32), Object: "../sample.json", Env: env}
+		For: d, Max: most, Model: local.Model{Latency: "apg", Slow: 1, Seed: rand.Uint64N(1 << 32), Object: "../sample.json", Env: env}}
 	q, err := cmd.question(&session{stderr: io.Discard})
 	if err != nil {
 		b.Fatal(err)
 	}
-	t, err := local.New(q.options)
+	t, err := local.New(q.Options)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer t.Close()
 	r.Old, r.New = old, build
-	if err := r.Measure(b.Context(), q.comparison().Run, t.Tune, func(comparison.Progress) error { return nil }); err != nil {
+	if err := r.Measure(b.Context(), q.Comparison().Run, t.Tune, func(comparison.Progress) error { return nil }); err != nil {
 		b.Fatal(err)
 	}
 	return &r
