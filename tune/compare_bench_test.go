@@ -49,11 +49,12 @@ func BenchmarkCompare(b *testing.B) {
 				if bench.found(r) {
 					found++
 				}
-				line := ""
+				line, pairs := "", 0
 				for _, c := range r.Cells {
+					pairs = len(c.Pairs)
 					line += fmt.Sprintf(" %s %.2f [%.2f, %.2f] %s;", c.Figure, c.Ratio, c.Low, c.High, c.Verdict)
 				}
-				b.Logf("%s %d: found %t, %s, %.0f s, %d pairs %q:%s", bench.name, i, bench.found(r), r.Verdict, r.Seconds, len(r.Cells[0].Pairs), r.Differences, line)
+				b.Logf("%s %d: found %t, %s, %.0f s, %d pairs %q:%s", bench.name, i, bench.found(r), r.Verdict, r.Seconds, pairs, r.Differences, line)
 			}
 			b.ReportMetric(float64(found), "found")
 		})
