@@ -77,7 +77,7 @@ func (r *Result) Measure(ctx context.Context, how comparison.Run, tune Tune, obs
 			if begin.IsZero() {
 				begin = time.Now()
 			}
-			return observe(comparison.Progress{Done: n - 1, Total: how.Num, Now: fmt.Sprintf("pair %d, %s", n, p.Now)})
+			return observe(comparison.Progress{Now: fmt.Sprintf("pair %d of at most %d, %s", n, how.Num, p.Now)})
 		})
 		if err == nil {
 			r.Run.CPU, r.Run.Versions, r.Seconds = c.Run.CPU, c.Run.Versions, time.Since(begin).Seconds()
@@ -129,7 +129,7 @@ func (r *Result) add(c *comparison.Comparison, power int) bool {
 // judge draws every conclusion from the pairs that there are. Each is one of so
 // many comparisons that share the error.
 func (r *Result) judge(comparisons int) {
-	r.Cells, r.Differences = nil, slices.Clone(r.failures)
+	r.Cells, r.Differences = []Cell{}, slices.Clone(r.failures)
 	found := map[Verdict]bool{}
 	for _, power := range r.Run.PowerValues {
 		values := func(side int, name string) (all []float64) {

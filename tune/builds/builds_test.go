@@ -260,7 +260,7 @@ func TestWhatWasMeasuredBeforeAnInterruptIsJudged(t *testing.T) {
 	how := sized(30, 512)
 	how.Arch, how.Variants = "arm64", []comparison.Variant{{Strategy: "pool"}}
 	err := r.Measure(t.Context(), how, m.tune, func(p comparison.Progress) error {
-		if strings.HasPrefix(p.Now, "pair 4,") {
+		if strings.HasPrefix(p.Now, "pair 4 of") {
 			return stop
 		}
 		return nil
