@@ -207,7 +207,7 @@ func (c *Comparison) checkMap() error {
 			}
 		}
 	}
-	if c.Map == nil && c.Mode == Local {
+	if c.Map == nil && (c.Mode == Local || c.Calibration == nil) {
 		return within("number of checks", len(c.Checks), 0, 0)
 	}
 	m := cmp.Or(c.Map, &Map{})
