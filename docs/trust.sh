@@ -1,25 +1,63 @@
 #!/usr/bin/env bash
 # Runs loads whose durations on Lambda were published in the local model, and
-# prints both as a table: docs/trust.md says what the loads are.
+# prints both as a table: docs/trust.md says where the durations are from.
 #
-#   docs/trust.sh FOLDER [FLAG ...]
+#   git clone https://github.com/aws-samples/aws-lambda-parallel-download /tmp/original
+#   docs/trust.sh /tmp/original [FLAG ...]
 #
-# FOLDER holds bootstrap, sha256_loop.py, parallel_download.py and
-# original_sample.json. The flags are the comparison's: --cpu 1 takes a core of
-# this machine for a vCPU. PYTHON is an interpreter that has boto3 (python3);
-# the published loop ran on 3.11. It needs jq, and takes 6 minutes.
+# The flags are the comparison's: --cpu 1 takes a core of this machine for a
+# vCPU. PYTHON is an interpreter that has boto3 (python3); the published loop
+# ran on 3.11. It needs jq, and takes 6 minutes.
 set -euo pipefail
 
-folder=${1:?the folder of the loads is missing: docs/trust.sh FOLDER [FLAG ...]}
+original=${1:?the clone is missing: docs/trust.sh CLONE [FLAG ...]}
 shift
 flags=("$@")
 python=$("${PYTHON:-python3}" -c 'import os, sys, boto3; print(os.path.realpath(sys.executable))')
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
 go build -C "$(dirname "$0")/.." -o "$work/tune" ./tune
-cp "$folder"/{bootstrap,sha256_loop.py,parallel_download.py,original_sample.json} "$work"
-chmod u+w "$work"/*
-sed -i "1s|.*|#!$python|" "$work/bootstrap" # the function's PATH is Lambda's, where another may come first
+cp "$original/sample.json" "$original/resources/parallel.py" "$work"
+
+# The loop of cebert/aws-lambda-performance-benchmarks, cpu-intensive.
+cat >"$work/loop.py" <<'END'
+import hashlib
+
+def handler(event, context):
+    digest = b"benchmark data for Lambda ARM vs x86 performance testing"
+    sha256 = hashlib.sha256
+    for _ in range(event["iterations"]):
+        digest = sha256(digest).digest()
+    return digest.hex()
+END
+
+# The handler of the module that MODULE names, served over the Runtime API. The
+# interpreter is named in full: the function's PATH is Lambda's, where another may
+# come first.
+{
+  echo "#!$python"
+  cat <<'END'
+import http.client, importlib, json, os, sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+handle = importlib.import_module(os.environ["MODULE"]).handler
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+
+def call(method, path, body=None):
+    api.request(method, "/2018-06-01/runtime/invocation/" + path, body)
+    response = api.getresponse()
+    return response.getheader("Lambda-Runtime-Aws-Request-Id"), response.read()
+
+while True:
+    request, event = call("GET", "next")
+    try:
+        outcome, answer = "response", handle(json.loads(event), None)
+    except Exception as e:
+        outcome, answer = "error", {"errorType": type(e).__name__, "errorMessage": str(e)}
+    call("POST", f"{request}/{outcome}", json.dumps(answer))
+END
+} >"$work/bootstrap"
+chmod +x "$work/bootstrap"
 cd "$work"
 
 # row LOAD ARCH MB PUBLISHED, reading results.json: the median of its cell.
@@ -34,19 +72,19 @@ row() {
 # load NUM ARCH SIZES PAYLOAD [FLAG ...]
 load() {
   ./tune --num "$1" --arch "$2" --power "$3" --payload "$4" --strategies none --function bootstrap \
-    --object original_sample.json -o out "${@:5}" "${flags[@]}" >out.txt 2>&1 || { cat out.txt >&2; exit 1; }
+    --object sample.json -o out "${@:5}" "${flags[@]}" >out.txt 2>&1 || { cat out.txt >&2; exit 1; }
 }
 
 # original NUM READS WORKERS PUBLISHED
 original() {
-  load "$1" arm64 2304 "{\"repeat\": $2, \"objectKey\": \"original_sample.json\"}" --env MODULE=parallel_download --env "MAX_WORKERS=$3"
+  load "$1" arm64 2304 "{\"repeat\": $2, \"objectKey\": \"sample.json\"}" --env MODULE=parallel --env "MAX_WORKERS=$3"
   row "original, $2 reads, $3 at once" arm64 2304 "$4"
 }
 
 # loop ARCH PUBLISHED ..., one a size
 loop() {
   local arch=$1
-  load 3 "$arch" 128,256,512,1024,1769,2048 '{"iterations": 500000}' --env MODULE=sha256_loop
+  load 3 "$arch" 128,256,512,1024,1769,2048 '{"iterations": 500000}' --env MODULE=loop
   for mb in 128 256 512 1024 1769 2048; do
     shift
     row loop "$arch" "$mb" "$1"

@@ -11,9 +11,9 @@ import (
 	"lambda-parallel-io/tune/plan"
 )
 
-// What docs/aws.md says of keys, defaults, outputs and regions is what there is.
+// What docs/deploy.md says of keys, defaults, outputs and regions is what there is.
 func TestThePageNamesEveryKeyWithItsDefaultAndEveryOutputAndRegion(t *testing.T) {
-	b, err := os.ReadFile("../docs/aws.md")
+	b, err := os.ReadFile("../docs/deploy.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,19 +25,19 @@ func TestThePageNamesEveryKeyWithItsDefaultAndEveryOutputAndRegion(t *testing.T)
 			value = "empty"
 		}
 		if row := fmt.Sprintf("| `%s` | %s |", key, value); !strings.Contains(page, row) {
-			t.Errorf("docs/aws.md has no row %q", row)
+			t.Errorf("docs/deploy.md has no row %q", row)
 		}
 	}
 	for _, region := range repositoryRegions {
 		if !strings.Contains(page, region) {
-			t.Errorf("docs/aws.md does not name the region %s", region)
+			t.Errorf("docs/deploy.md does not name the region %s", region)
 		}
 	}
 	for _, set := range []map[string]string{nil, {"bucket": "my-documents"}} {
 		_, outs := mustDeploy(t, set)
 		for name := range outs {
 			if !strings.Contains(page, "`"+name+"`") {
-				t.Errorf("docs/aws.md does not name the output %s", name)
+				t.Errorf("docs/deploy.md does not name the output %s", name)
 			}
 		}
 	}

@@ -48,7 +48,7 @@ func warnOfRegion(ctx *pulumi.Context) error {
 		return nil
 	}
 	return ctx.Log.Warn(fmt.Sprintf("region %s is not known to have the Serverless Application Repository, from which Power Tuning comes: "+
-		"without it the deployment fails at its end; docs/aws.md lists the regions, and `pulumi config set aws:region us-east-1` chooses one", region), nil)
+		"without it the deployment fails at its end; docs/deploy.md lists the regions, and `pulumi config set aws:region us-east-1` chooses one", region), nil)
 }
 
 // powerTuning is the application's stack in CloudFormation.

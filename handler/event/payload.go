@@ -157,9 +157,10 @@ func (p *Payload) Rest() []string {
 }
 
 // DefaultWorkers is the concurrency of a payload that names none, in a function
-// of that memory size in MB: 100 for each vCPU, and 30 at least. What is best follows from the processor that a size buys, what a read
-// takes of it and S3's latency; for reads of 9 KB this is near it, where 30 is
-// half or a third of it above 1,024 MB: docs/adaptive.md has both measured.
+// of that memory size in MB: 100 for each vCPU, and 30 at least. The best one
+// depends on the processor that a size buys, on what a read takes of it and on
+// S3's latency. For reads of 9 KB this is near it, and 30 is half or a third of
+// it above 1,024 MB: docs/decisions/adaptive-concurrency.md has both measured.
 func DefaultWorkers(memoryMB int) int {
 	return min(max(DefaultConcurrency, 100*memoryMB/platform.MemoryPerVCPU), MaxConcurrency)
 }
