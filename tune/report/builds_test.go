@@ -13,7 +13,7 @@ import (
 )
 
 func twoBuilds() *builds.Result {
-	r := &builds.Result{Verdict: builds.Slower, Old: "main:./handler", New: "./handler", FailOn: []string{"duration"}, Tolerance: 0.1, Seconds: 61, Capped: true}
+	r := &builds.Result{Verdict: builds.Slower, Old: "main:./handler", New: "./handler", FailOn: []string{"duration"}, Tolerance: 0.1, Seconds: 61, Busy: true}
 	r.Run.PowerValues, r.Run.Num, r.Run.Arch, r.Run.OS, r.Run.CPUs, r.Run.Latency = []int{512, 10240}, 30, "arm64", "linux/amd64", 2, "apg"
 	for _, power := range r.Run.PowerValues {
 		r.Cells = append(r.Cells,
