@@ -51,7 +51,7 @@ func TestEachFigureOfTwoBuildsIsALineWithItsRatioAndAWord(t *testing.T) {
 		text: {
 			" 10,240 MB duration     | 123,456 -> 141,974 ms  1.15x [1.12, 1.18]  slower\n", "    512 MB init         |      60 -> 61      ms  1.02x               open\n",
 			"  Slower: duration at 512 MB and duration at 10,240 MB.\n", "Also open, and not in --fail-on: init at 512 MB and init at 10,240 MB.",
-			"--for 16m --max 45 would decide", "Lambda gives more processor time than this machine has", "  report   tune-compare/report.html\n"},
+			"--for 16m --max 45 would decide", "This machine could not keep up", "  report   tune-compare/report.html\n"},
 		table: {"**Slower: duration at 512 MB and duration at 10,240 MB**\n", "| 10,240 | duration, ms | 123,456 | 141,974 | 1.15x | 1.12 to 1.18 | **slower** |\n", "| 512 | init, ms | 60 | 61 | 1.02x |  | **open** |\n"},
 		page:  {`<s style="left:57%"></s><s style="left:63%"></s><s style="left:100%"></s>`, `left:calc(100% - 57%);right:calc(100% - 57%)`, `<b>slower</b>`, `<script type="application/json" id="results">{"verdict":"slower"`},
 	} {
