@@ -196,3 +196,24 @@ func TestACheckOnAWSTellsTheLambdaAndItsAnswer(t *testing.T) {
 		})
 	}
 }
+
+// All variants that are there are used, but the cells that ask for more than S3
+// grants: unbounded at every size.
+func TestAComparisonOnAWSTellsTheLambda(t *testing.T) {
+	p, dir := playing(t, 1.4, "public", "apg")
+	p.onAWS(t, dir, "--strategies", "pool,sequential,unbounded", "--power", "512,1024,3008", "--repeat", "1000", "--yes", "-o", "aws")
+	t.Log(program(t, dir, "", "map", "aws/results.json", "-o", "there"))
+	c, err := load(filepath.Join(dir, "there", "results.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.near(t, c)
+	if n := len(c.Checks); n < 7 || n != c.Calibration.Loads || !strings.HasPrefix(c.Calibration.Source, fmt.Sprintf("%d cells of aws/results.json in eu-west-1;", n)) {
+		t.Errorf("%d checks, source %s: want each cell that S3 had enough for", n, c.Calibration.Source)
+	}
+	for _, k := range c.Checks {
+		if k.Far() {
+			t.Errorf("%s: computed %g ms, measured %g", k.Name(), k.ComputedMS, k.MeasuredMS)
+		}
+	}
+}

@@ -78,7 +78,7 @@ func (c *Comparison) warn() {
 	}
 	switch {
 	case far != nil && c.Calibration != nil && c.Calibration.Fit != nil:
-		add("check", far, most, "! Measured up to %.0f %% beyond what the fit gives: %s. One processor and one S3 do not explain both. To measure every cell: go run ./tune aws", 100*most, someOf(far))
+		add("check", far, most, "! Measured up to %.0f %% beyond what the fit gives: %s. No processor and S3 explain all that was measured. To measure every cell: go run ./tune aws", 100*most, someOf(far))
 	case far != nil:
 		add("check", far, most, "! Measured up to %.0f %% beyond what was computed: %s. Distrust %s. To measure every cell: go run ./tune --measure",
 			100*most, someOf(far), prose.List(distrust))

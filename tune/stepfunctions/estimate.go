@@ -81,7 +81,9 @@ func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comp
 	}
 	e.Whole = whole.Dollars()
 	for _, k := range c.Checks {
-		e.Cells = append(e.Cells, fmt.Sprintf("%s (%d reads)", k.Name(), k.Repeat))
+		if k.Execution == "" {
+			e.Cells = append(e.Cells, fmt.Sprintf("%s (%d reads)", k.Name(), k.Repeat))
+		}
 	}
 	for _, x := range executions(c) {
 		err = cmp.Or(err, e.of(x, target, local))
