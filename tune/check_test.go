@@ -59,9 +59,12 @@ func (p *played) average(in powertuning.Input) float64 {
 	if err != nil {
 		panic(err)
 	}
-	at := comparison.Place{Strategy: call.Strategy, Concurrency: new(call.Concurrency), Power: in.PowerValues[0]}
-	if at.Strategy == "sequential" {
+	at := comparison.Place{Strategy: call.Strategy, Power: in.PowerValues[0]}
+	switch at.Strategy {
+	case "sequential":
 		at.Concurrency = new(1)
+	case "pool":
+		at.Concurrency = new(call.Concurrency)
 	}
 	var ms []float64
 	for range in.Num {
