@@ -9,16 +9,14 @@ import (
 	"strconv"
 	"strings"
 
-	"lambda-parallel-io/handler/platform"
-
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/handler/strictjson"
 )
 
-// fields are the rules of an Input's and an Output's fields; a payload is left
-// alone.
+// fields are the rules for the fields of Input and Output. A payload may be anything.
 var fields = json.JoinUnmarshalers(
 	strictjson.Rule(readAll), strictjson.Rule(readString), strictjson.Rule(readShare),
 	strictjson.Rule(readNumber), strictjson.Rule(readWhole),
@@ -31,14 +29,14 @@ func readAll(_ string, v jsontext.Value, sizes *[]int) (want string, ok bool) {
 	return `a list of MB or "ALL"`, string(v) == `"ALL"`
 }
 
-// The fields of which not every string is allowed.
+// stringFields are the fields that do not allow every string.
 var stringFields = map[string]struct {
 	want    string
 	allowed func(string) bool
 }{
 	"lambdaARN":     {"of the form " + functionARNForm, functionARN.MatchString},
 	"payloadS3":     {"of the form s3://BUCKET/KEY", regexp.MustCompile(`^s3://[^/]+/.+$`).MatchString},
-	"strategy":      {goals, func(s string) bool { return slices.Contains([]string{"", Cost, Speed, Balanced}, s) }}, // "" is the tool's default
+	"strategy":      {"cost, speed or balanced", func(s string) bool { return slices.Contains([]string{"", Cost, Speed, Balanced}, s) }}, // "" is the tool's default
 	"visualization": {"an https or http link", isLink},
 }
 
@@ -52,16 +50,15 @@ func readString(name string, v jsontext.Value, s *string) (want string, ok bool)
 	return "", true
 }
 
-// isLink says whether a browser may be sent there. No link of the tool's has
-// the characters that may harm the view that shows it.
+// isLink reports whether a browser may open s. It refuses characters that could harm the view that shows
+// the link; the tool's links have none.
 func isLink(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" &&
 		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'<>`\\", r) })
 }
 
-// readShare reads a share, which may be beyond its limits: the tool takes the
-// limit for it.
+// readShare reads a share, which may exceed its limits: the tool uses the limit then.
 func readShare(name string, v jsontext.Value, share **float64) (want string, ok bool) {
 	*share = new(float64)
 	most := map[string]float64{"balancedWeight": 1, "discardTopBottom": MaxDiscardTopBottom}[name]
@@ -73,9 +70,7 @@ func readNumber(_ string, v jsontext.Value, number *float64) (want string, ok bo
 	return "a number of at least 0", json.Unmarshal(v, number) == nil && v.Kind() == '0' && *number >= 0
 }
 
-// readWhole reads a whole number: a count, ms, or else a power value. It may
-// stand in a string: the tool takes both, and its own power values are
-// strings.
+// readWhole reads a whole number: a count, ms, or a power value. Like the tool, it also accepts strings.
 func readWhole(name string, v jsontext.Value, number *int) (want string, ok bool) {
 	least, most, want := platform.MinMemory, platform.MaxMemory, fmt.Sprintf("a whole number from %d to %d", platform.MinMemory, platform.MaxMemory)
 	if l, ok := map[string]int{"num": MinNum, "sleepBetweenRunsMs": 0}[name]; ok {

@@ -2,6 +2,7 @@ package powertuning
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -14,7 +15,7 @@ import (
 	"lambda-parallel-io/handler/strictjson"
 )
 
-// The limits of an input, and what the tool takes for a field that is absent.
+// Limits of an input, defaults of its absent fields, and the values of its strategy.
 const (
 	MinNum              = 5 // below it the state machine fails
 	MaxDiscardTopBottom = 0.4
@@ -22,22 +23,24 @@ const (
 	DefaultStrategy         = Cost
 	DefaultBalancedWeight   = 0.5
 	DefaultDiscardTopBottom = 0.2 // 0 with onlyColdStarts
+
+	Cost     = "cost"     // the lowest average price
+	Speed    = "speed"    // the lowest average duration
+	Balanced = "balanced" // the lowest weighted mean of both, each as a share of its maximum
 )
 
-// Input is what an execution of the state machine takes. It marshals to
-// exactly that; a field with its zero value is left out, and the tool's
-// default holds. The fields and their meaning are those of the tool's
-// README-INPUT-OUTPUT; onlyColdStarts and allowedExceptions are in its code
-// alone.
+// Input is the input of an execution of the state machine. Fields with their zero value are not
+// marshaled, so the tool's defaults hold. The tool's README-INPUT-OUTPUT describes them, except for
+// onlyColdStarts and allowedExceptions, which only its code has.
 type Input struct {
 	LambdaARN   string          `json:"lambdaARN,omitempty"`   // without version or alias
-	PowerValues []int           `json:"powerValues,omitempty"` // MB; absent: those of the deployment
-	Num         int             `json:"num,omitempty"`         // invocations a power value, at least MinNum
+	PowerValues []int           `json:"powerValues,omitempty"` // MB; absent: the deployment's
+	Num         int             `json:"num,omitempty"`         // invocations per power value, at least MinNum
 	Payload     json.RawMessage `json:"payload,omitempty"`     // see [Input.Event]
 	PayloadS3   string          `json:"payloadS3,omitempty"`   // s3://bucket/key, in place of Payload
 
 	Strategy         string   `json:"strategy,omitempty"`           // Cost, Speed or Balanced
-	BalancedWeight   *float64 `json:"balancedWeight,omitempty"`     // 0 as Speed to 1 as Cost
+	BalancedWeight   *float64 `json:"balancedWeight,omitempty"`     // 0 (like Speed) to 1 (like Cost)
 	DiscardTopBottom *float64 `json:"discardTopBottom,omitempty"`   // share of the runs trimmed from each end, 0 to MaxDiscardTopBottom
 	SleepBetweenMS   int      `json:"sleepBetweenRunsMs,omitempty"` // ms after each invocation
 
@@ -47,26 +50,22 @@ type Input struct {
 	DisablePayloadLogs   bool `json:"disablePayloadLogs,omitempty"`   // no payloads in the tool's logs and errors
 	DryRun               bool `json:"dryRun,omitempty"`               // one invocation, no statistics
 
-	AllowedExceptions []string `json:"allowedExceptions,omitempty"` // types of a function's errors that do not end the execution
+	AllowedExceptions []string `json:"allowedExceptions,omitempty"` // error types of the function that do not end the execution
 
-	PreProcessorARN   string `json:"preProcessorARN,omitempty"`   // a function called before each invocation
-	PostProcessorARN  string `json:"postProcessorARN,omitempty"`  // a function called after each invocation
+	PreProcessorARN   string `json:"preProcessorARN,omitempty"`   // function called before each invocation
+	PostProcessorARN  string `json:"postProcessorARN,omitempty"`  // function called after each invocation
 	AutoOptimize      bool   `json:"autoOptimize,omitempty"`      // set the function to the chosen power
 	AutoOptimizeAlias string `json:"autoOptimizeAlias,omitempty"` // and publish it under this alias
 }
 
-// ParseInput reads the input of an execution, a JSON object. It takes what
-// the tool takes: whole numbers also as strings, powerValues also as "ALL"
-// (128 to 3,008 in steps of 64), a balancedWeight or discardTopBottom beyond
-// its limits, and before it all a file's byte order mark. It is stricter where the tool would fail later or go on without
-// a word: an unknown field, a wrong type, a power value that Lambda does not
-// have or that stands twice. An error names the field, its value and what is
-// allowed.
+// ParseInput reads the input of an execution, a JSON object, as the tool does: whole numbers may be
+// strings, powerValues may be "ALL" (128 to 3,008 MB in steps of 64), balancedWeight and discardTopBottom
+// may exceed their limits. It also refuses what makes the tool fail later, or go on silently: an unknown
+// field, a wrong type, a power value that Lambda does not have, or one that is repeated.
 //
-// lambdaARN and num, which the tool requires, may be absent: a run on one
-// machine needs no ARN, and a caller has its own defaults.
+// lambdaARN and num, which the tool requires, may be absent: the caller sets them.
 func ParseInput(raw []byte) (in Input, err error) {
-	err = strictjson.Unmarshal(bytes.TrimPrefix(raw, []byte("\ufeff")), &in, fields)
+	err = strictjson.Unmarshal(raw, &in, fields)
 	for i, mb := range in.PowerValues {
 		if err == nil && slices.Contains(in.PowerValues[:i], mb) {
 			err = fmt.Errorf("powerValues: %d stands twice", mb)
@@ -82,8 +81,7 @@ const functionARNForm = "arn:aws:lambda:REGION:ACCOUNT:function:NAME, without ve
 
 var functionARN = regexp.MustCompile(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+$`)
 
-// CheckFunctionARN returns an error unless arn is that of a Lambda function
-// without version or alias, the only form that the tool takes.
+// CheckFunctionARN returns an error unless arn is the ARN of a Lambda function without version or alias.
 func CheckFunctionARN(arn string) error {
 	if !functionARN.MatchString(arn) {
 		return fmt.Errorf("%q is not the ARN of a function: it must be of the form %s", strictjson.Shorten([]byte(arn)), functionARNForm)
@@ -91,9 +89,26 @@ func CheckFunctionARN(arn string) error {
 	return nil
 }
 
-// Event is what every invocation receives as its event: the tool sends null
-// for a payload that is absent, null, false, 0 or "", and the JSON within for
-// one that is a string of JSON. It has no meaning for a weighted payload.
+// Goal is the rule by which Power Tuning chooses a power value, and the share of runs that it trims.
+type Goal struct {
+	Strategy         string  // Cost, Speed or Balanced
+	BalancedWeight   float64 // for Balanced: 0 (like Speed) to 1 (like Cost)
+	DiscardTopBottom float64 // trimmed from each end: 0 to MaxDiscardTopBottom
+}
+
+// Goal applies the tool's defaults and limits; onlyColdStarts turns trimming off.
+func (in Input) Goal() Goal {
+	share := func(given *float64, absent, most float64) float64 { return min(max(*cmp.Or(given, &absent), 0), most) }
+	g := Goal{cmp.Or(in.Strategy, DefaultStrategy), share(in.BalancedWeight, DefaultBalancedWeight, 1),
+		share(in.DiscardTopBottom, DefaultDiscardTopBottom, MaxDiscardTopBottom)}
+	if in.OnlyColdStarts {
+		g.DiscardTopBottom = 0
+	}
+	return g
+}
+
+// Event is what the tool sends to the function: null for a payload that is absent, null, false, 0 or "",
+// and the parsed JSON for a payload that is a string of JSON. It does not apply to weighted payloads.
 func (in Input) Event() json.RawMessage {
 	var b bytes.Buffer
 	if json.Compact(&b, in.Payload) != nil || !truthy(b.Bytes()) {
@@ -106,15 +121,13 @@ func (in Input) Event() json.RawMessage {
 	return b.Bytes()
 }
 
-// Alters says in a sentence in what the event differs from the payload, by
-// more than white space: another value in its place, or a whole number that
-// JavaScript can not hold and rounds, as it does most above 2^53. It is empty
-// where nothing does, and of a payload with several such numbers it names the
-// first. Within a string nothing is rounded.
+// Alters describes, in a sentence, how the event differs from the payload other than in white space:
+// another value, or the first whole number that JavaScript rounds, as it does most above 2^53. It is empty
+// if they are equal.
 func (in Input) Alters() string {
 	var given bytes.Buffer
 	if json.Compact(&given, in.Payload) != nil {
-		return "" // there is none
+		return "" // there is no payload
 	}
 	if sent := in.Event(); !bytes.Equal(sent, given.Bytes()) {
 		return fmt.Sprintf("Power Tuning sends %s in place of the payload %s", strictjson.Shorten(sent), strictjson.Shorten(given.Bytes()))
@@ -125,7 +138,7 @@ func (in Input) Alters() string {
 		if token.Kind() != '0' || strings.ContainsAny(number, ".eE") {
 			continue
 		}
-		f, _ := token.Float() // of a payload with a number beyond float64 the event is null
+		f, _ := token.Float() // a payload with a number beyond float64 becomes null above
 		if sent := strconv.FormatFloat(f, 'f', -1, 64); sent != number {
 			return fmt.Sprintf("Power Tuning rounds %s in the payload to %s: write it as a string",
 				strictjson.Shorten([]byte(number)), sent)
@@ -134,7 +147,7 @@ func (in Input) Alters() string {
 	return ""
 }
 
-// truthy is JavaScript's idea of a JSON value that counts as given.
+// truthy reports whether JavaScript treats a JSON value as true.
 func truthy(v []byte) bool {
 	var x any
 	return json.Unmarshal(v, &x) == nil && x != nil && x != false && x != 0.0 && x != ""

@@ -1,10 +1,5 @@
-// Package powertuning speaks of AWS Lambda Power Tuning 4.4.0: its input, its
-// output, and how it gets from durations to the one and from there to its
-// page's links. It is pure, and checked against what the tool itself answers.
-//
-// Where a figure has to be comparable with the real tool's, it is computed
-// with the tool's own prices, which are rounded: arm64 2.0 % above AWS's list,
-// x86_64 0.8 %.
+// Package powertuning models the input, output, prices and links of AWS Lambda Power Tuning 4.4.0. Its
+// tests compare it with what the tool itself answers.
 package powertuning
 
 import (
@@ -22,16 +17,16 @@ import (
 	"lambda-parallel-io/handler/strictjson"
 )
 
-// Output is what an execution of the state machine returns.
+// Output is the output of an execution of the state machine.
 type Output struct {
 	Power        int          `json:"power"`    // MB
-	Cost         float64      `json:"cost"`     // dollars, of one invocation at Power
+	Cost         float64      `json:"cost"`     // dollars for one invocation at Power
 	Duration     float64      `json:"duration"` // ms, the trimmed mean at Power
 	StateMachine StateMachine `json:"stateMachine"`
 	Stats        []Stat       `json:"stats,omitempty"` // with includeOutputResults
 }
 
-// StateMachine is what the tuning itself cost, in dollars, and its chart.
+// StateMachine is the cost of the tuning itself, in dollars, and the link to its chart.
 type StateMachine struct {
 	ExecutionCost float64 `json:"executionCost"`
 	LambdaCost    float64 `json:"lambdaCost"`
@@ -45,11 +40,9 @@ type Stat struct {
 	AverageDuration float64 `json:"averageDuration"` // ms
 }
 
-// ParseOutput reads what an execution returned. The output of an execution is
-// untrusted: each field that is there must be of its type and range, the power
-// values and the link must be there, and the link must be one that a browser
-// may be sent to. Fields that it does not know are left alone. Power values may
-// stand in strings.
+// ParseOutput reads the output of an execution, which is untrusted: it requires power, the power values
+// and a link that a browser may open, and checks the type and range of every known field. It ignores
+// unknown fields. Power values may be strings.
 func ParseOutput(raw []byte) (out Output, err error) {
 	err = strictjson.Unmarshal(raw, &out, fields, json.RejectUnknownMembers(false))
 	nameless := func(s Stat) bool { return s.Value == 0 }
@@ -64,13 +57,11 @@ func ParseOutput(raw []byte) (out Output, err error) {
 
 const visualizationURL = "https://lambda-power-tuning.show/"
 
-// Link is the tool's visualization: a page that draws duration and cost
-// against power. Its data are in the fragment, which a browser does not send.
-// Region says the currency.
+// Link is the tool's chart of duration and cost against power. Its data are in the fragment, which a
+// browser does not send. region sets the currency.
 func Link(region string, stats []Stat) string { return link(visualizationURL, region, hash(stats)) }
 
-// CompareLink is the page with two functions in one chart, the most that it
-// can show. The labels may hold anything.
+// CompareLink is the chart of two functions, the most that it can show. Labels may be any text.
 func CompareLink(region, labelA string, a []Stat, labelB string, b []Stat) string {
 	return link(visualizationURL, region,
 		strings.Join([]string{hash(a), hash(b), component(labelA), component(labelB)}, ";"))
@@ -83,13 +74,11 @@ func link(base, region, hash string) string {
 	return base + "#" + hash
 }
 
-// hash is sizes;times;costs by ascending size, each the base64 of an array of
-// the page's (little-endian, as on the tool's Lambda). As in the tool a size
-// without a duration is left out.
+// hash is sizes;times;costs by ascending size, each a little-endian array in base64. Like the tool, it
+// leaves out sizes without a duration.
 func hash(stats []Stat) string {
-	stats = slices.SortedStableFunc(slices.Values(stats), func(a, b Stat) int { return a.Value - b.Value })
 	var sizes, times, costs []byte
-	for _, s := range stats {
+	for _, s := range slices.SortedStableFunc(slices.Values(stats), func(a, b Stat) int { return a.Value - b.Value }) {
 		if s.AverageDuration == 0 {
 			continue
 		}
@@ -101,12 +90,10 @@ func hash(stats []Stat) string {
 	return b64(sizes) + ";" + b64(times) + ";" + b64(costs)
 }
 
-// unescaped are the characters that JavaScript's encodeURIComponent leaves as
-// they are and url.QueryEscape does not, and the space.
+// unescaped undoes what url.QueryEscape escapes and JavaScript's encodeURIComponent does not.
 var unescaped = strings.NewReplacer("+", "%20", "%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*")
 
-// component is encodeURIComponent, which the page undoes. Invalid UTF-8, on
-// which the page would fail, becomes U+FFFD.
+// component is encodeURIComponent. The page would fail on invalid UTF-8, which becomes U+FFFD.
 func component(s string) string {
 	return unescaped.Replace(url.QueryEscape(strings.ToValidUTF8(s, "\uFFFD")))
 }

@@ -1,9 +1,11 @@
 package stepfunctions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,78 +17,64 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// readAnswer puts into the variant what its execution, which has ended, has to
-// say. After an error the variant is as it was, and it can be called again.
-func (t *turn) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutput) error {
-	const tuningFailed = "{}" // so Power Tuning ends, as SUCCEEDED, when it could not publish a version or invoke the function
+// readAnswer fills in the variant from its execution, which has ended. An error leaves the variant as
+// it was, so that readAnswer can be called again.
+func (x *execution) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutput) error {
+	const tuningFailed = "{}" // Power Tuning ends like this, as SUCCEEDED, when it could not publish or invoke the function
 	if output := aws.ToString(e.Output); e.Status == types.ExecutionStatusSucceeded && output != tuningFailed {
 		out, err := powertuning.ParseOutput([]byte(output))
 		if err == nil && len(out.Stats) == 0 {
 			err = errors.New("power tuning output: it has no stats: is the state machine that of version 4.4.0?")
 		}
 		if err != nil {
-			t.v.Error = err.Error()
+			x.v.Error = err.Error()
 		} else {
-			t.v.Tuning, t.v.Cells = &out, cells(t.run.PowerValues, out.Stats)
+			x.v.Tuning, x.v.Cells = &out, cells(x.run.PowerValues, out.Stats)
 		}
 		return nil
 	}
-	h, err := t.history(ctx, e)
-	if err != nil {
-		return err
+	var h history
+	pages := sfn.NewGetExecutionHistoryPaginator(x.client, &sfn.GetExecutionHistoryInput{ExecutionArn: e.ExecutionArn, MaxResults: 1000})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return x.failed(ctx, "states:GetExecutionHistory", aws.ToString(e.ExecutionArn), err)
+		}
+		h = append(h, page.Events...)
 	}
-	cause := h.cause()
-	amiss, err := t.afterFailure(ctx, h, e)
-	if err != nil {
-		return err
+	left, err := x.afterFailure(ctx, h, e)
+	if err == nil {
+		cause := h.cause()
+		x.v.Error = fmt.Sprintf("%s (%sits execution ended as %s)%s", cause.text, cause.where, e.Status, left)
 	}
-	t.v.Error = fmt.Sprintf("%s (%sits execution ended as %s)%s", cause.text, cause.where, e.Status, amiss)
-	return nil
+	return err
 }
 
-// cells makes a cell of each power value. Power Tuning answers zeros for a size
-// of which it has read no duration.
-func cells(powers []int, stats []powertuning.Stat) []comparison.Cell {
-	var cells []comparison.Cell
+// cells makes a cell of each power value. Power Tuning returns zeros for a size whose durations it
+// could not read.
+func cells(powers []int, stats []powertuning.Stat) (cells []comparison.Cell) {
 	for _, power := range powers {
 		cell := comparison.Cell{Power: power,
 			Error: "Power Tuning found no REPORT line in the last 4 KB of the log: the function must log less, and as text"}
-		for _, s := range stats {
-			if s.Value == power && s.AverageDuration > 0 {
-				cell = comparison.Cell{Power: power, AverageMS: s.AverageDuration, AverageCost: s.AveragePrice}
-			}
+		measured := func(s powertuning.Stat) bool { return s.Value == power && s.AverageDuration > 0 }
+		if i := slices.IndexFunc(stats, measured); i >= 0 {
+			cell = comparison.Cell{Power: power, AverageMS: stats[i].AverageDuration, AverageCost: stats[i].AveragePrice}
 		}
 		cells = append(cells, cell)
 	}
 	return cells
 }
 
-// history reads that of an execution.
-func (t *turn) history(ctx context.Context, e *sfn.DescribeExecutionOutput) (h history, err error) {
-	pages := sfn.NewGetExecutionHistoryPaginator(t.client,
-		&sfn.GetExecutionHistoryInput{ExecutionArn: e.ExecutionArn, MaxResults: 1000})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, t.failed(ctx, "states:GetExecutionHistory", aws.ToString(e.ExecutionArn), err)
-		}
-		h = append(h, page.Events...)
-	}
-	return h, nil
-}
-
-// afterFailure looks after what a failed execution has left: it waits for
-// executors that may still run if the function is needed again, and returns
-// what is to be said of the function's memory size and, where the execution was
-// stopped, of what Power Tuning has not removed.
-func (t *turn) afterFailure(ctx context.Context, h history, e *sfn.DescribeExecutionOutput) (string, error) {
-	if d := h.mayRunFor(aws.ToTime(e.StopDate), t.now()).Round(time.Second); t.needed && d > 0 {
+// afterFailure waits for executors that may still run, if variants follow. It returns what the failed
+// execution has left behind: a wrong memory size and, if it was stopped, aliases and versions.
+func (x *execution) afterFailure(ctx context.Context, h history, e *sfn.DescribeExecutionOutput) (string, error) {
+	if d := h.mayRunFor(aws.ToTime(e.StopDate), x.now()).Round(time.Second); x.more && d > 0 {
 		now := fmt.Sprintf("waiting %s for executors that may still run", d)
-		if err := t.tell(now, t.v.Label()+": failed, "+now, false); err != nil {
+		if err := x.tell(now, x.v.Label()+": failed, "+now, false); err != nil {
 			return "", err
 		}
-		if err := t.pause(ctx, d); err != nil {
-			return "", err
+		if err := x.pause(ctx, d); err != nil {
+			return "", cmp.Or(context.Cause(ctx), err)
 		}
 	}
 	before := h.memoryBefore()
@@ -94,32 +82,24 @@ func (t *turn) afterFailure(ctx context.Context, h history, e *sfn.DescribeExecu
 		return "", nil
 	}
 	stopped := e.Status == types.ExecutionStatusAborted
-	own, amiss := prose.Thousands(before, 0), ""
-	c, err := t.configuration(ctx)
+	own, left := prose.Thousands(before, 0), ""
+	c, err := x.configuration(ctx)
 	switch {
 	case errors.Is(err, errDenied):
-		amiss = fmt.Sprintf("; whether the function has its %s MB again is not known: %v", own, err)
+		left = fmt.Sprintf("; whether the function has its %s MB again is not known: %v", own, err)
 	case err != nil:
 		return "", err
 	case int(aws.ToInt32(c.MemorySize)) != before:
-		amiss = fmt.Sprintf("; the function was left at %s MB", prose.Thousands(int(aws.ToInt32(c.MemorySize)), 0))
+		left = fmt.Sprintf("; the function was left at %s MB", prose.Thousands(int(aws.ToInt32(c.MemorySize)), 0))
 	case stopped: // a publisher that was running goes on
-		amiss = "; the function may still get another memory size"
+		left = "; the function may still get another memory size"
 	default:
 		return "", nil
 	}
-	amiss += fmt.Sprintf(": `aws lambda update-function-configuration --function-name %s --memory-size %d --region %s` gives it back its %s",
-		t.Function, before, RegionOf(t.Function), own)
+	left += fmt.Sprintf(": `aws lambda update-function-configuration --function-name %s --memory-size %d --region %s` gives it back its %s",
+		x.Function, before, RegionOf(x.Function), own)
 	if stopped {
-		amiss += "; aliases RAM<power> and their versions may be left, which the next comparison of these sizes removes"
+		left += "; aliases RAM<power> and their versions may be left, which the next comparison of these sizes removes"
 	}
-	return amiss, nil
-}
-
-// outcome tells in a line how a variant ended.
-func outcome(v comparison.Result, took time.Duration) string {
-	if v.Error != "" {
-		return fmt.Sprintf("%s: failed after %s: %s", v.Label(), took, v.Error)
-	}
-	return fmt.Sprintf("%s: %d sizes in %s", v.Label(), len(v.Tuning.Stats), took)
+	return left, nil
 }

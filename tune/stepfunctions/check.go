@@ -15,12 +15,10 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// NewCheck makes of a comparison with a map, the file of that name, the check of it
-// on AWS: its variants are as they were, and nothing is computed or measured yet. It
-// will measure the answer's variant, also at a size where the processor binds, and
-// sequential reads for S3's latency: 200, or as many as last 3 s if S3 is as the map
-// assumes. Three such cells give the processor within 3 to 6 % and the median latency
-// within 5 to 7 % (in simulation).
+// NewCheck turns c, a comparison with a map that was read from the file name, into the check of that map
+// on AWS: the same variants, without results. It measures the answer's variant, also at a size where the
+// processor binds, and sequential reads for S3's latency: 200, or as many as last 3 s if S3 is as the map
+// assumes. In simulation these cells give the processor within 3 to 6 % and the median latency within 5 to 7 %.
 func NewCheck(c *comparison.Comparison, name string, target Target, num int) error {
 	const saturated, reads = 512, 1_000
 	run, arch := &c.Run, cmp.Or(target.Arch, c.Run.Arch)
@@ -33,8 +31,8 @@ func NewCheck(c *comparison.Comparison, name string, target Target, num int) err
 		return fmt.Errorf("its map is of %s, and the stack's object is %s\nmake one of that: go run ./tune --object FILE", run.ObjectKey, key)
 	}
 	answer := comparison.Check{Place: c.Map.Answer.Place, Repeat: reads, Why: "answer"}
-	bound := comparison.Check{Place: answer.Place, Repeat: reads, Why: "processor"}
-	bound.Power = saturated
+	bound := answer
+	bound.Power, bound.Why = saturated, "processor"
 	if c.Checks = []comparison.Check{answer, bound}; answer.Power == saturated {
 		c.Checks = c.Checks[1:]
 	}
@@ -51,8 +49,7 @@ func NewCheck(c *comparison.Comparison, name string, target Target, num int) err
 	return c.Validate()
 }
 
-// executions are those of the checks of c, each a comparison of one variant, as far
-// as they are known.
+// executions returns a comparison of one variant for each execution that the checks of c need.
 func executions(c *comparison.Comparison) (all []*comparison.Comparison) {
 	for _, k := range c.Checks {
 		n := slices.IndexFunc(all, func(e *comparison.Comparison) bool { return measures(e, k) })
@@ -62,7 +59,7 @@ func executions(c *comparison.Comparison) (all []*comparison.Comparison) {
 			if v.Bounded() {
 				p.Concurrency = *k.Concurrency
 			}
-			v.Payload, _ = json.Marshal(p) // strings and whole numbers
+			v.Payload, _ = json.Marshal(p) // cannot fail: strings and whole numbers
 			spec := c.Run.Spec
 			spec.Variants, spec.PowerValues, spec.Repeat = []comparison.Variant{v}, nil, k.Repeat
 			e := comparison.New(spec, c.Run.Time)
@@ -80,7 +77,7 @@ func measures(e *comparison.Comparison, k comparison.Check) bool {
 	return e.Variants[0].Label() == k.Label() && e.Run.Repeat == k.Repeat
 }
 
-// check is Tune for a check.
+// check is Tune for a comparison with checks.
 func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	all := executions(c)
 	for i, e := range all {

@@ -19,24 +19,21 @@ import (
 	"lambda-parallel-io/tune/profile"
 )
 
-// What reads are taken for before anything was measured: most is for what a
-// comparison costs, and more than a run measures; least is for what cannot end in
-// time.
+// Assumptions about reads before anything was measured: most, above what runs measure, gives the cost
+// of a comparison; least refuses what cannot end in time.
 var (
 	most  = compute.Assumed{S3: profile.MustParse("public"), CPUMS: 1}
 	least = compute.Assumed{S3: profile.MustParse("apg"), CPUMS: compute.ReadCPU}
 )
 
-// Estimate is what a comparison is going to do on AWS and to cost. Its counts are
-// exact while nothing fails (Power Tuning tries a power value that fails up to
-// three times); its times and dollars are estimates from above, at list
-// prices.
+// Estimate is what a comparison does on AWS, and what it costs. Its counts are exact unless something
+// fails. Its times and dollars are upper estimates, at list prices.
 type Estimate struct {
 	Executions  int
 	Invocations int // of the function
-	GETs        int // 0 where the function's reads are not known
-	LISTs       int // of a prefix; then GETs are at most so many
-	AtOnce      int // Lambda invocations that run at once, those of Power Tuning included
+	GETs        int // 0 if the function's reads are not known
+	LISTs       int // of a prefix; GETs is then the most
+	AtOnce      int // concurrent Lambda invocations, Power Tuning's own included
 
 	Lambda        float64 // dollars: the function's compute and requests
 	Executors     float64 // dollars: Power Tuning's own functions, which wait for it at 128 MB
@@ -45,29 +42,21 @@ type Estimate struct {
 
 	Retries float64 // dollars that one failing size adds at most: Power Tuning tries it three times
 	Takes   time.Duration
+	AtRisk  []string // sizes that may run out of memory, by a local comparison: "pool (30) at 128 MB"
+	Altered string   // a sentence on how Power Tuning changes the payload
 
-	// AtRisk are the sizes at which a variant may run out of memory, by a local
-	// comparison: "pool (30) at 128 MB". One size that fails loses its variant.
-	AtRisk []string
-
-	// Of a check: what it measures, and the dollars that measuring every cell of its
-	// map would cost.
-	Cells []string
-	Whole float64
-
-	Altered string // what Power Tuning makes of a payload that is to be sent as it is, in a sentence
+	Cells []string // of a check: what it measures
+	Whole float64  // of a check: dollars for measuring every cell of the map
 }
 
-// Dollars is the whole cost.
+// Dollars is the total cost.
 func (e Estimate) Dollars() float64 { return e.Lambda + e.Executors + e.StepFunctions + e.S3 }
 
-// NewEstimate is of those variants of c that were not started yet. It refuses,
-// with the numbers and what to change, a comparison whose invocations cannot end
-// within the function's timeout (c.Run.TimeoutSec), or, one after the other,
-// within the target's ExecutionTimeout. It also refuses an input
-// (c.Run.TuningInput) with a field that has no place in a comparison, or with
-// processors that a stack's Power Tuning may not invoke. A local comparison of
-// the same function tells which sizes are at risk; it may be nil.
+// NewEstimate covers the variants of c that have not started. It refuses, with numbers and a remedy, a
+// comparison whose invocations cannot end within the function's timeout (c.Run.TimeoutSec) or, one after
+// another, within the target's ExecutionTimeout; an input (c.Run.TuningInput) with a field that a comparison
+// cannot use; and processors that a stack's Power Tuning may not invoke. local, a comparison of the same
+// function on this machine, tells the sizes at risk; it may be nil.
 func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comparison) (e Estimate, err error) {
 	if err := checkInput(c.Run.TuningInput, target); err != nil {
 		return e, err
@@ -91,14 +80,14 @@ func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comp
 	return e, err
 }
 
-// of adds those variants of c that were not started yet.
+// of adds the variants of c that have not started.
 func (e *Estimate) of(c *comparison.Comparison, target Target, local *comparison.Comparison) error {
 	run := c.Run
-	atOnce := 2 * len(run.PowerValues)
+	atOnce := 1
 	if run.ParallelInvocation {
-		atOnce = (1 + run.Num) * len(run.PowerValues)
+		atOnce = run.Num
 	}
-	e.AtOnce = max(e.AtOnce, atOnce)
+	e.AtOnce = max(e.AtOnce, (1+atOnce)*len(run.PowerValues)) // with an executor for each size
 	for _, v := range c.Variants {
 		if v.Started() {
 			continue
@@ -119,7 +108,7 @@ func (e *Estimate) of(c *comparison.Comparison, target Target, local *comparison
 	return nil
 }
 
-// checkInput refuses an input that would make a comparison something else.
+// checkInput refuses an input with fields that a comparison cannot use.
 func checkInput(in *powertuning.Input, target Target) error {
 	if in == nil {
 		return nil
@@ -152,7 +141,7 @@ func (e *Estimate) add(c *comparison.Comparison, v comparison.Variant) {
 	e.StepFunctions += powertuning.ExecutionCost(RegionOf(run.StateMachine), len(run.PowerValues), coldStarts)
 	var longest time.Duration
 	for _, power := range run.PowerValues {
-		// The function of someone else is taken to last to its timeout.
+		// A function that is not this project's is assumed to last until its timeout.
 		one := min(run.Timeout(), cmp.Or(compute.Estimate(run.Spec, v, power, most), run.Timeout()))
 		all := executorLasts(run.Spec, one)
 		longest = max(longest, all)
@@ -165,9 +154,8 @@ func (e *Estimate) add(c *comparison.Comparison, v comparison.Variant) {
 	e.Takes += longest + overhead
 }
 
-// mayRunOut reports whether a variant, by what it took in a local comparison,
-// may run out of memory at a size. Of a size that was not measured there the
-// next larger one tells.
+// mayRunOut reports whether a variant may run out of memory at a size, by what it used in a local
+// comparison at that size, or else at the next larger one.
 func mayRunOut(local *comparison.Comparison, v comparison.Variant, power int) bool {
 	for _, r := range local.Variants {
 		for _, cell := range r.Cells { // in ascending order
@@ -179,8 +167,7 @@ func mayRunOut(local *comparison.Comparison, v comparison.Variant, power int) bo
 	return false
 }
 
-// executorLasts is how long the executor of a power value lasts whose
-// invocations last so long each.
+// executorLasts returns how long the executor of one size lasts, given the duration of an invocation.
 func executorLasts(spec comparison.Spec, one time.Duration) time.Duration {
 	if spec.ParallelInvocation {
 		return one
@@ -188,7 +175,7 @@ func executorLasts(spec comparison.Spec, one time.Duration) time.Duration {
 	return time.Duration(spec.Num) * (one + time.Duration(spec.SleepBetweenRunsMS)*time.Millisecond)
 }
 
-// check refuses a variant that cannot end in time at the largest size.
+// check refuses a variant that cannot end in time even at the largest size.
 func check(spec comparison.Spec, v comparison.Variant, executionTimeout time.Duration) error {
 	power := spec.PowerValues[len(spec.PowerValues)-1]
 	one, allowed := compute.Estimate(spec, v, power, least), spec.Timeout()
@@ -199,7 +186,7 @@ func check(spec comparison.Spec, v comparison.Variant, executionTimeout time.Dur
 		return nil
 	}
 	remedy := "choose --parallel (parallelInvocation)"
-	if n := int(0.95 * float64(spec.Repeat) * float64(allowed) / float64(one)); n > 0 { // a little less than what would just fit
+	if n := int(0.95 * float64(spec.Repeat) * float64(allowed) / float64(one)); n > 0 { // a little below what just fits
 		remedy = fmt.Sprintf("lower the reads (--repeat, or the payload's repeat, maxObjects or keys) to %d, or %s", n, remedy)
 	}
 	return fmt.Errorf("%s: %d invocations, each of %d reads, %d at once, take at least %s each and %s in all, where S3 answers in %s on average;\n"+
@@ -224,5 +211,5 @@ var text = template.Must(template.New("").Funcs(template.FuncMap{
 	"rate":    func() int { return platform.GetsPerSecond },
 }).Parse(layout))
 
-// WriteText writes the estimate for people.
+// WriteText writes the estimate for the terminal.
 func (e Estimate) WriteText(w io.Writer) error { return text.Execute(w, e) }

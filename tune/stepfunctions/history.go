@@ -6,16 +6,15 @@ import (
 	"slices"
 	"time"
 
-	"lambda-parallel-io/handler/platform"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"lambda-parallel-io/handler/platform"
 )
 
-// The states of Power Tuning that matter here; of the others the names are
-// only shown.
+// States of Power Tuning that need special treatment.
 const (
-	publisher      = "Publisher"      // publishes the function at one size after the other, its own as the last
+	publisher      = "Publisher"      // publishes a version at each size, the function's own last
 	executor       = "Executor"       // invokes the function at one power value; tried three times
 	cleanUpOnError = "CleanUpOnError" // entered after a failure: the execution then ends as SUCCEEDED, with {}
 )
@@ -23,24 +22,23 @@ const (
 // state is where an event happened; power is empty where there is none.
 type state struct{ name, power string }
 
-// history is that of an execution: all its events, in the order of their ids.
+// history is all events of an execution, ordered by ID.
 type history []types.HistoryEvent
 
 // before returns the event that led to e, or nil.
 func (h history) before(e *types.HistoryEvent) *types.HistoryEvent {
-	i, found := slices.BinarySearchFunc(h, e.PreviousEventId,
-		func(e types.HistoryEvent, id int64) int { return cmp.Compare(e.Id, id) })
-	if !found {
-		return nil
+	byID := func(e types.HistoryEvent, id int64) int { return cmp.Compare(e.Id, id) }
+	if i, found := slices.BinarySearchFunc(h, e.PreviousEventId, byID); found {
+		return &h[i]
 	}
-	return &h[i]
+	return nil
 }
 
-// stateOf follows the events that led to e back to the state's beginning.
+// stateOf follows the events that led to e back to where its state was entered.
 func (h history) stateOf(e *types.HistoryEvent) state {
 	for ; e != nil; e = h.before(e) {
 		if entered := e.StateEnteredEventDetails; entered != nil {
-			var in struct{ Value json.Number } // the power value, which the executor's input has
+			var in struct{ Value json.Number } // the power value, in the executor's input
 			_ = json.Unmarshal([]byte(aws.ToString(entered.Input)), &in)
 			return state{aws.ToString(entered.Name), string(in.Value)}
 		}
@@ -48,11 +46,10 @@ func (h history) stateOf(e *types.HistoryEvent) state {
 	return state{}
 }
 
-// mayRunFor returns how long executors may go on after an execution has ended:
-// Step Functions stops none of those that run, and they may take
-// totalExecutionTimeout. It is 0 where each that began has ended.
+// mayRunFor returns how long executors may go on after the execution has ended, at most
+// totalExecutionTimeout: Step Functions does not stop a Lambda invocation.
 func (h history) mayRunFor(stopped, now time.Time) time.Duration {
-	running := map[int64]time.Time{} // until when, by the event of the start
+	running := map[int64]time.Time{} // latest end, by ID of the start event
 	for _, e := range h {
 		switch e.Type {
 		case types.HistoryEventTypeLambdaFunctionStarted:
@@ -68,32 +65,32 @@ func (h history) mayRunFor(stopped, now time.Time) time.Duration {
 		}
 	}
 	var longest time.Duration
-	for _, until := range running {
-		// This machine's clock may be wrong: it can shorten the wait alone.
+	for _, until := range running { // a wrong clock on this machine can only shorten the wait
 		longest = max(longest, min(until.Sub(now), until.Sub(stopped)))
 	}
 	return longest
 }
 
-// memoryBefore returns the memory size, in MB, that the function had when the
-// execution began: Power Tuning publishes it last, under no alias. It is 0 where
-// nothing was published.
+// memoryBefore returns the memory size, in MB, that the function had before the execution: Power
+// Tuning publishes it last, without an alias. It is 0 where nothing was published.
 func (h history) memoryBefore() int {
 	for _, e := range h {
-		if entered := e.StateEnteredEventDetails; entered != nil && aws.ToString(entered.Name) == publisher {
-			var in struct {
-				LambdaConfigurations struct {
-					InitConfigurations []struct {
-						PowerValue int
-						Alias      string
-					}
+		entered := e.StateEnteredEventDetails
+		if entered == nil || aws.ToString(entered.Name) != publisher {
+			continue
+		}
+		var in struct {
+			LambdaConfigurations struct {
+				InitConfigurations []struct {
+					PowerValue int
+					Alias      string
 				}
 			}
-			_ = json.Unmarshal([]byte(aws.ToString(entered.Input)), &in) // of another version of the tool: nothing is known
-			for _, c := range in.LambdaConfigurations.InitConfigurations {
-				if c.Alias == "" {
-					return c.PowerValue
-				}
+		}
+		_ = json.Unmarshal([]byte(aws.ToString(entered.Input)), &in) // stays empty for another version of the tool
+		for _, c := range in.LambdaConfigurations.InitConfigurations {
+			if c.Alias == "" {
+				return c.PowerValue
 			}
 		}
 	}

@@ -13,43 +13,38 @@ import (
 	"strings"
 	"time"
 
-	"lambda-parallel-io/handler/platform"
-
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Target is where on AWS a comparison runs, and what is deployed there. Of what
-// is deployed all may be unknown, and is then zero.
+// Target is where on AWS a comparison runs, and what is deployed there; unknown fields are zero.
 type Target struct {
 	StateMachine string `json:"stateMachineArn"` // ARN of the Power Tuning state machine, without version or alias
 	Function     string `json:"functionArn"`     // ARN of the function, without version or alias
 	Region       string `json:"-"`               // of the state machine
-	Profile      string `json:"-"`               // of the shared AWS configuration; empty for the default chain's own choice
+	Profile      string `json:"-"`               // of the shared AWS configuration; empty for the default chain's choice
 
 	ObjectKey        string        `json:"objectKey"`    // the object that the function reads
-	Prefix           *string       `json:"prefix"`       // below which it may read, where it is given no ObjectKey; "" for the whole bucket
+	Prefix           *string       `json:"prefix"`       // without ObjectKey: below which the function may read; "" for the whole bucket
 	Arch             string        `json:"architecture"` // arm64 or x86_64
 	Timeout          time.Duration `json:"-"`            // of the function, 1 to 900 s
-	ExecutionTimeout time.Duration `json:"-"`            // totalExecutionTimeout: the most that an executor may take for all invocations at one size
+	ExecutionTimeout time.Duration `json:"-"`            // totalExecutionTimeout: limit of an executor, over all invocations at one size
 	PowerValues      []int         `json:"powerValues"`  // MB: what the state machine measures by default
 
 	told      bool   // a stack has told Arch and Timeout
-	mayInvoke string // begins the ARN of each function that a stack's executor may invoke; empty where that is not known
+	mayInvoke string // prefix of the ARNs that a stack's executor may invoke; empty if not known
 }
 
-// DefaultExecutionTimeout is what an unknown ExecutionTimeout is taken for:
-// the one that `pulumi up` deploys by default.
+// DefaultExecutionTimeout replaces an unknown ExecutionTimeout: `pulumi up` deploys it by default.
 const DefaultExecutionTimeout = 600 * time.Second
 
-// Resolve completes what flags say by the outputs of the Pulumi stack of that
-// name. With both ARNs among the flags the stack is not asked, and Pulumi need
-// not be there. The region is the flag's, else that of the state machine's
-// ARN. A flag that is missing, wrong or not so is a [*comparison.FieldError]
-// (but power values may differ: the flag's are taken); any other error says
-// what is wrong with the stack, and what to do.
+// Resolve completes flags by the outputs of the named Pulumi stack. If flags have both ARNs, it does not
+// need Pulumi. The region defaults to that of the state machine's ARN. A flag that is missing, malformed
+// or contradicts the stack is a [*comparison.FieldError], except that power values win over the stack's;
+// any other error says what is wrong with the stack, and what to do.
 func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 	t, out := flags, Target{}
 	if err := flags.check(); err != nil {
@@ -85,7 +80,7 @@ func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 	return t, nil
 }
 
-// learn takes over what is known of the function.
+// learn adopts what is known of the function.
 func (t *Target) learn(known Target, whose string) error {
 	return cmp.Or(
 		adopt("arch", &t.Arch, known.Arch, "the architecture of "+whose),
@@ -93,25 +88,20 @@ func (t *Target) learn(known Target, whose string) error {
 	)
 }
 
-// adopt sets what a flag left open to what is known, and refuses a flag that
-// says otherwise.
+// adopt sets a flag that was left out to the known value, and refuses a different one.
 func adopt[T comparable](flag string, value *T, known T, what string) error {
-	var open T
-	if *value == open {
-		*value = known
-	}
-	if known != open && *value != known {
+	var unset T
+	if *value = cmp.Or(*value, known); known != unset && *value != known {
 		return &comparison.FieldError{Field: flag, Problem: fmt.Sprintf("%v: %s is %v, so leave it out", *value, what, known)}
 	}
 	return nil
 }
 
-// outputs asks the Pulumi CLI on PATH for the outputs of the stack of that
-// name, of the project in the working directory. Its error ends in what to do.
+// outputs asks the Pulumi CLI on PATH for the stack's outputs; the project is in the working directory.
 func outputs(ctx context.Context, stack string) (Target, error) {
 	cmd := exec.CommandContext(ctx, "pulumi", "stack", "output", "--json", "--stack", stack)
 	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr // and no stdin: it cannot ask
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr // without stdin it cannot ask
 	if err := cmd.Run(); err != nil {
 		said := cmp.Or(strings.TrimPrefix(strings.TrimSpace(stderr.String()), "error: "), err.Error())
 		return Target{}, cmp.Or(context.Cause(ctx), errors.New(said+pulumiNeeds))
@@ -145,9 +135,8 @@ const pulumiNeeds = "\nit takes the pulumi command (https://www.pulumi.com/docs/
 	"PULUMI_CONFIG_PASSPHRASE where the state is local, and a stack that `pulumi stack ls` lists;\n" +
 	"or name both by --state-machine ARN and --function-arn ARN"
 
-// check refuses what is known of a target and cannot be. A state machine has no
-// version or alias: the running executions that have to be looked up are those
-// of all versions.
+// check refuses malformed fields. A state machine may have no version or alias, because running
+// executions are looked up over all its versions.
 func (t Target) check() error {
 	if s := t.StateMachine; s != "" && !stateMachineARN.MatchString(s) {
 		return &comparison.FieldError{Field: "state-machine",
@@ -165,8 +154,8 @@ func (t Target) check() error {
 
 var stateMachineARN = regexp.MustCompile(`^arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[^:\s]+$`)
 
-// RegionOf returns the region that an ARN names, empty where it names none.
+// RegionOf returns the region of an ARN, empty if it has none.
 func RegionOf(s string) string {
-	a, _ := arn.Parse(s) // what is no ARN names no region
+	a, _ := arn.Parse(s)
 	return a.Region
 }

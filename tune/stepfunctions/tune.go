@@ -14,28 +14,25 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	smithytime "github.com/aws/smithy-go/time"
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Tune runs the variants of c that have not ended, one after the other: two
-// executions on one function must never overlap. A variant that has an
-// execution already is waited for; the others are started under a name that
-// follows from c.Run.Time, which must not change when a comparison is taken up
-// again. So observe is called, with Changed, before each start, once it is
-// known that no other execution runs for the function, and again as soon as the
-// execution has been started.
+// Tune runs the variants of c that have not ended, one after another: two executions on one function
+// must never overlap. It waits for a variant that already has an execution. It names the others after
+// c.Run.Time, which must not change when a comparison is resumed. It calls observe with Changed before
+// each start, once no other execution runs for the function, and again as soon as the execution has
+// started.
 //
-// What goes wrong in one variant is its error, and the next one goes on. The
-// error of Tune is one of the comparison as a whole: credentials (see
-// [IsCredentials]), an execution of someone else, the cause of ctx, what observe
-// returned, or that AWS could not be reached. It leaves the variant that it met
-// as it was, to be taken up again, stops nothing, and names the execution that
-// goes on, with the commands that show and stop it.
+// A failure of one variant is stored in that variant, and the next one goes on. Tune returns an error
+// that concerns the whole comparison: credentials (see [IsCredentials]), somebody else's execution, the
+// cause of ctx, an error of observe, or AWS out of reach. The current variant can then be resumed.
+// Nothing is stopped: the error names an execution that goes on, and the commands that show and stop it.
 //
-// Of a check it measures the checks that are open, and makes it the map as it is on
-// that Lambda. An execution that fails is the last one, and leaves no check open.
+// With c.Checks, Tune measures the open checks and fits the map to them. The first execution that
+// fails ends the check.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	if len(c.Checks) > 0 {
 		return t.check(ctx, c, observe)
@@ -52,164 +49,151 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 			}
 			return observe(p)
 		}
-		turn := &turn{t, c.Run, v, i+1 < len(c.Variants), tell}
-		took, err := turn.take(ctx)
+		x := &execution{t, c.Run, v, i+1 < len(c.Variants), tell}
+		took, err := x.settle(ctx)
 		if err != nil {
 			return err
 		}
-		if err := tell("", outcome(*v, took), true); err != nil {
+		finished := fmt.Sprintf("%s: failed after %s: %s", v.Label(), took, v.Error)
+		if v.Error == "" {
+			finished = fmt.Sprintf("%s: %d sizes in %s", v.Label(), len(v.Tuning.Stats), took)
+		}
+		if err := tell("", finished, true); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// turn is that of one variant.
-type turn struct {
+// execution is the execution of one variant.
+type execution struct {
 	*Tuner
-	run    comparison.Run
-	v      *comparison.Result
-	needed bool                                           // whether the function is, after it
-	tell   func(now, finished string, changed bool) error // what the variant does, and what has finished
+	run  comparison.Run
+	v    *comparison.Result
+	more bool                                           // variants follow, which need the function
+	tell func(now, finished string, changed bool) error // reports progress
 }
 
-// take runs the variant's execution, or waits for the one it has, and fills in
-// the variant. It returns how long the execution took.
-func (t *turn) take(ctx context.Context) (time.Duration, error) {
+// settle starts the execution unless the variant has one, waits for it and fills in the variant. It
+// returns how long the execution took.
+func (x *execution) settle(ctx context.Context) (time.Duration, error) {
 	var e *sfn.DescribeExecutionOutput
 	var err error
-	if t.v.Execution == "" {
-		err = t.start(ctx)
+	if x.v.Execution == "" {
+		err = x.start(ctx)
 	}
 	if err == nil {
-		e, err = t.wait(ctx)
+		e, err = x.wait(ctx)
 	}
 	switch {
-	case err != nil && t.v.Execution != "":
-		return 0, fmt.Errorf("%w\nthe execution of %s goes on:\n%s", err, t.v.Label(), t.commands(t.v.Execution))
-	case err != nil || t.v.Ended():
+	case err != nil && x.v.Execution != "":
+		return 0, fmt.Errorf("%w\nthe execution of %s goes on:\n%s", err, x.v.Label(), x.commands(x.v.Execution))
+	case err != nil || x.v.Ended():
 		return 0, err
 	}
-	return elapsed(e, aws.ToTime(e.StopDate)), t.readAnswer(ctx, e)
+	return elapsed(e, aws.ToTime(e.StopDate)), x.readAnswer(ctx, e)
 }
 
-// start starts the variant's execution, unless it was started before.
-func (t *turn) start(ctx context.Context) error {
-	in := input(t.run, *t.v)
-	name := executionName(t.run, *t.v, in)
-	arn := strings.Replace(t.StateMachine, ":stateMachine:", ":execution:", 1) + ":" + name
-	err := t.idle(ctx, arn)
+func (x *execution) start(ctx context.Context) error {
+	in := input(x.run, *x.v)
+	name := executionName(x.run, *x.v, in)
+	arn := strings.Replace(x.StateMachine, ":stateMachine:", ":execution:", 1) + ":" + name
+	err := x.idle(ctx, arn)
 	if ctx.Err() != nil {
-		return fmt.Errorf("%w before %s was started: no execution of this comparison runs", context.Cause(ctx), t.v.Label())
+		return fmt.Errorf("%w before %s was started: no execution of this comparison runs", context.Cause(ctx), x.v.Label())
+	}
+	if err == nil {
+		err = x.tell(x.v.Label()+", starting", "", true)
 	}
 	if err != nil {
 		return err
 	}
-	if err := t.tell(t.v.Label()+", starting", "", true); err != nil {
-		return err
-	}
-	out, err := t.client.StartExecution(ctx,
-		&sfn.StartExecutionInput{StateMachineArn: &t.StateMachine, Name: &name, Input: &in})
-	var exists *types.ExecutionAlreadyExists
+	out, err := x.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &x.StateMachine, Name: &name, Input: &in})
+	_, exists := errors.AsType[*types.ExecutionAlreadyExists](err)
 	switch {
 	case err == nil:
-		t.v.Execution = aws.ToString(out.ExecutionArn)
-	case errors.As(err, &exists): // and has ended: name and input are one, so it is ours
-		t.v.Execution = arn
+		x.v.Execution = aws.ToString(out.ExecutionArn)
+	case exists: // it has ended; it is ours, as name and input are the same
+		x.v.Execution = arn
 	case ctx.Err() != nil:
-		return fmt.Errorf("%w while %s was started: its execution may run\n%s",
-			context.Cause(ctx), t.v.Label(), t.commands(arn))
+		return fmt.Errorf("%w while %s was started: its execution may run\n%s", context.Cause(ctx), x.v.Label(), x.commands(arn))
 	default:
-		return t.failed(ctx, "states:StartExecution", t.StateMachine, err)
+		return x.failed(ctx, "states:StartExecution", x.StateMachine, err)
 	}
-	return t.tell(t.v.Label()+", started", "", true)
+	return x.tell(x.v.Label()+", started", "", true)
 }
 
-// idle returns nil when no execution of the state machine runs for the
-// function but the caller's own: two of them rewrite each other's memory size
-// and aliases, and the figures of both go wrong without a word.
+// idle returns an error if another execution of the state machine runs for the function: two of them
+// would change each other's memory size and aliases, and spoil both results without an error.
 //
-// What it sees may be some seconds old (ListExecutions is eventually
-// consistent), and of another Power Tuning it sees nothing.
+// ListExecutions is eventually consistent, so it may miss one that has just started. It cannot see
+// executions of another Power Tuning.
 func (t *Tuner) idle(ctx context.Context, own string) error {
-	pages := sfn.NewListExecutionsPaginator(t.client, &sfn.ListExecutionsInput{
-		StateMachineArn: &t.StateMachine,
-		StatusFilter:    types.ExecutionStatusRunning,
-	})
+	pages := sfn.NewListExecutionsPaginator(t.client,
+		&sfn.ListExecutionsInput{StateMachineArn: &t.StateMachine, StatusFilter: types.ExecutionStatusRunning})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return t.failed(ctx, "states:ListExecutions", t.StateMachine, err)
 		}
-		for _, e := range page.Executions {
-			if aws.ToString(e.ExecutionArn) == own {
+		for _, running := range page.Executions {
+			arn := aws.ToString(running.ExecutionArn)
+			if arn == own {
 				continue
 			}
-			if err := t.tunesAnother(ctx, aws.ToString(e.ExecutionArn)); err != nil {
-				return err
+			e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &arn})
+			if err != nil {
+				return t.failed(ctx, "states:DescribeExecution", arn, err)
+			}
+			var in struct{ LambdaARN string } // empty where the input cannot be read: it may be the same function
+			_ = json.Unmarshal([]byte(aws.ToString(e.Input)), &in)
+			same := in.LambdaARN == "" || in.LambdaARN == t.Function || strings.HasPrefix(in.LambdaARN, t.Function+":") // an alias
+			if same && !ended(e.Status) {
+				return fmt.Errorf("the execution %s runs for the same function, %s, since %s: two at once would spoil each other's figures\nwait until it has ended, or stop it:\n%s",
+					arn, cmp.Or(in.LambdaARN, "or one that its input does not name"), aws.ToTime(e.StartDate).UTC().Format(time.DateTime+" UTC"), t.commands(arn))
 			}
 		}
 	}
 	return nil
-}
-
-// tunesAnother returns nil when an execution has ended or is for another
-// function.
-func (t *Tuner) tunesAnother(ctx context.Context, execution string) error {
-	e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &execution})
-	if err != nil {
-		return t.failed(ctx, "states:DescribeExecution", execution, err)
-	}
-	var in struct {
-		LambdaARN string `json:"lambdaARN"`
-	}
-	// An input that cannot be read leaves the name empty: it may be the same.
-	_ = json.Unmarshal([]byte(aws.ToString(e.Input)), &in)
-	if ended(e.Status) || in.LambdaARN != "" && in.LambdaARN != t.Function && !strings.HasPrefix(in.LambdaARN, t.Function+":") { // an alias
-		return nil
-	}
-	return fmt.Errorf("the execution %s runs for the same function, %s, since %s: two at once would spoil each other's figures\nwait until it has ended, or stop it:\n%s",
-		execution, cmp.Or(in.LambdaARN, "or one that its input does not name"), aws.ToTime(e.StartDate).UTC().Format(time.DateTime+" UTC"), t.commands(execution))
 }
 
 func ended(s types.ExecutionStatus) bool {
 	return s != types.ExecutionStatusRunning && s != types.ExecutionStatusPendingRedrive
 }
 
-// wait looks at the variant's execution until it has ended.
-func (t *turn) wait(ctx context.Context) (*sfn.DescribeExecutionOutput, error) {
-	const unseen = 5 // looks that may miss an execution just started: answers are eventually consistent
+// wait polls the execution until it has ended.
+func (x *execution) wait(ctx context.Context) (*sfn.DescribeExecutionOutput, error) {
+	const unseen = 5 // polls that may miss an execution that has just started: answers are eventually consistent
 	for n := 0; ; n++ {
-		e, err := t.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &t.v.Execution})
-		var gone *types.ExecutionDoesNotExist
+		e, err := x.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &x.v.Execution})
+		_, gone := errors.AsType[*types.ExecutionDoesNotExist](err)
 		switch {
 		case ctx.Err() != nil:
-			return nil, fmt.Errorf("%w during %s", context.Cause(ctx), t.v.Label())
-		case errors.As(err, &gone) && n < unseen:
-		case errors.As(err, &gone):
-			t.v.Error = fmt.Sprintf("the execution %s does not exist (any more: Step Functions forgets one after 90 days)", t.v.Execution)
+			return nil, fmt.Errorf("%w during %s", context.Cause(ctx), x.v.Label())
+		case gone && n < unseen:
+		case gone:
+			x.v.Error = fmt.Sprintf("the execution %s does not exist (any more: Step Functions forgets one after 90 days)", x.v.Execution)
 			return nil, nil
 		case err != nil:
-			return nil, t.failed(ctx, "states:DescribeExecution", t.v.Execution, err)
+			return nil, x.failed(ctx, "states:DescribeExecution", x.v.Execution, err)
 		case ended(e.Status):
 			return e, nil
 		default:
-			if err := t.tell(fmt.Sprintf("%s, %s for %s", t.v.Label(), e.Status, elapsed(e, t.now())), "", false); err != nil {
+			if err := x.tell(fmt.Sprintf("%s, %s for %s", x.v.Label(), e.Status, elapsed(e, x.now())), "", false); err != nil {
 				return nil, err
 			}
 		}
-		delay, _ := t.backoff.BackoffDelay(n, nil) // fails without the system's random numbers alone
-		_ = pause(ctx, delay)                      // that ctx has ended is seen above
+		delay, _ := x.backoff.BackoffDelay(n, nil)  // fails only without the system's random numbers
+		_ = smithytime.SleepWithContext(ctx, delay) // the next poll sees that ctx has ended
 	}
 }
 
-// elapsed is never negative: one of the times may be by another clock.
+// elapsed is never negative, even though the two times may come from different clocks.
 func elapsed(e *sfn.DescribeExecutionOutput, until time.Time) time.Duration {
 	return max(0, until.Sub(aws.ToTime(e.StartDate))).Round(time.Second)
 }
 
-// commands are those that show and stop an execution, and what stopping
-// leaves behind.
+// commands show and stop an execution. The text says what stopping leaves behind.
 func (t *Tuner) commands(execution string) string {
 	rest := execution + " --region " + t.Region
 	if t.Profile != "" {
@@ -221,28 +205,23 @@ func (t *Tuner) commands(execution string) string {
 		"  and may keep another memory size on $LATEST, which `pulumi refresh`, then `pulumi up`, sets right."
 }
 
-// input is what the state machine is given for a variant: the input that was
-// given, if one was, and over it what the comparison says.
+// input is the state machine's input for a variant: the comparison's values replace those of a given
+// input.
 func input(run comparison.Run, v comparison.Result) string {
-	var in powertuning.Input
-	if run.TuningInput != nil {
-		in = *run.TuningInput
-	}
+	in := *cmp.Or(run.TuningInput, &powertuning.Input{})
 	in.LambdaARN = run.Function
 	in.PowerValues, in.Num, in.Payload = run.PowerValues, run.Num, v.Payload
 	in.Strategy, in.BalancedWeight, in.DiscardTopBottom = run.TuningStrategy, &run.BalancedWeight, &run.DiscardTopBottom
 	in.SleepBetweenMS, in.ParallelInvocation = run.SleepBetweenRunsMS, run.ParallelInvocation
 	in.IncludeOutputResults = true
-	b, _ := json.Marshal(in) // a payload is JSON
+	b, _ := json.Marshal(in) // cannot fail: a payload is JSON
 	return string(b)
 }
 
-// executionName names the execution of a variant, readably, and the same
-// again for the same variant of the same comparison. So an execution whose
-// start was cut off before its ARN was saved is found by its name, and
-// StartExecution, idempotent for the same name and input, never starts it
-// twice. The input is part of the name, since another input would be refused
-// under it.
+// executionName is readable, and always the same for one variant of one comparison. StartExecution is
+// idempotent for a name and an input, so an execution whose ARN was never saved is found again and
+// never started twice. The name includes a hash of the input, because StartExecution refuses the same
+// name with another input.
 func executionName(run comparison.Run, v comparison.Result, input string) string {
 	label := v.Strategy
 	if v.Concurrency != nil {

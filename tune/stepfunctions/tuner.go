@@ -1,10 +1,8 @@
-// Package stepfunctions runs a comparison on AWS: it starts the Power Tuning
-// state machine for one variant after the other and puts what it answers into
-// the model that a local run fills in too.
+// Package stepfunctions runs a comparison on AWS: it starts the Power Tuning state machine for one
+// variant after another, and puts the answers into the model that a local run fills in too.
 //
-// It writes nothing to AWS but executions. It calls ListExecutions,
-// StartExecution, DescribeExecution and GetExecutionHistory of Step Functions,
-// and, where the caller may, GetFunctionConfiguration of Lambda.
+// It changes nothing on AWS itself: it calls StartExecution, ListExecutions, DescribeExecution and
+// GetExecutionHistory of Step Functions and, where the caller may, GetFunctionConfiguration of Lambda.
 package stepfunctions
 
 import (
@@ -22,35 +20,31 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/smithy-go"
+	smithytime "github.com/aws/smithy-go/time"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"lambda-parallel-io/handler/platform"
 )
 
-// Tuner runs comparisons on one function by one state machine.
+// Tuner runs comparisons of one function on one state machine.
 type Tuner struct {
 	Target
 	client  *sfn.Client
 	lambda  *lambda.Client
-	backoff retry.BackoffDelayer // between two looks at an execution, and two attempts at a call
+	backoff retry.BackoffDelayer // between two polls of an execution, and two attempts at a call
 	now     func() time.Time
 	pause   func(context.Context, time.Duration) error
 }
 
-// attempts at a call are worth a minute of a lost network.
-const attempts = 12
-
-// New makes a Tuner for a target that [Resolve] has completed. Credentials
-// come from the SDK's default chain, and are asked for here, so that one knows
-// that there are none before anything starts: see [IsCredentials]. The
-// endpoints are the region's, or AWS_ENDPOINT_URL_SFN and
-// AWS_ENDPOINT_URL_LAMBDA.
+// New makes a Tuner for a target that [Resolve] has completed. It fetches credentials from the SDK's
+// default chain at once, so that missing ones are reported before anything starts: see [IsCredentials].
 func New(ctx context.Context, target Target) (*Tuner, error) {
 	return newTuner(ctx, target, retry.NewExponentialJitterBackoff(10*time.Second), 30*time.Second)
 }
 
-// newTuner makes a Tuner whose attempts at a call last so long at most.
+// newTuner is New with a backoff, and a timeout for each attempt at a call.
 func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, timeout time.Duration) (*Tuner, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithRegion(target.Region),
@@ -65,7 +59,6 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 		return nil, fmt.Errorf("the AWS configuration: %w", err)
 	}
 	cfg.Interceptors.AddAfterTransmit(ownPause{})
-	t := &Tuner{Target: target, backoff: backoff, now: time.Now, pause: pause}
 	chain := cfg.Credentials
 	cfg.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 		c, err := chain.Retrieve(ctx)
@@ -77,31 +70,30 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return nil, err
 	}
-	t.client = sfn.NewFromConfig(cfg)
-	t.lambda = lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.Region = RegionOf(target.Function) })
-	return t, nil
+	inRegion := func(o *lambda.Options) { o.Region = RegionOf(target.Function) }
+	return &Tuner{target, sfn.NewFromConfig(cfg), lambda.NewFromConfig(cfg, inRegion), backoff, time.Now, smithytime.SleepWithContext}, nil
 }
 
-// newRetryer is stated in full because the SDK's defaults change. It has no
-// quota of retries: one caller that makes one call at a time needs none. All
-// calls may be repeated, StartExecution too: its name makes it idempotent.
+// newRetryer sets every option because the SDK's defaults change. It needs no quota of retries: one
+// caller makes one call at a time. Every call may be repeated, even StartExecution, whose name makes
+// it idempotent.
 func newRetryer(backoff retry.BackoffDelayer) aws.Retryer {
-	again := retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-		if errors.Is(err, io.ErrUnexpectedEOF) { // the SDK takes an answer that was cut off for a wrong one
+	cutOff := retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+		if errors.Is(err, io.ErrUnexpectedEOF) { // the SDK treats a truncated answer as a malformed one
 			return aws.TrueTernary
 		}
 		return aws.UnknownTernary
 	})
 	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = attempts
+		o.MaxAttempts = 12 // enough to outlast a network that is down for a minute
 		o.RateLimiter = ratelimit.None
 		o.Backoff = backoff
-		o.Retryables = slices.Insert(o.Retryables, 0, retry.IsErrorRetryable(again))
+		o.Retryables = slices.Insert(o.Retryables, 0, retry.IsErrorRetryable(cutOff))
 	})
 }
 
-// ownPause removes x-amz-retry-after (ms): the SDK would lengthen the backoff
-// to it, by up to 5 s (aws-sdk-go-v2 core 1.48.0).
+// ownPause removes x-amz-retry-after, by which the SDK would lengthen the backoff by up to 5 s
+// (aws-sdk-go-v2 core 1.48.0).
 type ownPause struct{}
 
 func (ownPause) AfterTransmit(_ context.Context, c *smithyhttp.InterceptorContext) error {
@@ -109,8 +101,8 @@ func (ownPause) AfterTransmit(_ context.Context, c *smithyhttp.InterceptorContex
 	return nil
 }
 
-// failed says what a call that failed for good means, and what to do. Of one
-// that was cut off it is the cause of ctx.
+// failed explains the error of a call that failed for good, and says what to do. If ctx has ended, it
+// returns the cause.
 func (t *Tuner) failed(ctx context.Context, action, resource string, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -118,8 +110,8 @@ func (t *Tuner) failed(ctx context.Context, action, resource string, err error) 
 	if IsCredentials(err) {
 		return err
 	}
-	var api smithy.APIError
-	if !errors.As(err, &api) {
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok {
 		return fmt.Errorf("%s: AWS could not be reached: %w\ncheck the network, the region %s and the variables AWS_ENDPOINT_URL",
 			action, err, t.Region)
 	}
@@ -137,15 +129,12 @@ func (t *Tuner) failed(ctx context.Context, action, resource string, err error) 
 	return fmt.Errorf("%s on %s: %w", action, resource, said)
 }
 
-// errDenied is that the caller may not ask for the function's configuration.
-// Nothing depends on it but what can be told.
+// errDenied costs no more than what the configuration would have told.
 var errDenied = errors.New("the caller may not call lambda:GetFunctionConfiguration")
 
-// configuration asks for the function's.
 func (t *Tuner) configuration(ctx context.Context) (*lambda.GetFunctionConfigurationOutput, error) {
 	out, err := t.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &t.Function})
-	var api smithy.APIError
-	if errors.As(err, &api) && (api.ErrorCode() == "AccessDeniedException" || api.ErrorCode() == "AccessDenied") {
+	if api, ok := errors.AsType[smithy.APIError](err); ok && strings.HasPrefix(api.ErrorCode(), "AccessDenied") {
 		return nil, errDenied
 	}
 	if err != nil {
@@ -154,10 +143,9 @@ func (t *Tuner) configuration(ctx context.Context) (*lambda.GetFunctionConfigura
 	return out, nil
 }
 
-// Complete asks Lambda what the function is where no stack has told its
-// architecture and timeout. A flag that says otherwise is a
-// [*comparison.FieldError]. Where the caller may not ask, nothing becomes known,
-// and unknown says so in a line that should be shown.
+// Complete asks Lambda for the function's architecture and timeout if no stack has told them. A flag
+// that contradicts them is a [*comparison.FieldError]. Where the caller may not ask, unknown is a line
+// to show.
 func (t *Tuner) Complete(ctx context.Context) (unknown string, err error) {
 	if t.told {
 		return "", nil
@@ -169,38 +157,19 @@ func (t *Tuner) Complete(ctx context.Context) (unknown string, err error) {
 	if err != nil {
 		return "", err
 	}
-	known := Target{Timeout: time.Duration(aws.ToInt32(c.Timeout)) * time.Second,
-		Arch: string(lambdatypes.ArchitectureX8664)}
-	if len(c.Architectures) > 0 {
-		known.Arch = string(c.Architectures[0])
-	}
+	known := Target{Timeout: time.Duration(aws.ToInt32(c.Timeout)) * time.Second, Arch: string(append(c.Architectures, platform.X8664)[0])}
 	return "", t.learn(known, "the function "+t.Function)
 }
 
-// pause waits.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
-}
-
-// credentialsError is that AWS does not let the caller in: there are no
-// credentials, they have expired, or they do not allow what is needed.
+// credentialsError means that credentials are missing, expired or not allowed to do something.
 type credentialsError struct{ error }
 
 func noCredentials(err error, remedy string) error {
 	return credentialsError{fmt.Errorf("AWS credentials: %w\n%s", err, remedy)}
 }
 
-// IsCredentials reports whether err is that there are no credentials, or that
-// AWS refuses those there are.
-func IsCredentials(err error) bool {
-	return errors.As(err, new(credentialsError))
-}
+// IsCredentials reports whether err means that there are no credentials, or that AWS refuses them.
+func IsCredentials(err error) bool { return errors.As(err, new(credentialsError)) }
 
-// login is the remedy for credentials that are missing or expired.
 const login = "log in again by `aws sso login` or `aws login`, or export new keys if AWS_ACCESS_KEY_ID is set;\n" +
 	"`aws configure list-profiles` lists the profiles, and --profile NAME or `export AWS_PROFILE=NAME` chooses one"

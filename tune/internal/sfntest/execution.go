@@ -15,40 +15,31 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Execution is one of the state machine's, as it is described to a client.
+// Execution is an execution of the state machine, as a client sees it.
 type Execution struct {
 	ARN       string `json:"executionArn"`
-	Name      string `json:"name"` // empty where it is someone else's
+	Name      string `json:"name"` // empty for someone else's
 	Input     string `json:"input"`
 	Status    string `json:"status"` // RUNNING, SUCCEEDED, FAILED, ABORTED
 	Output    string `json:"output,omitempty"`
-	Error     string `json:"error,omitempty"`
-	Cause     string `json:"cause,omitempty"`
 	StartDate moment `json:"startDate"`
 	StopDate  moment `json:"stopDate,omitzero"`
 
-	looks   int // that found it running
+	looks   int // polls that found it running
 	history []map[string]any
 }
 
-// moment is a time, which the protocol writes in seconds since 1970 and a
-// recording as RFC 3339 has it.
+// moment is a time: RFC 3339 in a recording, seconds since 1970 in the protocol.
 type moment struct{ time.Time }
 
 func (m moment) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(m.UnixMilli())/1000, 'f', 3, 64), nil
 }
 
-// dayOne is the time of every start but a recorded one's.
+// dayOne is when every execution starts that is not replayed from a recording.
 var dayOne = moment{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 
-// someoneElses is the nth execution, one that runs for that function.
-func someoneElses(n int, function string) *Execution {
-	arn := fmt.Sprintf("arn:aws:states:us-east-1:123456789012:execution:powerTuningStateMachine:someone-else-%d", n)
-	return &Execution{ARN: arn, Input: fmt.Sprintf(`{"lambdaARN": %q, "num": 5}`, function), Status: "RUNNING", StartDate: dayOne}
-}
-
-// operate does an operation and returns its answer.
+// operate performs an operation and returns its answer.
 func (s *Server) operate(operation string, body []byte) any {
 	var in struct {
 		StateMachineArn, Name, Input string // StartExecution
@@ -56,7 +47,7 @@ func (s *Server) operate(operation string, body []byte) any {
 		StatusFilter                 string // ListExecutions
 		NextToken                    string // ListExecutions, GetExecutionHistory
 	}
-	_ = json.Unmarshal(body, &in) // the SDK's own
+	_ = json.Unmarshal(body, &in) // the SDK sends valid JSON
 	i := slices.IndexFunc(s.executions, func(e *Execution) bool { return e.ARN == in.ExecutionArn })
 	switch {
 	case operation == "GetFunctionConfiguration":
@@ -70,7 +61,7 @@ func (s *Server) operate(operation string, body []byte) any {
 				running = append(running, *e)
 			}
 		}
-		return page("executions", running, in.NextToken, 1) // so that a client has to turn it
+		return page("executions", running, in.NextToken, 1) // one a page, so that clients must page
 	case i < 0:
 		return failure{"ExecutionDoesNotExist", "Execution Does Not Exist: '" + in.ExecutionArn + "'"}
 	case operation == "DescribeExecution":
@@ -79,15 +70,13 @@ func (s *Server) operate(operation string, body []byte) any {
 	return page("events", s.executions[i].history, in.NextToken, 20)
 }
 
-// page returns so many items from the token on.
+// page returns at most so many items, from the token on.
 func page[T any](name string, items []T, token string, most int) any {
 	at, _ := strconv.Atoi(token)
-	upTo := min(at+most, len(items))
-	answer := map[string]any{name: append([]T{}, items[min(at, upTo):upTo]...)}
-	if upTo < len(items) {
-		answer["nextToken"] = strconv.Itoa(upTo)
+	if items = items[min(at, len(items)):]; len(items) <= most {
+		return map[string]any{name: items}
 	}
-	return answer
+	return map[string]any{name: items[:most], "nextToken": strconv.Itoa(at + most)}
 }
 
 func (s *Server) start(stateMachine, name, input string) any {
@@ -107,8 +96,7 @@ func (s *Server) start(stateMachine, name, input string) any {
 	return *e
 }
 
-// describe is a look at an execution, which may be the last that finds it
-// running.
+// describe polls an execution, and ends it once it has been polled often enough.
 func (s *Server) describe(e *Execution) any {
 	var payload struct{ Strategy string }
 	_ = json.Unmarshal(parsed(e.Input).Payload, &payload)
@@ -121,20 +109,20 @@ func (s *Server) describe(e *Execution) any {
 }
 
 func parsed(input string) powertuning.Input {
-	in, _ := powertuning.ParseInput([]byte(input)) // an input that cannot be read is for no function
+	in, _ := powertuning.ParseInput([]byte(input)) // an unreadable input is for no function
 	return in
 }
 
 //go:embed recordings/*.json
 var recordings embed.FS
 
-// recorded returns the recording of an end, RECORDING or RECORDING@ID.
+// recorded returns the recording that RECORDING or RECORDING@ID names.
 func recorded(end string) (string, error) {
 	b, err := recordings.ReadFile("recordings/" + strings.Split(end, "@")[0] + ".json")
 	return string(b), err
 }
 
-// finish ends an execution.
+// finish ends an execution as the script says.
 func (s *Server) finish(e *Execution, end string) {
 	if end == "" || end == "succeeds" {
 		e.Status, e.Output, e.StopDate = "SUCCEEDED", s.tuned(parsed(e.Input)), moment{dayOne.Add(92 * time.Second)}
@@ -149,7 +137,7 @@ func (s *Server) finish(e *Execution, end string) {
 		Events   []map[string]any
 	}
 	if err := json.Unmarshal([]byte(text), &recording); err != nil {
-		panic(err) // the test's edit of it
+		panic(err) // Edit broke it
 	}
 	recording.Describe.ARN, recording.Describe.Name, recording.Describe.Input = e.ARN, e.Name, e.Input
 	*e = recording.Describe
@@ -159,20 +147,20 @@ func (s *Server) finish(e *Execution, end string) {
 		e.history = append(e.history, event)
 		if strings.HasSuffix(end, fmt.Sprint("@", event["id"])) {
 			e.Status, e.Output = "ABORTED", ""
-			e.history = append(e.history, map[string]any{"id": 1000, "timestamp": event["timestamp"], "type": "ExecutionAborted"}) // of no cause, as by `aws stepfunctions stop-execution`
+			e.history = append(e.history, map[string]any{"id": 1000, "timestamp": event["timestamp"], "type": "ExecutionAborted"}) // without a cause, as by `aws stepfunctions stop-execution`
 			return
 		}
 	}
 }
 
-// tuned is what Power Tuning answers to that input for a function that waits
-// for S3 18.8 ms a read and needs 0.3 ms of CPU, unless Averages says otherwise.
+// tuned is Power Tuning's answer for a function that waits 18.8 ms for each read and needs 0.3 ms of CPU,
+// unless Averages is set.
 func (s *Server) tuned(in powertuning.Input) string {
 	var p struct {
 		Strategy            string
 		Repeat, Concurrency float64
 	}
-	_ = json.Unmarshal(in.Payload, &p) // another function's lasts for the wait of one read
+	_ = json.Unmarshal(in.Payload, &p) // of another function: zeros, which make one read
 	atOnce := map[string]float64{"sequential": 1, "unbounded": p.Repeat}[p.Strategy]
 	var out powertuning.Output
 	for _, power := range in.PowerValues {
@@ -188,6 +176,6 @@ func (s *Server) tuned(in powertuning.Input) string {
 	best := slices.MinFunc(out.Stats, func(a, b powertuning.Stat) int { return cmp.Compare(a.AveragePrice, b.AveragePrice) })
 	out.Power, out.Cost, out.Duration = best.Value, best.AveragePrice, best.AverageDuration
 	out.StateMachine.Visualization = powertuning.Link("us-east-1", out.Stats)
-	b, _ := json.Marshal(out) // strings and finite numbers
+	b, _ := json.Marshal(out) // cannot fail: strings and finite numbers
 	return string(b)
 }

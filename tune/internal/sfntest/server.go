@@ -1,11 +1,7 @@
-// Package sfntest is a Step Functions for tests, and as much of Lambda as tells
-// what a function is: an http.Handler that speaks their protocols. Behind it a
-// Power Tuning state machine answers for a made-up function, or as the real one
-// did in one of the recordings, or fails as it is told to (see [Server.Follow]). Nothing
-// in it waits for a clock: an execution ends after it has been looked at so
-// many times.
-//
-// A client finds it by AWS_ENDPOINT_URL.
+// Package sfntest is a fake of Step Functions, and of the Lambda call that describes a function: an
+// http.Handler that speaks their protocols, which a client finds by AWS_ENDPOINT_URL. Its Power Tuning
+// state machine answers for an invented function, replays a recording of the real one, or fails, as its
+// script says: see [Server.Follow]. It never waits: an execution ends after a number of polls.
 package sfntest
 
 import (
@@ -23,13 +19,10 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Server is one account's Step Functions, with one state machine of any ARN.
-// It is made by [New].
+// Server is one account with one state machine, of any ARN. It is made by [New].
 type Server struct {
-	Edit func(recording string) string // makes of a recording what was not recorded; may be nil
-
-	// Averages returns, in ms, what Power Tuning answers to an input of one size; may be nil.
-	Averages func(in powertuning.Input) float64
+	Edit     func(recording string) string      // changes a recording before it is replayed; may be nil
+	Averages func(in powertuning.Input) float64 // ms that Power Tuning answers for an input of one size; may be nil
 
 	mu         sync.Mutex
 	requests   []string
@@ -38,7 +31,7 @@ type Server struct {
 
 	// The script.
 	ends     map[string]string // by the payload's strategy
-	looks    int               // looks at an execution that find it running
+	looks    int               // polls of an execution that find it running
 	faults   []*fault
 	function string // its configuration, as JSON
 }
@@ -54,19 +47,17 @@ func New(words string) (*Server, error) {
 	return s, s.Follow(words)
 }
 
-// Follow makes a script that of the Server, and of the executions that run. A
-// script has words of the form
+// Follow replaces the script, also for executions that already run. Without words everything succeeds. A
+// word is one of
 //
 //	STRATEGY=END            how the execution of that payload ends: succeeds, runs (it does not end), or
 //	                        the name of a recording, as it did; with RECORDING@ID aborted after that event
 //	OPERATION=FAULT:N@M     N requests (1) of the operation fail, after the first M (0): the connection is
 //	                        closed without an answer (cut), in the middle of it (half), or when the operation
 //	                        is done (lost), no answer comes (stall), or it is an error of the code FAULT
-//	looks=N                 how many looks at an execution find it running (1)
+//	looks=N                 polls of an execution that find it running (1)
 //	busy=ARN                someone else's execution runs for that function
 //	function=JSON           its configuration, {"MemorySize":2304,"Timeout":600,"Architectures":["arm64"]}
-//
-// Without any everything succeeds.
 func (s *Server) Follow(words string) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,17 +65,18 @@ func (s *Server) Follow(words string) (err error) {
 	s.function = `{"MemorySize":2304,"Timeout":600,"Architectures":["arm64"]}`
 	for _, word := range strings.Fields(words) {
 		key, value, _ := strings.Cut(word, "=")
-		switch {
+		switch m := faulty.FindStringSubmatch(word); {
 		case key == "looks":
 			s.looks, err = strconv.Atoi(value)
 		case key == "function":
 			s.function = value
 		case key == "busy":
-			s.executions = append(s.executions, someoneElses(len(s.executions)+1, value))
-		case faulty.MatchString(word):
-			m := faulty.FindStringSubmatch(word)
+			arn := fmt.Sprintf("arn:aws:states:us-east-1:123456789012:execution:powerTuningStateMachine:someone-else-%d", len(s.executions)+1)
+			in := fmt.Sprintf(`{"lambdaARN": %q, "num": 5}`, value)
+			s.executions = append(s.executions, &Execution{ARN: arn, Input: in, Status: "RUNNING", StartDate: dayOne})
+		case m != nil:
 			f := &fault{operation: m[1], kind: m[2]}
-			f.times, _ = strconv.Atoi(cmp.Or(m[3], "1")) // digits alone
+			f.times, _ = strconv.Atoi(cmp.Or(m[3], "1")) // digits
 			f.after, _ = strconv.Atoi(m[4])
 			s.faults = append(s.faults, f)
 		default:
@@ -102,7 +94,7 @@ func (s *Server) Follow(words string) (err error) {
 
 var faulty = regexp.MustCompile(`^([A-Z]\w+)=(\w+)(?::(\d+))?(?:@(\d+))?$`)
 
-// next returns the fault of the next request of the operation; empty for none.
+// next returns the fault of the operation's next request, or "".
 func (s *Server) next(operation string) string {
 	for _, f := range s.faults {
 		switch {
@@ -117,15 +109,14 @@ func (s *Server) next(operation string) string {
 	return ""
 }
 
-// Requests returns the operations that were asked for so far, in order, with a
-// faulty answer or without: StartExecution.
+// Requests returns the operations that were requested, such as StartExecution, in order.
 func (s *Server) Requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
 }
 
-// Executions returns those that were started through the Server, in order.
+// Executions returns the executions that clients have started, in order.
 func (s *Server) Executions() (started []Execution) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,8 +128,7 @@ func (s *Server) Executions() (started []Execution) {
 	return started
 }
 
-// Overlaps returns how many executions were started while another one ran for
-// the same function. It must be 0.
+// Overlaps returns how many executions were started while another one ran for the same function.
 func (s *Server) Overlaps() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,8 +137,8 @@ func (s *Server) Overlaps() int {
 
 // ServeHTTP answers one operation.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body) // a client that has gone away gets no answer
-	operation, _ := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "AWSStepFunctions.")
+	body, _ := io.ReadAll(r.Body)
+	operation := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "AWSStepFunctions.")
 	if strings.HasSuffix(r.URL.Path, "/configuration") {
 		operation = "GetFunctionConfiguration"
 	}
@@ -171,22 +161,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	status := http.StatusOK
 	if f, ok := answer.(failure); ok {
-		if status = http.StatusBadRequest; f.code == "InternalServerError" || f.code == "ServiceUnavailable" {
+		if status = http.StatusBadRequest; f.Code == "InternalServerError" || f.Code == "ServiceUnavailable" {
 			status = http.StatusServiceUnavailable
 		}
-		answer = map[string]string{"__type": f.code, "message": f.message}
 	}
-	b, _ := json.Marshal(answer) // strings, numbers, and what was JSON before
+	b, _ := json.Marshal(answer) // cannot fail: strings, numbers, and JSON
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(status)
 	if fault == "half" {
-		_, _ = w.Write(b[:len(b)/2])
-		_ = http.NewResponseController(w).Flush()
-		panic(http.ErrAbortHandler)
+		b = b[:len(b)/2] // net/http closes a connection on which less than Content-Length was written
 	}
-	_, _ = w.Write(b) // a client that has gone away does not matter
+	_, _ = w.Write(b)
 }
 
 // failure is an error answer.
-type failure struct{ code, message string }
+type failure struct {
+	Code    string `json:"__type"`
+	Message string `json:"message"`
+}
