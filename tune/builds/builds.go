@@ -1,6 +1,5 @@
-// Package builds says whether a build of a function is slower than another one:
-// both are measured in pairs of environments with the same latencies, until each
-// figure is decided or the time is over.
+// Package builds decides whether one build of a function is slower than another. It measures both in pairs of
+// environments with the same latencies, until every figure is decided or the time is up.
 package builds
 
 import (
@@ -14,57 +13,57 @@ import (
 	"lambda-parallel-io/tune/comparison"
 )
 
-// Figures are what is compared, of each memory size. The last two are those of
-// this project's function.
+// Figures are compared at each memory size. Only this project's function has the last two.
 var Figures = []string{"duration", "cpu", "memory", "init", "cost", "cpu_per_read", "retries"}
 
-// does are what must be the same: the requests that S3 answered, and what an answer
-// that has these fields says.
+// does must be the same for both builds: S3's answered requests, and fields of this project's answer.
 var does = []string{"requests", "objects_read", "bytes_read", "records_read", "failed"}
 
-// Result is two builds side by side.
+// Result compares two builds.
 type Result struct {
 	Verdict     Verdict        `json:"verdict"` // of the figures in FailOn: slower if one is, else open, else faster, else same
 	Old         string         `json:"old"`     // a package, an executable, or REVISION:PACKAGE
 	New         string         `json:"new"`
 	FailOn      []string       `json:"fail_on"`
 	Tolerance   float64        `json:"tolerance"`             // a share: 0.1 is 10 %
-	Differences []string       `json:"differences,omitempty"` // in what they do, and what failed
-	Cells       []Cell         `json:"cells"`                 // by size, and figure by figure
+	Differences []string       `json:"differences,omitempty"` // in what they do, and failures
+	Cells       []Cell         `json:"cells"`                 // by size, then by figure
 	Busy        bool           `json:"busy,omitempty"`        // this machine could not keep up
-	Seconds     float64        `json:"seconds"`               // that it took
+	Seconds     float64        `json:"seconds"`               // of measuring
 	Run         comparison.Run `json:"run"`                   // how it was measured: at most Num pairs in ForSec seconds
 
-	pairs    map[int][][2]map[string]float64 // by size: what old and new measured by Figures' names, and did; 0 is not known
+	pairs    map[int][]pair // by size
 	failures []string
 }
 
-// Cell is a figure at a memory size. Old and New are medians: ms, of cpu ms of a
-// vCPU, MB, or dollars per million invocations.
+// pair is what the old and the new build measured and did, by the names of Figures and does; 0 is unknown.
+type pair [2]map[string]float64
+
+// Cell is a figure at a memory size. Old and New are medians: ms, for cpu ms of a vCPU, MB, or dollars per
+// million invocations.
 type Cell struct {
 	Power   int       `json:"power"` // MB
 	Figure  string    `json:"figure"`
 	Old     float64   `json:"old"`
 	New     float64   `json:"new"`
-	Ratio   float64   `json:"ratio"` // new beside old, by pairs; of retries with one more on each side, as most builds have none
+	Ratio   float64   `json:"ratio"` // of new to old, by pairs; for retries one is added to each, as most builds have none
 	Low     float64   `json:"low"`   // of the interval, 0 where the pairs are too few for one
 	High    float64   `json:"high"`
 	Verdict Verdict   `json:"verdict"`
 	Pairs   []float64 `json:"pairs"`           // the single ratios
-	Needs   int       `json:"needs,omitempty"` // about how many pairs decide what is open; 0 where none do
+	Needs   int       `json:"needs,omitempty"` // about how many pairs decide an open figure; 0 if none do
 }
 
-// invocations is how many count of an environment, whose figure is their median.
+// invocations per environment. Their median is the environment's figure.
 const invocations = 3
 
 // Tune measures the cells of a comparison, as local.Tuner does.
 type Tune func(context.Context, *comparison.Comparison, func(comparison.Progress) error) error
 
-// Measure compares. how has one variant, which the functions Old and New measure.
-// The time begins when they are built. Where ctx ends, what there is then is
-// judged, and the error is its cause.
+// Measure compares the functions Old and New by the one variant of how. Time counts from when they are
+// built. If ctx ends, Measure judges what it has and returns the cause.
 func (r *Result) Measure(ctx context.Context, how comparison.Run, tune Tune, observe func(comparison.Progress) error) error {
-	r.Run, r.pairs = how, map[int][][2]map[string]float64{}
+	r.Run, r.pairs = how, map[int][]pair{}
 	old, new := how.Variants[0], how.Variants[0]
 	old.Name, old.Function, new.Name, new.Function = "old", r.Old, "new", r.New
 	sizes, looks := slices.Clone(how.PowerValues), how.Looks()
@@ -96,9 +95,9 @@ func (r *Result) Measure(ctx context.Context, how comparison.Run, tune Tune, obs
 	}
 }
 
-// add adds a pair of environments, and reports whether neither has failed.
+// add adds a pair of environments, and reports whether both succeeded.
 func (r *Result) add(c *comparison.Comparison, power int) bool {
-	var pair [2]map[string]float64
+	var p pair
 	for i, v := range c.Variants {
 		cell := v.Cell(power)
 		if cell.Error != "" {
@@ -110,31 +109,30 @@ func (r *Result) add(c *comparison.Comparison, power int) bool {
 		for _, ms := range cell.DurationsMS {
 			cpu += ms * cell.CPUShare.Used / float64(len(cell.DurationsMS))
 		}
-		pair[i] = map[string]float64{"duration": billed, "cpu": cpu, "memory": float64(cell.MaxMemoryMB), "init": cell.InitMS,
+		p[i] = map[string]float64{"duration": billed, "cpu": cpu, "memory": float64(cell.MaxMemoryMB), "init": cell.InitMS,
 			"cost": c.CostPerMillion(power, billed), "requests": float64(cell.Requests)}
 		var a event.Answer
 		if json.Unmarshal(cell.Response, &a) == nil && a.ObjectsRead > 0 {
-			pair[i]["objects_read"], pair[i]["bytes_read"] = float64(a.ObjectsRead), float64(a.BytesRead)
-			pair[i]["records_read"], pair[i]["failed"] = float64(a.RecordsRead), float64(a.Failed)
-			pair[i]["cpu_per_read"], pair[i]["retries"] = cpu/float64(a.ObjectsRead), float64(1+a.Retries)
+			p[i]["objects_read"], p[i]["bytes_read"] = float64(a.ObjectsRead), float64(a.BytesRead)
+			p[i]["records_read"], p[i]["failed"] = float64(a.RecordsRead), float64(a.Failed)
+			p[i]["cpu_per_read"], p[i]["retries"] = cpu/float64(a.ObjectsRead), float64(1+a.Retries)
 		}
 	}
-	if pair[0] == nil || pair[1] == nil {
+	if p[0] == nil || p[1] == nil {
 		return false
 	}
-	r.pairs[power] = append(r.pairs[power], pair)
+	r.pairs[power] = append(r.pairs[power], p)
 	return true
 }
 
-// judge draws every conclusion from the pairs that there are. Each is one of so
-// many comparisons that share the error.
+// judge draws every conclusion from the pairs so far. The error is shared by so many comparisons.
 func (r *Result) judge(comparisons int) {
-	r.Cells, r.Differences = []Cell{}, slices.Clone(r.failures)
+	r.Cells, r.Differences, r.Verdict = []Cell{}, slices.Clone(r.failures), Open // if nothing was measured
 	found := map[Verdict]bool{}
 	for _, power := range r.Run.PowerValues {
 		values := func(side int, name string) (all []float64) {
-			for _, pair := range r.pairs[power] {
-				all = append(all, pair[side][name])
+			for _, p := range r.pairs[power] {
+				all = append(all, p[side][name])
 			}
 			return all
 		}
@@ -150,7 +148,7 @@ func (r *Result) judge(comparisons int) {
 				continue
 			}
 			cell := judge(old, new, r.Tolerance, comparisons)
-			if cell.Power, cell.Figure = power, figure; figure == "retries" {
+			if cell.Power, cell.Figure = power, figure; figure == "retries" { // add has added 1
 				cell.Old, cell.New = cell.Old-1, cell.New-1
 			}
 			r.Cells = append(r.Cells, cell)
@@ -158,7 +156,6 @@ func (r *Result) judge(comparisons int) {
 		}
 	}
 	found[Differs] = len(r.Differences) > 0
-	r.Verdict = Open // where nothing was measured
 	for _, v := range []Verdict{Same, Faster, Open, Slower, Differs} {
 		if found[v] {
 			r.Verdict = v

@@ -14,11 +14,11 @@ import (
 type Verdict string
 
 const (
-	Same    Verdict = "same"   // the interval lies within the tolerance
-	Slower  Verdict = "slower" // or larger, or dearer: the interval lies above 1, and the estimate beyond the tolerance
-	Faster  Verdict = "faster" // likewise, below 1
-	Open    Verdict = "open"
-	Differs Verdict = "differs" // as a whole: the builds do not do the same, so their times tell nothing
+	Same    Verdict = "same"    // the interval lies within the tolerance
+	Slower  Verdict = "slower"  // or larger, or dearer: the interval lies above 1, and the estimate beyond the tolerance
+	Faster  Verdict = "faster"  // likewise, below 1
+	Open    Verdict = "open"    // none of these
+	Differs Verdict = "differs" // of the whole: the builds do different things, so comparing times is pointless
 )
 
 // judge compares a figure of a new build with that of an old one, pair by pair.
@@ -29,7 +29,7 @@ func judge(old, new []float64, tolerance float64, comparisons int) Cell {
 	}
 	c := Cell{Old: comparison.Median(old), New: comparison.Median(new), Ratio: r.Value, Low: r.Low, High: r.High, Pairs: r.Pairs, Verdict: Open}
 	switch most := 1 + tolerance; {
-	case r.Low == 0: // so many pairs have the least probability, 2 to the power of -n, on each side
+	case r.Low == 0: // n pairs that agree have a probability of 2^-n on each side
 		c.Needs = int(math.Ceil(math.Log2(2 * float64(comparisons) / comparison.Alpha)))
 	case r.Low >= 1/most && r.High <= most:
 		c.Verdict = Same
@@ -37,9 +37,9 @@ func judge(old, new []float64, tolerance float64, comparisons int) Cell {
 		c.Verdict = Slower
 	case r.High < 1 && r.Value < 1/most:
 		c.Verdict = Faster
-	default: // an interval gets narrower with the root of the pairs
-		room := math.Abs(math.Log(r.Value)) // to 1
-		if zone := math.Log(most); room < zone {
+	default: // the interval narrows with the square root of the number of pairs
+		room, zone := math.Abs(math.Log(r.Value)), math.Log(most) // from the estimate to 1, or to the tolerance
+		if room < zone {
 			room = zone - room
 		}
 		if times := math.Pow(math.Log(r.High/r.Low)/2/room, 2); times < 20 {
@@ -49,7 +49,7 @@ func judge(old, new []float64, tolerance float64, comparisons int) Cell {
 	return c
 }
 
-// Of names the cells of a verdict, of the figures in FailOn or of the others.
+// Of lists the cells with a verdict, among the figures in FailOn or among the others.
 func (r *Result) Of(v Verdict, failOn bool) string {
 	var names []string
 	for _, c := range r.Cells {
@@ -60,7 +60,7 @@ func (r *Result) Of(v Verdict, failOn bool) string {
 	return prose.List(names)
 }
 
-// More are the flags that would decide what is open, or "" where none would.
+// More returns the flags that would decide the open figures, or "" if none would.
 func (r *Result) More() string {
 	pairs, times := 0, 1.0
 	for _, c := range r.Cells {

@@ -27,9 +27,8 @@ type Dollars struct {
 	Total         float64 `json:"total"`
 }
 
-// Alternative is another way to do the job. Seconds are the least that it
-// takes, null where that is not known; where it cannot be done in this way
-// Dollars are null, too.
+// Alternative is another way to do the job. Seconds are the least that it takes, null if not known. Where the job
+// cannot be done in this way, Dollars are null too.
 type Alternative struct {
 	Name    string   `json:"name"`
 	Seconds *float64 `json:"seconds"`
@@ -37,8 +36,7 @@ type Alternative struct {
 	Note    string   `json:"-"`
 }
 
-// dollars is what the job costs in so many children, each of so many seconds,
-// at so much compute a read.
+// dollars is the price of the job with so many children of so many seconds, given dollars of compute per read.
 func (p *Plan) dollars(children int, seconds, compute float64) Dollars {
 	objects, n := float64(p.Objects), float64(children)
 	d := Dollars{
@@ -53,13 +51,12 @@ func (p *Plan) dollars(children int, seconds, compute float64) Dollars {
 	return d
 }
 
-// alternatives are the same job in one function, with one object a child, as
-// Step Functions would do it by default, and by S3 Batch Operations.
+// alternatives are the same job in one function, with one object per child, with Step Functions' default of
+// children, and by S3 Batch Operations. one is the plan whose single function is best.
 func (p *Plan) alternatives(one *Plan) []Alternative {
 	objects := float64(p.Objects)
 
-	// One call lists its prefix itself. It reads prefix after prefix, so it
-	// gets the GETs of one.
+	// One call lists the prefixes itself and reads one after another, so it gets the GETs of one prefix.
 	single := Alternative{Name: "one function"}
 	if seconds := objects * one.read(); p.Objects > event.MaxObjects || seconds > platform.MaxTimeout.Seconds() {
 		single.Note = fmt.Sprintf("%s s of at most %g, and %s objects of at most %s in a call",
@@ -72,7 +69,7 @@ func (p *Plan) alternatives(one *Plan) []Alternative {
 		single.Note = fmt.Sprintf("%s at %s MB", one.place.Label(), prose.Thousands(one.Memory, 0))
 	}
 
-	// As many as run at once, and as Lambda has started when S3 can be done.
+	// Children that run at once, and that Lambda has started by the time that S3 needs for the job.
 	running := min(p.executions*platform.MaxChildren, p.ConcurrencyLimit,
 		platform.Environments+int(objects/p.granted()*platform.Environments/platform.EnvironmentsEvery.Seconds()))
 	read := p.lasts(1, 1)
@@ -81,8 +78,7 @@ func (p *Plan) alternatives(one *Plan) []Alternative {
 	each := Alternative{"one object a child", new(up(objects * max(read/float64(children), 1/p.granted()))),
 		new(p.dollars(p.Objects, read, lone).Total), prose.Thousands(children, 0) + " at once"}
 
-	// Nearly all answers are SlowDown. The function asks again until its
-	// deadline, and Lambda bills the waiting.
+	// Nearly all answers are SlowDown. The function retries until its deadline, and Lambda bills the waiting.
 	children = min(running, p.Prefixes*ceil(p.each, p.Batch))
 	storm := Alternative{Name: "10,000 children", Note: prose.Thousands(children, 0) + " at once"}
 	if asked := float64(children) * p.rate / p.granted(); asked > 1 {
@@ -104,13 +100,10 @@ func (p *Plan) alternatives(one *Plan) []Alternative {
 var layout string
 
 var text = template.Must(template.New("").Funcs(template.FuncMap{
-	"n":   func(n int) string { return prose.Thousands(n, 0) },
-	"f":   func(f float64) string { return prose.Thousands(math.Ceil(f), 0) },
-	"usd": dollars,
-	"json": func(v any) (string, error) {
-		raw, err := json.Marshal(v)
-		return string(raw), err
-	},
+	"n":    func(n int) string { return prose.Thousands(n, 0) },
+	"f":    func(f float64) string { return prose.Thousands(math.Ceil(f), 0) },
+	"usd":  dollars,
+	"json": json.Marshal,
 }).Parse(layout))
 
 func dollars(d float64) string {
@@ -125,7 +118,7 @@ func (s Seconds) String() string {
 	return fmt.Sprintf("%s to %s s", prose.Thousands(math.Ceil(s.Low), 0), prose.Thousands(math.Ceil(s.High), 0))
 }
 
-// Text prints the plan for people.
+// Text prints the plan for the terminal.
 func (p *Plan) Text(w io.Writer) error {
 	return text.Execute(w, struct {
 		*Plan
@@ -137,7 +130,7 @@ func (p *Plan) Text(w io.Writer) error {
 		p.rate, float64(p.Children) * p.rate, p.granted(), pauseSec, p.executions, p.compared.Run})
 }
 
-// verdict says whether one function does the job as fast.
+// verdict says whether one function is as fast.
 func (p *Plan) verdict() string {
 	one, says := p.Alternatives[0], "One function is enough, without a state machine"
 	switch {
@@ -152,8 +145,7 @@ func (p *Plan) verdict() string {
 		prose.Thousands(math.Ceil(*one.Seconds), 0), dollars(*one.Dollars))
 }
 
-// Curve is what the job takes at least and costs with fewer children and with
-// more, for a picture of this title.
+// Curve is the job's least time and its price with fewer and with more children, and the title of their picture.
 func (p *Plan) Curve() (title string, c report.Curve) {
 	c.Planned, c.Children = p.Children, []int{p.Children}
 	for n := p.executions; n <= min(64*p.Children, p.Prefixes*ceil(p.each, p.Batch)); n *= 2 {
@@ -165,7 +157,6 @@ func (p *Plan) Curve() (title string, c report.Curve) {
 		seconds, dollars := p.with(n)
 		c.Seconds, c.Dollars = append(c.Seconds, seconds.Low), append(c.Dollars, dollars.Total)
 	}
-	return fmt.Sprintf("%s objects by %s at %s MB, %d children at once: %s",
-		prose.Thousands(p.Objects, 0), p.place.Label(),
-		prose.Thousands(p.Memory, 0), p.Children, p.Seconds), c
+	return fmt.Sprintf("%s objects by %s at %s MB, %d children at once: %s", prose.Thousands(p.Objects, 0),
+		p.place.Label(), prose.Thousands(p.Memory, 0), p.Children, p.Seconds), c
 }
