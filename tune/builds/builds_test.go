@@ -18,8 +18,8 @@ import (
 	"lambda-parallel-io/tune/comparison"
 )
 
-// machine measures builds that differ by what change does to their cells, with
-// noise of heavy tails, and a drift that makes the machine half as fast in the end.
+// machine measures builds whose cells change alters, with heavy-tailed noise and a drift that slows the machine
+// down.
 type machine struct {
 	r      *rand.Rand
 	spread float64 // of a logarithm
@@ -29,8 +29,7 @@ type machine struct {
 	turns  int
 }
 
-// noise is Student's t with 3 degrees of freedom: in one of 100 draws it is five
-// spreads off.
+// noise is Student's t with 3 degrees of freedom: one of 100 draws is five spreads off.
 func (m *machine) noise() float64 {
 	chi := 0.0
 	for range 3 {
@@ -130,7 +129,7 @@ func TestAFigureIsJudgedByItsIntervalAndTheTolerance(t *testing.T) {
 	}
 }
 
-func TestWhatIsNeededDecides(t *testing.T) {
+func TestThePairsThatAreNeededDecide(t *testing.T) {
 	m := &machine{r: rand.New(rand.NewPCG(7, 7)), spread: 0.2, change: func(build string, cell *comparison.Cell, _ *event.Answer) {
 		for k := range cell.DurationsMS {
 			if build == "new" {
@@ -147,9 +146,8 @@ func TestWhatIsNeededDecides(t *testing.T) {
 	}
 }
 
-// With hardly any tolerance it is the interval alone that keeps it from that: 5 %
-// for each figure, over all looks and sizes.
-func TestABuildAgainstItselfIsSlowerOrFasterInOneRunOf20AtMost(t *testing.T) {
+// With almost no tolerance only the interval prevents false alarms: 5 % for each figure, over all looks and sizes.
+func TestABuildDiffersFromItselfInAtMostOneRunOf20(t *testing.T) {
 	for tolerance, most := range map[float64]map[string]int{0.1: {"any": 5}, 0.0001: {"duration": 5, "cpu": 5, "memory": 5, "init": 5}} {
 		wrong, open := map[string]int{}, map[string]int{}
 		for run := range 100 {
@@ -177,7 +175,7 @@ func TestABuildAgainstItselfIsSlowerOrFasterInOneRunOf20AtMost(t *testing.T) {
 	}
 }
 
-func TestABuildThatIsSlowerFailsByTheFiguresThatAreToFailAlone(t *testing.T) {
+func TestOnlyTheChosenFiguresMakeABuildFail(t *testing.T) {
 	m := &machine{r: rand.New(rand.NewPCG(2, 2)), spread: 0.03, change: func(build string, cell *comparison.Cell, _ *event.Answer) {
 		if build == "new" && cell.Power == 512 {
 			cell.MaxMemoryMB = cell.MaxMemoryMB * 13 / 10
@@ -192,7 +190,7 @@ func TestABuildThatIsSlowerFailsByTheFiguresThatAreToFailAlone(t *testing.T) {
 	}
 }
 
-func TestRetriesAreComparedThoughMostBuildsHaveNone(t *testing.T) {
+func TestRetriesAreComparedEvenIfABuildHasNone(t *testing.T) {
 	retries := map[string]int64{}
 	m := &machine{r: rand.New(rand.NewPCG(3, 3)), spread: 0.01, change: func(build string, _ *comparison.Cell, a *event.Answer) { a.Retries = retries[build] }}
 	for n, want := range map[int64]Verdict{0: Same, 12: Slower} {
@@ -204,7 +202,7 @@ func TestRetriesAreComparedThoughMostBuildsHaveNone(t *testing.T) {
 	}
 }
 
-func TestABuildThatDoesSomethingElseIsNamedFirst(t *testing.T) {
+func TestABuildThatDoesSomethingElseDiffers(t *testing.T) {
 	for what, change := range map[string]func(*comparison.Cell, *event.Answer){
 		"requests at 512 MB: 100 by old, 101 by new":     func(cell *comparison.Cell, _ *event.Answer) { cell.Requests++ },
 		"objects_read at 512 MB: 100 by old, 99 by new":  func(_ *comparison.Cell, a *event.Answer) { a.ObjectsRead-- },
@@ -223,7 +221,7 @@ func TestABuildThatDoesSomethingElseIsNamedFirst(t *testing.T) {
 	}
 }
 
-func TestItEndsWhenAllIsDecidedAndElseInTime(t *testing.T) {
+func TestMeasuringEndsWhenAllIsDecidedOrTheTimeIsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		how := sized(30, 512, 1769)
 		how.ForSec = 60
@@ -253,7 +251,7 @@ func TestItEndsWhenAllIsDecidedAndElseInTime(t *testing.T) {
 	})
 }
 
-func TestWhatWasMeasuredBeforeAnInterruptIsJudged(t *testing.T) {
+func TestAnInterruptedComparisonJudgesWhatItHas(t *testing.T) {
 	stop := errors.New("interrupted")
 	m := &machine{r: rand.New(rand.NewPCG(6, 6)), spread: 0.01}
 	r := &Result{Old: "./a", New: "./a", FailOn: []string{"duration"}, Tolerance: 0.1}

@@ -59,8 +59,8 @@ func (p *Plan) alternatives(one *Plan) []Alternative {
 	// One call lists the prefixes itself and reads one after another, so it gets the GETs of one prefix.
 	single := Alternative{Name: "one function"}
 	if seconds := objects * one.read(); p.Objects > event.MaxObjects || seconds > platform.MaxTimeout.Seconds() {
-		single.Note = fmt.Sprintf("%s s of at most %g, and %s objects of at most %s in a call",
-			prose.Thousands(seconds, 0), platform.MaxTimeout.Seconds(), prose.Thousands(p.Objects, 0), prose.Thousands(event.MaxObjects, 0))
+		single.Note = fmt.Sprintf("needs %s s for %s objects; a call has at most %g s and %s objects",
+			prose.Thousands(seconds, 0), prose.Thousands(p.Objects, 0), platform.MaxTimeout.Seconds(), prose.Thousands(event.MaxObjects, 0))
 	} else {
 		one.draws = []simulate.Draw{simulate.NewDraw(one.child.S3, p.compared.Run.Seed, 1, p.Objects)}
 		seconds = one.lasts(1, p.Objects)
@@ -135,7 +135,7 @@ func (p *Plan) verdict() string {
 	one, says := p.Alternatives[0], "One function is enough, without a state machine"
 	switch {
 	case one.Seconds == nil:
-		return "One function cannot do it: " + one.Note + "."
+		return "One function cannot do it: it " + one.Note + "."
 	case *one.Seconds > p.Seconds.High:
 		says = "One function is slower"
 	case *one.Seconds > 1.05*p.Seconds.Low:

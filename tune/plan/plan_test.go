@@ -13,8 +13,8 @@ import (
 	"lambda-parallel-io/tune/plan"
 )
 
-// of is a calibration by which pool, with that concurrency or with any, reads
-// objects of 9 KB without a processor: so many at once in each latency.
+// of is a calibration by which pool reads objects of 9 KB in no processor time, with that concurrency or, for 0,
+// with any.
 func of(latency string, concurrency int, powers ...int) *comparison.Comparison {
 	v := comparison.Variant{Strategy: "pool", Concurrency: &concurrency}
 	if concurrency == 0 {
@@ -44,7 +44,7 @@ func planned(t *testing.T, c *comparison.Comparison, job plan.Job) *plan.Plan {
 
 func million() plan.Job { return plan.Job{Objects: 1_000_000, Prefixes: 1, ConcurrencyLimit: 1_000} }
 
-func TestNoPlanPromisesMoreThanS3GivesAndASlowOneSaysWhy(t *testing.T) {
+func TestAPlanKeepsToS3sLimitAndNamesWhatBinds(t *testing.T) {
 	c := example(512, 1_024, 3_008)
 	for _, job := range []plan.Job{
 		million(),
@@ -98,7 +98,7 @@ func TestEveryLimitThatBindsIsNamed(t *testing.T) {
 	}
 }
 
-func TestMemoryBindsWhereTheBestSizeHasNoneLeft(t *testing.T) {
+func TestMemoryBindsIfTheBestSizeHasNoneLeft(t *testing.T) {
 	c := example(512, 1_024)
 	if p := planned(t, c, million()); p.Memory != 512 || strings.Contains(p.Binds, "memory") {
 		t.Fatalf("the plan takes %d MB and %q binds, want 512 MB", p.Memory, p.Binds)
@@ -109,9 +109,8 @@ func TestMemoryBindsWhereTheBestSizeHasNoneLeft(t *testing.T) {
 	}
 }
 
-// One prefix costs what Amazon's price lists say: $0.40 of GETs, half a cent
-// of LISTs, cents of Lambda and Step Functions.
-func TestTheMillionCostsWhatThePriceListsSay(t *testing.T) {
+// GETs cost $0.40, LISTs half a cent, Lambda and Step Functions some cents.
+func TestAMillionObjectsCostWhatThePriceListsSay(t *testing.T) {
 	for _, prefixes := range []int{1, 4} {
 		d := planned(t, of("30ms", 30, 512), plan.Job{Objects: 1_000_000, Prefixes: prefixes, ConcurrencyLimit: 1_000}).Dollars
 		want := plan.Dollars{Get: 0.4, List: 0.005, Compute: 800 * 1.26 * 0.5 * 0.0000133334, Requests: 800 * 0.2e-6, // 1,250 reads, 30 at once, take 42 times 30 ms
@@ -140,7 +139,7 @@ func alternative(t *testing.T, p *plan.Plan, name string) plan.Alternative {
 
 func near(got *float64, want float64) bool { return got != nil && math.Abs(*got-want) < 0.01*want }
 
-func TestOneFunctionIsAsFastAsItReadsAndAsS3Gives(t *testing.T) {
+func TestOneFunctionIsLimitedByItsReadsAndByS3(t *testing.T) {
 	if one := alternative(t, planned(t, of("30ms", 30, 512), million()), "one function"); one.Seconds != nil || one.Dollars != nil {
 		t.Errorf("one function that reads 1,000 a second takes %.0f s for a million, want null: an invocation ends after 900 s", *one.Seconds)
 	}
@@ -167,7 +166,7 @@ func TestThePlanSaysFirstWhetherOneFunctionIsEnough(t *testing.T) {
 		{1_000_000, "6ms", "One function is enough, without a state machine: pool (30) at 512 MB, 202 s, $"},
 		{800_000, "30ms", "One function is slower: pool (30) at 512 MB, 801 s, $"},
 		{100_000, "12ms", "One function may be as fast, without a state machine: pool (30) at 512 MB, 41 s, $"},
-		{1_000_000, "30ms", "One function cannot do it: 1,009 s of at most 900, and 1,000,000 objects of at most 1,000,000 in a call."},
+		{1_000_000, "30ms", "One function cannot do it: it needs 1,009 s for 1,000,000 objects; a call has at most 900 s and 1,000,000 objects."},
 	} {
 		var b strings.Builder
 		if err := planned(t, of(test.latency, 30, 512), plan.Job{Objects: test.objects, Prefixes: 1, ConcurrencyLimit: 1_000}).Text(&b); err != nil {
@@ -179,7 +178,7 @@ func TestThePlanSaysFirstWhetherOneFunctionIsEnough(t *testing.T) {
 	}
 }
 
-func TestTheSecondsAreThoseOfWavesOfChildren(t *testing.T) {
+func TestTheTimeIsThatOfWavesOfChildren(t *testing.T) {
 	for name, test := range map[string]struct {
 		c    *comparison.Comparison
 		job  plan.Job
@@ -194,8 +193,8 @@ func TestTheSecondsAreThoseOfWavesOfChildren(t *testing.T) {
 	}
 }
 
-// Fewer children are worth a twentieth of dollars x seconds, and no more.
-func TestTheLeastOfDollarsTimesSecondsIsTaken(t *testing.T) {
+// The plan may give up a twentieth of dollars x seconds for fewer children, and no more.
+func TestThePlanMinimizesDollarsTimesSeconds(t *testing.T) {
 	product := func(p *plan.Plan) float64 { return p.Dollars.Total * (p.Seconds.Low + p.Seconds.High) }
 	for _, limit := range []int{1, 3, 1_000} {
 		job := plan.Job{Objects: 200_000, Prefixes: 1, ConcurrencyLimit: limit}
@@ -214,7 +213,7 @@ func TestTheLeastOfDollarsTimesSecondsIsTaken(t *testing.T) {
 	}
 }
 
-func TestTheAlternativesSayWhatTheyCostAndWhatTheyCannot(t *testing.T) {
+func TestTheAlternativesHaveTheirPricesAndLimits(t *testing.T) {
 	c := of("30ms", 30, 512)
 	p := planned(t, c, million())
 	if lone := alternative(t, p, "one object a child"); *lone.Dollars < 26 || *lone.Dollars > 50 || *lone.Seconds < 181.8 {
@@ -244,7 +243,7 @@ func TestTheAlternativesSayWhatTheyCostAndWhatTheyCannot(t *testing.T) {
 	}
 }
 
-func TestWhereNoSettingDoesTheErrorHasARemedy(t *testing.T) {
+func TestTheErrorHasARemedyIfNoSettingFits(t *testing.T) {
 	full := of("30ms", 30, 512)
 	full.Calibration.BaseMB = 500
 	for name, c := range map[string]*comparison.Comparison{

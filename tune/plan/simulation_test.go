@@ -16,9 +16,8 @@ import (
 	"lambda-parallel-io/tune/profile"
 )
 
-// simulation is a job in virtual time: children that read a batch after the
-// other, all from one prefix of the model of S3. A child has so many workers,
-// of which each waits for S3 and then for the child's processor.
+// simulation is a job in virtual time: children read one batch after another, all from one prefix of the model
+// of S3. Each of a child's workers waits for S3 and then for the child's processor.
 type simulation struct {
 	objects, batch, children, concurrency int
 	latency                               profile.S3
@@ -33,13 +32,13 @@ type simulation struct {
 	slowDowns int
 }
 
-// slot is a place for a child at work.
+// slot is a running child.
 type slot struct {
 	unread, unfinished int           // of the batch
 	busy               time.Duration // until then the processor has work
 }
 
-// event is what a worker of a slot comes to.
+// event is the next step of a worker of a slot.
 type event struct {
 	at      time.Duration
 	slot    int
@@ -91,9 +90,8 @@ func (s *simulation) begin(i int, at time.Duration) {
 	}
 }
 
-// ask is a GET: S3 grants it or not when it arrives, and answers after its
-// latency. The function backs off as its retryer does, by full jitter from 50
-// ms to 2 s.
+// ask is a GET: S3 accepts or refuses it on arrival, and answers after its latency. The function backs off like
+// its retryer, by full jitter from 50 ms to 2 s.
 func (s *simulation) ask(e event) {
 	s.gets++
 	answer := e.at + s.latency.Draw(1, 1, s.gets)
@@ -106,15 +104,14 @@ func (s *simulation) ask(e event) {
 	s.then(answer, e.slot, s.decode, 1)
 }
 
-// decode takes the processor's time, when it is this object's turn.
+// decode takes processor time, after the objects before it.
 func (s *simulation) decode(e event) {
 	child := &s.slots[e.slot]
 	child.busy = max(child.busy, e.at) + s.cpu
 	s.then(child.busy, e.slot, s.done, 1)
 }
 
-// done is an object read: the worker takes the next, and the last worker ends
-// the child.
+// done ends a read: the worker takes the next object, and the last worker ends the child.
 func (s *simulation) done(e event) {
 	child := &s.slots[e.slot]
 	child.unfinished--
@@ -126,8 +123,7 @@ func (s *simulation) done(e event) {
 	}
 }
 
-// simulated is a plan's job with so many children, whose reads take the processor
-// for as long as the memory size makes of their processor time.
+// simulated is a plan's job with so many children. The memory size scales the processor time of a read.
 func simulated(t *testing.T, c *comparison.Comparison, p *plan.Plan, children int) *simulation {
 	t.Helper()
 	ms := c.Calibration.Reads[0].CPU.Value * platform.MemoryPerVCPU / float64(p.Memory)
@@ -135,7 +131,7 @@ func simulated(t *testing.T, c *comparison.Comparison, p *plan.Plan, children in
 		latency: profile.MustParse(c.Run.Latency), cpu: time.Duration(ms * 1e6)}
 }
 
-func TestTheComputedTimeIsThatOfChildrenThatShareS3(t *testing.T) {
+func TestTheComputedTimeMatchesASimulationOfChildrenThatShareS3(t *testing.T) {
 	for _, memory := range []int{512, 1_024, 3_008} {
 		c := example(memory)
 		p := planned(t, c, plan.Job{Objects: 100_000, Prefixes: 1, ConcurrencyLimit: 1_000})
@@ -153,7 +149,7 @@ func TestTheComputedTimeIsThatOfChildrenThatShareS3(t *testing.T) {
 	}
 }
 
-func TestAPlanIsNoStorm(t *testing.T) {
+func TestAPlanDoesNotCauseSlowDown(t *testing.T) {
 	for _, memory := range []int{128, 512, 1_024, 3_008} {
 		for _, objects := range []int{10_000, 100_000, 1_000_000} {
 			if memory != 512 && objects == 1_000_000 {

@@ -11,8 +11,7 @@ import (
 	"lambda-parallel-io/handler/platform"
 )
 
-// cases are inputs and outputs of the tool's own code: see about and source
-// in the file.
+// cases are inputs and outputs of the tool's own code: see about and source in the file.
 type cases struct {
 	Constants struct {
 		MinRAM                  int
@@ -106,7 +105,7 @@ func load(t testing.TB) (c cases) {
 	return c
 }
 
-// near is the tolerance that the cases ask for: 1e-12, relative.
+// near allows the relative tolerance that the cases state, 1e-12.
 func near(got, want float64) bool {
 	return got == want || math.Abs(got-want) <= 1e-12*math.Abs(want)
 }

@@ -68,7 +68,7 @@ func ParseInput(raw []byte) (in Input, err error) {
 	err = strictjson.Unmarshal(raw, &in, fields)
 	for i, mb := range in.PowerValues {
 		if err == nil && slices.Contains(in.PowerValues[:i], mb) {
-			err = fmt.Errorf("powerValues: %d stands twice", mb)
+			err = fmt.Errorf("powerValues: %d is repeated", mb)
 		}
 	}
 	if err != nil {

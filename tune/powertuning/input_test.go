@@ -26,7 +26,7 @@ func TestInputMarshalsToWhatTheStateMachineTakes(t *testing.T) {
 	}
 }
 
-// One input with every field, each of which must arrive.
+// The input has every field.
 func TestEveryFieldIsRead(t *testing.T) {
 	raw := `{"lambdaARN":"` + exampleARN + `","powerValues":[512,1024],"num":7,"payload":{"a":1},"payloadS3":"s3://b/k",` +
 		`"strategy":"speed","balancedWeight":0.3,"discardTopBottom":0.1,"sleepBetweenRunsMs":20,` +
@@ -46,7 +46,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 	}
 }
 
-func TestAnUnknownFieldIsToldTheFieldsThatThereAre(t *testing.T) {
+func TestTheErrorForAnUnknownFieldListsTheFields(t *testing.T) {
 	want := `power tuning input: unknown field "repeat": the fields are lambdaARN, powerValues, num, payload, payloadS3, ` +
 		"strategy, balancedWeight, discardTopBottom, sleepBetweenRunsMs, " +
 		"parallelInvocation, onlyColdStarts, includeOutputResults, disablePayloadLogs, dryRun, " +
@@ -56,7 +56,7 @@ func TestAnUnknownFieldIsToldTheFieldsThatThereAre(t *testing.T) {
 	}
 }
 
-func TestInputIsTakenAsTheToolTakesIt(t *testing.T) {
+func TestInputIsReadAsByTheTool(t *testing.T) {
 	in, err := ParseInput([]byte(`{"num": "10", "powerValues": ["512", 1024.0, 3e3], "sleepBetweenRunsMs": 5e1, "strategy": ""}`))
 	if err != nil || in.Num != 10 || in.SleepBetweenMS != 50 || !slices.Equal(in.PowerValues, []int{512, 1024, 3000}) || in.Goal().Strategy != Cost {
 		t.Errorf("numbers as strings: %+v, %v", in, err)
@@ -77,7 +77,7 @@ func TestInputIsTakenAsTheToolTakesIt(t *testing.T) {
 	}
 }
 
-func TestBadInputNamesFieldValueAndWhatIsAllowed(t *testing.T) {
+func TestErrorsNameTheFieldTheValueAndWhatIsAllowed(t *testing.T) {
 	for raw, want := range map[string]string{
 		``:                       "it must be a JSON object",
 		`null`:                   "it must be a JSON object, got null",
@@ -113,7 +113,7 @@ func TestBadInputNamesFieldValueAndWhatIsAllowed(t *testing.T) {
 		`{"powerValues": [127]}`:                                  "powerValues[0] must be a whole number from 128 to 10240, got 127",
 		`{"powerValues": ["10241"]}`:                              `from 128 to 10240, got "10241"`,
 		`{"powerValues": [512, null]}`:                            "got null",
-		`{"powerValues": [512, "512"]}`:                           `powerValues: 512 stands twice`,
+		`{"powerValues": [512, "512"]}`:                           `powerValues: 512 is repeated`,
 		`{"strategy": "Balanced"}`:                                `strategy must be cost, speed or balanced, got "Balanced"`,
 		`{"strategy": 1}`:                                         "strategy must be a string, got 1",
 		`{"balancedWeight": "0.5"}`:                               `balancedWeight must be a number from 0 to 1, got "0.5"`,
@@ -164,7 +164,7 @@ func TestEventIsWhatTheToolSends(t *testing.T) {
 	}
 }
 
-func TestWhatPowerTuningMakesOfAPayloadIsSaid(t *testing.T) {
+func TestAPayloadThatPowerTuningAltersIsReported(t *testing.T) {
 	rounds := func(number, to string) string {
 		return "Power Tuning rounds " + number + " in the payload to " + to + ": write it as a string"
 	}
@@ -187,8 +187,7 @@ func TestWhatPowerTuningMakesOfAPayloadIsSaid(t *testing.T) {
 	}
 }
 
-// What is read and written again is the same input, and of what is read every
-// question has an answer within its limits.
+// An input survives being written and read again, and its goal is within the limits.
 func FuzzParseInput(f *testing.F) {
 	c := load(f)
 	for _, e := range c.Initializer {

@@ -13,14 +13,14 @@ import (
 	"lambda-parallel-io/handler/platform"
 )
 
-// drawn is what the page takes a fragment for.
+// drawn is what the page shows for a fragment.
 type drawn struct {
 	stats  [][]Stat // one or two functions
 	labels []string // of two
 }
 
-// draw reads a fragment as the page does: three parts are one function, eight
-// are two with labels, and of any other number it draws the first three.
+// draw reads a fragment as the page does: eight parts are two functions with labels; otherwise the first three
+// are one function.
 func draw(fragment string) (d drawn, err error) {
 	parts := strings.Split(fragment, ";")
 	n := 1
@@ -93,7 +93,7 @@ func TestCompareLinkAsThePage(t *testing.T) {
 	}
 }
 
-// The decoder that the other tests rely on sees what the page shows.
+// The other tests rely on this decoder.
 func TestFragmentsReadAsThePage(t *testing.T) {
 	for _, c := range load(t).UI.Show {
 		d, err := draw(c.Input.Hash)
@@ -141,9 +141,8 @@ func TestLinksInChinaAreInYuan(t *testing.T) {
 	}
 }
 
-// Whatever is put into a comparison comes out of it at the page: hostile
-// labels whole, figures as float32, but for sizes without a duration. And the link is one that any browser
-// takes.
+// The page shows what the link was made of: hostile labels whole, figures as float32, without the sizes that have
+// no duration. Any browser accepts the link.
 func FuzzCompareLink(f *testing.F) {
 	f.Add("pool (30)", "sequential", uint16(512), 9100.5, 6.1887e-5)
 	f.Add("semaphore; n=32", "<script>&\"'", uint16(10_240), 0.1, 1e-9)

@@ -3,17 +3,19 @@
 package powertuning
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/handler/strictjson"
 )
 
@@ -55,45 +57,70 @@ func ParseOutput(raw []byte) (out Output, err error) {
 	return out, nil
 }
 
-const visualizationURL = "https://lambda-power-tuning.show/"
+// fields are the rules for the fields of Input and Output. A payload may be anything.
+var fields = json.JoinUnmarshalers(
+	strictjson.Rule(readAll), strictjson.Rule(readString), strictjson.Rule(readShare),
+	strictjson.Rule(readNumber), strictjson.Rule(readWhole),
+)
 
-// Link is the tool's chart of duration and cost against power. Its data are in the fragment, which a
-// browser does not send. region sets the currency.
-func Link(region string, stats []Stat) string { return link(visualizationURL, region, hash(stats)) }
-
-// CompareLink is the chart of two functions, the most that it can show. Labels may be any text.
-func CompareLink(region, labelA string, a []Stat, labelB string, b []Stat) string {
-	return link(visualizationURL, region,
-		strings.Join([]string{hash(a), hash(b), component(labelA), component(labelB)}, ";"))
-}
-
-func link(base, region, hash string) string {
-	if strings.HasPrefix(region, "cn-") {
-		base += "?currency=CNY"
+func readAll(_ string, v jsontext.Value, sizes *[]int) (want string, ok bool) {
+	for mb := platform.MinMemory; mb <= 3008; mb += 64 {
+		*sizes = append(*sizes, mb)
 	}
-	return base + "#" + hash
+	return `a list of MB or "ALL"`, string(v) == `"ALL"`
 }
 
-// hash is sizes;times;costs by ascending size, each a little-endian array in base64. Like the tool, it
-// leaves out sizes without a duration.
-func hash(stats []Stat) string {
-	var sizes, times, costs []byte
-	for _, s := range slices.SortedStableFunc(slices.Values(stats), func(a, b Stat) int { return a.Value - b.Value }) {
-		if s.AverageDuration == 0 {
-			continue
-		}
-		sizes = binary.LittleEndian.AppendUint16(sizes, uint16(s.Value))
-		times = binary.LittleEndian.AppendUint32(times, math.Float32bits(float32(s.AverageDuration)))
-		costs = binary.LittleEndian.AppendUint32(costs, math.Float32bits(float32(s.AveragePrice)))
+// stringFields are the fields that do not allow every string.
+var stringFields = map[string]struct {
+	want    string
+	allowed func(string) bool
+}{
+	"lambdaARN":     {"of the form " + functionARNForm, functionARN.MatchString},
+	"payloadS3":     {"of the form s3://BUCKET/KEY", regexp.MustCompile(`^s3://[^/]+/.+$`).MatchString},
+	"strategy":      {"cost, speed or balanced", func(s string) bool { return slices.Contains([]string{"", Cost, Speed, Balanced}, s) }}, // "" is the tool's default
+	"visualization": {"an https or http link", isLink},
+}
+
+func readString(name string, v jsontext.Value, s *string) (want string, ok bool) {
+	if v.Kind() != '"' || json.Unmarshal(v, s) != nil {
+		return "a string", false
 	}
-	b64 := base64.StdEncoding.EncodeToString
-	return b64(sizes) + ";" + b64(times) + ";" + b64(costs)
+	if f, ok := stringFields[name]; ok {
+		return f.want, f.allowed(*s)
+	}
+	return "", true
 }
 
-// unescaped undoes what url.QueryEscape escapes and JavaScript's encodeURIComponent does not.
-var unescaped = strings.NewReplacer("+", "%20", "%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*")
+// isLink reports whether a browser may open s. It refuses characters that could harm the view that shows
+// the link; the tool's links have none.
+func isLink(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'<>`\\", r) })
+}
 
-// component is encodeURIComponent. The page would fail on invalid UTF-8, which becomes U+FFFD.
-func component(s string) string {
-	return unescaped.Replace(url.QueryEscape(strings.ToValidUTF8(s, "\uFFFD")))
+// readShare reads a share, which may exceed its limits: the tool uses the limit then.
+func readShare(name string, v jsontext.Value, share **float64) (want string, ok bool) {
+	*share = new(float64)
+	most := map[string]float64{"balancedWeight": 1, "discardTopBottom": MaxDiscardTopBottom}[name]
+	return fmt.Sprintf("a number from 0 to %g", most), json.Unmarshal(v, *share) == nil && v.Kind() == '0'
+}
+
+// readNumber reads dollars or ms.
+func readNumber(_ string, v jsontext.Value, number *float64) (want string, ok bool) {
+	return "a number of at least 0", json.Unmarshal(v, number) == nil && v.Kind() == '0' && *number >= 0
+}
+
+// readWhole reads a whole number: a count, ms, or a power value. Like the tool, it also accepts strings.
+func readWhole(name string, v jsontext.Value, number *int) (want string, ok bool) {
+	least, most, want := platform.MinMemory, platform.MaxMemory, fmt.Sprintf("a whole number from %d to %d", platform.MinMemory, platform.MaxMemory)
+	if l, ok := map[string]int{"num": MinNum, "sleepBetweenRunsMs": 0}[name]; ok {
+		least, most, want = l, math.MaxInt32, fmt.Sprintf("a whole number of at least %d", l)
+	}
+	if v.Kind() == '"' {
+		v = v[1 : len(v)-1]
+	}
+	f, err := strconv.ParseFloat(string(v), 64) // which takes more than JSON's numbers
+	*number = int(f)
+	return want, err == nil && v.IsValid() && f == math.Trunc(f) && f >= float64(least) && f <= float64(most)
 }

@@ -2,8 +2,12 @@ package powertuning
 
 import (
 	"cmp"
+	"encoding/base64"
+	"encoding/binary"
 	"math"
+	"net/url"
 	"slices"
+	"strings"
 
 	"lambda-parallel-io/handler/platform"
 )
@@ -64,4 +68,47 @@ func TrimmedMean(values []float64, discardTopBottom float64) float64 {
 		sum += v
 	}
 	return sum / float64(max(1, len(kept)))
+}
+
+const visualizationURL = "https://lambda-power-tuning.show/"
+
+// Link is the tool's chart of duration and cost against power. Its data are in the fragment, which a
+// browser does not send. region sets the currency.
+func Link(region string, stats []Stat) string { return link(visualizationURL, region, hash(stats)) }
+
+// CompareLink is the chart of two functions, the most that it can show. Labels may be any text.
+func CompareLink(region, labelA string, a []Stat, labelB string, b []Stat) string {
+	return link(visualizationURL, region,
+		strings.Join([]string{hash(a), hash(b), component(labelA), component(labelB)}, ";"))
+}
+
+func link(base, region, hash string) string {
+	if strings.HasPrefix(region, "cn-") {
+		base += "?currency=CNY"
+	}
+	return base + "#" + hash
+}
+
+// hash is sizes;times;costs by ascending size, each a little-endian array in base64. Like the tool, it
+// leaves out sizes without a duration.
+func hash(stats []Stat) string {
+	var sizes, times, costs []byte
+	for _, s := range slices.SortedStableFunc(slices.Values(stats), func(a, b Stat) int { return a.Value - b.Value }) {
+		if s.AverageDuration == 0 {
+			continue
+		}
+		sizes = binary.LittleEndian.AppendUint16(sizes, uint16(s.Value))
+		times = binary.LittleEndian.AppendUint32(times, math.Float32bits(float32(s.AverageDuration)))
+		costs = binary.LittleEndian.AppendUint32(costs, math.Float32bits(float32(s.AveragePrice)))
+	}
+	b64 := base64.StdEncoding.EncodeToString
+	return b64(sizes) + ";" + b64(times) + ";" + b64(costs)
+}
+
+// unescaped undoes what url.QueryEscape escapes and JavaScript's encodeURIComponent does not.
+var unescaped = strings.NewReplacer("+", "%20", "%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*")
+
+// component is encodeURIComponent. The page would fail on invalid UTF-8, which becomes U+FFFD.
+func component(s string) string {
+	return unescaped.Replace(url.QueryEscape(strings.ToValidUTF8(s, "\uFFFD")))
 }

@@ -21,7 +21,7 @@ func TestComputeCostIsTheListPrice(t *testing.T) {
 	}
 }
 
-// The package says by how much the tool's prices are above the list.
+// The comment of baseCosts states these percentages.
 func TestTheToolsPricesAreRounded(t *testing.T) {
 	for arch, percent := range map[string]float64{platform.ARM64: 2.0, platform.X8664: 0.8} {
 		above := 100 * (Price(BaseCost(platform.PricesRegion, arch), 1024, 1000)/platform.ComputeCost(arch, 1024, 1000) - 1)

@@ -9,8 +9,7 @@ import (
 	"lambda-parallel-io/tune/stepfunctions"
 )
 
-// config writes a shared AWS configuration, in which the profiles sso and
-// console have no login that is still good.
+// config writes a shared AWS configuration whose profiles sso and console have no valid login.
 func config(t *testing.T) {
 	t.Helper()
 	const text = `
@@ -37,7 +36,7 @@ login_session = arn:aws:iam::123456789012:user/me
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
 }
 
-func TestCredentialsThatAreNotThereAreSaidWithTheCommandThatGetsThem(t *testing.T) {
+func TestMissingCredentialsAreReportedWithTheCommandThatGetsThem(t *testing.T) {
 	for _, test := range []struct{ profile, variable, want string }{
 		{"", "", "log in again by `aws sso login` or `aws login`"},
 		{"sso", "", "log in again by `aws sso login` or `aws login`"},
@@ -56,7 +55,7 @@ func TestCredentialsThatAreNotThereAreSaidWithTheCommandThatGetsThem(t *testing.
 	}
 }
 
-func TestCredentialsThatAWSRefusesAreSaidWithWhatToDo(t *testing.T) {
+func TestCredentialsThatAWSRefusesAreReportedWithARemedy(t *testing.T) {
 	for code, want := range map[string]string{
 		"ExpiredTokenException":       "export new keys if AWS_ACCESS_KEY_ID is set",
 		"UnrecognizedClientException": "export new keys if AWS_ACCESS_KEY_ID is set",
@@ -75,7 +74,7 @@ func TestCredentialsThatAWSRefusesAreSaidWithWhatToDo(t *testing.T) {
 	}
 }
 
-func TestALoginThatExpiresInMidPollNamesWhatRunsAndCanBeTakenUpAgain(t *testing.T) {
+func TestALoginThatExpiresBetweenPollsNamesTheExecutionAndCanBeResumed(t *testing.T) {
 	srv, tuner := setup(t, "DescribeExecution=ExpiredTokenException@1")
 	c := threeVariants()
 	_, err := tune(t, t.Context(), tuner, c)

@@ -40,8 +40,7 @@ func TestTheEstimateCountsAndPricesWhatAComparisonDoes(t *testing.T) {
 	near(t, "together", p.Dollars(), p.Lambda+p.Executors+p.StepFunctions+p.S3)
 }
 
-// What is listed costs LISTs beside the GETs, and of both there are at most as
-// many as maxObjects allows.
+// A listing costs LISTs as well as GETs, and maxObjects limits both.
 func TestTheEstimateCountsAndPricesListings(t *testing.T) {
 	c := threeVariants()
 	c.Run.Repeat, c.Run.Objects = 2_001, &comparison.Objects{Prefix: new("orders/")}
@@ -74,7 +73,7 @@ func TestParallelInvocationsShareWhatS3Gives(t *testing.T) {
 	}
 }
 
-func TestTheSizesAtRiskAreThoseThatALocalRunFilled(t *testing.T) {
+func TestSizesWhoseMemoryALocalRunFilledAreAtRisk(t *testing.T) {
 	c := threeVariants()
 	local := threeVariants()
 	local.Variants = local.Variants[1:]
@@ -93,7 +92,7 @@ func TestTheSizesAtRiskAreThoseThatALocalRunFilled(t *testing.T) {
 		t.Fatalf("NewEstimate = %v, at risk %q; want %q", err, p.AtRisk, want)
 	}
 	var b strings.Builder
-	if err := p.WriteText(&b); err != nil || !strings.Contains(b.String(), "memory may not do for unbounded at 512 MB, unbounded at 1,024 MB, pool (30) at 1,024 MB and pool (30) at 1,769 MB:") {
+	if err := p.WriteText(&b); err != nil || !strings.Contains(b.String(), "memory was short for unbounded at 512 MB, unbounded at 1,024 MB, pool (30) at 1,024 MB and pool (30) at 1,769 MB:") {
 		t.Errorf("the estimate does not say so: %v\n%s", err, b.String())
 	}
 	if p, err := stepfunctions.NewEstimate(c, stepfunctions.Target{}, nil); err != nil || p.AtRisk != nil {
@@ -108,7 +107,7 @@ func TestTheEstimateSaysWhatAFailingSizeAdds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The dearest size twice more: five invocations at 1,769 MB, their executor, and 2,500 GETs.
+	// The dearest size, twice more: five invocations at 1,769 MB, their executor, and 2,500 GETs.
 	all := (p.Takes - 30*time.Second).Seconds()
 	near(t, "retries", p.Retries, 2*(all*1769/1024*0.0000133334+5*0.20e-6+all*128/1024*0.0000166667+2500*0.0004/1000))
 }
@@ -137,7 +136,7 @@ func TestProcessorsThatTheStacksPowerTuningMayNotInvokeAreRefused(t *testing.T) 
 	}
 }
 
-func TestTheEstimateSaysWhatPowerTuningMakesOfAPayload(t *testing.T) {
+func TestTheEstimateSaysHowPowerTuningAltersAPayload(t *testing.T) {
 	for payload, want := range map[string]string{
 		`{"id": 9007199254740993}`: "Power Tuning rounds 9007199254740993 in the payload to 9007199254740992",
 		`0`:                        "Power Tuning sends null in place of the payload 0.",
@@ -161,7 +160,7 @@ func near(t *testing.T, what string, got, want float64) {
 	}
 }
 
-func TestTheEstimateOfAResumedComparisonHasWhatIsLeft(t *testing.T) {
+func TestTheEstimateOfAResumedComparisonCoversWhatIsLeft(t *testing.T) {
 	c := threeVariants()
 	c.Variants[0].Error = "it failed"
 	c.Variants[1].Execution = "arn:aws:states:eu-west-1:123456789012:execution:m:runs"
@@ -259,10 +258,10 @@ func TestTheEstimateInText(t *testing.T) {
     S3                                     $0.0090
     together                               $0.0137
 
-  Estimated from above, at list prices: S3 answers a read in 24.5 ms,
-  the read takes 1 ms of one vCPU, and all sizes share 5,500 GETs a second.
-  Power Tuning tries a size that fails three times, which adds up to $0.0052, and
-  its variant is lost then.
+  An upper estimate at list prices. It assumes that S3 answers a read in 24.5 ms,
+  a read takes 1 ms of one vCPU, and all sizes share 5,500 GETs a second.
+  Power Tuning tries a failing size three times, which adds up to $0.0052. Its
+  variant then has no result.
 `
 	if got := b.String(); got != want {
 		t.Errorf("got\n%s, want\n%s", got, want)

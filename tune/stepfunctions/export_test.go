@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// NewTuner is New with another backoff and another bound of an attempt at a call.
+// NewTuner is New with a backoff and a timeout for each attempt at a call.
 var NewTuner = newTuner
 
-// SetClock gives the Tuner another clock to wait by.
+// SetClock replaces the Tuner's clock.
 func (t *Tuner) SetClock(now func() time.Time, pause func(context.Context, time.Duration) error) {
 	t.now, t.pause = now, pause
 }

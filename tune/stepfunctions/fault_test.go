@@ -14,7 +14,7 @@ import (
 	"lambda-parallel-io/tune/stepfunctions"
 )
 
-func TestWhatPassesIsRetried(t *testing.T) {
+func TestTemporaryFaultsAreRetried(t *testing.T) {
 	for _, script := range []string{
 		"StartExecution=ThrottlingException:3",
 		"StartExecution=ServiceUnavailable:3",
@@ -51,7 +51,7 @@ func TestWhatPassesIsRetried(t *testing.T) {
 	}
 }
 
-// By the SDK's own rule each of these refusals is a pause of 5 s.
+// The SDK by itself would pause for 5 s after each of these refusals.
 func TestNoHeaderLengthensThePauseBeforeAnotherAttempt(t *testing.T) {
 	srv := serve(t, "StartExecution=ThrottlingException:3 DescribeExecution=ServiceUnavailable:3")
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -67,7 +67,7 @@ func TestNoHeaderLengthensThePauseBeforeAnotherAttempt(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatDoesNotComeIsAskedForAgain(t *testing.T) {
+func TestACallWithoutAnAnswerIsRepeated(t *testing.T) {
 	_, _ = setup(t, "DescribeExecution=stall@1 StartExecution=stall")
 	c := threeVariants()
 	if _, err := tune(t, t.Context(), tuner(t, 50*time.Millisecond), c); err != nil || c.Variants[2].Tuning == nil {
@@ -75,12 +75,11 @@ func TestAnAnswerThatDoesNotComeIsAskedForAgain(t *testing.T) {
 	}
 }
 
-// executions begins the ARN of every execution of machine.
+// executions is the prefix of the ARN of every execution of machine.
 const executions = "arn:aws:states:eu-west-1:123456789012:execution:powerTuningStateMachine-1a2b:"
 
-// Why a variant failed is asked for again: an error that said nothing of the
-// cause would be final.
-func TestACauseThatCannotBeReadIsAskedForAgain(t *testing.T) {
+// The cause is requested again on resuming: an error without it would be final.
+func TestAFailureWhoseCauseCouldNotBeReadCanBeResumed(t *testing.T) {
 	for _, code := range []string{"ExpiredTokenException", "InvalidToken"} {
 		srv, tuner := setup(t, "sequential=killed-at-512 GetExecutionHistory="+code)
 		c := threeVariants()
@@ -100,7 +99,7 @@ func TestACauseThatCannotBeReadIsAskedForAgain(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotPassEndsTheComparisonWithWhatToDo(t *testing.T) {
+func TestLastingFaultsEndTheComparisonWithARemedy(t *testing.T) {
 	for _, test := range []struct {
 		script string
 		want   []string
@@ -128,7 +127,7 @@ func TestWhatDoesNotPassEndsTheComparisonWithWhatToDo(t *testing.T) {
 	}
 }
 
-func TestAnExecutionThatRunsForTheSameFunctionIsNamedAndNothingStarted(t *testing.T) {
+func TestNothingStartsWhileAnotherExecutionRunsForTheFunction(t *testing.T) {
 	for script, name := range map[string]string{
 		"busy=" + function:                             ":someone-else-1",
 		"busy=" + function + ":RAM512":                 ":someone-else-1",
@@ -149,14 +148,14 @@ func TestAnExecutionThatRunsForTheSameFunctionIsNamedAndNothingStarted(t *testin
 	}
 }
 
-func TestAnExecutionThatRunsForAnotherFunctionIsNoHindrance(t *testing.T) {
+func TestAnExecutionForAnotherFunctionDoesNotMatter(t *testing.T) {
 	srv, tuner := setup(t, "busy="+function+"2 busy=arn:aws:lambda:eu-west-1:123456789012:function:other")
 	if _, err := tune(t, t.Context(), tuner, threeVariants()); err != nil || len(srv.Executions()) != 3 {
 		t.Errorf("Tune = %v, %d executions; want 3", err, len(srv.Executions()))
 	}
 }
 
-func TestWhatCannotBeSavedIsNotStartedAndWhatRunsIsNamed(t *testing.T) {
+func TestAFailedSaveStartsNothingAndNamesWhatRuns(t *testing.T) {
 	full := errors.New("no space left on device")
 	for at, starts := range map[string]int{"sequential, starting": 0, "sequential, started": 1} {
 		srv, tuner := setup(t, "")

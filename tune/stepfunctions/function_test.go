@@ -12,7 +12,7 @@ import (
 	"lambda-parallel-io/tune/stepfunctions"
 )
 
-func TestWithoutAStackTheFunctionTellsWhatItIs(t *testing.T) {
+func TestWithoutAStackLambdaIsAskedAboutTheFunction(t *testing.T) {
 	_, tuner := setup(t, `function={"Timeout":300,"Architectures":["x86_64"]}`)
 	if unknown, err := tuner.Complete(t.Context()); err != nil || unknown != "" || tuner.Arch != "x86_64" || tuner.Timeout != 300*time.Second {
 		t.Errorf("Complete = %q, %v with %s, %s; want x86_64 and 5m0s", unknown, err, tuner.Arch, tuner.Timeout)
@@ -36,7 +36,7 @@ func TestWithoutAStackTheFunctionTellsWhatItIs(t *testing.T) {
 	}
 }
 
-func TestAStackThatTellsWhatTheFunctionIsSparesTheCall(t *testing.T) {
+func TestLambdaIsNotAskedIfTheStackKnowsTheFunction(t *testing.T) {
 	srv, _ := setup(t, "")
 	pulumi(t, `echo '`+deployed(`"architecture": "x86_64", "timeout": 300`)+`'`)
 	target, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{})
@@ -52,9 +52,8 @@ func TestAStackThatTellsWhatTheFunctionIsSparesTheCall(t *testing.T) {
 	}
 }
 
-// In the recordings of executions that were denied one executor had begun when
-// the execution ended; in killed-at-512 all had ended.
-func TestExecutorsThatMayStillRunAreWaitedForBeforeTheNextVariant(t *testing.T) {
+// In the denied recordings one executor was running when the execution ended; in killed-at-512 all had ended.
+func TestTheNextVariantWaitsForExecutorsThatMayStillRun(t *testing.T) {
 	for end, want := range map[string]time.Duration{
 		"denied-at-every-size": 10 * time.Minute, "denied-in-parallel": 10 * time.Minute, "fine@37": 9*time.Minute + 59*time.Second,
 		"killed-at-512": 0, "no-such-function": 0, "fine@16": 0,
@@ -79,7 +78,7 @@ func TestExecutorsThatMayStillRunAreWaitedForBeforeTheNextVariant(t *testing.T) 
 	}
 }
 
-func TestNothingIsWaitedForWhereNothingFollowsOrTheTimeIsOver(t *testing.T) {
+func TestThereIsNoWaitAfterTheLastVariantOrOnceTheTimeIsOver(t *testing.T) {
 	for script, now := range map[string]time.Time{"pool=denied-at-every-size": {}, "unbounded=denied-at-every-size": time.Now().AddDate(10, 0, 0)} {
 		_, tuner := setup(t, script)
 		tuner.SetClock(func() time.Time { return now }, func(_ context.Context, d time.Duration) error {
@@ -92,7 +91,7 @@ func TestNothingIsWaitedForWhereNothingFollowsOrTheTimeIsOver(t *testing.T) {
 	}
 }
 
-func TestAWaitForExecutorsThatIsCutOffIsTakenUpAgain(t *testing.T) {
+func TestAnInterruptedWaitForExecutorsIsResumed(t *testing.T) {
 	srv, tuner := setup(t, "sequential=denied-at-every-size")
 	cause := errors.New("interrupt")
 	tuner.SetClock(func() time.Time { return time.Time{} }, func(context.Context, time.Duration) error { return cause })
@@ -104,7 +103,7 @@ func TestAWaitForExecutorsThatIsCutOffIsTakenUpAgain(t *testing.T) {
 	}
 }
 
-func TestAFunctionThatWasLeftAtAnotherSizeIsSaid(t *testing.T) {
+func TestTheErrorSaysThatTheFunctionWasLeftAtAnotherSize(t *testing.T) {
 	command := "`aws lambda update-function-configuration --function-name " + function + " --memory-size 2304 --region eu-west-1`"
 	for script, want := range map[string]string{
 		`unbounded=fine@16 function={"MemorySize":512}`:        "the function was left at 512 MB: " + command,

@@ -46,8 +46,8 @@ func TestResumeWaitsForWhatRunsAndRunsWhatIsLeft(t *testing.T) {
 	}
 }
 
-// A process may die after the start was asked for and before its answer was
-// saved. The execution is then found by its name, running or ended.
+// A process may die between StartExecution and saving its answer. The execution is then found by its name,
+// running or ended.
 func TestResumeFindsAnExecutionWhoseARNWasNotSaved(t *testing.T) {
 	for _, meanwhile := range []string{"running", "ended"} {
 		t.Run(meanwhile, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestAnotherComparisonStartsExecutionsOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestResumeOfAnExecutionThatAWSForgotIsTheVariantsError(t *testing.T) {
+func TestAnExecutionThatAWSHasDeletedIsTheVariantsError(t *testing.T) {
 	srv, tuner := setup(t, "")
 	c := threeVariants()
 	c.Variants[0].Execution = strings.Replace(machine, "stateMachine", "execution", 1) + ":long-ago"
@@ -123,7 +123,7 @@ func TestResumeOfAnExecutionThatAWSForgotIsTheVariantsError(t *testing.T) {
 	}
 }
 
-func TestAllThatAVariantGoesThroughIsTold(t *testing.T) {
+func TestEveryStepOfAVariantIsReported(t *testing.T) {
 	_, tuner := setup(t, "looks=2")
 	c := threeVariants()
 	c.Variants = c.Variants[2:]

@@ -19,8 +19,7 @@ const (
 	function = "arn:aws:lambda:eu-west-1:123456789012:function:reader"
 )
 
-// environment gives the SDK credentials and an endpoint, and nothing of what
-// the machine has for it.
+// environment gives the SDK credentials and an endpoint, and hides the machine's own configuration.
 func environment(t *testing.T, endpoint string) {
 	t.Helper()
 	for name, value := range map[string]string{
@@ -32,8 +31,7 @@ func environment(t *testing.T, endpoint string) {
 	}
 }
 
-// setup serves a script on loopback and makes a Tuner for it that waits for
-// nothing.
+// setup serves a script on loopback and makes a Tuner for it that never waits.
 func setup(t *testing.T, script string) (*sfntest.Server, *stepfunctions.Tuner) {
 	t.Helper()
 	srv := serve(t, script)
@@ -43,7 +41,7 @@ func setup(t *testing.T, script string) (*sfntest.Server, *stepfunctions.Tuner) 
 	return srv, tuner(t, time.Minute)
 }
 
-// tuner makes a Tuner that waits for nothing but an answer, and so long for that.
+// tuner makes a Tuner that waits only for answers, each for at most timeout.
 func tuner(t *testing.T, timeout time.Duration) *stepfunctions.Tuner {
 	t.Helper()
 	target, err := stepfunctions.Resolve(t.Context(), "", stepfunctions.Target{StateMachine: machine, Function: function})
@@ -69,7 +67,7 @@ func serve(t *testing.T, script string) *sfntest.Server {
 	return srv
 }
 
-// succeed makes all succeed from now on.
+// succeed makes everything succeed from now on.
 func succeed(t *testing.T, srv *sfntest.Server) {
 	t.Helper()
 	if err := srv.Follow(""); err != nil {
@@ -77,7 +75,7 @@ func succeed(t *testing.T, srv *sfntest.Server) {
 	}
 }
 
-// threeVariants is planned for sequential, unbounded and pool at three sizes.
+// threeVariants compares sequential, unbounded and pool at three sizes.
 func threeVariants() *comparison.Comparison {
 	one, thirty := 1, 30
 	return &comparison.Comparison{
@@ -106,14 +104,14 @@ func payload(strategy string, concurrency int) json.RawMessage {
 	return b
 }
 
-// tune runs a comparison and keeps what it told.
+// tune runs a comparison and returns its progress.
 func tune(t *testing.T, ctx context.Context, tuner *stepfunctions.Tuner, c *comparison.Comparison) (told []comparison.Progress, err error) {
 	t.Helper()
 	err = tuner.Tune(ctx, c, func(p comparison.Progress) error { told = append(told, p); return nil })
 	return told, err
 }
 
-// saved is c as it is after it was written to results.json and read again.
+// saved is c written to results.json and read again.
 func saved(t *testing.T, c *comparison.Comparison) *comparison.Comparison {
 	t.Helper()
 	b, err := json.MarshalIndent(c, "", "  ")

@@ -27,7 +27,7 @@ func pulumi(t *testing.T, script string) {
 
 const outputs = `{"stateMachineArn": "` + machine + `", "functionArn": "` + function + `", "objectKey": "sample.json", "bucketName": "b", "region": "eu-west-1", "tuningInputs": {"pool": {"num": 10}}}`
 
-func TestTheStackGivesWhatFlagsDoNot(t *testing.T) {
+func TestTheStackCompletesTheFlags(t *testing.T) {
 	pulumi(t, `[ "$*" = "stack output --json --stack dev" ] && echo '`+outputs+`'`)
 	got, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{})
 	want := stepfunctions.Target{StateMachine: machine, Function: function, Region: "eu-west-1", ObjectKey: "sample.json"}
@@ -42,9 +42,8 @@ func TestTheStackGivesWhatFlagsDoNot(t *testing.T) {
 	}
 }
 
-// A deployment that reads a bucket of one's own has no object, and a prefix that
-// may be empty: then that is the whole bucket.
-func TestTheStackGivesThePrefixOfABucketOfOnesOwn(t *testing.T) {
+// A deployment for the user's own bucket has a prefix in place of an object. The empty prefix is the whole bucket.
+func TestTheStackGivesThePrefixOfTheUsersOwnBucket(t *testing.T) {
 	for _, prefix := range []string{"", "orders/"} {
 		pulumi(t, `echo '{"stateMachineArn": "`+machine+`", "functionArn": "`+function+`", "bucketName": "b", "prefix": "`+prefix+`"}'`)
 		got, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{})
@@ -59,7 +58,7 @@ func equal(a, b stepfunctions.Target) bool {
 	return cmp.Equal(a, b, cmpopts.IgnoreUnexported(stepfunctions.Target{}))
 }
 
-// deployed is what a stack says of what it has deployed.
+// deployed is the outputs of a stack, and more of them.
 func deployed(more string) string { return strings.TrimSuffix(outputs, "}") + ", " + more + "}" }
 
 func TestTheStackTellsWhatIsDeployed(t *testing.T) {
@@ -105,7 +104,7 @@ func TestBothARNsNeedNoPulumi(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongWithAStackIsSaidWithARemedy(t *testing.T) {
+func TestErrorsOfTheStackHaveARemedy(t *testing.T) {
 	for name, test := range map[string]struct{ script, want, remedy string }{
 		"no such stack":  {`echo "error: no stack named 'dev' found" >&2; exit 255`, "no stack named 'dev' found", "`pulumi stack ls` lists"},
 		"not logged in":  {`echo "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions" >&2; exit 1`, "PULUMI_ACCESS_TOKEN must be set", "after `pulumi login`"},
@@ -138,7 +137,7 @@ func TestWhatIsWrongWithAStackIsSaidWithARemedy(t *testing.T) {
 	}
 }
 
-func TestFlagsThatCannotBeMeant(t *testing.T) {
+func TestMalformedFlagsAreRefused(t *testing.T) {
 	for _, test := range []struct {
 		flags stepfunctions.Target
 		want  string

@@ -172,7 +172,7 @@ func (x *execution) wait(ctx context.Context) (*sfn.DescribeExecutionOutput, err
 			return nil, fmt.Errorf("%w during %s", context.Cause(ctx), x.v.Label())
 		case gone && n < unseen:
 		case gone:
-			x.v.Error = fmt.Sprintf("the execution %s does not exist (any more: Step Functions forgets one after 90 days)", x.v.Execution)
+			x.v.Error = fmt.Sprintf("the execution %s does not exist: Step Functions deletes executions after 90 days", x.v.Execution)
 			return nil, nil
 		case err != nil:
 			return nil, x.failed(ctx, "states:DescribeExecution", x.v.Execution, err)

@@ -52,7 +52,7 @@ func TestAComparisonIsWhatPowerTuningAnswersForEachVariant(t *testing.T) {
 	}
 }
 
-func TestTheStateMachineIsToldWhatTheComparisonSays(t *testing.T) {
+func TestTheStateMachineGetsTheComparisonsSettings(t *testing.T) {
 	srv, tuner := setup(t, "")
 	c := threeVariants()
 	c.Run.SleepBetweenRunsMS, c.Run.ParallelInvocation, c.Run.DiscardTopBottom = 250, true, 0
@@ -71,7 +71,7 @@ func TestTheStateMachineIsToldWhatTheComparisonSays(t *testing.T) {
 	}
 }
 
-func TestAnInputsFurtherFieldsReachTheStateMachine(t *testing.T) {
+func TestOtherFieldsOfAnInputReachTheStateMachine(t *testing.T) {
 	srv, tuner := setup(t, "")
 	c := threeVariants()
 	in, err := powertuning.ParseInput([]byte(`{"lambdaARN": "` + function + `-old", "num": 50, "payload": {}, "onlyColdStarts": true, "disablePayloadLogs": true}`))
@@ -88,7 +88,7 @@ func TestAnInputsFurtherFieldsReachTheStateMachine(t *testing.T) {
 	}
 }
 
-func TestNothingButWhatIsSaidIsCalledAndInTheARNsRegion(t *testing.T) {
+func TestOnlyDocumentedOperationsAreCalledInTheARNsRegion(t *testing.T) {
 	srv := serve(t, "pool=killed-at-512")
 	signed := regexp.MustCompile(`Credential=[^/]*/[^/]*/eu-west-1/(states|lambda)/`)
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -146,8 +146,8 @@ func TestAFailedVariantShowsItsCauseAndTheOthersGoOn(t *testing.T) {
 	}
 }
 
-// What was not recorded differs from the recordings in words alone.
-func TestEveryNameOfACauseIsKnown(t *testing.T) {
+// These failures were not recorded. They differ from the recordings only in the words that Edit replaces.
+func TestEveryKindOfCauseIsExplained(t *testing.T) {
 	thrown := regexp.MustCompile(`"error": "Error",\s*"cause": "(\\.|[^"\\])*"`)
 	cleaned := regexp.MustCompile(`"lambdaFunctionSucceededEventDetails": \{\s*"output": "\\"OK\\"",\s*"outputDetails": \{[^}]*\}\s*\}`)
 	instead := func(event string) func(string) string {
@@ -179,7 +179,7 @@ func TestEveryNameOfACauseIsKnown(t *testing.T) {
 	}
 }
 
-func TestASizeWithoutAnyDurationHasFailed(t *testing.T) {
+func TestASizeWithoutDurationsHasFailed(t *testing.T) {
 	_, tuner := setup(t, "pool=no-report-line-at-512")
 	c := threeVariants()
 	c.Run.PowerValues = []int{512, 1024}
@@ -198,7 +198,7 @@ func TestASizeWithoutAnyDurationHasFailed(t *testing.T) {
 	}
 }
 
-func TestTheRecordingThatSucceededIsReadAsItIs(t *testing.T) {
+func TestTheResultsOfARealExecutionAreRead(t *testing.T) {
 	_, tuner := setup(t, "pool=fine")
 	c := threeVariants()
 	c.Run.PowerValues = []int{512, 1024}

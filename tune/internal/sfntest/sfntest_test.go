@@ -7,7 +7,7 @@ import (
 	"lambda-parallel-io/tune/internal/sfntest"
 )
 
-func TestAScriptThatCannotBeMeantIsAnError(t *testing.T) {
+func TestAMalformedScriptIsAnError(t *testing.T) {
 	for _, words := range []string{"pool=perhaps", "pool", "looks=often", "DescribeExecution=cut:x", "DescribeExecution=cut@x"} {
 		if _, err := sfntest.New(words); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("New(%q) = %v, want an error that names it", words, err)
