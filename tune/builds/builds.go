@@ -54,9 +54,6 @@ type Cell struct {
 	Needs   int       `json:"needs,omitempty"` // about how many pairs decide an open figure; 0 if none do
 }
 
-// invocations per environment. Their median is the environment's figure.
-const invocations = 3
-
 // Tune measures the cells of a comparison, as local.Tuner does.
 type Tune func(context.Context, *comparison.Comparison, func(comparison.Progress) error) error
 
@@ -67,6 +64,7 @@ func (r *Result) Measure(ctx context.Context, how comparison.Run, tune Tune, obs
 	old, new := how.Variants[0], how.Variants[0]
 	old.Name, old.Function, new.Name, new.Function = "old", r.Old, "new", r.New
 	sizes, looks := slices.Clone(how.PowerValues), how.Looks()
+	const invocations = 3 // per environment; their median is its figure
 	var begin time.Time
 	for n := 1; ; n++ {
 		c := &comparison.Comparison{Run: r.Run}

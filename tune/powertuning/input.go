@@ -111,11 +111,11 @@ func (in Input) Goal() Goal {
 // and the parsed JSON for a payload that is a string of JSON. It does not apply to weighted payloads.
 func (in Input) Event() json.RawMessage {
 	var b bytes.Buffer
-	if json.Compact(&b, in.Payload) != nil || !truthy(b.Bytes()) {
+	var x any
+	if json.Unmarshal(in.Payload, &x) != nil || x == nil || x == false || x == 0.0 || x == "" || json.Compact(&b, in.Payload) != nil {
 		return json.RawMessage("null")
 	}
-	var within string
-	if json.Unmarshal(b.Bytes(), &within) == nil && json.Valid([]byte(within)) {
+	if within, ok := x.(string); ok && json.Valid([]byte(within)) {
 		return json.RawMessage(within)
 	}
 	return b.Bytes()
@@ -145,10 +145,4 @@ func (in Input) Alters() string {
 		}
 	}
 	return ""
-}
-
-// truthy reports whether JavaScript treats a JSON value as true.
-func truthy(v []byte) bool {
-	var x any
-	return json.Unmarshal(v, &x) == nil && x != nil && x != false && x != 0.0 && x != ""
 }

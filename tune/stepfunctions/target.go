@@ -46,8 +46,8 @@ const DefaultExecutionTimeout = 600 * time.Second
 // or contradicts the stack is a [*comparison.FieldError], except that power values win over the stack's;
 // any other error says what is wrong with the stack, and what to do.
 func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
-	t, out := flags, Target{}
-	if err := flags.check(); err != nil {
+	t, out, err := flags, Target{}, flags.check()
+	if err != nil {
 		return Target{}, err
 	}
 	if flags.StateMachine == "" || flags.Function == "" {
@@ -55,7 +55,6 @@ func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 			return Target{}, &comparison.FieldError{Field: "stack",
 				Problem: "is missing: a comparison on AWS needs a Pulumi stack, or both --state-machine ARN and --function-arn ARN"}
 		}
-		var err error
 		if out, err = outputs(ctx, stack); err != nil {
 			return Target{}, fmt.Errorf("the outputs of the Pulumi stack %q: %w", stack, err)
 		}
@@ -74,10 +73,9 @@ func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 		if len(t.PowerValues) == 0 {
 			t.PowerValues = out.PowerValues
 		}
-		return t, adopt("execution-timeout", &t.ExecutionTimeout, out.ExecutionTimeout,
-			fmt.Sprintf("totalExecutionTimeout of the stack %q", stack))
+		err = adopt("execution-timeout", &t.ExecutionTimeout, out.ExecutionTimeout, fmt.Sprintf("totalExecutionTimeout of the stack %q", stack))
 	}
-	return t, nil
+	return t, err
 }
 
 // learn adopts what is known of the function.
@@ -117,8 +115,7 @@ func outputs(ctx context.Context, stack string) (Target, error) {
 	t.Timeout, t.ExecutionTimeout = time.Duration(out.Timeout)*time.Second, time.Duration(out.TotalExecutionTimeout)*time.Second
 	slices.Sort(t.PowerValues)
 	// An older deployment has fewer outputs.
-	known := comparison.Spec{Num: 1, PowerValues: t.PowerValues, Arch: cmp.Or(t.Arch, platform.ARM64)}
-	known.TimeoutSec = cmp.Or(t.Timeout, time.Second).Seconds()
+	known := comparison.Spec{Num: 1, PowerValues: t.PowerValues, Arch: cmp.Or(t.Arch, platform.ARM64), TimeoutSec: cmp.Or(t.Timeout, time.Second).Seconds()}
 	if t.PowerValues == nil {
 		known.PowerValues = []int{platform.MinMemory}
 	}
@@ -146,8 +143,7 @@ func (t Target) check() error {
 		return &comparison.FieldError{Field: "function-arn", Problem: err.Error()}
 	}
 	if d := t.ExecutionTimeout; d != 0 && (d < time.Second || d > platform.MaxTimeout) {
-		return &comparison.FieldError{Field: "execution-timeout",
-			Problem: fmt.Sprintf("%s: it must be from 1s to %gs", d, platform.MaxTimeout.Seconds())}
+		return &comparison.FieldError{Field: "execution-timeout", Problem: fmt.Sprintf("%s: it must be from 1s to %gs", d, platform.MaxTimeout.Seconds())}
 	}
 	return nil
 }

@@ -46,12 +46,9 @@ func New(ctx context.Context, target Target) (*Tuner, error) {
 
 // newTuner is New with a backoff, and a timeout for each attempt at a call.
 func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, timeout time.Duration) (*Tuner, error) {
-	cfg, err := config.LoadDefaultConfig(ctx,
-		config.WithRegion(target.Region),
-		config.WithSharedConfigProfile(target.Profile),
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(target.Region), config.WithSharedConfigProfile(target.Profile),
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(timeout)),
-		config.WithRetryer(func() aws.Retryer { return newRetryer(backoff) }),
-	)
+		config.WithRetryer(func() aws.Retryer { return newRetryer(backoff) }))
 	if errors.As(err, new(config.SharedConfigProfileNotExistError)) {
 		return nil, noCredentials(err, login)
 	}
