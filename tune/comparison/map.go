@@ -2,12 +2,9 @@ package comparison
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 
-	"lambda-parallel-io/handler/event"
-	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/strategies"
 )
 
@@ -190,90 +187,6 @@ func (m *Map) Best(v Variant, power int) (best *Point) {
 		}
 	}
 	return best
-}
-
-// maxPoints is more than any map has.
-const maxPoints = 100_000
-
-// checkMap reports the first thing in a map that no run could have written.
-func (c *Comparison) checkMap() error {
-	var points []Point
-	for _, v := range c.Variants {
-		for _, cell := range v.Cells {
-			if p := cell.Computed; (p != nil) != (c.Map != nil) || p != nil && p.Power != cell.Power {
-				return fmt.Errorf("cell of %d MB: of a map, and of nothing else, each cell has its computed point", cell.Power)
-			} else if p != nil {
-				points = append(points, *p)
-			}
-		}
-	}
-	if c.Map == nil && (c.Mode == Local || c.Calibration == nil) {
-		return within("number of checks", len(c.Checks), 0, 0)
-	}
-	m := cmp.Or(c.Map, &Map{})
-	points = append(points, m.Points...)
-	if a := m.Answer; a != nil {
-		points = append(points, a.Point)
-		for _, p := range []*Point{a.Sequential, a.Default, a.Smaller, a.Larger, a.SmallAccount, a.FreeWakeUps, a.DearWakeUps} {
-			if p != nil {
-				points = append(points, *p)
-			}
-		}
-	}
-	if err := cmp.Or(within("number of points", len(points), int(truth(c.Map != nil)), maxPoints), within("number of checks", len(c.Checks), 0, maxCells)); err != nil {
-		return err
-	}
-	for _, p := range points {
-		if err := cmp.Or(p.Place.check(), within("duration_ms", p.DurationMS, 1e-6, maxMS), within("low_ms", p.LowMS, 0, p.DurationMS),
-			within("high_ms", p.HighMS, p.DurationMS, maxMS), within("p10_ms", p.P10MS, 0, maxMS), within("p90_ms", p.P90MS, 0, maxMS),
-			within("cost_per_million", p.CostPerMillion, 0, 1e6*maxDollars), within("length of binds", len(p.Binds), 0, maxText),
-		); err != nil {
-			return fmt.Errorf("point of %.40q at %d MB: %w", p.Strategy, p.Power, err)
-		}
-	}
-	for _, k := range c.Checks {
-		if err := cmp.Or(k.Place.check(), within("computed_ms", k.ComputedMS, 0, maxMS), within("measured_ms", k.MeasuredMS, 0, maxMS),
-			within("low_ms", k.LowMS, 0, maxMS), within("high_ms", k.HighMS, 0, maxMS), within("starved", k.Starved, 0, 1e6),
-			within("assumed_ms", k.AssumedMS, 0, maxMS), within("repeat", k.Repeat, 0, event.MaxRepeat), c.checkExecution(k.Execution),
-			within("length of a reason", len(k.Why+k.Unchecked), 0, maxText)); err != nil {
-			return fmt.Errorf("check of %.40q at %d MB: %w", k.Strategy, k.Power, err)
-		}
-	}
-	return nil
-}
-
-func (p Place) check() error {
-	return cmp.Or(within("length of the strategy", len(p.Strategy), 1, maxText),
-		within("concurrency", *cmp.Or(p.Concurrency, new(1)), 1, event.MaxConcurrency),
-		within("power", p.Power, platform.MinMemory, platform.MaxMemory))
-}
-
-// checkCalibration reports the first figure that nobody could have measured.
-func (c *Calibration) check() error {
-	if c == nil {
-		return nil
-	}
-	fit := cmp.Or(c.Fit, &Fit{})
-	figures := []Figure{c.WakeUp, c.Handshake, c.Late, c.Core, fit.S3Median}
-	for _, r := range c.Reads {
-		figures = append(figures, r.CPU)
-	}
-	last := 0
-	for _, k := range c.Crowd {
-		figures = append(figures, k.CPU)
-		if k.InFlight <= last {
-			return fmt.Errorf("crowd of %d in flight: they must be in ascending order", k.InFlight)
-		}
-		last = k.InFlight
-	}
-	for _, f := range figures {
-		if err := cmp.Or(within("low", f.Low, -maxMS, f.Value), within("high", f.High, f.Value, maxMS), within("length of the unit", len(f.Unit), 0, maxText)); err != nil {
-			return err
-		}
-	}
-	return cmp.Or(within("number of strategies", len(c.Reads), 1, maxVariants), within("length of the sources", len(c.Source+fmt.Sprint(fit.Add)), 0, maxText),
-		within("object_bytes", c.ObjectBytes, 0, 1<<40), within("base_mb", c.BaseMB, 0, platform.MaxMemory), within("read_mb", c.ReadMB, 0, platform.MaxMemory),
-		within("waiting_mb", c.WaitingMB, 0, platform.MaxMemory), within("seconds", c.Seconds, 0, maxMS))
 }
 
 // Label is how people are told of a setting: "pool (30)", "sequential".

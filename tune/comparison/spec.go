@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 
 	"lambda-parallel-io/handler/event"
@@ -24,6 +25,7 @@ const (
 	maxVariants    = 256
 	maxCells       = 4_096
 	maxInvocations = 1_000_000
+	maxConcurrency = 1 << 20 // another function may have its own limit
 	maxForSec      = 7 * 86_400
 	MaxSlow        = 20
 	maxPayloads    = 32 << 20 // bytes, of all variants together
@@ -132,16 +134,11 @@ func (s Spec) Validate() error {
 		unless(s.Arch == platform.ARM64 || s.Arch == platform.X8664,
 			"arch", "%.40q: it must be %s or %s", s.Arch, platform.ARM64, platform.X8664),
 		within("length of the prefix", len(*cmp.Or(objects.Prefix, new(string))), 0, platform.MaxKeyBytes),
-		within("bytes of the objects", objects.Bytes, 0, 1<<40),
-		within("object_bytes", s.ObjectBytes, 0, 1<<40),
-		within("records", s.Records, 0, 1<<40),
-		within("latency_mean_ms", s.LatencyMeanMS, 0, maxMS),
 		within("slow", int(s.Slow), 0, MaxSlow),
 		within("sleepBetweenRunsMs", s.SleepBetweenRunsMS, 0, maxMS),
 		within("balancedWeight", s.BalancedWeight, 0, 1),
 		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),
-		within("length of the names",
-			len(s.Region+s.ObjectKey+s.Function+s.TuningStrategy+s.Latency+s.StateMachine), 0, maxText),
+		plausible("", reflect.ValueOf(s)),
 	); err != nil {
 		return err
 	}
@@ -181,7 +178,7 @@ func (s Spec) checkVariants() error {
 		label, name, size, n := v.Label(), len(v.Strategy), len(v.Payload), *cmp.Or(v.Concurrency, new(1))
 		if err := cmp.Or(
 			unless(name >= 1 && name <= maxText, "strategies", "has a name of %d bytes: it must be 1 to %d long", name, maxText),
-			unless(n >= 1 && n <= 1<<20, "concurrency", "%d: it must be a whole number from 1 to %d", n, event.MaxConcurrency),
+			unless(n >= 1 && n <= maxConcurrency, "concurrency", "%d: it must be a whole number from 1 to %d", n, event.MaxConcurrency),
 			unless(size <= most, "payload", "of %s has %d bytes: %s takes %d at most", label, size, where, most),
 			unless(!seen[label], "strategies", "%s stands twice", label),
 		); err != nil {
