@@ -60,7 +60,7 @@ func calibrate(c *comparison.Comparison, num int, discard float64, of string) er
 	var cells []Cell
 	for _, k := range c.Checks {
 		costs := compute.OnLambda(compute.Costs(c.Calibration, k.Strategy, compute.Middle), c.Calibration.OnLambda())
-		cells = append(cells, Cell{compute.Invocation(k.Place, costs, s3, c.Run.Arch, k.Repeat), num, discard, []float64{k.MeasuredMS}})
+		cells = append(cells, Cell{compute.Invocation(k.Place, costs, s3, c.Run.Arch, k.Repeat), num, discard, k.MeasuredMS})
 	}
 	l, err := To(cells)
 	if err == nil && !l.CPU.Fitted && !l.Latency.Fitted {

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"lambda-parallel-io/handler/platform"
@@ -40,10 +39,10 @@ var farthest = vector{math.Ln2, math.Ln2, 0.1}
 
 // Cell is one measured memory size of a variant. All cells have the same S3.
 type Cell struct {
-	simulate.Invocation           // as assumed
-	Num                 int       // invocations of an average
-	Discard             float64   // share of them that was dropped at each end: 0 to 0.4
-	AveragesMS          []float64 // one of each execution
+	simulate.Invocation         // as assumed
+	Num                 int     // measured invocations
+	Discard             float64 // share of them that the average leaves out at each end: 0 to 0.4
+	AverageMS           float64
 }
 
 // Number is a figure with its interval of 95 %, which is the figure alone if it was not fitted.
@@ -75,9 +74,9 @@ func To(cells []Cell) (Lambda, error) {
 		return Lambda{}, errors.New("fitting a Lambda: there are no cells")
 	}
 	for _, c := range cells {
-		if c.Num < 1 || len(c.AveragesMS) == 0 || !(slices.Min(c.AveragesMS) > 0) {
-			return Lambda{}, fmt.Errorf("fitting %d reads by %d workers at %d MB: the averages of %d invocations are %v ms, want at least one of each, above 0",
-				c.Reads, c.Workers, c.MemoryMB, c.Num, c.AveragesMS)
+		if c.Num < 1 || !(c.AverageMS > 0) {
+			return Lambda{}, fmt.Errorf("fitting %d reads by %d workers at %d MB: the average of %d invocations is %v ms, but both must be above 0",
+				c.Reads, c.Workers, c.MemoryMB, c.Num, c.AverageMS)
 		}
 	}
 	m := newModel(cells)

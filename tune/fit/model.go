@@ -94,15 +94,6 @@ func (c *Cell) average(results []simulate.Result) (a average) {
 	return average{powertuning.TrimmedMean(means, 0), math.Sqrt(max(0, variance)/float64(c.Num)) / mean}
 }
 
-// measured is the geometric mean of the executions' averages, in ms.
-func (c *Cell) measured() float64 {
-	product := 1.0
-	for _, ms := range c.AveragesMS {
-		product *= math.Pow(ms, 1/float64(len(c.AveragesMS)))
-	}
-	return product
-}
-
 // evidence is what the cells say at one vector.
 type evidence struct {
 	ms     []float64 // what each cell takes there
@@ -124,7 +115,7 @@ func (m *model) at(p vector, withWakeUp bool) *evidence {
 	}
 	for i := range m.cells {
 		e.ms = append(e.ms, averages[i].ms)
-		if m.cells[i].measured() >= long {
+		if m.cells[i].AverageMS >= long {
 			e.free[cpu] = e.free[cpu] || slopes[i][cpu] >= follows
 			e.free[latency] = e.free[latency] || slopes[i][latency] >= follows
 		}
@@ -160,9 +151,8 @@ func (e *evidence) solve(cells []Cell, averages []average, slopes []vector) {
 	var right vector
 	squares, spare := 0.0, float64(len(cells)) // spare counts degrees of freedom
 	for i, a := range averages {
-		n := float64(len(cells[i].AveragesMS))
-		variance := noise*noise/n + a.off*a.off*(1/n+float64(cells[i].Num)/simulated)
-		off := math.Log(cells[i].measured() / a.ms)
+		variance := noise*noise + a.off*a.off*(1+float64(cells[i].Num)/simulated)
+		off := math.Log(cells[i].AverageMS / a.ms)
 		squares += off * off / variance
 		for j, s := range slopes[i] {
 			for k, t := range slopes[i] {
