@@ -99,20 +99,16 @@ func (c *Comparison) next() (next *Next) {
 		return nil
 	}
 	alike := 0
-	for i := range c.Variants {
-		v := &c.Variants[i]
-		for j := range v.Cells {
-			cell := &v.Cells[j]
-			if _, ok := c.Summarize(cell); !ok || cell == best || c.Beyond(cell) || len(cell.DurationsMS) == 0 {
-				continue
-			}
-			q := Compare(c.Products(cell), c.Products(best), len(c.Run.Looks()))
-			if next == nil || q.Value < next.Value {
-				next = &Next{Place: v.Place(cell.Power), Ratio: q}
-			}
-			if q.alike() {
-				alike++
-			}
+	for _, k := range c.candidates() {
+		if k.cell == best || len(k.cell.DurationsMS) == 0 {
+			continue
+		}
+		q := Compare(c.Products(k.cell), c.Products(best), len(c.Run.Looks()))
+		if next == nil || q.Value < next.Value {
+			next = &Next{Place: k.Place, Ratio: q}
+		}
+		if q.alike() {
+			alike++
 		}
 	}
 	if next != nil {
@@ -134,30 +130,32 @@ func (v Variant) Place(power int) Place { return Place{v.Strategy, v.Concurrency
 // does within one function, would let one slow variant move the choice between the others.
 func (c *Comparison) Recommend() {
 	c.Recommendation = nil
-	if c.Map != nil {
-		if a := c.Map.Answer; a != nil {
-			c.Recommendation = &Recommendation{Place: a.Place, Rule: "least (compute + request cost) x computed duration"}
+	rule := "least (compute + request cost) x " + c.Statistic() + " duration"
+	if c.Map == nil {
+		if best := Least(c, c.candidates(), func(k candidate) *Cell { return k.cell }, Product); best.cell != nil {
+			c.Recommendation = &Recommendation{Place: best.Place, Rule: rule}
 		}
-		c.Conclude()
-		return
+	} else if a := c.Map.Answer; a != nil {
+		c.Recommendation = &Recommendation{Place: a.Place, Rule: rule}
 	}
-	type candidate struct {
-		Variant
-		cell *Cell
-	}
-	var candidates []candidate
+	c.Conclude()
+}
+
+type candidate struct {
+	Place
+	cell *Cell
+}
+
+// candidates returns the cells that can be recommended.
+func (c *Comparison) candidates() (all []candidate) {
 	for _, v := range c.Variants {
 		for i := range v.Cells {
-			if !c.Beyond(&v.Cells[i]) {
-				candidates = append(candidates, candidate{v.Variant, &v.Cells[i]})
+			if _, ok := c.Summarize(&v.Cells[i]); ok && !c.Beyond(&v.Cells[i]) {
+				all = append(all, candidate{v.Place(v.Cells[i].Power), &v.Cells[i]})
 			}
 		}
 	}
-	if best := Least(c, candidates, func(k candidate) *Cell { return k.cell }, Product); best.cell != nil {
-		rule := "least (compute + request cost) x " + c.Statistic() + " duration"
-		c.Recommendation = &Recommendation{Place: best.Place(best.cell.Power), Rule: rule}
-	}
-	c.Conclude()
+	return all
 }
 
 // Products returns (compute + request cost) x duration of each invocation of a cell.
