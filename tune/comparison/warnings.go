@@ -68,7 +68,7 @@ func (c *Comparison) warn() {
 	var most float64
 	var distrust []string // each step once
 	for _, k := range c.Checks {
-		if step := cmp.Or(steps[k.Why], steps["answer"]); k.Far() {
+		if step := cmp.Or(steps[k.Why], "the calibration"); k.Far() {
 			far, most = append(far, k.Place), max(most, math.Abs(k.Off()))
 			if !slices.Contains(distrust, step) {
 				distrust = append(distrust, step)
@@ -84,10 +84,8 @@ func (c *Comparison) warn() {
 	}
 }
 
-// steps says what to distrust if a check disagrees, by its Why.
+// steps says what else than the calibration to distrust if a check disagrees, by its Why.
 var steps = map[string]string{
-	"answer":     "the calibration",
-	"rival":      "the calibration",
 	"processor":  "the CPU time of a read, which the calibration measured",
 	"sequential": "S3's latency as this machine keeps it",
 }
