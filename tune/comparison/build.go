@@ -18,45 +18,43 @@ import (
 
 // The defaults of a comparison that is measured.
 const (
-	DefaultNum     = 6   // invocations a cell on AWS
-	DefaultRepeat  = 100 // with half of that pool (30) ends as soon as unbounded
-	DefaultMax     = 30  // invocations a cell on this machine
+	DefaultNum     = 6   // invocations of a cell on AWS
+	DefaultRepeat  = 100 // reads; with half as many, pool (30) is as fast as unbounded
+	DefaultMax     = 30  // invocations of a cell on this machine
 	DefaultFor     = 45 * time.Second
 	DefaultTimeout = 600 * time.Second
 )
 
-// DefaultPowers are the memory sizes that are measured by default, in MB.
+// DefaultPowers are the memory sizes measured by default, in MB.
 var DefaultPowers = []int{128, 512, 1_024, platform.MemoryPerVCPU, 3_008}
 
-// The defaults of a map, which are those of the sample that this project carries
-// on, and 128 MB.
+// The defaults of a map are those of the sample that this project carries on, and 128 MB.
 const DefaultMapRepeat = 2_000
 
 var DefaultMapPowers = []int{128, 512, 1_024, 2_048, 3_072, 4_096, 10_240}
 
-// Request is what somebody asks to compare: what flags, an execution input and a
-// stack say, before it is checked. A field that is nil or empty was not given.
+// Request is what flags, an execution input and a stack ask for, before it is checked. A nil or empty field was not given.
 type Request struct {
 	Spec     Spec               // where and how it runs; [Build] adds what to compare
-	Input    *powertuning.Input // of an execution of Power Tuning, on AWS; the other fields win over it
-	Deployed []int              // MB: the sizes of a stack, where nothing else names any
+	Input    *powertuning.Input // of a Power Tuning execution on AWS; the other fields override it
+	Deployed []int              // MB: a stack's sizes, used if nothing else names any
 
-	Strategies  []string // names, or None alone. Empty: all, but of another function's payload None
-	Concurrency []int    // of the strategies that it bounds. Empty: the payload's, else event.DefaultConcurrency
-	Num         *int     // invocations a cell, exactly
-	Max         *int     // at most
+	Strategies  []string // names, or None alone. Empty: all, or None for the payload of another function
+	Concurrency []int    // for bounded strategies. Empty: the payload's, or event.DefaultConcurrency
+	Num         *int     // exact number of invocations of a cell
+	Max         *int     // most invocations of a cell
 	For         *time.Duration
 	Repeat      *int
 	Payload     json.RawMessage
 
-	Map          bool     // it is computed: a bounded strategy without a concurrency has the best one of each size
+	Map          bool     // computed: a bounded strategy without a concurrency has the best one of each size
 	Ours         bool     // this project's function reads the payload
-	ObjectKey    string   // of a payload that names no object
-	Prefix       *string  // the objects below it are read in place of one
-	PrefixWins   bool     // over an object or a prefix that the payload names
-	MaxObjects   int      // of a payload that has none beside its prefix
-	Stored       []Stored // what S3 holds; nil where that is not known
-	BodyOfObject []byte   // of ObjectKey; nil where it is not known
+	ObjectKey    string   // for a payload that names no object
+	Prefix       *string  // reads the objects below it instead of ObjectKey
+	PrefixWins   bool     // over an object or a prefix in the payload
+	MaxObjects   int      // for a payload with a prefix alone
+	Stored       []Stored // what S3 holds; nil if not known
+	BodyOfObject []byte   // of ObjectKey; nil if not known
 }
 
 // Stored is an object that S3 holds.
@@ -65,12 +63,12 @@ type Stored struct {
 	Size int // bytes
 }
 
-// Build returns the spec that a request describes, with a variant for each
-// strategy and, where that is bounded, for each concurrency. What it returns has
-// been validated and does not change. An error of a field is a [*FieldError].
+// Build returns the validated spec of a request, with a variant for each strategy and, if it is bounded, for each
+// concurrency. The error of a field is a [*FieldError].
 func Build(r Request) (Spec, error) {
 	s := r.Spec
-	if in := r.Input; in != nil {
+	in := cmp.Or(r.Input, &powertuning.Input{})
+	if r.Input != nil {
 		goal := in.Goal()
 		s.TuningStrategy, s.BalancedWeight, s.DiscardTopBottom = goal.Strategy, goal.BalancedWeight, goal.DiscardTopBottom
 		s.SleepBetweenRunsMS = in.SleepBetweenMS
@@ -84,15 +82,12 @@ func Build(r Request) (Spec, error) {
 		if in.Num > 0 && r.Num == nil {
 			r.Num = &in.Num
 		}
-		if len(s.PowerValues) == 0 {
-			s.PowerValues = in.PowerValues
-		}
 	}
 	byDefault := DefaultPowers
 	if r.Map {
 		byDefault = DefaultMapPowers
 	}
-	for _, powers := range [][]int{r.Deployed, byDefault} {
+	for _, powers := range [][]int{in.PowerValues, r.Deployed, byDefault} {
 		if len(s.PowerValues) == 0 {
 			s.PowerValues = powers
 		}
@@ -120,8 +115,8 @@ func Build(r Request) (Spec, error) {
 	return s, s.Validate()
 }
 
-// rounds says how often a cell is measured. On this machine that is until it is
-// known which variant is the fastest, unless a number of invocations was given.
+// rounds sets how often a cell is measured. On this machine that is until the fastest variant is known, unless a number
+// of invocations was given.
 func (r Request) rounds(s *Spec) error {
 	if r.Map {
 		s.Num, s.ForSec = 1, 0
@@ -139,17 +134,8 @@ func (r Request) rounds(s *Spec) error {
 	return nil
 }
 
-// fillDefaults reports whether missing fields may be added to the payload: not to
-// the payload of a user's own function.
+// fillDefaults reports whether missing fields may be added to the payload: not to that of a user's own function.
 func (r Request) fillDefaults() bool { return r.Ours || len(r.Payload) == 0 }
-
-// mapped is the default of reads of a map, 0 of what is measured.
-func (r Request) mapped() int {
-	if r.Map {
-		return DefaultMapRepeat
-	}
-	return 0
-}
 
 func (r Request) variants() (out []Variant, err error) {
 	names := r.Strategies
@@ -183,32 +169,30 @@ func (r Request) variants() (out []Variant, err error) {
 	return out, nil
 }
 
-// concurrencies are those that a strategy is compared with: the request's, else
-// the payload's, else the default of this project's function. A nil one is left
-// to the payload of another function.
+// concurrencies returns those to compare a strategy with: the request's, the payload's, or the default of this project's
+// function. nil leaves it to the payload of another function.
 func (r Request) concurrencies(s strategies.Strategy) (out []*int) {
 	switch {
 	case s.Sequential:
 		return []*int{new(1)}
 	case !s.Bounded:
 		return []*int{nil}
-	}
-	for _, n := range r.Concurrency {
-		out = append(out, &n)
-	}
-	if out != nil {
+	case len(r.Concurrency) > 0:
+		for _, n := range r.Concurrency {
+			out = append(out, &n)
+		}
 		return out
 	}
 	var given struct{ Concurrency *int }
-	_ = json.Unmarshal(r.Payload, &given) // what else it holds is checked with the payload
+	_ = json.Unmarshal(r.Payload, &given) // the rest is checked with the payload
 	if given.Concurrency == nil && r.fillDefaults() && !r.Map {
 		given.Concurrency = new(event.DefaultConcurrency)
 	}
 	return []*int{given.Concurrency}
 }
 
-// payload returns the payload of a strategy and a concurrency. Of one that was
-// given for a user's own function only what was asked for changes.
+// payload returns the payload of a strategy and a concurrency. In that of a user's own function only what was asked for
+// changes.
 func (r Request) payload(s strategies.Strategy, concurrency *int) (json.RawMessage, error) {
 	fields := map[string]json.RawMessage{}
 	if len(r.Payload) > 0 && (json.Unmarshal(r.Payload, &fields) != nil || fields == nil) {
@@ -233,19 +217,23 @@ func (r Request) payload(s strategies.Strategy, concurrency *int) (json.RawMessa
 		set("maxObjects", r.MaxObjects, false)
 	case fields["prefix"] != nil:
 	default:
-		set("repeat", cmp.Or(r.mapped(), DefaultRepeat), false)
+		repeat := DefaultRepeat
+		if r.Map {
+			repeat = DefaultMapRepeat
+		}
+		set("repeat", repeat, false)
 		set("objectKey", r.ObjectKey, false)
 	}
 	return json.Marshal(fields)
 }
 
-// decode checks the payloads of this project's function by its own decoder, and
-// notes what they ask for. What another function reads is not known.
+// decode checks the payloads of this project's function with its decoder, and notes what they read. What another function
+// reads is not known.
 func (r Request) decode(s *Spec) error {
 	s.ObjectKey = r.ObjectKey
 	if r.Ours && r.BodyOfObject != nil {
 		var records []json.RawMessage
-		_ = json.Unmarshal(r.BodyOfObject, &records) // what is no array has none
+		_ = json.Unmarshal(r.BodyOfObject, &records) // anything but an array has none
 		s.ObjectBytes, s.Records = len(r.BodyOfObject), len(records)
 	}
 	for _, v := range s.Variants {
@@ -266,7 +254,7 @@ func (r Request) decode(s *Spec) error {
 	return nil
 }
 
-// BoundedStrategies are the names of those that a concurrency bounds.
+// BoundedStrategies returns the names of the strategies that a concurrency bounds.
 func BoundedStrategies() (names []string) {
 	for _, s := range strategies.All() {
 		if s.Bounded {
@@ -276,8 +264,7 @@ func BoundedStrategies() (names []string) {
 	return names
 }
 
-// reads returns how many reads a payload asks for, and of which objects where
-// these are many.
+// reads returns how many reads a payload asks for, and of which objects if these are many.
 func (r Request) reads(p event.Payload) (n int, o *Objects, err error) {
 	if p.ObjectKey != "" {
 		return p.Repeat, nil, nil

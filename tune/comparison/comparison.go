@@ -1,6 +1,5 @@
-// Package comparison is the one model of a comparison: what is compared, what
-// each cell measured, and which cell to use. A local run and a run on AWS fill
-// it in; every view is drawn from it; its JSON is results.json.
+// Package comparison is the one model of a comparison: what is compared, what each cell measured, and which cell to use.
+// A local run and a run on AWS fill it in; every view is drawn from it; its JSON is results.json.
 package comparison
 
 import (
@@ -15,8 +14,7 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Schema is the version of the JSON. It changes when a field changes meaning
-// or goes; a new field leaves it.
+// Schema is the version of the JSON. It changes when a field changes its meaning or goes, not for a new field.
 const Schema = 1
 
 // The modes of a comparison.
@@ -34,8 +32,7 @@ type Comparison struct {
 	Recommendation *Recommendation `json:"recommendation"` // null when no cell qualifies
 	Warnings       []Warning       `json:"warnings,omitempty"`
 
-	// Of a run that computes: its Variants are what the map has for the sizes of the
-	// run, each bounded strategy at the best concurrency of the size.
+	// Of a computed run. Its Variants are the map's points at the run's sizes, bounded strategies at their best concurrency.
 	Calibration *Calibration `json:"calibration,omitempty"`
 	Map         *Map         `json:"map,omitempty"`
 	Checks      []Check      `json:"checks,omitempty"`
@@ -44,34 +41,31 @@ type Comparison struct {
 // Run says how the figures were obtained, so that they can be obtained again.
 type Run struct {
 	Time     time.Time         `json:"time"`
-	Versions map[string]string `json:"versions"`            // go, and the modules that the figures depend on
+	Versions map[string]string `json:"versions"`            // of Go, and of the modules that the figures depend on
 	OS       string            `json:"os"`                  // linux/amd64
-	CPUs     float64           `json:"cpus"`                // cores that the tuner may use
-	CPULimit string            `json:"cpu_limit,omitempty"` // why these are fewer than the machine has
+	CPUs     float64           `json:"cpus"`                // cores available to the tuner
+	CPULimit string            `json:"cpu_limit,omitempty"` // why CPUs is less than the machine has
 	CPU      *CPU              `json:"cpu,omitempty"`
-
 	Spec
-
-	Interrupted bool `json:"interrupted,omitempty"` // cells are missing because someone stopped it
+	Interrupted bool `json:"interrupted,omitempty"` // someone stopped the run, so cells are missing
 }
 
-// CPU says how fast this machine is beside Lambda. A local run has it, unless it
-// is older than the field: then a core was taken for a vCPU.
+// CPU is the speed of this machine relative to Lambda. A local run has it, unless it is older than the field: then a core
+// counted as one vCPU.
 type CPU struct {
-	Factor float64 `json:"factor"`          // how many vCPUs of 1,769 MB a core of this machine is: the median over turns
-	Scale  float64 `json:"scale,omitempty"` // it is so many times what is measured before each turn; 0: it is fixed
-	Low    float64 `json:"low,omitempty"`   // in a tenth of them it was less
-	High   float64 `json:"high,omitempty"`  // in a tenth it was more
-	Source string  `json:"source"`          // how it is known
+	Factor float64 `json:"factor"`          // vCPUs (of 1,769 MB) per core: the median over turns
+	Scale  float64 `json:"scale,omitempty"` // multiplier of each turn's measurement; 0: Factor is fixed
+	Low    float64 `json:"low,omitempty"`   // 10th percentile over turns
+	High   float64 `json:"high,omitempty"`  // 90th percentile
+	Source string  `json:"source"`          // how Factor is known
 }
 
-// VCPUs returns how many vCPUs n cores of this machine were, in slow motion too.
+// VCPUs returns how many vCPUs n cores of this machine were worth, slow motion included.
 func (r Run) VCPUs(n float64) float64 {
 	return n * cmp.Or(r.CPU, &CPU{Factor: 1}).Factor * float64(r.Slow.Times())
 }
 
-// Cores says how many cores the tuner may use, and why they are not more: "1.5
-// cores, a container's limit".
+// Cores returns the cores available to the tuner, and why they are not more: "1.5 cores, a container's limit".
 func (r Run) Cores() string {
 	s := prose.Thousands(math.Round(100*r.CPUs)/100, -1) + " cores"
 	if r.CPUs == 1 {
@@ -86,8 +80,7 @@ func (r Run) Cores() string {
 // Varied reports whether a core's speed changed in the run.
 func (r Run) Varied() bool { return r.CPU != nil && r.CPU.High > max(1.1*r.CPU.Low, r.CPU.Low+0.1) }
 
-// Core says how many vCPUs a core was, in slow motion too: "2.0", or "1.3 to 2.1"
-// where that changed.
+// Core returns how many vCPUs a core was worth, slow motion included: "2.0", or "1.3 to 2.1" if that changed.
 func (r Run) Core() string {
 	one := r.VCPUs(1)
 	if r.Varied() {
@@ -96,31 +89,30 @@ func (r Run) Core() string {
 	return fmt.Sprintf("%.1f", one)
 }
 
-// Result is a variant with what was measured of it.
+// Result is a variant with its measurements.
 type Result struct {
 	Variant
 	Execution string              `json:"execution,omitempty"` // on AWS: the execution's ARN
-	Cells     []Cell              `json:"cells"`               // one a power value that was begun, in ascending order
+	Cells     []Cell              `json:"cells"`               // of the sizes that were begun, in ascending order
 	Tuning    *powertuning.Output `json:"tuning"`              // null when no cell succeeded
-	Error     string              `json:"error,omitempty"`     // of the variant as a whole
+	Error     string              `json:"error,omitempty"`     // of the whole variant
 }
 
-// Cell is one variant at one memory size. Of a cell that failed only Power,
-// MaxMemoryMB, Error and OutOfMemory have a meaning.
+// Cell is one variant at one memory size. If it failed, only Power, MaxMemoryMB, Error and OutOfMemory have a meaning.
 type Cell struct {
 	Power       int             `json:"power"`                  // MB
-	DurationsMS []float64       `json:"durations_ms,omitempty"` // in the order they were measured; local alone
-	BilledMS    []int           `json:"billed_ms,omitempty"`    // one a duration; local alone
+	DurationsMS []float64       `json:"durations_ms,omitempty"` // in the order of measurement; local alone
+	BilledMS    []int           `json:"billed_ms,omitempty"`    // one for each duration; local alone
 	AverageMS   float64         `json:"average_ms,omitempty"`   // Power Tuning's trimmed mean
 	AverageCost float64         `json:"average_cost,omitempty"` // dollars, at Power Tuning's prices
 	WarmUp      *WarmUp         `json:"warm_up,omitempty"`      // the invocation that took the cold start
 	InitMS      float64         `json:"init_ms,omitempty"`      // the cold start's INIT
 	MaxMemoryMB int             `json:"max_memory_mb,omitempty"`
-	Response    json.RawMessage `json:"response,omitempty"` // the last invocation's, unless it is longer than MaxResponse
+	Response    json.RawMessage `json:"response,omitempty"` // of the last invocation, unless longer than MaxResponse
 	CPUShare    *CPUShare       `json:"cpu_share,omitempty"`
-	Computed    *Point          `json:"computed,omitempty"`     // in place of all that is measured: the map's point
-	Against     *Ratio          `json:"against_best,omitempty"` // its duration beside that of the fastest cell of its size; null of that one, and without pairs
-	Requests    int             `json:"-"`                      // that S3 answered in the last invocation, SlowDown apart; local alone
+	Computed    *Point          `json:"computed,omitempty"`     // the map's point, in place of measurements
+	Against     *Ratio          `json:"against_best,omitempty"` // its duration relative to the size's fastest cell; null for that cell, and without pairs
+	Requests    int             `json:"-"`                      // that S3 answered in the last invocation, SlowDown excluded; local alone
 	Error       string          `json:"error,omitempty"`
 	OutOfMemory bool            `json:"out_of_memory,omitempty"` // why Error happened
 }
@@ -128,26 +120,25 @@ type Cell struct {
 // MaxResponse is the longest response that a cell keeps, in bytes.
 const MaxResponse = 16 << 10
 
-// WarmUp is the first invocation of a cell, which no statistic includes. Of one
-// object it has only as many reads as the variant makes at once.
+// WarmUp is the first invocation of a cell, which no statistic includes. Of a single object it makes only as many reads
+// as the variant makes at once.
 type WarmUp struct {
 	DurationMS float64 `json:"duration_ms"`
 	BilledMS   int     `json:"billed_ms"` // INIT included, as Lambda bills it
 }
 
-// CPUShare is the processor time of a cell's invocations in vCPUs.
+// CPUShare is the CPU use of a cell's invocations in vCPUs.
 type CPUShare struct {
 	Target  float64 `json:"target"`  // what the memory size buys
-	Used    float64 `json:"used"`    // CPU time over duration: less than the target when the function waits
-	Starved float64 `json:"starved"` // time runnable, not stopped and without a processor, summed over threads, over duration
+	Used    float64 `json:"used"`    // CPU time divided by duration: less than Target while the function waits
+	Starved float64 `json:"starved"` // time its threads waited for a core, throttling excluded, divided by duration
 }
 
-// Recommendation names the cell to use, by which rule, and the cell that comes
-// next by that rule.
+// Recommendation is the cell to use, by which rule, and the next one by that rule.
 type Recommendation struct {
 	Place
 	Rule string `json:"rule"`
-	Next *Next  `json:"next,omitempty"` // null where there is none to compare
+	Next *Next  `json:"next,omitempty"` // null if there is none to compare
 }
 
 // Place names a cell.
@@ -157,12 +148,11 @@ type Place struct {
 	Power       int    `json:"power"` // MB
 }
 
-// Next is the cell that follows the recommended one: its (compute + request cost)
-// x duration beside that one's.
+// Next is the cell after the recommended one. Ratio is its (compute + request cost) x duration relative to that one's.
 type Next struct {
 	Place
 	Ratio
-	Alike int `json:"alike"` // how many more cells may be as good as the recommended one
+	Alike int `json:"alike"` // more cells that may be as good as the recommended one
 }
 
 // New returns the comparison that the spec describes, with nothing measured.
@@ -176,7 +166,7 @@ func New(spec Spec, now time.Time) *Comparison {
 	return c
 }
 
-// Add adds variants of which nothing is measured yet.
+// Add adds variants without measurements.
 func (c *Comparison) Add(variants ...Variant) {
 	for _, v := range variants {
 		c.Run.Variants = append(c.Run.Variants, v)
@@ -184,7 +174,7 @@ func (c *Comparison) Add(variants ...Variant) {
 	}
 }
 
-// Cell returns the variant's cell at power, or nil where it was not begun.
+// Cell returns the variant's cell at power, or nil if it was not begun.
 func (r *Result) Cell(power int) *Cell {
 	for i := range r.Cells {
 		if r.Cells[i].Power == power {
@@ -208,17 +198,16 @@ func (r *Result) Ended() bool { return r.Tuning != nil || r.Error != "" }
 // Started reports whether an execution was started for a variant on AWS.
 func (r *Result) Started() bool { return r.Execution != "" || r.Ended() }
 
-// Unfinished reports whether a comparison on AWS can be taken up again: an
-// execution of it may run, and what another one wrote in its place would lose
-// what was paid for. A local one is made again from the start.
+// Unfinished reports whether a comparison on AWS can be resumed: an execution may still run, and overwriting the
+// comparison would lose paid results. A local one starts again.
 func (c *Comparison) Unfinished() bool {
-	if len(c.Checks) > 0 { // and no variants are measured
+	if len(c.Checks) > 0 { // then no variants are measured
 		return c.Mode == AWS && slices.ContainsFunc(c.Checks, Check.open)
 	}
 	return c.Mode == AWS && c.Any(func(r *Result) bool { return !r.Ended() })
 }
 
-// Underway reports whether that goes for it, and an execution was started.
+// Underway reports whether the comparison is unfinished and an execution was started.
 func (c *Comparison) Underway() bool {
 	return c.Unfinished() && (c.Any((*Result).Started) || slices.ContainsFunc(c.Checks, func(k Check) bool { return k.Execution != "" }))
 }
@@ -236,10 +225,10 @@ func (c *Comparison) Measured() (begun, all int) {
 	return begun, len(c.Variants) * len(c.Run.PowerValues)
 }
 
-// Progress is what a tuner tells while it works.
+// Progress is what a tuner reports while it works.
 type Progress struct {
-	Done, Total int    // cells, or variants where the tuner runs these whole
+	Done, Total int    // cells, or variants if the tuner runs whole variants
 	Now         string // what runs now, "pool (30) at 512 MB"; empty at the end
-	Finished    string // what has just finished, and how, or why the next has to wait, in a line; empty otherwise
-	Changed     bool   // the comparison holds something new, worth saving
+	Finished    string // a line on what has just finished, or why the next waits; empty otherwise
+	Changed     bool   // the comparison has something new to save
 }

@@ -14,12 +14,10 @@ func (c *Comparison) Write(w io.Writer) error {
 	return enc.Encode(c)
 }
 
-// maxBytes is more than any comparison takes that [Comparison.Validate]
-// accepts.
+// maxBytes is more than any valid comparison takes.
 const maxBytes = 256 << 20
 
-// Read reads a results.json. It takes nothing on trust: the error of a file
-// that no run could have written says in a sentence what is wrong with it.
+// Read reads a results.json. If no run could have written the file, the error says in a sentence what is wrong with it.
 func Read(r io.Reader) (*Comparison, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
@@ -35,18 +33,17 @@ func Read(r io.Reader) (*Comparison, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading results: %w", err)
 	}
-	c.Conclude() // an older file has no conclusions, and one from elsewhere may have wrong ones
+	c.Conclude() // the file may be older, or hold wrong conclusions
 	return c, nil
 }
 
 func decode(data []byte) (*Comparison, error) {
-	// The schema is looked at first: what else another schema holds is
-	// unknown.
+	// The schema comes first: what else another schema holds is unknown.
 	var head struct {
 		Schema *int `json:"schema"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
-		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok { // it has its position in a field alone
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok { // its position is in a field alone
 			err = fmt.Errorf("not valid JSON at byte %d: %w", syntax.Offset, err)
 		}
 		return nil, err
@@ -57,9 +54,8 @@ func decode(data []byte) (*Comparison, error) {
 	if *head.Schema != Schema {
 		return nil, fmt.Errorf("schema %d: this version reads schema %d", *head.Schema, Schema)
 	}
-	// One spelling of payloads and responses, so that what shows them shows the
-	// same however the file was indented.
-	data, _ = json.Marshal(json.RawMessage(data)) // which is valid
+	// Compact, so that payloads and responses look the same however the file was indented.
+	data, _ = json.Marshal(json.RawMessage(data)) // valid JSON
 	var c Comparison
 	if err := json.Unmarshal(data, &c); err != nil {
 		return nil, err

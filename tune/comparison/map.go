@@ -2,17 +2,13 @@ package comparison
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 
-	"lambda-parallel-io/handler/event"
-	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/strategies"
 )
 
-// Figure is a measured value with its interval, which is at least as wide as the
-// rounds of its measurement differ.
+// Figure is a measured value with its interval, at least as wide as the rounds of its measurement differ.
 type Figure struct {
 	Value float64 `json:"value"`
 	Low   float64 `json:"low"`
@@ -20,42 +16,56 @@ type Figure struct {
 	Unit  string  `json:"unit"` // ms, MB, or vCPUs
 }
 
-// Calibration is what a read costs, measured with this project's function on
-// this machine or fitted to what AWS returned. Processor time is in ms of one
-// Lambda vCPU.
+// Calibration is what a read costs, measured with this project's function on this machine or fitted to what AWS returned.
+// CPU time is in ms of one Lambda vCPU.
 type Calibration struct {
-	Source    string         `json:"source"` // this machine, or what it was fitted to
-	Reads     []StrategyCost `json:"reads"`  // the processor time of a read, by strategy, without wake-ups and crowd
-	WakeUp    Figure         `json:"wake_up"`
-	Handshake Figure         `json:"handshake"` // the processor time of a new connection
-	Crowd     []CrowdCost    `json:"crowd"`     // in ascending order of what is in flight
-	Late      Figure         `json:"late"`      // what an answer of the local S3 takes beyond its latency
-	Core      Figure         `json:"core"`      // how many vCPUs a core of this machine is
+	Source    string         `json:"source"`    // this machine, or what it was fitted to
+	Reads     []StrategyCost `json:"reads"`     // CPU time of a read, without WakeUp and Crowd
+	WakeUp    Figure         `json:"wake_up"`   // CPU time
+	Handshake Figure         `json:"handshake"` // CPU time of a new connection
+	Crowd     []CrowdCost    `json:"crowd"`     // in ascending order of InFlight
+	Late      Figure         `json:"late"`      // delay of the local S3's answer beyond its latency
+	Core      Figure         `json:"core"`      // vCPUs per core of this machine
 
 	ObjectBytes int     `json:"object_bytes"`
 	BaseMB      float64 `json:"base_mb"`    // memory of the process without reads
 	ReadMB      float64 `json:"read_mb"`    // of a read in flight
 	WaitingMB   float64 `json:"waiting_mb"` // of a read that waits for a connection
-	Loads       int     `json:"loads"`      // calls that were measured, or cells that it was fitted to
+	Loads       int     `json:"loads"`      // measured calls, or cells that it was fitted to
 	Seconds     float64 `json:"seconds"`    // that it took
 	Fit         *Fit    `json:"fit,omitempty"`
 }
 
-// StrategyCost is what a read costs by a strategy.
+// Fit says which figures of a calibration were fitted to what AWS returned. The others are measured here or assumed.
+type Fit struct {
+	CPU      bool     `json:"cpu"`
+	Latency  bool     `json:"latency"`
+	WakeUp   bool     `json:"wake_up"`
+	S3Median Figure   `json:"s3_median"`
+	Add      []string `json:"add,omitempty"` // what to measure to fit both CPU and Latency
+}
+
+// OnLambda returns Lambda's cost of a wake-up, fitted or assumed, in ms of a vCPU.
+func (c *Calibration) OnLambda() float64 {
+	if c.Fit == nil {
+		return LambdaWakeUpMS
+	}
+	return c.WakeUp.Value
+}
+
+// StrategyCost is the CPU time of a read by a strategy.
 type StrategyCost struct {
 	Strategy string `json:"strategy"`
 	CPU      Figure `json:"cpu"`
 }
 
-// CrowdCost is the processor time that a read takes more where so many are in
-// flight.
+// CrowdCost is the additional CPU time of a read with so many in flight.
 type CrowdCost struct {
 	InFlight int    `json:"in_flight"`
 	CPU      Figure `json:"cpu"`
 }
 
-// CPU returns what a read costs by a strategy; of one that was not measured it is
-// the first one's.
+// CPU returns the CPU time of a read by a strategy, or the first strategy's if it was not measured.
 func (c *Calibration) CPU(strategy string) Figure {
 	i := slices.IndexFunc(c.Reads, func(r StrategyCost) bool { return r.Strategy == strategy })
 	return c.Reads[max(i, 0)].CPU
@@ -63,20 +73,20 @@ func (c *Calibration) CPU(strategy string) Figure {
 
 // Map is what was computed: every strategy at every concurrency and memory size.
 type Map struct {
-	WakeUpMS float64 `json:"wake_up_ms"` // that was taken for Lambda's: an assumption
-	Draws    int     `json:"draws"`      // of the latencies, the same for every point
+	WakeUpMS float64 `json:"wake_up_ms"` // of Lambda, assumed or fitted
+	Draws    int     `json:"draws"`      // of latencies, the same for every point
 	Seconds  float64 `json:"seconds"`    // that it took
 	Points   []Point `json:"points"`
-	Answer   *Answer `json:"answer"` // null where no point can be recommended
+	Answer   *Answer `json:"answer"` // null if no point can be recommended
 }
 
 // Point is one setting, computed.
 type Point struct {
 	Place
-	DurationMS     float64 `json:"duration_ms"` // the median over the draws; where SlowDown binds without S3's burst, which is this project's invention
-	LowMS          float64 `json:"low_ms"`      // what the calibration leaves open
+	DurationMS     float64 `json:"duration_ms"` // the median over the draws; without S3's burst, which this project chose, if S3's limit binds
+	LowMS          float64 `json:"low_ms"`      // the calibration's interval
 	HighMS         float64 `json:"high_ms"`
-	P10MS          float64 `json:"p10_ms"` // between which eight in ten invocations lie
+	P10MS          float64 `json:"p10_ms"` // percentiles over the draws
 	P90MS          float64 `json:"p90_ms"`
 	CostPerMillion float64 `json:"cost_per_million"` // dollars, compute and requests
 	Binds          string  `json:"binds"`            // processor, s3 latency, s3 limit, bandwidth, connections or memory
@@ -84,14 +94,13 @@ type Point struct {
 	PeakMB         float64 `json:"peak_mb"`
 }
 
-// Limited reports whether S3's limit holds the point up: its time depends on how
-// much S3 grants at once, which nobody has published.
+// Limited reports whether S3's limit binds. Then the time depends on how much S3 grants at once, which is not published.
 func (p Point) Limited() bool { return p.Binds == "s3 limit" }
 
 // Usable reports whether the point can be recommended.
 func (p Point) Usable() bool { return !p.Limited() && p.Binds != "memory" }
 
-// Product is what the recommended setting has the least of.
+// Product is cost x duration, by which settings are recommended.
 func (p Point) Product() float64 { return p.CostPerMillion * p.DurationMS }
 
 // Answer is the setting to use, and what would change it.
@@ -100,47 +109,39 @@ type Answer struct {
 	Sequential   *Point `json:"sequential,omitempty"`    // one by one at the same size
 	Default      *Point `json:"default,omitempty"`       // the same strategy and size at the function's default concurrency
 	Smaller      *Point `json:"smaller,omitempty"`       // the best of the next smaller size
-	Larger       *Point `json:"larger,omitempty"`        // of the next larger one
-	SmallAccount *Point `json:"small_account,omitempty"` // of an account that has no more than 3,008 MB, where the answer is above
-	FreeWakeUps  *Point `json:"free_wake_ups,omitempty"` // where a wake-up cost nothing and the answer were another
-	DearWakeUps  *Point `json:"dear_wake_ups,omitempty"` // where it cost DearWakeUpMS
+	Larger       *Point `json:"larger,omitempty"`        // the best of the next larger size
+	SmallAccount *Point `json:"small_account,omitempty"` // for a new account, if the answer is above its 3,008 MB
+	FreeWakeUps  *Point `json:"free_wake_ups,omitempty"` // if a wake-up cost nothing; null if that changes no size
+	DearWakeUps  *Point `json:"dear_wake_ups,omitempty"` // if it cost DearWakeUpMS; likewise
 }
 
-// LambdaWakeUpMS is what a wake-up is taken to cost on Lambda, in ms of a vCPU.
-// It is an assumption: nobody has published it. On a machine without nested
-// virtualization it is next to nothing, on one with it 0.2.
+// LambdaWakeUpMS is the assumed cost of a wake-up on Lambda, in ms of a vCPU. Nobody has published it. It is next to
+// nothing on a machine without nested virtualization, and 0.2 with it.
 const LambdaWakeUpMS, DearWakeUpMS = 0.05, 0.2
 
 // Check is a point of the map that was measured, on this machine or on AWS.
 type Check struct {
 	Place
 	Repeat     int     `json:"repeat"`
-	ComputedMS float64 `json:"computed_ms"` // for the machine and the latencies that it was measured with
-	LowMS      float64 `json:"low_ms"`      // what the calibration leaves open
+	ComputedMS float64 `json:"computed_ms"` // for the machine and the latencies of the measurement
+	LowMS      float64 `json:"low_ms"`      // the calibration's interval
 	HighMS     float64 `json:"high_ms"`
-	MeasuredMS float64 `json:"measured_ms"` // 0 where it was not measured
+	MeasuredMS float64 `json:"measured_ms"` // 0 if not measured
 	Slow       int     `json:"slow,omitempty"`
 	Starved    float64 `json:"starved"`              // cores that its threads waited for
 	Execution  string  `json:"execution,omitempty"`  // on AWS, until all are measured: its ARN
-	AssumedMS  float64 `json:"assumed_ms,omitempty"` // on AWS: what was computed before the fit
-	Why        string  `json:"why"`                  // what it is checked for: answer, rival, processor or sequential
-	Unchecked  string  `json:"unchecked,omitempty"`
+	AssumedMS  float64 `json:"assumed_ms,omitempty"` // on AWS: computed before the fit
+	Why        string  `json:"why"`                  // answer, rival, processor, sequential or fit
+	Unchecked  string  `json:"unchecked,omitempty"`  // why it tells nothing
 }
 
-// Tolerance is how far a measured time may be from the computed one, beyond their
-// intervals, before the run says so.
+// Tolerance is how far a measured time may be outside the computed interval before a warning.
 const Tolerance = 0.10
 
-// Off returns how far the measured time is from the computed interval, as a share
-// of it; 0 within it and of what was not measured.
+// Off returns how far the measured time is outside the computed interval, as a share of its nearest end.
 func (k Check) Off() float64 {
-	switch {
-	case k.MeasuredMS == 0:
-		return 0
-	case k.MeasuredMS > k.HighMS:
-		return k.MeasuredMS/k.HighMS - 1
-	case k.MeasuredMS < k.LowMS:
-		return k.MeasuredMS/k.LowMS - 1
+	if nearest := min(max(k.MeasuredMS, k.LowMS), k.HighMS); nearest > 0 && k.MeasuredMS > 0 {
+		return k.MeasuredMS/nearest - 1
 	}
 	return 0
 }
@@ -148,11 +149,10 @@ func (k Check) Off() float64 {
 // open reports whether the check waits to be measured.
 func (k Check) open() bool { return k.MeasuredMS == 0 && k.Unchecked == "" }
 
-// Made reports whether the check tells something: it was measured, and the machine
-// kept up with it.
+// Made reports whether the check was measured, and the machine kept up with it.
 func (k Check) Made() bool { return k.MeasuredMS > 0 && k.ComputedMS > 0 && k.Unchecked == "" }
 
-// Far reports whether the check contradicts what was computed.
+// Far reports whether the check contradicts the map.
 func (k Check) Far() bool { return k.Made() && math.Abs(k.Off()) > Tolerance }
 
 // At returns the map's point of a setting, or nil.
@@ -166,13 +166,11 @@ func (m *Map) At(p Place) *Point {
 	return nil
 }
 
-// near is by how much a concurrency may be slower than the best one of a size and
-// still be taken, as the smaller one.
+// near is how much slower than the best concurrency of a size a smaller one may be, and still be preferred.
 const near = 0.05
 
-// Best returns a variant's point at a memory size, or nil where the map has none.
-// Of a bounded strategy without a concurrency it is the smallest one whose
-// duration is within a twentieth of the least.
+// Best returns a variant's point at a memory size, or nil if the map has none. For a bounded strategy without a
+// concurrency it is the smallest one that is near the fastest.
 func (m *Map) Best(v Variant, power int) (best *Point) {
 	if s, err := strategies.ByName(v.Strategy); err != nil || !s.Bounded || v.Concurrency != nil {
 		return m.At(v.Place(power))
@@ -192,91 +190,7 @@ func (m *Map) Best(v Variant, power int) (best *Point) {
 	return best
 }
 
-// maxPoints is more than any map has.
-const maxPoints = 100_000
-
-// checkMap reports the first thing in a map that no run could have written.
-func (c *Comparison) checkMap() error {
-	var points []Point
-	for _, v := range c.Variants {
-		for _, cell := range v.Cells {
-			if p := cell.Computed; (p != nil) != (c.Map != nil) || p != nil && p.Power != cell.Power {
-				return fmt.Errorf("cell of %d MB: of a map, and of nothing else, each cell has its computed point", cell.Power)
-			} else if p != nil {
-				points = append(points, *p)
-			}
-		}
-	}
-	if c.Map == nil && (c.Mode == Local || c.Calibration == nil) {
-		return within("number of checks", len(c.Checks), 0, 0)
-	}
-	m := cmp.Or(c.Map, &Map{})
-	points = append(points, m.Points...)
-	if a := m.Answer; a != nil {
-		points = append(points, a.Point)
-		for _, p := range []*Point{a.Sequential, a.Default, a.Smaller, a.Larger, a.SmallAccount, a.FreeWakeUps, a.DearWakeUps} {
-			if p != nil {
-				points = append(points, *p)
-			}
-		}
-	}
-	if err := cmp.Or(within("number of points", len(points), int(truth(c.Map != nil)), maxPoints), within("number of checks", len(c.Checks), 0, maxCells)); err != nil {
-		return err
-	}
-	for _, p := range points {
-		if err := cmp.Or(p.Place.check(), within("duration_ms", p.DurationMS, 1e-6, maxMS), within("low_ms", p.LowMS, 0, p.DurationMS),
-			within("high_ms", p.HighMS, p.DurationMS, maxMS), within("p10_ms", p.P10MS, 0, maxMS), within("p90_ms", p.P90MS, 0, maxMS),
-			within("cost_per_million", p.CostPerMillion, 0, 1e6*maxDollars), within("length of binds", len(p.Binds), 0, maxText),
-		); err != nil {
-			return fmt.Errorf("point of %.40q at %d MB: %w", p.Strategy, p.Power, err)
-		}
-	}
-	for _, k := range c.Checks {
-		if err := cmp.Or(k.Place.check(), within("computed_ms", k.ComputedMS, 0, maxMS), within("measured_ms", k.MeasuredMS, 0, maxMS),
-			within("low_ms", k.LowMS, 0, maxMS), within("high_ms", k.HighMS, 0, maxMS), within("starved", k.Starved, 0, 1e6),
-			within("assumed_ms", k.AssumedMS, 0, maxMS), within("repeat", k.Repeat, 0, event.MaxRepeat), c.checkExecution(k.Execution),
-			within("length of a reason", len(k.Why+k.Unchecked), 0, maxText)); err != nil {
-			return fmt.Errorf("check of %.40q at %d MB: %w", k.Strategy, k.Power, err)
-		}
-	}
-	return nil
-}
-
-func (p Place) check() error {
-	return cmp.Or(within("length of the strategy", len(p.Strategy), 1, maxText),
-		within("concurrency", *cmp.Or(p.Concurrency, new(1)), 1, event.MaxConcurrency),
-		within("power", p.Power, platform.MinMemory, platform.MaxMemory))
-}
-
-// checkCalibration reports the first figure that nobody could have measured.
-func (c *Calibration) check() error {
-	if c == nil {
-		return nil
-	}
-	fit := cmp.Or(c.Fit, &Fit{})
-	figures := []Figure{c.WakeUp, c.Handshake, c.Late, c.Core, fit.S3Median}
-	for _, r := range c.Reads {
-		figures = append(figures, r.CPU)
-	}
-	last := 0
-	for _, k := range c.Crowd {
-		figures = append(figures, k.CPU)
-		if k.InFlight <= last {
-			return fmt.Errorf("crowd of %d in flight: they must be in ascending order", k.InFlight)
-		}
-		last = k.InFlight
-	}
-	for _, f := range figures {
-		if err := cmp.Or(within("low", f.Low, -maxMS, f.Value), within("high", f.High, f.Value, maxMS), within("length of the unit", len(f.Unit), 0, maxText)); err != nil {
-			return err
-		}
-	}
-	return cmp.Or(within("number of strategies", len(c.Reads), 1, maxVariants), within("length of the sources", len(c.Source+fmt.Sprint(fit.Add)), 0, maxText),
-		within("object_bytes", c.ObjectBytes, 0, 1<<40), within("base_mb", c.BaseMB, 0, platform.MaxMemory), within("read_mb", c.ReadMB, 0, platform.MaxMemory),
-		within("waiting_mb", c.WaitingMB, 0, platform.MaxMemory), within("seconds", c.Seconds, 0, maxMS))
-}
-
-// Label is how people are told of a setting: "pool (30)", "sequential".
+// Label names a setting: "pool (30)", "sequential".
 func (p Place) Label() string {
 	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Label()
 }

@@ -6,25 +6,23 @@ import (
 )
 
 const (
-	// Alpha is the chance that an interval does not hold the truth, over all
-	// looks at a pair of variants together.
+	// Alpha is the chance that an interval does not hold the truth, over all looks at a pair of variants together.
 	Alpha = 0.05
 
-	// Zone is the difference that nobody need care about: variants within it of
-	// each other count as equal.
+	// Zone is the difference within which two variants count as equal.
 	Zone = 0.10
 
-	// Between two variants that differ so much in each of their first pairs the
-	// question is settled: so much slower in two pairs, or in three.
+	// A variant that is slower by such a factor in each of its first two or three pairs is measured no more.
 	outAfterTwo, outAfterThree = 4.0, 2.0
+
+	// maxPairs limits the time of a comparison, which grows with the square of the pairs. With a hundred, the interval is
+	// far narrower than Zone.
+	maxPairs = 100
 )
 
-// Looks are the numbers of pairs after which variants are compared. A variant
-// that is looked at after every round is found different by chance sooner or
-// later; so there are three looks at most, from about the least number of pairs
-// that can tell anything up to Num, and each has a third of Alpha for its error.
-// Together that is Alpha at most, however the looks depend on each other. Where
-// the number of invocations is fixed there is one.
+// Looks returns after how many pairs variants are compared: once if the number of invocations is fixed, otherwise at most
+// three times, from about the least number of pairs that can tell anything up to Num. Each look has its share of Alpha,
+// because testing after every round inflates false positives.
 func (s Spec) Looks() (looks []int) {
 	const first, most = 8, 3
 	if s.ForSec == 0 || s.Num <= first {
@@ -41,33 +39,30 @@ func (s Spec) Looks() (looks []int) {
 type Verdict string
 
 const (
-	Open    Verdict = "open"    // not which is faster
-	Equal   Verdict = "equal"   // they are within Zone of each other
+	Open    Verdict = "open"    // which is faster is not known
+	Equal   Verdict = "equal"   // within Zone of each other
 	Decided Verdict = "decided" // one is faster
-	Out     Verdict = "out"     // one is so much slower that no more was measured
+	Out     Verdict = "out"     // one is so much slower that it was measured no more
 )
 
-// Ratio is how long one cell takes beside another, by pairs: the invocations
-// of both whose reads had the same latencies.
+// Ratio is one cell's duration divided by another's, in pairs: invocations of both whose reads had the same latencies.
 type Ratio struct {
-	Value   float64   `json:"ratio"`          // typically: the Hodges-Lehmann estimate
-	Low     float64   `json:"low,omitempty"`  // of the interval of 95 %, of an Out the least; 0 where the pairs are too few for one
-	High    float64   `json:"high,omitempty"` // likewise, the most
-	Pairs   []float64 `json:"-"`              // the single ratios, in the order of the rounds
+	Value   float64   `json:"ratio"`          // the Hodges-Lehmann estimate
+	Low     float64   `json:"low,omitempty"`  // of the 95 % interval, or the least if Out; 0 with too few pairs
+	High    float64   `json:"high,omitempty"` // likewise
+	Pairs   []float64 `json:"-"`              // each ratio, in the order of the rounds
 	Verdict Verdict   `json:"verdict"`
 }
 
-// alike reports whether the two may be as good as each other, as far as the pairs
-// tell.
+// alike reports whether the pairs leave open, or tell, that the two are as good as each other.
 func (r Ratio) alike() bool { return r.Low > 0 && (r.Verdict == Open || r.Verdict == Equal) }
 
-// Compare compares what was measured in the same rounds, at one of so many
-// looks. The logarithms of the ratios are taken for symmetric and for nothing
-// else: their pseudomedian and its interval are those of Wilcoxon's signed
-// ranks, exact for any number of pairs.
+// Compare compares what was measured in the same rounds, at one of looks looks. It assumes only that the logarithms of
+// the ratios are symmetric: their pseudomedian and its interval are those of Wilcoxon's signed ranks, exact for any
+// number of pairs.
 func Compare(values, base []float64, looks int) Ratio {
 	r := Ratio{Verdict: Open}
-	var means []float64 // of each two logarithms, and of each with itself: the Walsh averages
+	var means []float64 // the Walsh averages: of each two logarithms, and of each with itself
 	for k := range min(len(values), len(base), maxPairs) {
 		r.Pairs = append(r.Pairs, values[k]/base[k])
 		for _, other := range r.Pairs {
@@ -96,16 +91,11 @@ func Compare(values, base []float64, looks int) Ratio {
 	return r
 }
 
-// maxPairs bounds what a comparison takes, which grows with the square of the
-// pairs: of a hundred the interval is far narrower than Zone.
-const maxPairs = 100
-
-// signedRankTail returns how many of the least and of the greatest Walsh
-// averages of n pairs lie outside the interval whose error is alpha on each
-// side: the largest c with P(W < c) <= alpha, where W is Wilcoxon's signed rank
-// sum. It is 0 where n is too small for an interval.
+// signedRankTail returns how many of the least and of the greatest Walsh averages of n pairs lie outside the interval
+// whose error is alpha on each side: the largest c with P(W < c) <= alpha, where W is Wilcoxon's signed rank sum. It is 0
+// if n is too small for an interval.
 func signedRankTail(n int, alpha float64) int {
-	chance := make([]float64, n*(n+1)/2+1) // that the ranks up to n add up to each sum
+	chance := make([]float64, n*(n+1)/2+1) // of each sum of the ranks up to n
 	chance[0] = 1
 	for rank := 1; rank <= n; rank++ {
 		for sum := len(chance) - 1; sum >= 0; sum-- {
@@ -123,9 +113,8 @@ func signedRankTail(n int, alpha float64) int {
 	return 0
 }
 
-// Least returns the item whose cell has the least figure, the first of equals,
-// or the zero value where none has any. Two cells are compared by the rounds
-// that both have: others had other latencies.
+// Least returns the item whose cell has the least figure, the first of equals, or the zero value if none has one. Two
+// cells are compared by the rounds that both have: others had other latencies.
 func Least[T any](c *Comparison, items []T, cellOf func(T) *Cell, figure func(Summary) float64) (best T) {
 	var least *Cell
 	of := func(cell *Cell, rounds int) float64 {

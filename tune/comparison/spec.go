@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 
 	"lambda-parallel-io/handler/event"
@@ -16,42 +17,41 @@ import (
 // None is the strategy of a variant whose payload is sent as it was given.
 const None = "none"
 
-// The limits of a comparison: far above what one can wait for, and low enough
-// that each view of it is drawn in seconds.
+// The limits of a comparison: more than anyone would wait for, and low enough to draw each view in seconds.
 const (
 	MaxNum         = 10_000 // invocations a cell
 	maxSizes       = 64
 	maxVariants    = 256
 	maxCells       = 4_096
 	maxInvocations = 1_000_000
+	maxConcurrency = 1 << 20 // another function may have its own limit
 	maxForSec      = 7 * 86_400
 	MaxSlow        = 20
 	maxPayloads    = 32 << 20 // bytes, of all variants together
 	maxText        = 16 << 10 // bytes of a name or a message
 )
 
-// Spec says what is compared: variants x memory sizes. It is made once, from
-// flags and an execution input, is checked by [Spec.Validate] before anything
-// runs or is paid for, and never changes after that.
+// Spec says what is compared: variants x memory sizes. [Build] makes it from flags and an execution input.
+// [Spec.Validate] checks it before anything runs or is paid for. It never changes after that.
 type Spec struct {
-	Variants []Variant `json:"-"` // results.json has each beside its figures
+	Variants []Variant `json:"-"` // results.json has each with its figures
 
-	Arch        string  `json:"arch"` // arm64 or x86_64: it picks prices
+	Arch        string  `json:"arch"` // arm64 or x86_64
 	Region      string  `json:"region"`
 	PowerValues []int   `json:"power_values"`      // MB, in ascending order
-	Num         int     `json:"num"`               // invocations a cell, the warm-up apart: exactly so many, or at most with ForSec
-	ForSec      float64 `json:"for_sec,omitempty"` // seconds in which what is open is measured again; 0: each cell Num times
-	Repeat      int     `json:"repeat"`            // GETs an invocation; 0 where the function is not ours
+	Num         int     `json:"num"`               // invocations of a cell, warm-up excluded: the most if ForSec is set
+	ForSec      float64 `json:"for_sec,omitempty"` // seconds in which open comparisons are measured again; 0: each cell Num times
+	Repeat      int     `json:"repeat"`            // GETs of an invocation; 0 if the function is not ours
 	ObjectKey   string  `json:"object_key,omitempty"`
 	ObjectBytes int     `json:"object_bytes,omitempty"`
 	Records     int     `json:"records,omitempty"` // elements of the object's top-level array
 	Function    string  `json:"function"`          // a package, an executable or an ARN
 	TimeoutSec  float64 `json:"timeout_sec,omitempty"`
 
-	// Many that an invocation reads, each once; null: that of ObjectKey.
+	// The objects that an invocation reads, each once; null: ObjectKey, Repeat times.
 	Objects *Objects `json:"objects,omitempty"`
 
-	// What Power Tuning was told, or would have been.
+	// Options of Power Tuning.
 	TuningStrategy     string  `json:"tuning_strategy"` // cost, speed or balanced
 	BalancedWeight     float64 `json:"balanced_weight"`
 	DiscardTopBottom   float64 `json:"discard_top_bottom"`
@@ -67,18 +67,17 @@ type Spec struct {
 	StateMachine       string `json:"state_machine,omitempty"`       // ARN
 	ParallelInvocation bool   `json:"parallel_invocation,omitempty"` // all invocations of a size at once
 
-	// The execution input that was given, for the fields that are not above.
+	// The execution input as given, for the fields that are not above.
 	TuningInput *powertuning.Input `json:"tuning_input,omitempty"`
 }
 
-// Objects are Repeat many, or on AWS, where nobody has counted, at most so many.
+// Objects are Repeat objects; on AWS, where nobody has counted, at most so many.
 type Objects struct {
-	Prefix *string `json:"prefix"`          // below which S3 lists them; null: the payload has their keys
-	Bytes  int     `json:"bytes,omitempty"` // of all; 0 where it is not known
+	Prefix *string `json:"prefix"`          // of their keys; null: the payload has the keys
+	Bytes  int     `json:"bytes,omitempty"` // of all; 0 if not known
 }
 
-// Lists returns how many LIST requests an invocation needs at least: one for
-// each 1,000 keys.
+// Lists returns the least number of LIST requests of an invocation: one for each 1,000 keys.
 func (s Spec) Lists() int {
 	if s.Objects == nil || s.Objects.Prefix == nil {
 		return 0
@@ -86,42 +85,39 @@ func (s Spec) Lists() int {
 	return (s.Repeat + platform.KeysPerPage - 1) / platform.KeysPerPage
 }
 
-// Variant is one way to call the function: a strategy and its concurrency.
+// Variant is one way to call the function.
 type Variant struct {
 	Strategy    string          `json:"strategy"`    // or None
-	Concurrency *int            `json:"concurrency"` // 1 for sequential; null where nothing bounds it, and for None
+	Concurrency *int            `json:"concurrency"` // 1 for sequential; null if unbounded, and for None
 	Payload     json.RawMessage `json:"payload"`
 
-	// Of builds that are compared with each other, on this machine alone.
-	Name     string `json:"-"` // how people are told of it, where not by its strategy
-	Function string `json:"-"` // as in Spec, which has that of every other variant
+	// Of a comparison of builds, on this machine alone.
+	Name     string `json:"-"` // in place of the strategy's
+	Function string `json:"-"` // in place of the Spec's
 }
 
 // AWS reports whether the comparison runs on AWS.
 func (s Spec) AWS() bool { return s.StateMachine != "" }
 
-// Timeout is the longest that an invocation may last.
+// Timeout is the longest time of an invocation.
 func (s Spec) Timeout() time.Duration { return time.Duration(s.TimeoutSec * float64(time.Second)) }
 
-// FieldError says which field of a Spec is wrong, with its value, and what is
-// allowed. A flag has its field's name.
+// FieldError says which field of a Spec is wrong, with its value and what is allowed. A flag has its field's name.
 type FieldError struct{ Field, Problem string }
 
 func (e *FieldError) Error() string { return e.Field + " " + e.Problem }
 
-// Validate returns the first thing that is wrong with the spec, nearly always
-// as a [*FieldError]. What it accepts can be run, drawn, read again and
-// resumed.
+// Validate returns the first thing that is wrong with the spec, nearly always as a [*FieldError]. What it accepts can be
+// run, drawn, read again and resumed.
 func (s Spec) Validate() error {
-	least := 1
+	num, least := "num", 1
 	if s.AWS() {
-		least = powertuning.MinNum // Power Tuning does not take less
+		least = powertuning.MinNum
 	}
-	num := "num"
 	if s.ForSec > 0 {
 		num = "max"
 	}
-	objects := cmp.Or(s.Objects, &Objects{})
+	prefix := cmp.Or(cmp.Or(s.Objects, &Objects{}).Prefix, new(string))
 	if err := cmp.Or(
 		s.checkSizes(),
 		within(num, s.Num, least, MaxNum),
@@ -131,17 +127,12 @@ func (s Spec) Validate() error {
 			"%gs: it must be from 1s to %ds", s.TimeoutSec, int(platform.MaxTimeout.Seconds())),
 		unless(s.Arch == platform.ARM64 || s.Arch == platform.X8664,
 			"arch", "%.40q: it must be %s or %s", s.Arch, platform.ARM64, platform.X8664),
-		within("length of the prefix", len(*cmp.Or(objects.Prefix, new(string))), 0, platform.MaxKeyBytes),
-		within("bytes of the objects", objects.Bytes, 0, 1<<40),
-		within("object_bytes", s.ObjectBytes, 0, 1<<40),
-		within("records", s.Records, 0, 1<<40),
-		within("latency_mean_ms", s.LatencyMeanMS, 0, maxMS),
+		within("length of the prefix", len(*prefix), 0, platform.MaxKeyBytes),
 		within("slow", int(s.Slow), 0, MaxSlow),
 		within("sleepBetweenRunsMs", s.SleepBetweenRunsMS, 0, maxMS),
 		within("balancedWeight", s.BalancedWeight, 0, 1),
 		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),
-		within("length of the names",
-			len(s.Region+s.ObjectKey+s.Function+s.TuningStrategy+s.Latency+s.StateMachine), 0, maxText),
+		plausible("", reflect.ValueOf(s)),
 	); err != nil {
 		return err
 	}
@@ -160,11 +151,9 @@ func (s Spec) checkSizes() error {
 		return &FieldError{"power", fmt.Sprintf("has %d sizes: there must be 1 to %d", n, maxSizes)}
 	}
 	for i, mb := range s.PowerValues {
-		if err := cmp.Or(
-			within("power", mb, platform.MinMemory, platform.MaxMemory),
-			unless(i == 0 || mb > s.PowerValues[i-1], "power",
-				"%d: it must be in ascending order, each size once", s.PowerValues),
-		); err != nil {
+		ascending := i == 0 || mb > s.PowerValues[i-1]
+		if err := cmp.Or(within("power", mb, platform.MinMemory, platform.MaxMemory),
+			unless(ascending, "power", "%d: it must be in ascending order, each size once", s.PowerValues)); err != nil {
 			return err
 		}
 	}
@@ -181,7 +170,7 @@ func (s Spec) checkVariants() error {
 		label, name, size, n := v.Label(), len(v.Strategy), len(v.Payload), *cmp.Or(v.Concurrency, new(1))
 		if err := cmp.Or(
 			unless(name >= 1 && name <= maxText, "strategies", "has a name of %d bytes: it must be 1 to %d long", name, maxText),
-			unless(n >= 1 && n <= 1<<20, "concurrency", "%d: it must be a whole number from 1 to %d", n, event.MaxConcurrency),
+			unless(n >= 1 && n <= maxConcurrency, "concurrency", "%d: it must be a whole number from 1 to %d", n, event.MaxConcurrency),
 			unless(size <= most, "payload", "of %s has %d bytes: %s takes %d at most", label, size, where, most),
 			unless(!seen[label], "strategies", "%s stands twice", label),
 		); err != nil {
@@ -194,7 +183,7 @@ func (s Spec) checkVariants() error {
 		"has %d bytes over all variants: there can be %d, so compare fewer variants at once", all, maxPayloads)
 }
 
-// unless returns a [*FieldError] where what must hold of a field does not.
+// unless returns a [*FieldError] unless the condition of a field holds.
 func unless(holds bool, field, problem string, args ...any) error {
 	if holds {
 		return nil
@@ -213,22 +202,21 @@ func within[N int | float64](name string, got, least, most N) error {
 	return &FieldError{name, fmt.Sprintf("%v: it must be %sfrom %v to %v", got, kind, least, most)}
 }
 
-// Calls are the invocations of a variant, as its payload asks for them.
+// Calls are the invocations that a variant's payload asks for.
 type Calls struct {
-	InFlight    int             // reads at once; 1 where they are not known
-	WarmUp      json.RawMessage // the payload of a call that opens the variant's connections
-	WarmUpReads int             // of one object only as many as are in flight; 0 where they are not known
+	InFlight    int             // reads at once; 1 if not known
+	WarmUp      json.RawMessage // payload of a call that opens the variant's connections
+	WarmUpReads int             // of a single object only InFlight many; 0 if not known
 }
 
-// Calls returns what the payload of v asks for. A payload that is sent as it is
-// says itself how many reads it makes at once.
+// Calls returns what the payload of v asks for.
 func (s Spec) Calls(v Variant) Calls {
 	c := Calls{InFlight: 1, WarmUp: v.Payload, WarmUpReads: s.Repeat}
 	if reads := *cmp.Or(v.Concurrency, &s.Repeat); s.Objects == nil && reads < s.Repeat {
 		var fields map[string]any
 		if json.Unmarshal(v.Payload, &fields) == nil {
 			fields["repeat"] = reads
-			c.WarmUp, _ = json.Marshal(fields) // what came from JSON
+			c.WarmUp, _ = json.Marshal(fields) // which came from JSON
 			c.WarmUpReads = reads
 		}
 	}
@@ -246,7 +234,7 @@ func (s Spec) Calls(v Variant) Calls {
 	return c
 }
 
-// Label is how people are told of a variant: "pool (30)", "sequential".
+// Label names a variant: "pool (30)", "sequential".
 func (v Variant) Label() string {
 	if v.Name != "" || !v.Bounded() {
 		return cmp.Or(v.Name, v.Strategy)
@@ -257,9 +245,8 @@ func (v Variant) Label() string {
 // Bounded reports whether concurrency bounds the variant.
 func (v Variant) Bounded() bool { return v.Concurrency != nil && !v.Sequential() }
 
-// Sequential reports whether the variant reads one object after the other:
-// the measure of what concurrency gains.
+// Sequential reports whether the variant reads one object after the other.
 func (v Variant) Sequential() bool {
-	s, _ := strategies.ByName(v.Strategy) // another function's is not sequential
+	s, _ := strategies.ByName(v.Strategy) // not another function's own strategy
 	return s.Sequential
 }

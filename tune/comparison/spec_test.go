@@ -99,8 +99,8 @@ func TestWhatCannotBeDrawnIsRefusedBeforeTheStart(t *testing.T) {
 			}
 		}),
 		"length of the prefix 1025: it must be": with(described(1, 1), func(s *comparison.Spec) { s.Objects = &comparison.Objects{Prefix: new(strings.Repeat("p", 1_025))} }),
-		"bytes of the objects -1: it must be":   with(described(1, 1), func(s *comparison.Spec) { s.Objects = &comparison.Objects{Bytes: -1} }),
-		"length of the names":                   with(described(1, 1), func(s *comparison.Spec) { s.Function = strings.Repeat("f", 20_000) }),
+		"objects: bytes -1: it must be":         with(described(1, 1), func(s *comparison.Spec) { s.Objects = &comparison.Objects{Bytes: -1} }),
+		"length of function 20000":              with(described(1, 1), func(s *comparison.Spec) { s.Function = strings.Repeat("f", 20_000) }),
 	} {
 		if err := s.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Validate() = %v, want an error with %q", err, want)

@@ -9,28 +9,25 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Summary is what the invocations of a cell typically took and cost.
+// Summary is the typical duration and cost of a cell.
 type Summary struct {
 	DurationMS     float64 // the median; on AWS, Power Tuning's trimmed mean
 	BilledMS       float64 // likewise
-	CostPerMillion float64 // dollars, compute and requests at list price; S3's GETs are apart
+	CostPerMillion float64 // dollars, compute and requests at list price, without S3's GETs
 }
 
-// Statistic names what a typical duration is: "median" of a local run, which
-// has every duration, "mean" on AWS, whose answer has nothing else, and "computed"
-// of a map.
+// Statistic names the typical duration: "computed" of a map, "mean" on AWS, which returns nothing else, otherwise "median".
 func (c *Comparison) Statistic() string {
-	if c.Map != nil {
+	switch {
+	case c.Map != nil:
 		return "computed"
-	}
-	if c.Mode == AWS {
+	case c.Mode == AWS:
 		return "mean"
 	}
 	return "median"
 }
 
-// Summarize returns the summary of a cell, and whether there is one: there is
-// none of a cell that is nil or that failed.
+// Summarize returns the summary of a cell, and whether there is one: not if the cell is nil or failed.
 func (c *Comparison) Summarize(cell *Cell) (Summary, bool) {
 	if cell == nil || cell.Error != "" {
 		return Summary{}, false
@@ -47,33 +44,31 @@ func (c *Comparison) Summarize(cell *Cell) (Summary, bool) {
 	return Summary{duration, billed, c.CostPerMillion(cell.Power, billed)}, duration > 0 && billed > 0
 }
 
-// Median returns the middle of values, or the mean of the two in the middle;
-// NaN of none.
+// Median returns the middle of values, the mean of the two in the middle, or NaN of none.
 func Median[N int | float64](values []N) float64 {
 	if len(values) == 0 {
 		return math.NaN()
 	}
 	sorted := slices.Sorted(slices.Values(values))
 	middle := len(sorted) / 2
-	return (float64(sorted[len(sorted)-1-middle]) + float64(sorted[middle])) / 2 // of an odd number they are one
+	return (float64(sorted[len(sorted)-1-middle]) + float64(sorted[middle])) / 2 // the same one of an odd number
 }
 
-// CostPerMillion returns what a million invocations cost that are billed for
-// so many ms at power MB: dollars, compute and requests, at list price.
+// CostPerMillion returns the list price of a million invocations billed for billedMS at power MB: dollars, compute and
+// requests.
 func (c *Comparison) CostPerMillion(power int, billedMS float64) float64 {
 	return 1e6*platform.ComputeCost(c.Run.Arch, power, billedMS) + platform.PricePerMillionRequests
 }
 
-// GETCostPerMillion returns what S3 charges for the reads of a million
-// invocations and for the listings before them, in dollars. It is the same for
-// every cell, and 0 where the function's reads are not known.
+// GETCostPerMillion returns what S3 charges for the reads and listings of a million invocations, in dollars. It is the same
+// for every cell, and 0 if the function's reads are not known.
 func (c *Comparison) GETCostPerMillion() float64 {
 	gets, lists := float64(c.Run.Repeat), float64(c.Run.Lists())
 	return 1e3 * (gets*platform.PricePerThousandGets + lists*platform.PricePerThousandLists)
 }
 
-// Conclude compares the cells of each size with the fastest of it, says what
-// makes figures doubtful or absent, and which cell follows the recommended one.
+// Conclude compares the cells of each size with the fastest one, and sets the warnings and the cell after the recommended
+// one.
 func (c *Comparison) Conclude() {
 	for _, power := range c.Run.PowerValues {
 		best := Least(c, c.Variants, func(r Result) *Cell { return r.Cell(power) }, Duration)
@@ -97,27 +92,23 @@ func (c *Comparison) Conclude() {
 	}
 }
 
-// next is the cell, of any size, that follows the recommended one.
+// next returns the cell, of any size, after the recommended one.
 func (c *Comparison) next() (next *Next) {
 	_, best := c.Recommended()
 	if best == nil {
 		return nil
 	}
 	alike := 0
-	for i := range c.Variants {
-		v := &c.Variants[i]
-		for j := range v.Cells {
-			cell := &v.Cells[j]
-			if _, ok := c.Summarize(cell); !ok || cell == best || c.Beyond(cell) || len(cell.DurationsMS) == 0 {
-				continue
-			}
-			q := Compare(c.Products(cell), c.Products(best), len(c.Run.Looks()))
-			if next == nil || q.Value < next.Value {
-				next = &Next{Place: v.Place(cell.Power), Ratio: q}
-			}
-			if q.alike() {
-				alike++
-			}
+	for _, k := range c.candidates() {
+		if k.cell == best || len(k.cell.DurationsMS) == 0 {
+			continue
+		}
+		q := Compare(c.Products(k.cell), c.Products(best), len(c.Run.Looks()))
+		if next == nil || q.Value < next.Value {
+			next = &Next{Place: k.Place, Ratio: q}
+		}
+		if q.alike() {
+			alike++
 		}
 	}
 	if next != nil {
@@ -131,44 +122,43 @@ func (c *Comparison) next() (next *Next) {
 // Place names the variant's cell at power.
 func (v Variant) Place(power int) Place { return Place{v.Strategy, v.Concurrency, power} }
 
-// Recommend draws every conclusion. It sets Recommendation to the cell with the least (compute + request
-// cost) x typical duration, the first of equals, or to nil when no cell has
-// both. Cells that failed are excluded, and those that are beyond this machine, as
-// Lambda would have been faster.
+// Recommend draws every conclusion. It sets Recommendation to the cell with the least (compute + request cost) x typical
+// duration, the first of equals, or to nil if no cell has both. It excludes cells that failed, and those beyond this
+// machine, since Lambda would have been faster.
 //
-// The product needs no scale. A rule that divides by the greatest cost and
-// duration, as Power Tuning's balanced strategy does within one function,
-// would let one slow variant move the choice between the others.
+// The product needs no scale. A rule that divides by the greatest cost and duration, as Power Tuning's balanced strategy
+// does within one function, would let one slow variant move the choice between the others.
 func (c *Comparison) Recommend() {
 	c.Recommendation = nil
-	if c.Map != nil {
-		if a := c.Map.Answer; a != nil {
-			c.Recommendation = &Recommendation{Place: a.Place, Rule: "least (compute + request cost) x computed duration"}
+	rule := "least (compute + request cost) x " + c.Statistic() + " duration"
+	if c.Map == nil {
+		if best := Least(c, c.candidates(), func(k candidate) *Cell { return k.cell }, Product); best.cell != nil {
+			c.Recommendation = &Recommendation{Place: best.Place, Rule: rule}
 		}
-		c.Conclude()
-		return
-	}
-	type candidate struct {
-		Variant
-		cell *Cell
-	}
-	var candidates []candidate
-	for _, v := range c.Variants {
-		for i := range v.Cells {
-			if !c.Beyond(&v.Cells[i]) {
-				candidates = append(candidates, candidate{v.Variant, &v.Cells[i]})
-			}
-		}
-	}
-	if best := Least(c, candidates, func(k candidate) *Cell { return k.cell }, Product); best.cell != nil {
-		rule := "least (compute + request cost) x " + c.Statistic() + " duration"
-		c.Recommendation = &Recommendation{Place: best.Place(best.cell.Power), Rule: rule}
+	} else if a := c.Map.Answer; a != nil {
+		c.Recommendation = &Recommendation{Place: a.Place, Rule: rule}
 	}
 	c.Conclude()
 }
 
-// Products are (compute + request cost) x duration of each invocation of a
-// cell, by which the recommended one is compared with others.
+type candidate struct {
+	Place
+	cell *Cell
+}
+
+// candidates returns the cells that can be recommended.
+func (c *Comparison) candidates() (all []candidate) {
+	for _, v := range c.Variants {
+		for i := range v.Cells {
+			if _, ok := c.Summarize(&v.Cells[i]); ok && !c.Beyond(&v.Cells[i]) {
+				all = append(all, candidate{v.Place(v.Cells[i].Power), &v.Cells[i]})
+			}
+		}
+	}
+	return all
+}
+
+// Products returns (compute + request cost) x duration of each invocation of a cell.
 func (c *Comparison) Products(cell *Cell) (products []float64) {
 	for k, ms := range cell.DurationsMS {
 		products = append(products, ms*c.CostPerMillion(cell.Power, float64(cell.BilledMS[k])))
@@ -176,8 +166,7 @@ func (c *Comparison) Products(cell *Cell) (products []float64) {
 	return products
 }
 
-// Recommended returns the variant and the cell that Recommendation names, or
-// nil twice where it names none.
+// Recommended returns the variant and the cell that Recommendation names, or nil and nil.
 func (c *Comparison) Recommended() (*Result, *Cell) {
 	to := cmp.Or(c.Recommendation, &Recommendation{})
 	for i := range c.Variants {

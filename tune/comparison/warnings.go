@@ -13,20 +13,19 @@ import (
 	"lambda-parallel-io/handler/prose"
 )
 
-// Warning is what makes figures doubtful or absent, and ends in what to do.
+// Warning says which figures are doubtful or missing, and ends in what to do.
 type Warning struct {
 	Kind  string  `json:"kind"` // few-pairs, open, busy, unread, retried, missing or check
 	Cells []Place `json:"cells,omitempty"`
-	Most  float64 `json:"most,omitempty"` // of the cells: cores, objects or attempts
+	Most  float64 `json:"most,omitempty"` // the greatest figure of the cells: cores, objects or attempts
 	Text  string  `json:"text"`
 }
 
-// BusyCores is for how many cores the threads of a function may have waited before
-// its duration is doubted. A function that waited for half a core took some 5 %
-// longer, beside the same one in slow motion.
+// BusyCores is how many cores a function's threads may wait for before its duration is doubted. At half a core it took
+// some 5 % longer than the same function in slow motion.
 const BusyCores = 0.5
 
-// maxLabel is the length, in characters, to which a name is cut in a warning.
+// maxLabel is the length in characters to which a warning cuts names.
 const maxLabel = 24
 
 // warn sets Warnings.
@@ -69,7 +68,7 @@ func (c *Comparison) warn() {
 	var most float64
 	var distrust []string // each step once
 	for _, k := range c.Checks {
-		if step := cmp.Or(steps[k.Why], steps["answer"]); k.Far() {
+		if step := cmp.Or(steps[k.Why], "the calibration"); k.Far() {
 			far, most = append(far, k.Place), max(most, math.Abs(k.Off()))
 			if !slices.Contains(distrust, step) {
 				distrust = append(distrust, step)
@@ -85,16 +84,13 @@ func (c *Comparison) warn() {
 	}
 }
 
-// steps are what to distrust where a check disagrees, by what it checks.
+// steps says what else than the calibration to distrust if a check disagrees, by its Why.
 var steps = map[string]string{
-	"answer":     "the calibration",
-	"rival":      "the calibration",
 	"processor":  "the CPU time of a read, which the calibration measured",
 	"sequential": "S3's latency as this machine keeps it",
 }
 
-// above returns the cells of which a figure is above a limit, size by size, and
-// the greatest figure.
+// above returns the cells with a figure above the limit, size by size, and the greatest figure.
 func (c *Comparison) above(limit float64, figure func(*Cell) float64) (places []Place, most float64) {
 	for _, power := range c.Run.PowerValues {
 		for i := range c.Variants {
@@ -117,20 +113,18 @@ func truth(holds bool) float64 {
 	return 0
 }
 
-// Starved is for how many cores of this machine the cell's threads waited.
+// Starved is how many cores of this machine the cell's threads waited for.
 func (c *Cell) Starved() float64 { return cmp.Or(c.CPUShare, &CPUShare{}).Starved }
 
 // Busy reports whether this machine may have made the cell slower.
 func (c *Cell) Busy() bool { return c.Starved() > BusyCores }
 
-// Beyond reports whether this machine has less than the cell's memory size buys, and
-// could not keep up with it: Lambda would have been faster.
+// Beyond reports whether this machine has less CPU than the cell's memory size buys, and could not keep up with it.
 func (c *Comparison) Beyond(cell *Cell) bool {
 	return cell.Busy() && cell.CPUShare.Target > c.Run.VCPUs(c.Run.CPUs)
 }
 
-// Answer returns the answer of a cell's last invocation, or nil where it is not
-// that of this project's function: other functions answer what they like.
+// Answer returns the answer of a cell's last invocation, or nil if it is not that of this project's function.
 func (c *Comparison) Answer(cell *Cell) *event.Answer {
 	var a event.Answer
 	if c.Run.Repeat == 0 || json.Unmarshal(cell.Response, &a) != nil || a.ObjectsRead+a.Failed != c.Run.Repeat || !(a.TimeSec > 0) {
@@ -139,8 +133,7 @@ func (c *Comparison) Answer(cell *Cell) *event.Answer {
 	return &a
 }
 
-// Name says which cell it is: pool (30) at 512 MB, or 512 MB where there is no
-// strategy.
+// Name names a cell: "pool (30) at 512 MB", or "512 MB" without a strategy.
 func (p Place) Name() string {
 	if p.Strategy == None {
 		return prose.Thousands(p.Power, 0) + " MB"

@@ -2,6 +2,7 @@ package compute
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"lambda-parallel-io/handler/event"
@@ -12,39 +13,34 @@ import (
 
 // answer sets the setting to use, and what would change it.
 func (q *Question) answer() {
-	a := q.choose(q.Map.Points, q.Run.PowerValues)
+	sizes := q.Run.PowerValues
+	a := q.choose(q.Map.Points, sizes)
 	if a == nil {
 		return
 	}
 	answer := &comparison.Answer{Point: *a}
 	q.Map.Answer = answer
-	one := func(strategy string, n *int) *comparison.Point {
-		return &q.points([]comparison.Place{{Strategy: strategy, Concurrency: n, Power: a.Power}})[0]
+	one := func(strategy string, n int) *comparison.Point {
+		return &q.points([]comparison.Place{{Strategy: strategy, Concurrency: &n, Power: a.Power}})[0]
 	}
-	answer.Sequential = one("sequential", new(1))
+	answer.Sequential = one("sequential", 1)
 	if s, err := strategies.ByName(a.Strategy); err == nil && s.Bounded {
-		answer.Default = one(a.Strategy, new(event.DefaultWorkers(a.Power)))
+		answer.Default = one(a.Strategy, event.DefaultWorkers(a.Power))
 	}
-	at := slices.Index(q.Run.PowerValues, a.Power)
-	if at > 0 {
-		answer.Smaller = q.bestAt(q.Run.PowerValues[at-1])
+	at := slices.Index(sizes, a.Power)
+	answer.Smaller = q.choose(q.Map.Points, sizes[max(at-1, 0):at])
+	answer.Larger = q.choose(q.Map.Points, sizes[at+1:min(at+2, len(sizes))])
+	if most := platform.NewAccountMemory; a.Power > most {
+		small := slices.DeleteFunc(slices.Clone(sizes), func(mb int) bool { return mb > most })
+		answer.SmallAccount = q.choose(q.Map.Points, append(small, most))
 	}
-	if at+1 < len(q.Run.PowerValues) {
-		answer.Larger = q.bestAt(q.Run.PowerValues[at+1])
+	if f := q.Calibration.Fit; f == nil || !f.WakeUp { // assumed, not known
+		answer.FreeWakeUps, answer.DearWakeUps = q.withWakeUps(0), q.withWakeUps(comparison.DearWakeUpMS)
 	}
-	if a.Power > platform.NewAccountMemory {
-		sizes := slices.DeleteFunc(append(slices.Clone(q.Run.PowerValues), platform.NewAccountMemory),
-			func(mb int) bool { return mb > platform.NewAccountMemory })
-		answer.SmallAccount = q.choose(q.Map.Points, sizes)
-	}
-	if f := q.Calibration.Fit; f != nil && f.WakeUp {
-		return // known, not assumed
-	}
-	answer.FreeWakeUps, answer.DearWakeUps = q.withWakeUps(0), q.withWakeUps(comparison.DearWakeUpMS)
 }
 
-// withWakeUps returns the answer where a wake-up cost so much, at the concurrencies
-// that are the best as it is, or nil where that is no other size.
+// withWakeUps returns the answer if a wake-up cost ms of a vCPU, with each variant's concurrency as it is, or nil if
+// that answer has the same size.
 func (q *Question) withWakeUps(ms float64) *comparison.Point {
 	other := *q
 	other.WakeUpMS = ms
@@ -60,10 +56,9 @@ func (q *Question) withWakeUps(ms float64) *comparison.Point {
 	return nil
 }
 
-// choose returns the point with the least cost x duration over the sizes, by each
-// variant at its best concurrency. Of settings within each other's interval the
-// cheaper one is taken; of those that cost the same pool before semaphore before
-// the others, then the smaller size. It is nil where no point is usable.
+// choose returns the point with the least cost x duration over the sizes, with each variant at its best concurrency,
+// or nil if no point is usable. Of points within each other's interval it takes the cheapest; of those that cost the
+// same, pool before semaphore before the others, then the smallest size.
 func (q *Question) choose(points []comparison.Point, sizes []int) *comparison.Point {
 	m := comparison.Map{Points: points}
 	var candidates []*comparison.Point
@@ -77,35 +72,23 @@ func (q *Question) choose(points []comparison.Point, sizes []int) *comparison.Po
 	if len(candidates) == 0 {
 		return nil
 	}
-	alike := func(a, b *comparison.Point, figure func(*comparison.Point) (value, low, high float64)) bool {
-		va, la, ha := figure(a)
-		vb, lb, hb := figure(b)
-		return vb >= la && vb <= ha && va >= lb && va <= hb
-	}
-	product := func(p *comparison.Point) (value, low, high float64) {
-		scale := p.Product() / p.DurationMS / p.DurationMS // the cost is in proportion to the duration
-		return p.Product(), scale * p.LowMS * p.LowMS, scale * p.HighMS * p.HighMS
-	}
-	cost := func(p *comparison.Point) (value, low, high float64) {
-		scale := p.CostPerMillion / p.DurationMS
-		return p.CostPerMillion, scale * p.LowMS, scale * p.HighMS
-	}
-	keep := func(figure func(*comparison.Point) (value, low, high float64)) {
-		least := slices.MinFunc(candidates, func(a, b *comparison.Point) int {
-			x, _, _ := figure(a)
-			y, _, _ := figure(b)
-			return cmp.Compare(x, y)
+	// keep leaves the points whose figure is as good as the least. The figure grows with that power of the duration.
+	keep := func(figure func(*comparison.Point) float64, power float64) {
+		least := slices.MinFunc(candidates, func(a, b *comparison.Point) int { return cmp.Compare(figure(a), figure(b)) })
+		holds := func(p *comparison.Point, value float64) bool {
+			return value >= figure(p)*math.Pow(p.LowMS/p.DurationMS, power) && value <= figure(p)*math.Pow(p.HighMS/p.DurationMS, power)
+		}
+		candidates = slices.DeleteFunc(candidates, func(p *comparison.Point) bool {
+			return p != least && !(holds(least, figure(p)) && holds(p, figure(least)))
 		})
-		candidates = slices.DeleteFunc(candidates, func(p *comparison.Point) bool { return p != least && !alike(p, least, figure) })
 	}
-	keep(product)
-	keep(cost)
-	order := []string{"pool", "semaphore"}
+	keep((*comparison.Point).Product, 2)
+	keep(func(p *comparison.Point) float64 { return p.CostPerMillion }, 1)
+	// 0, 1 and, of any other, 2
+	rank := func(p *comparison.Point) int {
+		return (slices.Index([]string{"pool", "semaphore"}, p.Strategy) + 3) % 3
+	}
 	return slices.MinFunc(candidates, func(a, b *comparison.Point) int {
-		rank := func(p *comparison.Point) int { return (slices.Index(order, p.Strategy) + 3) % 3 } // 0 and 1, and 2 of the others
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Power, b.Power))
 	})
 }
-
-// bestAt is the point of a size with the least cost x duration.
-func (q *Question) bestAt(mb int) *comparison.Point { return q.choose(q.Map.Points, []int{mb}) }

@@ -10,34 +10,32 @@ import (
 	"lambda-parallel-io/tune/simulate"
 )
 
-// Load is a call that was measured: so many reads by a strategy.
+// Load is one measured call: Reads reads by a strategy.
 type Load struct {
-	Strategy string
-	InFlight int // reads at once
-	Reads    int
-	Machine  simulate.Machine // that it had
-	S3       profile.S3
-	Draw     simulate.Draw
-
+	Strategy    string
+	InFlight    int // reads at once
+	Reads       int
+	Machine     simulate.Machine
+	S3          profile.S3
+	Draw        simulate.Draw
 	DurationMS  float64
 	CPUMS       float64 // of a vCPU
 	Connections int     // that it opened
 	PeakMB      float64 // of the process so far
 }
 
-// Busy is how many reads in flight keep a processor at work that a small memory
-// size holds back, and cost no more each than fewer do.
+// Busy is how many reads in flight keep the processor of a small memory size saturated, and cost no more each than
+// fewer do.
 const Busy = 60
 
-// waitingMB is the memory of a read that waits for a connection: 10,000 unbounded
-// reads take 128 MB, of which 900 are in flight (go test -bench . ./handler).
+// waitingMB is the memory of a read that waits for a connection: 10,000 unbounded reads take 128 MB, of which 900 are
+// in flight (go test -bench . ./handler).
 const waitingMB = 0.008
 
-// Calibrate finds the costs with which the simulation takes as much processor time
-// as each load did, and its sequential reads as long. The loads come in rounds,
-// each with the same ones in the same order; there must be one of Busy reads in
-// flight by each bounded strategy, one with fewer and one with more, and one that
-// is sequential. The interval of a figure holds what each of its loads gives.
+// Calibrate finds the costs with which the simulation reproduces the CPU time of each load and the duration of the
+// sequential ones. The loads come in rounds, each with the same ones in the same order. A round must have one load of
+// Busy reads in flight by each bounded strategy, one with fewer, one with more, and a sequential one. The interval of
+// a figure holds what each of its loads gives.
 func Calibrate(loads []Load, rounds, objectBytes int) *comparison.Calibration {
 	c := &calibrator{&comparison.Calibration{ObjectBytes: objectBytes, Loads: len(loads) / rounds, WaitingMB: waitingMB,
 		Crowd: []comparison.CrowdCost{{InFlight: Busy, CPU: Figure(nil, "ms")}}, Handshake: handshake(loads, rounds)}, loads}
@@ -51,8 +49,7 @@ func Calibrate(loads []Load, rounds, objectBytes int) *comparison.Calibration {
 	}
 	cpu := func(r simulate.Result) float64 { return r.CPUMS }
 	duration := func(r simulate.Result) float64 { return r.DurationMS }
-	// Each figure is found with the others as they are known by then. Three times
-	// over, nothing moves any more.
+	// Each figure is solved with the others as known by then. After three passes nothing moves any more.
 	for range 3 {
 		for i := range c.Reads {
 			r := &c.Reads[i]
@@ -83,8 +80,7 @@ type calibrator struct {
 	loads []Load
 }
 
-// solve finds the value of a cost, 0 at least, with which the simulation gives the
-// figure that was measured of each matching load.
+// solve finds the value of a cost, at least 0, with which the simulation reproduces the measured figure of each matching load.
 func (c *calibrator) solve(figure func(simulate.Result) float64, match func(Load) bool, set func(*simulate.Costs, float64)) comparison.Figure {
 	var found []float64
 	var s simulate.Simulator
@@ -110,7 +106,7 @@ func (c *calibrator) solve(figure func(simulate.Result) float64, match func(Load
 	return Figure(found, "ms")
 }
 
-// Figure is the median of values, with an interval that holds them all.
+// Figure returns the median of values, with an interval that holds them all.
 func Figure(values []float64, unit string) comparison.Figure {
 	if len(values) == 0 {
 		return comparison.Figure{Unit: unit}
@@ -118,10 +114,10 @@ func Figure(values []float64, unit string) comparison.Figure {
 	return comparison.Figure{Value: comparison.Median(values), Low: slices.Min(values), High: slices.Max(values), Unit: unit}
 }
 
-// handshake is what loads cost more in the round in which they opened connections
-// than in the one in which they opened fewer.
+// handshake is what a connection costs: the CPU time by which a load of the first round exceeds the same one of the last,
+// which opened fewer.
 func handshake(loads []Load, rounds int) comparison.Figure {
-	const tells = 30 // connections: of fewer the difference is noise
+	const tells = 30 // connections: with fewer the difference is noise
 	var each []float64
 	n := len(loads) / rounds
 	for i := range n {
@@ -133,20 +129,14 @@ func handshake(loads []Load, rounds int) comparison.Figure {
 	return Figure(each, "ms")
 }
 
-// memory sets what the peaks of the first round tell, in which more and more
-// reads are in flight.
+// memory sets ReadMB and BaseMB from the peaks of the first round, in which more and more reads are in flight.
 func (c *calibrator) memory() {
-	var few, many *Load
-	for i := range c.loads[:c.Loads] {
-		switch l := &c.loads[i]; l.InFlight {
-		case Busy:
-			few = l
-		case c.Crowd[len(c.Crowd)-1].InFlight:
-			many = l
-		}
+	peak := map[int]float64{} // MB, by reads in flight
+	for _, l := range c.loads[:c.Loads] {
+		peak[l.InFlight] = l.PeakMB
 	}
-	if few != nil && many != nil && many.InFlight > Busy {
-		c.ReadMB = max(0, (many.PeakMB-few.PeakMB)/float64(many.InFlight-Busy))
-		c.BaseMB = max(0, few.PeakMB-Busy*c.ReadMB)
+	if most := c.Crowd[len(c.Crowd)-1].InFlight; most > Busy {
+		c.ReadMB = max(0, (peak[most]-peak[Busy])/float64(most-Busy))
+		c.BaseMB = max(0, peak[Busy]-Busy*c.ReadMB)
 	}
 }

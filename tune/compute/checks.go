@@ -1,19 +1,16 @@
 package compute
 
 import (
-	"cmp"
 	"slices"
 
 	"lambda-parallel-io/tune/comparison"
 )
 
-// sequentialMS is how long a call of sequential reads is to take where it is
-// checked.
+// sequentialMS is how long a checked call of sequential reads is to take.
 const sequentialMS = 2_000
 
-// Checks are the points of a map that are worth measuring: the answer, its nearest
-// rival of another strategy, one that the processor holds up, and sequential with
-// as many reads as fit two seconds. Nothing is measured of them yet.
+// Checks returns the points of a map that are worth measuring: the answer, its nearest rival of another strategy, one
+// that the processor limits, and sequential with as many reads as fit two seconds. None is measured yet.
 func Checks(c *comparison.Comparison) (checks []comparison.Check) {
 	a := c.Map.Answer
 	if a == nil {
@@ -25,25 +22,23 @@ func Checks(c *comparison.Comparison) (checks []comparison.Check) {
 			checks = append(checks, comparison.Check{Place: p.Place, Repeat: reads, Why: why})
 		}
 	}
-	var rivals, bound []*comparison.Point
+	var rival, bound *comparison.Point
 	for _, v := range c.Variants {
 		for _, cell := range v.Cells {
 			switch p := cell.Computed; {
 			case v.Sequential() || !p.Usable():
 			case p.Strategy != a.Strategy:
-				rivals = append(rivals, p)
+				if rival == nil || p.Product() < rival.Product() {
+					rival = p
+				}
 			case p.Binds == "processor" && p.Power < a.Power:
-				bound = append(bound, p)
+				bound = p
 			}
 		}
 	}
 	add("answer", &a.Point, c.Run.Repeat)
-	if len(rivals) > 0 {
-		add("rival", slices.MinFunc(rivals, func(p, q *comparison.Point) int { return cmp.Compare(p.Product(), q.Product()) }), c.Run.Repeat)
-	}
-	if len(bound) > 0 {
-		add("processor", bound[len(bound)-1], c.Run.Repeat)
-	}
+	add("rival", rival, c.Run.Repeat)
+	add("processor", bound, c.Run.Repeat)
 	if s := a.Sequential; s != nil && s.Label() != a.Label() {
 		add("sequential", s, max(1, min(c.Run.Repeat, int(float64(c.Run.Repeat)*sequentialMS/s.DurationMS))))
 	}

@@ -10,29 +10,26 @@ import (
 	"lambda-parallel-io/tune/simulate"
 )
 
-// Invocation is a call of so many reads on Lambda, where every connection is open.
+// Invocation is a call of so many reads on Lambda, with every connection open.
 func Invocation(p comparison.Place, costs simulate.Costs, s3 profile.S3, arch string, reads int) simulate.Invocation {
 	return simulate.Invocation{Machine: simulate.Lambda(p.Power, arch), Costs: costs, S3: s3,
 		Reads: reads, Workers: *cmp.Or(p.Concurrency, new(0)), Open: event.MaxConcurrency}
 }
 
-// Assumed is what reads are taken for of which nothing was measured.
+// Assumed stands in for a calibration where nothing was measured.
 type Assumed struct {
 	S3    profile.S3
-	CPUMS float64 // processor time of a read, in ms of a vCPU
+	CPUMS float64 // CPU time of a read, in ms of a vCPU
 }
 
-// ReadCPU is what a read of 9 KB takes of a vCPU, in ms, as measured with this
-// project's function.
+// ReadCPU is the CPU time of a 9 KB read, in ms of a vCPU, as measured with this project's function.
 const ReadCPU = 0.3
 
-// estimated is how many reads of a call are simulated at most. More take as much
-// longer as they are more.
+// estimated is how many reads of a call are simulated at most. The time of more is in proportion.
 const estimated = 10_000
 
-// Estimate returns how long a call of the spec's reads by a variant takes on
-// Lambda at a memory size in MB: the median of three draws. On AWS all sizes run
-// side by side and share what S3 grants. It is 0 where the reads are not known.
+// Estimate returns how long a call of the spec's reads by a variant takes on Lambda at a memory size in MB: the median
+// of three draws, or 0 if the reads are not known. On AWS all sizes run side by side and share what S3 grants.
 func Estimate(spec comparison.Spec, v comparison.Variant, power int, a Assumed) time.Duration {
 	if spec.Repeat == 0 {
 		return 0
@@ -50,11 +47,11 @@ func Estimate(spec comparison.Spec, v comparison.Variant, power int, a Assumed) 
 	if spec.Objects != nil {
 		costs.Bytes = spec.Objects.Bytes / spec.Repeat
 	}
-	call := []simulate.Invocation{Invocation(p, costs, s3, spec.Arch, min(spec.Repeat, estimated))}
-	var draws []simulate.Draw
+	call := Invocation(p, costs, s3, spec.Arch, min(spec.Repeat, estimated))
+	var results []simulate.Result
 	for k := range uint64(3) {
-		draws = append(draws, simulate.NewDraw(s3, spec.Seed, k+1, call[0].Reads))
+		results = append(results, new(simulate.Simulator).Run(call, simulate.NewDraw(s3, spec.Seed, k+1, call.Reads)))
 	}
-	r := simulate.Summarize(simulate.Sweep(call, draws)[0])
+	r := simulate.Summarize(results)
 	return time.Duration(r.DurationMS * float64(spec.Repeat) / float64(max(r.Reads, 1)) * float64(time.Millisecond))
 }

@@ -14,12 +14,11 @@ import (
 	"lambda-parallel-io/tune/profile"
 )
 
-// Comparison gives c, a run on this machine with its calibration, the question of
-// a comparison on AWS, its cells as checks, and the calibration that is fitted to
-// them. of names the comparison.
+// Comparison fits c's calibration, measured on this machine, to a comparison on AWS, which of names. c takes over that
+// comparison's question, with its cells as checks.
 //
-// Left out are cells that failed, and those during which their execution asked for
-// more than S3 grants: whether it refused some of their reads is not known.
+// It leaves out cells that failed, and those during which their execution asked for more than S3 grants: whether S3
+// refused some of their reads is not known.
 func Comparison(c, aws *comparison.Comparison, of string) error {
 	run := aws.Run
 	if run.Objects == nil && !run.ParallelInvocation && (run.TuningInput == nil || !run.TuningInput.OnlyColdStarts) {
@@ -43,8 +42,7 @@ func Comparison(c, aws *comparison.Comparison, of string) error {
 	return calibrate(c, run.Num, run.DiscardTopBottom, of)
 }
 
-// Check makes a check on AWS that was measured the map as it is there, which is
-// computed on this machine.
+// Check turns a measured check on AWS into the map for that Lambda, which is computed on this machine.
 func Check(c *comparison.Comparison) error {
 	if err := calibrate(c, c.Run.Num, c.Run.DiscardTopBottom, "a check"); err != nil {
 		return err
@@ -53,8 +51,7 @@ func Check(c *comparison.Comparison) error {
 	return compute.Map(c, compute.Sizes, c.Calibration.OnLambda())
 }
 
-// calibrate makes the calibration and the S3 of c those with which its checks take
-// what was measured, and computes them. Each is an average of num invocations.
+// calibrate fits c's calibration and S3 to its checks, each an average of num invocations, and computes the checks with them.
 func calibrate(c *comparison.Comparison, num int, discard float64, of string) error {
 	s3, err := profile.Parse(c.Run.Latency)
 	if err != nil {
@@ -63,7 +60,7 @@ func calibrate(c *comparison.Comparison, num int, discard float64, of string) er
 	var cells []Cell
 	for _, k := range c.Checks {
 		costs := compute.OnLambda(compute.Costs(c.Calibration, k.Strategy, compute.Middle), c.Calibration.OnLambda())
-		cells = append(cells, Cell{compute.Invocation(k.Place, costs, s3, c.Run.Arch, k.Repeat), num, discard, []float64{k.MeasuredMS}})
+		cells = append(cells, Cell{compute.Invocation(k.Place, costs, s3, c.Run.Arch, k.Repeat), num, discard, k.MeasuredMS})
 	}
 	l, err := To(cells)
 	if err == nil && !l.CPU.Fitted && !l.Latency.Fitted {
@@ -87,8 +84,7 @@ func calibrate(c *comparison.Comparison, num int, discard float64, of string) er
 	return nil
 }
 
-// change makes a calibration that of this Lambda, which has no core of this machine
-// and not its S3.
+// change makes a calibration that of this Lambda, without this machine's core and local S3.
 func (l Lambda) change(c *comparison.Calibration, s3 profile.S3, cells int) {
 	figures := []*comparison.Figure{&c.Handshake}
 	c.Reads, c.Crowd = slices.Clone(c.Reads), slices.Clone(c.Crowd)

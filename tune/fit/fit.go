@@ -1,20 +1,16 @@
-// Package fit finds how a Lambda on AWS differs from what was assumed of it, from
-// the average durations that Power Tuning returned: how many times the processor
-// time a read takes there, how many times as long S3's latencies are, and what a
-// wake-up takes. They are those with which the simulation gives the averages.
+// Package fit finds how a Lambda on AWS differs from what was assumed of it, from the average durations that Power
+// Tuning returned. It fits three numbers: a factor of a read's CPU time, a factor of S3's latencies, and the cost of a
+// wake-up. With them, the simulation gives those averages.
 //
-// Each is fitted only where the cells can tell it. A cell tells of the processor
-// where it is saturated, and of the latency where reads wait one by one, if it
-// lasts for 50 periods: beside those the beginning and the end are short. Of a
-// wake-up tell cells of either kind beside one that is nearly saturated. What the
-// cells cannot tell stays as it was assumed.
+// Each number is fitted only where the cells can tell it. A cell tells the CPU time where it saturates the processor, and
+// the latency where it reads one by one, if it lasts for 50 periods: then the beginning and the end matter little. A
+// wake-up takes cells of both kinds and one that is nearly saturated. What the cells cannot tell stays as assumed.
 package fit
 
 import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"lambda-parallel-io/handler/platform"
@@ -22,38 +18,34 @@ import (
 )
 
 const (
-	// long is how many ms a cell must last to tell of the processor or the latency.
+	// long is how many ms a cell must last to tell the CPU time or the latency.
 	long = 50 * float64(platform.Period/time.Millisecond)
 
-	// follows is how much of such a change its duration must follow.
+	// follows is the share of a parameter's change that the cell's duration must follow.
 	follows = 0.7
 
-	// noise is what an average is off by, as a share of it, beside what its reads
-	// draw, and wakeUpError the most, in ms, that a fitted wake-up's standard error
-	// may be. Both are this project's choice.
+	// noise is the standard error of an average, as a share of it, beside that of its reads' latencies. wakeUpError is
+	// the largest standard error, in ms, of a fitted wake-up. Both are this project's choice.
 	noise       = 0.02
 	wakeUpError = 0.05
 
-	// maxSteps are made at most, and none after one that moves no parameter by more
-	// than enough.
+	// The fit ends after maxSteps, or after a step that moves no parameter by more than enough.
 	maxSteps = 12
 	enough   = 0.004
 )
 
-// farthest is what a step moves at most.
+// farthest is the largest step of each parameter.
 var farthest = vector{math.Ln2, math.Ln2, 0.1}
 
-// Cell is one memory size of a variant that was measured. All cells have the same
-// S3.
+// Cell is one measured memory size of a variant. All cells have the same S3.
 type Cell struct {
-	simulate.Invocation           // as it was assumed to be
-	Num                 int       // invocations of an average
-	Discard             float64   // share of them that was dropped at each end: 0 to 0.4
-	AveragesMS          []float64 // one of each execution
+	simulate.Invocation         // as assumed
+	Num                 int     // measured invocations
+	Discard             float64 // share of them that the average leaves out at each end: 0 to 0.4
+	AverageMS           float64
 }
 
-// Number is a figure, and the interval in which it lies 19 times in 20. The
-// interval of one that was not fitted is the figure alone.
+// Number is a figure with its interval of 95 %, which is the figure alone if it was not fitted.
 type Number struct {
 	Value, Low, High float64
 	Fitted           bool
@@ -61,12 +53,12 @@ type Number struct {
 
 // Lambda is what was fitted.
 type Lambda struct {
-	CPU     Number // times the processor time that was assumed, the wake-ups' apart
-	Latency Number // times the latencies that were assumed
+	CPU     Number // factor of the assumed CPU time, wake-ups excluded
+	Latency Number // factor of the assumed latencies
 	WakeUp  Number // ms of a vCPU
 
-	AssumedMS  []float64 // the average of each cell with what was assumed
-	ComputedMS []float64 // and with these
+	AssumedMS  []float64 // the average of each cell as assumed
+	ComputedMS []float64 // and as fitted
 	Add        []string  // what to measure, so that CPU and Latency can both be fitted
 }
 
@@ -76,15 +68,15 @@ func (l Lambda) On(in simulate.Invocation) simulate.Invocation {
 	return costing(in, l.CPU.Value, l.WakeUp.Value)
 }
 
-// To fits the cells. Its error says which cell cannot be fitted to.
+// To fits the cells. An error names the cell that has no average.
 func To(cells []Cell) (Lambda, error) {
 	if len(cells) == 0 {
 		return Lambda{}, errors.New("fitting a Lambda: there are no cells")
 	}
 	for _, c := range cells {
-		if c.Num < 1 || len(c.AveragesMS) == 0 || !(slices.Min(c.AveragesMS) > 0) {
-			return Lambda{}, fmt.Errorf("fitting %d reads by %d workers at %d MB: the averages of %d invocations are %v ms, want at least one of each, above 0",
-				c.Reads, c.Workers, c.MemoryMB, c.Num, c.AveragesMS)
+		if c.Num < 1 || !(c.AverageMS > 0) {
+			return Lambda{}, fmt.Errorf("fitting %d reads by %d workers at %d MB: the average of %d invocations is %v ms, but both must be above 0",
+				c.Reads, c.Workers, c.MemoryMB, c.Num, c.AverageMS)
 		}
 	}
 	m := newModel(cells)

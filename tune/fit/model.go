@@ -8,7 +8,7 @@ import (
 	"lambda-parallel-io/tune/simulate"
 )
 
-// vector is what is fitted: the logarithms of two factors, and ms.
+// vector holds the fitted parameters: the logarithms of two factors, and ms.
 type vector [3]float64
 
 const (
@@ -17,13 +17,13 @@ const (
 	wakeUp
 )
 
-// delta is what slopes are taken over.
+// delta is the difference over which slopes are taken.
 var delta = vector{0.05, 0.05, 0.03}
 
-// simulated is how many invocations of each cell are, at least.
+// simulated is the least number of simulated invocations of a cell.
 const simulated = 20
 
-// model computes what the cells take.
+// model simulates the cells.
 type model struct {
 	cells []Cell
 	draws []simulate.Draw // with the latencies that were assumed
@@ -41,7 +41,7 @@ func newModel(cells []Cell) *model {
 	return m
 }
 
-// costing makes reads cost so many times as much.
+// costing multiplies what reads cost, and sets what a wake-up does.
 func costing(in simulate.Invocation, times, wakeUp float64) simulate.Invocation {
 	in.Before *= times
 	in.After *= times
@@ -54,37 +54,31 @@ func costing(in simulate.Invocation, times, wakeUp float64) simulate.Invocation 
 	return in
 }
 
-func scaled(ms []float64, times float64) []float64 {
-	ms = slices.Clone(ms)
-	for i := range ms {
-		ms[i] *= times
-	}
-	return ms
-}
-
-// average is what Power Tuning would return of a cell in the mean, and by what
-// share of it one of its figures is off for what its reads draw.
+// average is the mean of what Power Tuning would return for a cell, in ms, and the standard deviation of one such
+// figure as a share of it, from the latencies that its reads draw.
 type average struct{ ms, off float64 }
 
-func (m *model) averages(p vector) []average {
+func (m *model) averages(p vector) (averages []average) {
 	var all []simulate.Invocation
 	for _, c := range m.cells {
 		all = append(all, costing(c.Invocation, math.Exp(p[cpu]), p[wakeUp]))
 	}
-	var draws []simulate.Draw
-	for _, d := range m.draws {
-		d.First, d.Again = scaled(d.First, math.Exp(p[latency])), scaled(d.Again, math.Exp(p[latency]))
-		draws = append(draws, d)
+	draws := slices.Clone(m.draws)
+	for k := range draws {
+		for _, series := range []*[]float64{&draws[k].First, &draws[k].Again} {
+			*series = slices.Clone(*series)
+			for i := range *series {
+				(*series)[i] *= math.Exp(p[latency])
+			}
+		}
 	}
-	var averages []average
 	for i, results := range simulate.Sweep(all, draws) {
 		averages = append(averages, m.cells[i].average(results))
 	}
 	return averages
 }
 
-// average compares like with like: trimmed means of as many invocations as Power
-// Tuning has made.
+// average takes trimmed means of as many invocations as Power Tuning made, to compare like with like.
 func (c *Cell) average(results []simulate.Result) (a average) {
 	var ms, squares []float64
 	for _, r := range results {
@@ -100,22 +94,13 @@ func (c *Cell) average(results []simulate.Result) (a average) {
 	return average{powertuning.TrimmedMean(means, 0), math.Sqrt(max(0, variance)/float64(c.Num)) / mean}
 }
 
-// measured is the geometric mean of the executions' averages, in ms.
-func (c *Cell) measured() float64 {
-	product := 1.0
-	for _, ms := range c.AveragesMS {
-		product *= math.Pow(ms, 1/float64(len(c.AveragesMS)))
-	}
-	return product
-}
-
-// evidence is what the cells say, seen from one place.
+// evidence is what the cells say at one vector.
 type evidence struct {
-	ms     []float64 // what the cells take there
-	free   [3]bool   // which parameters they can tell
-	step   vector    // from there to where they take what was measured
+	ms     []float64 // what each cell takes there
+	free   [3]bool   // which parameters the cells can tell
+	step   vector    // from there towards what was measured
 	errors vector    // standard errors
-	spread float64   // by how many times as much the cells are off as they may be
+	spread float64   // how many times as far off the cells are as expected, at least 1
 }
 
 func (m *model) at(p vector, withWakeUp bool) *evidence {
@@ -130,7 +115,7 @@ func (m *model) at(p vector, withWakeUp bool) *evidence {
 	}
 	for i := range m.cells {
 		e.ms = append(e.ms, averages[i].ms)
-		if m.cells[i].measured() >= long {
+		if m.cells[i].AverageMS >= long {
 			e.free[cpu] = e.free[cpu] || slopes[i][cpu] >= follows
 			e.free[latency] = e.free[latency] || slopes[i][latency] >= follows
 		}
@@ -142,8 +127,7 @@ func (m *model) at(p vector, withWakeUp bool) *evidence {
 
 func (e *evidence) tellsWakeUp() bool { return e.free[wakeUp] && e.errors[wakeUp] <= wakeUpError }
 
-// descend goes from p to where the cells take what was measured. What they cannot
-// tell is as assumed.
+// descend steps from p to the vector at which the cells take what was measured. What they cannot tell stays as assumed.
 func (m *model) descend(p, assumed vector, withWakeUp bool) (vector, *evidence) {
 	e := m.at(p, withWakeUp)
 	for moved, n := true, 0; moved && n < maxSteps; n++ {
@@ -161,16 +145,14 @@ func (m *model) descend(p, assumed vector, withWakeUp bool) (vector, *evidence) 
 	return p, e
 }
 
-// solve makes a step of Gauss and Newton's method to the least squares of what
-// the cells are off by, as a share of what they may be off by.
+// solve sets the Gauss-Newton step for the least squares of what the cells are off by, weighted by their variance.
 func (e *evidence) solve(cells []Cell, averages []average, slopes []vector) {
 	var normal [3]vector
 	var right vector
-	squares, spare := 0.0, float64(len(cells))
+	squares, spare := 0.0, float64(len(cells)) // spare counts degrees of freedom
 	for i, a := range averages {
-		n := float64(len(cells[i].AveragesMS))
-		variance := noise*noise/n + a.off*a.off*(1/n+float64(cells[i].Num)/simulated)
-		off := math.Log(cells[i].measured() / a.ms)
+		variance := noise*noise + a.off*a.off*(1+float64(cells[i].Num)/simulated)
+		off := math.Log(cells[i].AverageMS / a.ms)
 		squares += off * off / variance
 		for j, s := range slopes[i] {
 			for k, t := range slopes[i] {
@@ -200,28 +182,21 @@ func (e *evidence) solve(cells []Cell, averages []average, slopes []vector) {
 	}
 }
 
-// ridge leaves nothing indefinite: no standard error is above 10.
+// ridge keeps the matrix positive definite: no standard error is above 10.
 const ridge = 0.01
 
-// invert is Gauss and Jordan's method, for a matrix that is positive definite.
+// invert divides the cofactors by the determinant.
 func invert(m [3]vector) (inverse [3]vector) {
 	for i := range m {
-		inverse[i][i] = 1
-	}
-	for i := range m {
-		pivot := m[i][i]
-		for k := range m {
-			m[i][k] /= pivot
-			inverse[i][k] /= pivot
-		}
 		for j := range m {
-			factor := m[j][i]
-			for k := range m {
-				if j != i {
-					m[j][k] -= factor * m[i][k]
-					inverse[j][k] -= factor * inverse[i][k]
-				}
-			}
+			a, b, c, d := (j+1)%3, (j+2)%3, (i+1)%3, (i+2)%3
+			inverse[i][j] = m[a][c]*m[b][d] - m[a][d]*m[b][c]
+		}
+	}
+	determinant := m[0][0]*inverse[0][0] + m[0][1]*inverse[1][0] + m[0][2]*inverse[2][0]
+	for i := range m {
+		for j := range m {
+			inverse[i][j] /= determinant
 		}
 	}
 	return inverse

@@ -1,6 +1,5 @@
-// Package profile says what S3 is like to a function in its region: its
-// latency, its bandwidth and its request limit. The local S3 and the simulation
-// both draw from it, and so give the same read the same latency.
+// Package profile models S3 as a function in its region sees it: latency, bandwidth and request limit. The local S3 and
+// the simulation both draw from it, and so give the same read the same latency.
 package profile
 
 import (
@@ -15,41 +14,35 @@ import (
 	"lambda-parallel-io/handler/platform"
 )
 
-// S3 is one profile. The latency of a small GET is Floor and, above it, a
-// lognormal part; a share of the GETs, Slow, takes SlowBy times as long.
+// S3 is one profile. The latency of a small GET is Floor plus a lognormal part; a share of the GETs, Slow, takes SlowBy
+// times as long.
 type S3 struct {
 	name string
 
-	Floor  time.Duration // no GET is faster
-	Middle time.Duration // the median, of the GETs that are not slow
+	Floor  time.Duration // the least
+	Middle time.Duration // the median, slow GETs excluded
 	Sigma  float64       // of the logarithm of what is above Floor
 	Slow   float64       // 0 to 1
 	SlowBy float64
 
-	GetsPerSecond float64 // that are granted; S3 answers those beyond with 503 SlowDown
-	Burst         int     // that are granted at once
+	GetsPerSecond float64 // granted; S3 answers more with 503 SlowDown
+	Burst         int     // GETs granted at once
 	Bandwidth     float64 // of a function in bytes a second, once BurstBytes are spent
 }
 
-// Burst is how many GETs are granted at once: those of 100 ms, which is this
-// project's choice.
+// Burst is how many GETs are granted at once: those of 100 ms, which is this project's choice.
 const Burst = platform.GetsPerSecond / 10
 
-// The bandwidth of a connection to S3 and of a Lambda function, in bytes and
-// bytes a second. Sources:
+// The bandwidth of a connection to S3 and of a Lambda function, in bytes and bytes a second. Sources:
 //
-//   - Bandwidth: 3,000 objects of 5 MiB, read and written in one call, take at
-//     least 211 s from 512 to 1,280 MB (RustyServerless/demo-s3-archiving, 2026),
-//     which is 74.4 MB/s each way. It stands in the profile, since AWS explores
-//     more above 1.5 GB (aws/aws-lambda-roadmap #42).
-//   - Connection: "Make one concurrent request for each 85-90 MB/s of desired
-//     network throughput", S3 User Guide, "Performance design patterns for
-//     Amazon S3"; the lower of the two is taken.
-//   - Burst: Bodner et al., "An Empirical Evaluation of Serverless Cloud
-//     Infrastructure for Large-Scale Data Processing" (2025, arXiv:2501.07771),
-//     4.2: inbound 1.2 GiB/s until a budget of some 300 MiB is spent. Half of it
-//     comes back as soon as the function is idle, so an invocation begins with
-//     that half (inferred).
+//   - Bandwidth: 3,000 objects of 5 MiB, read and written in one call, take at least 211 s from 512 to 1,280 MB
+//     (RustyServerless/demo-s3-archiving, 2026), which is 74.4 MB/s each way. It is part of the profile, since AWS
+//     explores more above 1.5 GB (aws/aws-lambda-roadmap #42).
+//   - Connection: the lower end of "Make one concurrent request for each 85-90 MB/s of desired network throughput", S3
+//     User Guide, "Performance design patterns for Amazon S3".
+//   - Burst: inbound 1.2 GiB/s until a budget of some 300 MiB is spent (Bodner et al., "An Empirical Evaluation of
+//     Serverless Cloud Infrastructure for Large-Scale Data Processing", 2025, arXiv:2501.07771, 4.2). Half of it comes
+//     back as soon as the function is idle, so an invocation begins with that half (inferred).
 const (
 	Bandwidth           = 74_400_000
 	ConnectionBandwidth = 85_000_000
@@ -57,25 +50,20 @@ const (
 	BurstBytes          = 150 << 20
 )
 
-// Piece is how much of a body, in bytes, takes no time beside its latency,
-// which was measured with such a body.
+// Piece is how much of a body, in bytes, its latency includes: it was measured with such a body.
 const Piece = 64 << 10
 
 // The profiles, and what each parameter rests on:
 //
-//   - public: Middle and Sigma are those of 230 warm, sequential GETs of 64 KB by
-//     Go from 128 to 2,048 MB (blacha/s3-response-time, September 2024): medians of
-//     20 to 26 ms, 90th percentiles of 26 to 31. Floor is such that none of 230 is
-//     under 13.3 ms, as none was. One GET in 50 is slow, by so much that the 99th
-//     percentile is the published 114 ms (December 2025); that source's own 50th
-//     and 90th, 27 and 60 ms, are not held.
-//   - apg: the 2,500 sequential reads of aws-samples/aws-lambda-parallel-download
-//     in 47 s (December 2024, 2,304 MB) are 18.8 ms each, of which its 10,000 reads
-//     at once in 27 s make 2.6 the processor's. That leaves a mean of 16.2 ms, less
-//     than the medians above: so it is the shape of public at 0.66 times its level.
-//   - express: S3 Express One Zone's single-digit milliseconds; median and Sigma
-//     are this project's choice. A directory bucket grants 200,000 reads a second
-//     (S3 User Guide, "Optimizing S3 Express One Zone performance").
+//   - public: Middle and Sigma are those of 230 warm, sequential GETs of 64 KB by Go from 128 to 2,048 MB
+//     (blacha/s3-response-time, September 2024): medians of 20 to 26 ms, 90th percentiles of 26 to 31. With Floor, none
+//     of 230 is under 13.3 ms, as none was. One GET in 50 is slow, by so much that the 99th percentile is the published
+//     114 ms (December 2025). The model does not hold that source's 50th and 90th percentiles, 27 and 60 ms.
+//   - apg: the 2,500 sequential reads of aws-samples/aws-lambda-parallel-download in 47 s (December 2024, 2,304 MB) are
+//     18.8 ms each. The processor takes 2.6 of these, by its 10,000 reads at once in 27 s. That leaves a mean of 16.2 ms,
+//     less than the medians above: so it is the shape of public at 0.66 times its level.
+//   - express: S3 Express One Zone's single-digit milliseconds; median and Sigma are this project's choice. A directory
+//     bucket grants 200,000 reads a second (S3 User Guide, "Optimizing S3 Express One Zone performance").
 var profiles = []S3{
 	{name: "apg", Floor: 6600 * time.Microsecond, Middle: 14500 * time.Microsecond, Sigma: 0.32, Slow: 0.02, SlowBy: 114. / 22},
 	{name: "public", Floor: 10 * time.Millisecond, Middle: 22 * time.Millisecond, Sigma: 0.32, Slow: 0.02, SlowBy: 114. / 22},
@@ -90,26 +78,21 @@ func (s S3) complete() S3 {
 	return s
 }
 
-// maxFixed keeps a fixed latency below what any client would wait for.
-const maxFixed = time.Minute
+const (
+	MaxSigma = 2           // its 99th percentile is a hundred times the median
+	maxFixed = time.Minute // longer than any client would wait
+	maxScale = 100         // times a profile's latencies
+)
 
-// maxScale is how many times as long a profile's latencies may be.
-const maxScale = 100
-
-// MaxSigma makes the 99th percentile a hundred times the median.
-const MaxSigma = 2
-
-// Lognormal returns an S3 whose latency has no floor and no slow part. Parse
-// reads it by its name.
+// Lognormal returns an S3 whose latency has no floor and no slow part. Parse reads its name.
 func Lognormal(median time.Duration, sigma float64) S3 {
 	median = median.Round(time.Microsecond)
 	sigma = math.Round(100*sigma) / 100
 	return S3{name: fmt.Sprintf("%s~%g", median, sigma), Middle: median, Sigma: sigma}.complete()
 }
 
-// Parse reads the name of a profile, one such as 1.3xapg whose latencies are that
-// many times as long, a fixed latency such as 15ms, or the median and the sigma
-// of a lognormal one such as 13ms~0.62.
+// Parse reads the name of a profile, a scaled one such as 1.3xapg, a fixed latency such as 15ms, or the median and the
+// sigma of a lognormal one such as 13ms~0.62.
 func Parse(name string) (S3, error) {
 	var names []string
 	for _, p := range profiles {
@@ -128,8 +111,8 @@ func Parse(name string) (S3, error) {
 	d, err := time.ParseDuration(median)
 	sigma, errSigma := strconv.ParseFloat(cmp.Or(spread, "0"), 64)
 	if err != nil || d < 0 || d > maxFixed || errSigma != nil || !(sigma >= 0 && sigma <= MaxSigma) {
-		return S3{}, fmt.Errorf("latency %q: it must be %s, a duration from 0s to %s such as 15ms, or a median and a sigma up to %d such as 13ms~0.62",
-			name, strings.Join(names, ", "), "1m", MaxSigma)
+		return S3{}, fmt.Errorf("latency %q: it must be %s, a duration from 0s to 1m such as 15ms, or a median and a sigma up to %d such as 13ms~0.62",
+			name, strings.Join(names, ", "), MaxSigma)
 	}
 	if lognormal {
 		return Lognormal(d, sigma), nil
@@ -137,7 +120,7 @@ func Parse(name string) (S3, error) {
 	return S3{name: d.String(), Middle: d}.complete(), nil
 }
 
-// MustParse is Parse for a name that is known to be right. It panics where it is not.
+// MustParse is Parse for a name known to be right. It panics otherwise.
 func MustParse(name string) S3 {
 	s, err := Parse(name)
 	if err != nil {
@@ -148,7 +131,7 @@ func MustParse(name string) S3 {
 
 func (s S3) String() string { return s.name }
 
-// Median returns the median of a small GET's latency, the slow ones apart.
+// Median returns the median latency of a small GET, slow ones excluded.
 func (s S3) Median() time.Duration { return s.Middle }
 
 // Mean returns the mean latency of a small GET.
@@ -157,8 +140,7 @@ func (s S3) Mean() time.Duration {
 	return time.Duration((float64(s.Floor) + above) * (1 + s.Slow*(s.SlowBy-1)))
 }
 
-// Scaled returns an S3 whose every latency is so many times as long, to three
-// digits. Parse reads it by its name.
+// Scaled returns an S3 with its latencies multiplied, to three digits. Parse reads its name.
 func (s S3) Scaled(times float64) S3 {
 	if before, of, scaled := strings.Cut(s.name, "x"); scaled {
 		if was, err := strconv.ParseFloat(before, 64); err == nil {
@@ -174,21 +156,19 @@ func (s S3) Scaled(times float64) S3 {
 	return s
 }
 
-// Shared returns what each of n functions gets that read one prefix side by side:
-// an equal part of what S3 grants, and a bandwidth of its own.
+// Shared returns what each of n functions that read one prefix side by side gets: an equal part of the GETs, and a
+// bandwidth of its own.
 func (s S3) Shared(n int) S3 {
 	s.GetsPerSecond /= float64(n)
 	s.Burst /= n
 	return s
 }
 
-// Again is set in the number of a GET that is no read's first attempt: a
-// listing's, or one that is made again. They are numbered apart, so that they
-// shift no read's latency.
+// Again is set in the number of a GET that is no read's first attempt: a listing or a retry. Numbered apart, these shift
+// no read's latency.
 const Again = 1 << 63
 
-// Draw returns the same latency for the same numbers, whatever else was drawn.
-// GETs are numbered from 1 in each invocation.
+// Draw returns the latency of a GET: always the same for the same numbers. GETs are numbered from 1 in each invocation.
 func (s S3) Draw(seed, invocation, get uint64) time.Duration {
 	if s.Sigma == 0 {
 		return s.Middle
@@ -201,8 +181,7 @@ func (s S3) Draw(seed, invocation, get uint64) time.Duration {
 	return time.Duration(d)
 }
 
-// mix is splitmix64's finalizer: PCG's first number after close seeds would
-// not be independent enough by itself.
+// mix is splitmix64's finalizer: PCG's first numbers after close seeds are not independent enough by themselves.
 func mix(a, b uint64) uint64 {
 	z := a*0x9e3779b97f4a7c15 + b*0xd1342543de82ef95 + 0x632be59bd9b4e019
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9

@@ -1,6 +1,6 @@
 package simulate
 
-// step is what comes next on a connection.
+// step is the next event of a connection.
 type step struct {
 	at   float64
 	conn int32
@@ -61,7 +61,7 @@ func (h *steps) pop() step {
 	return top
 }
 
-// bucket holds tokens, and gets so many in a ms.
+// bucket is a token bucket, refilled by rate a ms.
 type bucket struct{ tokens, most, rate, at float64 }
 
 func newBucket(perSecond, most float64) bucket {
@@ -74,15 +74,14 @@ func (b *bucket) fill(at float64) {
 	}
 }
 
-// reserve takes n tokens, and returns how long it takes until they are there.
+// reserve takes n tokens, and returns how long to wait for them.
 func (b *bucket) reserve(at, n float64) float64 {
 	b.fill(at)
 	b.tokens -= n
 	return max(0, -b.tokens/b.rate)
 }
 
-// span is the length of what intervals cover together. They come about in the
-// order of their beginnings.
+// span sums what intervals cover together. They come roughly in the order of their beginnings.
 type span struct{ sum, end float64 }
 
 func (s *span) add(from, to float64) {

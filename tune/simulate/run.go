@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -14,39 +15,39 @@ const (
 	period  = float64(platform.Period / time.Millisecond)
 	longest = float64(platform.MaxTimeout / time.Millisecond)
 
-	// The handler's: its stallTime, firstDelay and mostDelay.
+	// The handler's stallTime, firstDelay and mostDelay.
 	silence    = 10_000.0
 	firstDelay = 50.0
 	mostDelay  = 2_000.0
 
-	// tiny is less than any computation, and more than what a sum is wrong by.
+	// tiny is less than any computation, and more than the error of a sum.
 	tiny = 1e-9
 )
 
-// Simulator runs one invocation after the other, and keeps its buffers from one
-// to the next. The zero value is ready for use, by one goroutine at a time.
+// Simulator runs invocations one after the other, and reuses its buffers. The zero value is ready for use, by one
+// goroutine at a time.
 type Simulator struct {
 	in     Invocation
 	draw   Draw
 	jitter rand.PCG
-	quota  float64 // of a period, as is
-	thread float64 // that of one core
-	paced  bool    // whether the bandwidth can be felt
+	quota  float64 // of all cores in a period
+	thread float64 // of one core in a period
+	paced  bool    // whether the bandwidth matters
 
 	steps       steps
 	connections []connection
 	cores       []core
 	used        []float64 // of the quota, by period
 	gets        bucket
-	lasting     bucket // of bytes, at the bandwidth that lasts
-	burst       bucket // of bytes, at that of the burst
+	lasting     bucket // of bytes, at the lasting bandwidth
+	burst       bucket // of bytes, at the bandwidth of the burst
 
 	begun, first, again, inFlight int
 	processor, refused, bandwidth span
 	result                        Result
 }
 
-// connection is one that reads, with its present read.
+// connection is a connection with its current read.
 type connection struct {
 	since   float64 // when its silence began
 	attempt int     // from 1; 0 before the read is sent
@@ -54,13 +55,12 @@ type connection struct {
 }
 
 type core struct {
-	free float64 // from then on
+	free float64 // from when
 	at   int     // the latest period
-	busy float64 // what it has computed there
+	busy float64 // computed in that period
 }
 
-// Run returns how the invocation goes. The draw must have a latency for each
-// read.
+// Run simulates the invocation. The draw must have a latency for each read.
 func (s *Simulator) Run(in Invocation, d Draw) Result {
 	s.start(in, d)
 	for len(s.steps) > 0 && s.steps[0].at < longest {
@@ -99,10 +99,7 @@ func (s *Simulator) Run(in Invocation, d Draw) Result {
 }
 
 func (s *Simulator) start(in Invocation, d Draw) {
-	workers := in.Reads
-	if in.Workers > 0 {
-		workers = min(in.Workers, in.Reads)
-	}
+	workers := min(cmp.Or(in.Workers, in.Reads), in.Reads)
 	n := min(workers, event.MaxConcurrency)
 	*s = Simulator{
 		in: in, draw: d,
@@ -132,7 +129,7 @@ func grown[E any](s []E, n int) []E {
 	return s
 }
 
-// request sends a GET at that time, or opens its connection first.
+// request sends a GET, or opens its connection first.
 func (s *Simulator) request(at float64, conn int32) {
 	kind := send
 	if c := &s.connections[conn]; !c.open {
@@ -141,20 +138,17 @@ func (s *Simulator) request(at float64, conn int32) {
 	s.push(at, conn, kind)
 }
 
-// send is a GET's arrival at S3, which grants it or not and answers after its
-// latency.
+// send is a GET's arrival at S3, which grants or refuses it, and answers after its latency.
 func (s *Simulator) send(i int32, at float64) {
 	c := &s.connections[i]
 	c.since = at
 	c.attempt++
-	var latency float64
-	if c.attempt == 1 {
-		latency = s.draw.First[s.first]
-		s.first++
-	} else {
-		latency = s.draw.Again[s.again%len(s.draw.Again)]
-		s.again++
+	series, n := s.draw.First, &s.first
+	if c.attempt > 1 {
+		series, n = s.draw.Again, &s.again
 	}
+	latency := series[*n%len(series)]
+	*n++
 	kind := answer
 	switch s.gets.fill(at); {
 	case s.gets.tokens < 1:
@@ -171,7 +165,7 @@ func (s *Simulator) send(i int32, at float64) {
 	s.push(at+latency, i, kind)
 }
 
-// arrive returns when a body has arrived that begins at that time.
+// arrive returns the end of a body that begins to arrive then.
 func (s *Simulator) arrive(at float64) float64 {
 	bytes := float64(s.in.Bytes)
 	var wait float64
@@ -181,7 +175,7 @@ func (s *Simulator) arrive(at float64) float64 {
 	return at + max(wait, s.lasting.reserve(at, bytes), s.burst.reserve(at, bytes))
 }
 
-// answered ends a read and begins the next one, without a pause.
+// answered ends a read and begins the next one at once.
 func (s *Simulator) answered(core *core, x step) {
 	need := s.in.After + s.in.crowd(s.inFlight)
 	next := s.begun < s.in.Reads
@@ -206,7 +200,7 @@ func (s *Simulator) answered(core *core, x step) {
 	}
 }
 
-// retry makes a GET again after the handler's delay. It returns when.
+// retry schedules a GET again after the handler's delay, and returns when.
 func (s *Simulator) retry(conn int32, at float64) float64 {
 	s.result.Retries++
 	most := mostDelay
@@ -218,9 +212,8 @@ func (s *Simulator) retry(conn int32, at float64) float64 {
 	return at
 }
 
-// next returns the core for what is ready at that time, and when it can begin: of
-// the idle ones that which was busy last, as a thread stays where it is, else the
-// one that is free first.
+// next returns the core for what is ready then, and when it can begin: of the idle cores the one busy last, as a thread
+// stays where it is, otherwise the first to be free.
 func (s *Simulator) next(ready float64) (*core, float64) {
 	best := &s.cores[0]
 	for i := 1; i < len(s.cores); i++ {
@@ -232,8 +225,7 @@ func (s *Simulator) next(ready float64) (*core, float64) {
 	return best, max(ready, best.free)
 }
 
-// compute takes so much processor time on a core, for what is ready at that time.
-// It returns when that is done.
+// compute spends CPU time on a core for what is ready then, and returns when that is done.
 func (s *Simulator) compute(core *core, ready, need float64) float64 {
 	t := max(ready, core.free)
 	p := int(t / period)

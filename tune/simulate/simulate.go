@@ -1,34 +1,26 @@
-// Package simulate computes one invocation of the reading function in virtual
-// time. It has no clock, does no I/O and repeats itself exactly: one [Invocation]
-// and one [Draw] give one [Result]. All times are in ms, and processor time in ms
-// of one Lambda vCPU.
+// Package simulate computes one invocation of the reading function in virtual time. It has no clock, does no I/O and
+// repeats itself exactly: one [Invocation] and one [Draw] give one [Result]. All times are in ms, and CPU time in ms of
+// one Lambda vCPU.
 //
-// What it assumes:
+// It assumes:
 //
-//   - A read computes (Before), waits for S3 and computes again (After). Then
-//     whoever read goes straight on to the next read, without a pause.
-//   - Cores serve what is ready, first come first served. What all of them compute
-//     in a period of 20 ms is held to the quota, and what one of them computes
-//     there to what a thread gets; the rest waits for the next period. The first
-//     period begins with the invocation.
-//   - What becomes ready while its core is idle and quota is left pays for a
-//     wake-up.
-//   - A read costs more the more are in flight: Crowd interpolates what was
-//     measured.
-//   - A read has a connection to itself, and there are at most 900. Opening one
-//     computes first and waits then.
-//   - S3 grants GETs from a token bucket as they arrive, and refuses the others
-//     after their latency; a refused one computes as much as an answered one. The
-//     handler makes it again after full jitter of 50 ms, doubled each time up to 2 s.
-//   - What has been silent for 10 s when the processor comes to it is given up at
-//     no cost: its connection is closed, and it is made again like a refused one.
-//   - A body that is longer than [profile.Piece] takes its time on its connection.
-//     All bodies share the function's bandwidth, in the order of their beginnings.
+//   - A read computes (Before), waits for S3 and computes again (After). Its worker starts the next read at once.
+//   - Cores serve what is ready, first come first served. In a period of 20 ms all cores together compute no more than
+//     the quota, and one core no more than a thread gets; the rest waits for the next period. The first period begins
+//     with the invocation.
+//   - What becomes ready while its core is idle and quota is left pays for a wake-up.
+//   - A read costs more the more are in flight: Crowd interpolates what was measured.
+//   - Each read in flight has its own connection, and there are at most 900. Opening one computes first and waits then.
+//   - S3 grants GETs from a token bucket as they arrive, and refuses the others after their latency; a refused one
+//     computes as much as an answered one. The handler retries it after full jitter of 50 ms, doubled each time up to 2 s.
+//   - A read that has been silent for 10 s when the processor comes to it is given up at no cost: its connection is
+//     closed, and it is retried like a refused one.
+//   - A body longer than [profile.Piece] takes its time on its connection. All bodies share the function's bandwidth, in
+//     the order of their beginnings.
 //   - Memory is the sum of what reads take in flight or waiting for a connection.
 //   - Lambda ends an invocation after 900 s.
 //
-// It leaves out the collector's rhythm, the listing of a prefix and what a
-// throttle on this machine overshoots.
+// It leaves out garbage collection cycles, the listing of a prefix and what this machine's throttle overshoots.
 package simulate
 
 import (
@@ -41,12 +33,11 @@ type Machine struct {
 	MemoryMB    int
 	VCPUs       float64 // the quota
 	Cores       int
-	CoreVCPUs   float64 // of a core while it computes
-	ThreadVCPUs float64 // of a core over a period, at most
+	CoreVCPUs   float64 // speed of a core
+	ThreadVCPUs float64 // limit of one thread over a period
 }
 
-// Lambda returns a function's machine on AWS, where a core is as fast as a
-// thread can be.
+// Lambda returns a function's machine on AWS, where a core is as fast as a thread can be.
 func Lambda(memoryMB int, arch string) Machine {
 	thread := platform.ThreadVCPUs(arch)
 	return Machine{memoryMB, platform.VCPUs(memoryMB), platform.VisibleCores(memoryMB), thread, thread}
@@ -54,22 +45,20 @@ func Lambda(memoryMB int, arch string) Machine {
 
 // Costs are what reads cost.
 type Costs struct {
-	Before, After float64 // processor time of a read before and after its wait for S3
-	WakeUp        float64 // processor time
-	Handshake     float64 // processor time of a new connection
-	HandshakeWait float64 // what a new connection waits after that
+	Before, After float64 // CPU time of a read before and after its wait for S3
+	WakeUp        float64 // CPU time
+	Handshake     float64 // CPU time of a new connection
+	HandshakeWait float64 // wait of a new connection after that
 	Crowd         []Crowd // in the order of InFlight
-	Late          float64 // what an answer takes beyond its latency: the local S3's own
-
-	Bytes     int     // of an object
-	BaseMB    float64 // of the process without reads
-	ReadMB    float64 // of a read in flight
-	WaitingMB float64 // of a read that waits for a connection
+	Late          float64 // delay of the local S3's answer beyond its latency
+	Bytes         int     // of an object
+	BaseMB        float64 // of the process without reads
+	ReadMB        float64 // of a read in flight
+	WaitingMB     float64 // of a read that waits for a connection
 }
 
-// Crowd is the processor time that a read takes more where so many are in flight.
-// Between two of them, and between the first and none, it is in proportion; above
-// the last it is the last's.
+// Crowd is the additional CPU time of a read with so many in flight. Between two of them, and below the first, it is
+// interpolated; above the last it is the last's.
 type Crowd struct {
 	InFlight int
 	CPU      float64
@@ -86,25 +75,24 @@ func (c *Costs) crowd(n int) float64 {
 	return below.CPU
 }
 
-// Invocation is all of an invocation but its luck.
+// Invocation is everything of an invocation but its luck.
 type Invocation struct {
 	Machine
 	Costs
 	S3      profile.S3
 	Reads   int
-	Workers int // reads at a time; 0 begins all of them at once
+	Workers int // reads at a time; 0: all at once
 	Open    int // connections that are open from the start
 }
 
-// Draw is an invocation's luck: the latencies, in ms, of its reads' first GETs in
-// the order in which they are sent, those of the GETs that are made again, used
-// in turn, and the seed of the handler's jitter.
+// Draw is an invocation's luck: the latencies, in ms, of its reads' first GETs in the order in which they are sent, those
+// of retries, used in turn, and the seed of the handler's jitter.
 type Draw struct {
 	First, Again []float64
 	Seed         uint64
 }
 
-// NewDraw returns what the local S3 draws for an invocation of so many reads.
+// NewDraw returns what the local S3 draws for an invocation of reads reads.
 func NewDraw(s profile.S3, seed, invocation uint64, reads int) Draw {
 	d := Draw{make([]float64, reads), make([]float64, 1_000), seed ^ invocation}
 	for series, ms := range map[uint64][]float64{0: d.First, profile.Again: d.Again} {
@@ -115,23 +103,23 @@ func NewDraw(s profile.S3, seed, invocation uint64, reads int) Draw {
 	return d
 }
 
-// Result is what an invocation came to.
+// Result is the outcome of an invocation.
 type Result struct {
 	DurationMS  float64 // to the end of its last read
 	CPUMS       float64
-	Reads       int // that were done: not all where Lambda ended it
+	Reads       int // that were done: not all if Lambda ended it
 	WakeUps     int
-	Retries     int // GETs that were made again
+	Retries     int
 	Connections int // that were opened
-	InFlight    int // reads with a connection, at most
+	InFlight    int // the most reads with a connection
 	PeakMB      float64
 	OutOfMemory bool // PeakMB is more than there is: Lambda would have ended it
 
-	// The evidence of what held it up. For so long of its duration
-	ProcessorMS   float64 // something waited for the processor, or nothing for S3,
-	LimitMS       float64 // a GET was made again that S3 had refused,
-	BandwidthMS   float64 // a body waited for its bytes,
-	ConnectionsMS float64 // a read waited for a connection, and nothing else held it up
+	// For how long what held it up.
+	ProcessorMS   float64 // something waited for the processor, or nothing for S3
+	LimitMS       float64 // a GET waited for its retry after S3 had refused it
+	BandwidthMS   float64 // a body waited for its bytes
+	ConnectionsMS float64 // a read waited for a connection alone
 }
 
 // What can bind, as [Result.Binds] names it.
@@ -144,8 +132,7 @@ const (
 	Memory      = "memory"
 )
 
-// Binds names what held the invocation up for the longest, if that is half of its
-// duration: else it is S3's latency.
+// Binds names what held the invocation up the longest, if for at least half of its duration; otherwise S3's latency.
 func (r Result) Binds() string {
 	if r.OutOfMemory {
 		return Memory

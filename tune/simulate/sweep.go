@@ -8,9 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Sweep simulates every invocation with every draw, on all cores of this machine.
-// It returns the results of each invocation in the order of the draws: where two
-// invocations have the same place, they had the same luck.
+// Sweep simulates every invocation with every draw, on all cores of this machine. The results of each invocation are in
+// the order of the draws.
 func Sweep(all []Invocation, draws []Draw) [][]Result {
 	results := make([][]Result, len(all))
 	var next atomic.Int64
@@ -30,14 +29,14 @@ func Sweep(all []Invocation, draws []Draw) [][]Result {
 	return results
 }
 
-// Summary is an invocation over several draws: the Result of the draw whose
-// duration is the median, and between which durations eight in ten of them lie.
+// Summary is an invocation over several draws: the Result with the median duration, and the durations between which
+// eight in ten lie.
 type Summary struct {
 	Result
 	LowMS, HighMS float64
 }
 
-// Summarize does not change the results, of which there must be one at least.
+// Summarize takes at least one result, and changes none.
 func Summarize(results []Result) Summary {
 	sorted := slices.SortedFunc(slices.Values(results), func(a, b Result) int { return cmp.Compare(a.DurationMS, b.DurationMS) })
 	n := len(sorted)
