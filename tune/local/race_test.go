@@ -30,7 +30,7 @@ func TestARaceEndsWhereTheNextLookWouldComeTooLate(t *testing.T) {
 		{"which may be enough", 8, 16 * time.Second, 31 * time.Second, false},
 	} {
 		c := comparison.New(comparison.Spec{Num: 30, ForSec: 45}, time.Now())
-		r := &race{Comparison: c, begin: time.Now().Add(-tt.passed), time: tt.share}
+		r := &race{c: c, begin: time.Now().Add(-tt.passed), share: tt.share}
 		for range 2 {
 			r.racers = append(r.racers, &racer{f: &lambda.Function{}, took: time.Duration(tt.rounds) * time.Second})
 		}
@@ -55,11 +55,11 @@ func TestWhatMakesAFunctionWarmDoesNotCount(t *testing.T) {
 	} {
 		v.ended, v.calls = time.Now().Add(-tt.paused), c.Run.Calls(v.Variant)
 		var got []string
-		for _, c := range (&race{Comparison: c}).turnOf(v, tt.k) {
+		for _, c := range (&race{c: c}).callsOf(v, tt.k) {
 			mark := map[[2]bool]string{{true, false}: "!", {false, true}: "~"}[[2]bool{c.counts, c.warms}]
 			got = append(got, fmt.Sprint(c.reads, mark))
-			if c.counts && c.latencies != tt.k {
-				t.Errorf("%s: what counts has the latencies of round %d, want %d", tt.what, c.latencies, tt.k)
+			if c.counts && c.round != tt.k {
+				t.Errorf("%s: what counts has the latencies of round %d, want %d", tt.what, c.round, tt.k)
 			}
 		}
 		if strings.Join(got, " ") != tt.want {
@@ -75,7 +75,7 @@ func TestEachTurnHasItsSpeed(t *testing.T) {
 		c.Run.CPU = &cpu
 		var tuner Tuner
 		for range 11 {
-			speed, err := tuner.measure(c.Run)
+			speed, err := tuner.coreSpeed(c.Run)
 			if err != nil {
 				t.Fatal(err)
 			}
