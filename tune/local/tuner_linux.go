@@ -128,12 +128,9 @@ func (t *Tuner) serve(spec comparison.Spec) (err error) {
 		return fmt.Errorf("writing the local S3's certificate: %w", err)
 	}
 	t.env = append([]string{
-		"BUCKET=" + bucket,
-		"AWS_ENDPOINT_URL_S3=" + t.s3.URL,
-		"AWS_CA_BUNDLE=" + authority,
+		"BUCKET=" + bucket, "AWS_ENDPOINT_URL_S3=" + t.s3.URL, "AWS_CA_BUNDLE=" + authority,
 		"AWS_ACCESS_KEY_ID=LOCAL" + cryptorand.Text()[:15],
-		"AWS_SECRET_ACCESS_KEY=" + cryptorand.Text(),
-		"AWS_SESSION_TOKEN=" + cryptorand.Text(),
+		"AWS_SECRET_ACCESS_KEY=" + cryptorand.Text(), "AWS_SESSION_TOKEN=" + cryptorand.Text(),
 	}, t.Env...)
 	return nil
 }
@@ -174,17 +171,9 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 // function returns an environment of a memory size. The caller ends it by retire.
 func (t *Tuner) function(run comparison.Run, memoryMB int) (*lambda.Function, error) {
 	f, err := lambda.New(lambda.Config{
-		Path:     t.paths[run.Function],
-		Env:      t.env,
-		MemoryMB: memoryMB,
-		Arch:     run.Arch,
-		Speed:    run.CPU.Factor,
-		Slow:     run.Slow,
-		Timeout:  run.Timeout(),
-		Name:     "parallel-io",
-		Region:   run.Region,
-		Log:      t.Output,
-		Errors:   t.Verbose,
+		Path: t.paths[run.Function], Env: t.env, Name: "parallel-io", Region: run.Region,
+		MemoryMB: memoryMB, Arch: run.Arch, Speed: run.CPU.Factor, Slow: run.Slow, Timeout: run.Timeout(),
+		Log: t.Output, Errors: t.Verbose,
 	})
 	if err == nil {
 		t.functions.Store(f, nil)

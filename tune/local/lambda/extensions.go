@@ -18,8 +18,7 @@ func (api *runtimeAPI) extensions(mux *http.ServeMux, name string) {
 	const apiPrefix, identifier = "/2020-01-01/extension/", "Lambda-Extension-Identifier"
 	mux.HandleFunc("POST "+apiPrefix+"register", func(w http.ResponseWriter, r *http.Request) {
 		var wanted struct{ Events []string }
-		body, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
-		if err != nil || json.Unmarshal(body, &wanted) != nil {
+		if json.NewDecoder(io.LimitReader(r.Body, 64<<10)).Decode(&wanted) != nil {
 			reply(w, http.StatusBadRequest, &FunctionError{"InvalidRequestFormat", "the body must be a JSON object with events"})
 			return
 		}

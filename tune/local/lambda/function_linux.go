@@ -82,25 +82,16 @@ func (f *Function) mark() string { return "AWS_LAMBDA_RUNTIME_API=" + f.api.addr
 func (f *Function) environment() []string {
 	return append([]string{
 		f.mark(),
-		"AWS_LAMBDA_FUNCTION_NAME=" + f.cfg.Name,
-		"AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
+		"AWS_LAMBDA_FUNCTION_NAME=" + f.cfg.Name, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
 		fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", f.cfg.MemoryMB),
 		"AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
-		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + f.cfg.Name,
-		"AWS_LAMBDA_LOG_STREAM_NAME=local",
+		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + f.cfg.Name, "AWS_LAMBDA_LOG_STREAM_NAME=local",
 		"AWS_EXECUTION_ENV=AWS_Lambda_provided.al2023",
-		"AWS_REGION=" + f.cfg.Region,
-		"AWS_DEFAULT_REGION=" + f.cfg.Region,
+		"AWS_REGION=" + f.cfg.Region, "AWS_DEFAULT_REGION=" + f.cfg.Region,
 		// The function must not use the caller's AWS account.
-		"AWS_CONFIG_FILE=" + os.DevNull,
-		"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
-		"AWS_EC2_METADATA_DISABLED=true",
-		"LAMBDA_TASK_ROOT=" + filepath.Dir(f.cfg.Path),
-		"LAMBDA_RUNTIME_DIR=/var/runtime",
-		"_HANDLER=bootstrap",
-		"LANG=en_US.UTF-8",
-		"PATH=/usr/local/bin:/usr/bin:/bin",
-		"TZ=:UTC",
+		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
+		"LAMBDA_TASK_ROOT=" + filepath.Dir(f.cfg.Path), "LAMBDA_RUNTIME_DIR=/var/runtime", "_HANDLER=bootstrap",
+		"LANG=en_US.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin", "TZ=:UTC",
 		fmt.Sprintf("GOMAXPROCS=%d", platform.VisibleCores(f.cfg.MemoryMB)),
 	}, f.cfg.Env...)
 }
@@ -111,17 +102,17 @@ func (f *Function) end() {
 	if f.proc == nil {
 		return
 	}
-	if !f.proc.ended() && f.api.extended() {
+	if f.proc.alive.Err() == nil && f.api.extended() {
 		f.proc.set(throttled)
 		_ = unix.Kill(f.proc.pid, unix.SIGTERM)
 		select {
-		case <-f.proc.gone:
+		case <-f.proc.alive.Done():
 		case <-time.After(f.cfg.Slow.Stretch(platform.Shutdown)):
 		}
 	}
-	if !f.proc.ended() {
+	if f.proc.alive.Err() == nil {
 		_ = unix.Kill(-f.proc.pid, unix.SIGKILL)
-		<-f.proc.gone
+		<-f.proc.alive.Done()
 	}
 	f.proc = nil
 }

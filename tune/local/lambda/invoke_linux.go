@@ -20,8 +20,8 @@ import (
 func (f *Function) Invoke(ctx context.Context, payload []byte) (Invocation, error) {
 	inv := Invocation{RequestID: uuid.NewString()}
 	if len(payload) > platform.MaxRequest {
-		inv.Err = &FunctionError{"RequestEntityTooLargeException",
-			fmt.Sprintf("Request must be smaller than %d bytes for the InvokeFunction operation", platform.MaxRequest)}
+		const message = "Request must be smaller than %d bytes for the InvokeFunction operation"
+		inv.Err = &FunctionError{"RequestEntityTooLargeException", fmt.Sprintf(message, platform.MaxRequest)}
 		return inv, nil
 	}
 	err := f.invoke(ctx, payload, &inv)
@@ -43,7 +43,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) (Invocation, erro
 
 // invoke returns a [*FunctionError] if the process has ended or is too late.
 func (f *Function) invoke(ctx context.Context, payload []byte, inv *Invocation) (err error) {
-	if f.proc != nil && f.proc.ended() { // since the last invocation
+	if f.proc != nil && f.proc.alive.Err() != nil { // since the last invocation
 		f.end()
 	}
 	if !f.began { // a cold start
@@ -88,7 +88,7 @@ func (f *Function) wait(ctx context.Context, inv *Invocation) error {
 		return nil
 	case a := <-f.api.answers:
 		return a.err
-	case <-f.proc.gone:
+	case <-f.proc.alive.Done():
 		return f.lastAnswer(inv).err
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -102,7 +102,11 @@ func (f *Function) lastAnswer(inv *Invocation) answer {
 	case a := <-f.api.answers:
 		return a
 	default:
-		return answer{err: exited(inv.RequestID, f.proc.state)}
+		reason := "Runtime exited without providing a reason"
+		if f.proc.state != nil {
+			reason = "Runtime exited with error: " + f.proc.state.Error()
+		}
+		return answer{err: &FunctionError{"Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: %s", inv.RequestID, reason)}}
 	}
 }
 
@@ -129,7 +133,7 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 			events, polled = nil, nil // wait takes the next poll, which comes after the answer
 		case <-polled: // it asks anew
 		case a = <-f.api.answers:
-		case <-f.proc.gone:
+		case <-f.proc.alive.Done():
 			if a = f.lastAnswer(inv); a.at.IsZero() {
 				return a.err
 			}

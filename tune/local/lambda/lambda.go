@@ -60,12 +60,3 @@ type FunctionError struct {
 func (e *FunctionError) Error() string {
 	return strings.TrimPrefix(e.Type+": "+e.Message, ": ")
 }
-
-// exited says how a process ended before it answered.
-func exited(id string, state error) *FunctionError {
-	reason := "Runtime exited without providing a reason"
-	if state != nil {
-		reason = "Runtime exited with error: " + state.Error()
-	}
-	return &FunctionError{"Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: %s", id, reason)}
-}

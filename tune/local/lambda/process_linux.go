@@ -23,14 +23,13 @@ import (
 // descriptors. It dies with this program.
 type process struct {
 	*throttle
-	state error // how it ended, nil for exit status 0: valid once gone is closed
+	state error // how it ended, nil for exit status 0: valid once alive is done
 }
 
 func startProcess(cfg Config, env []string, out io.Writer) (*process, error) {
 	cmd := exec.Command(cfg.Path)
 	cmd.Dir = filepath.Dir(cfg.Path) // LAMBDA_TASK_ROOT, as /var/task on Lambda
-	cmd.Env = env
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, out, out
 	cmd.WaitDelay = time.Second // a process that it leaves behind may hold its output open
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setpgid:   true, // a terminal's Ctrl-C reaches only the tuner, which then ends the process
@@ -79,16 +78,7 @@ func (p *process) wait(cmd *exec.Cmd) {
 	if p.state = cmd.Wait(); errors.Is(p.state, exec.ErrWaitDelay) {
 		p.state = nil
 	}
-	close(p.gone)
-}
-
-func (p *process) ended() bool {
-	select {
-	case <-p.gone:
-		return true
-	default:
-		return false
-	}
+	p.end()
 }
 
 // usage is what a process has used so far. faults are the page faults of the child

@@ -48,12 +48,7 @@ func startRuntimeAPI(function string, logs *log.Logger) (*runtimeAPI, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for the local Lambda Runtime API: %w", err)
 	}
-	api := &runtimeAPI{
-		addr:    ln.Addr().String(),
-		polled:  make(chan struct{}),
-		events:  make(chan *event),
-		answers: make(chan answer, 1),
-	}
+	api := &runtimeAPI{addr: ln.Addr().String(), polled: make(chan struct{}), events: make(chan *event), answers: make(chan answer, 1)}
 	const apiPrefix = "/2018-06-01/runtime/"
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+apiPrefix+"invocation/next", api.next)
@@ -82,7 +77,7 @@ func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 		for name, value := range e.header {
 			w.Header().Set(name, value)
 		}
-		_, _ = w.Write(e.payload) // gone tells when the process has ended
+		_, _ = w.Write(e.payload) // alive tells if the process has ended
 	case <-r.Context().Done():
 	}
 }

@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"cmp"
+	"context"
 	"runtime"
 	"sync"
 	"time"
@@ -42,8 +43,9 @@ type throttle struct {
 	outgrew  bool          // it was killed because it outgrew its memory size
 	peak     int           // highest resident memory seen, in MB, up to its size
 
-	thaw chan struct{} // receives when the mode is no longer frozen
-	gone chan struct{} // closed when the process has ended and its group is dead
+	thaw  chan struct{}   // receives when the mode is no longer frozen
+	alive context.Context // done when the process has ended and its group is dead
+	end   context.CancelFunc
 }
 
 type mode int
@@ -71,16 +73,9 @@ const (
 )
 
 func newThrottle(proc procfs.Proc, cfg Config) *throttle {
-	t := &throttle{
-		proc:     proc,
-		pid:      proc.PID,
-		clock:    clockOf(proc.PID),
-		memoryMB: cfg.MemoryMB,
-		period:   cfg.Slow.Stretch(platform.Period),
-		begin:    time.Now(),
-		thaw:     make(chan struct{}, 1),
-		gone:     make(chan struct{}),
-	}
+	t := &throttle{proc: proc, pid: proc.PID, clock: clockOf(proc.PID), memoryMB: cfg.MemoryMB,
+		period: cfg.Slow.Stretch(platform.Period), begin: time.Now(), thaw: make(chan struct{}, 1)}
+	t.alive, t.end = context.WithCancel(context.Background())
 	t.grant(cfg)
 	return t
 }
@@ -118,32 +113,24 @@ func (t *throttle) signal(stop bool) {
 		return
 	}
 	t.stopped = stop
-	sig := unix.SIGCONT
-	if stop {
-		sig = unix.SIGSTOP
-	}
-	_ = unix.Kill(-t.pid, sig) // fails only when the group has gone
+	signals := map[bool]unix.Signal{true: unix.SIGSTOP, false: unix.SIGCONT}
+	_ = unix.Kill(-t.pid, signals[stop]) // fails only if the group has ended
 }
 
-// run throttles the process until it has gone. The calling goroutine must be locked
-// to its thread.
+// run throttles the process until its end. The calling goroutine must be locked to its
+// thread.
 func (t *throttle) run() {
 	// By default the kernel delays a timer by up to 50 us to save power. The quota of
 	// the smallest size is 1.4 ms.
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	for {
+	for t.alive.Err() == nil {
 		if wake, ok := t.look(); ok {
 			sleepUntil(wake)
-		} else {
-			select {
-			case <-t.thaw:
-			case <-t.gone:
-			}
+			continue
 		}
 		select {
-		case <-t.gone:
-			return
-		default:
+		case <-t.thaw:
+		case <-t.alive.Done():
 		}
 	}
 }
@@ -218,10 +205,8 @@ func (t *throttle) memory() (peak int, outgrew bool) {
 
 // sleepUntil blocks the thread: Go's own timers round to 1 ms.
 func sleepUntil(at time.Time) {
-	if d := time.Until(at); d > 0 {
-		ts := unix.NsecToTimespec(d.Nanoseconds())
-		_ = unix.Nanosleep(&ts, nil) // a signal may wake it early, which does no harm
-	}
+	ts := unix.NsecToTimespec(max(0, time.Until(at).Nanoseconds()))
+	_ = unix.Nanosleep(&ts, nil) // a signal may wake it early, which does no harm
 }
 
 // cpuClock is the kernel's clock of the processor time of all threads of a process.

@@ -61,7 +61,7 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodGet {
-		w = &paced{ResponseWriter: w, model: m, invocation: now, ctx: r.Context(), begin: arrived.Add(latency)}
+		w = &paced{ResponseWriter: w, model: m, now: now, ctx: r.Context(), begin: arrived.Add(latency)}
 	}
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if throttled {
@@ -103,11 +103,10 @@ func newObject(place uint64, body []byte, modified, contentType string) object {
 }
 
 func (o object) send(w http.ResponseWriter, request uint64) {
-	h := w.Header()
-	maps.Copy(h, o.header)
+	maps.Copy(w.Header(), o.header)
 	id := fmt.Sprintf("%016X", request)
-	h["X-Amz-Request-Id"] = []string{id}
-	h["X-Amz-Id-2"] = []string{base64.StdEncoding.EncodeToString([]byte(id + id + id))}
+	w.Header().Set("X-Amz-Request-Id", id)
+	w.Header().Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString([]byte(id+id+id)))
 	_, _ = w.Write(o.body) // a client that has gone needs no answer
 }
 

@@ -20,8 +20,8 @@ func (m *model) newLimiter(perSecond float64, burst int) *rate.Limiter {
 // units of [profile.Piece]: smaller ones would need more timers for no gain.
 type paced struct {
 	http.ResponseWriter
-	*model
-	*invocation
+	model *model
+	now   *invocation
 	ctx   context.Context
 	begin time.Time // of the body
 	sent  int
@@ -44,14 +44,14 @@ func (p *paced) Write(body []byte) (n int, err error) {
 func (p *paced) await(n int) error {
 	now, until := time.Now(), p.begin
 	if p.sent += n; p.sent > profile.Piece {
-		until = p.begin.Add(p.slow.Stretch(time.Duration(p.sent) * time.Second / profile.ConnectionBandwidth))
+		until = p.begin.Add(p.model.slow.Stretch(time.Duration(p.sent) * time.Second / profile.ConnectionBandwidth))
 	}
-	for _, l := range p.network {
+	for _, l := range p.now.network {
 		if at := now.Add(l.ReserveN(now, n).DelayFrom(now)); at.After(until) {
 			until = at
 		}
 	}
-	if d := until.Sub(now); d > 0 && !p.wait(p.ctx, d) {
+	if d := until.Sub(now); d > 0 && !p.model.wait(p.ctx, d) {
 		return p.ctx.Err()
 	}
 	return nil

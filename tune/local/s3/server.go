@@ -52,31 +52,17 @@ func Start(p profile.S3, seed uint64, slow slowmotion.Factor, logs *log.Logger) 
 		return nil, fmt.Errorf("listening for the local S3: %w", err)
 	}
 	backend := s3mem.New()
-	m := &model{
-		// A skew limit would refuse requests that a small memory size sends slowly.
-		next:    gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server(),
-		backend: backend,
-		profile: p,
-		wait:    wait,
-		slow:    slow,
-	}
-	s := &Server{
-		Seed:  seed,
-		model: m,
-		http: &http.Server{
-			Handler:           m,
-			ErrorLog:          logs,
-			ReadHeaderTimeout: time.Minute,
-			TLSConfig: &tls.Config{
-				Certificates: []tls.Certificate{cert},
-				// This makes an object of 9 KB one record instead of eight.
-				DynamicRecordSizingDisabled: true,
-			},
-			TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // S3 speaks no HTTP/2
-		},
-		URL: "https://" + ln.Addr().String(),
-		CA:  ca,
-	}
+	// A skew limit would refuse requests that a small memory size sends slowly.
+	fake := gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server()
+	m := &model{next: fake, backend: backend, profile: p, wait: wait, slow: slow}
+	s := &Server{URL: "https://" + ln.Addr().String(), CA: ca, Seed: seed, model: m, http: &http.Server{
+		Handler:           m,
+		ErrorLog:          logs,
+		ReadHeaderTimeout: time.Minute,
+		// Without dynamic sizes an object of 9 KB is one TLS record instead of eight.
+		TLSConfig:    &tls.Config{Certificates: []tls.Certificate{cert}, DynamicRecordSizingDisabled: true},
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // S3 does not speak HTTP/2
+	}}
 	s.Begin(0)
 	go func() { _ = s.http.ServeTLS(ln, "", "") }() // until it is closed
 	return s, nil
