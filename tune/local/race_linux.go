@@ -25,7 +25,6 @@ type race struct {
 	tell   func(now string, done *racer) error
 	order  *rand.Rand
 	begin  time.Time
-	pause  time.Duration // before each turn
 	share  time.Duration // time limit, unless the number of rounds is fixed
 }
 

@@ -14,7 +14,7 @@ import (
 
 // Two variants whose turns take a second each have had three rounds of
 // two seconds: the first look, after eight, is ten seconds away.
-func TestARaceEndsWhereTheNextLookWouldComeTooLate(t *testing.T) {
+func TestARaceEndsIfTheNextLookWouldBeTooLate(t *testing.T) {
 	for _, tt := range []struct {
 		what   string
 		rounds int
@@ -40,14 +40,14 @@ func TestARaceEndsWhereTheNextLookWouldComeTooLate(t *testing.T) {
 	}
 }
 
-func TestWhatMakesAFunctionWarmDoesNotCount(t *testing.T) {
+func TestWarmUpCallsDoNotCount(t *testing.T) {
 	c := comparison.New(comparison.Spec{Repeat: 250}, time.Now())
 	v := &racer{Result: &comparison.Result{Variant: comparison.Variant{Strategy: "pool", Concurrency: new(3), Payload: []byte(`{}`)}}}
 	for _, tt := range []struct {
 		what   string
 		k      int
 		paused time.Duration
-		want   string // reads, with ! where they count and ~ where they warm
+		want   string // reads, with ! if they count and ~ if they warm up
 	}{
 		{"before the first round", 0, 0, "3! 250~ 250~"},
 		{"in a round", 1, 0, "250!"},
@@ -68,8 +68,8 @@ func TestWhatMakesAFunctionWarmDoesNotCount(t *testing.T) {
 	}
 }
 
-// A core's speed is measured anew for each turn, unless it was given.
-func TestEachTurnHasItsSpeed(t *testing.T) {
+// A speed that was given is not measured.
+func TestTheSpeedIsMeasuredAnewForEachTurn(t *testing.T) {
 	factor := func(cpu comparison.CPU) comparison.CPU {
 		c := comparison.New(comparison.Spec{Arch: "arm64"}, time.Now())
 		c.Run.CPU = &cpu
@@ -88,7 +88,7 @@ func TestEachTurnHasItsSpeed(t *testing.T) {
 	if got := factor(comparison.CPU{Factor: 1.3}); got != (comparison.CPU{Factor: 1.3}) {
 		t.Errorf("a speed that was given became %+v", got)
 	}
-	// Both in turn, since a machine's speed changes from minute to minute.
+	// They alternate, because a machine's speed changes from minute to minute.
 	var whole, half []float64
 	for range 5 {
 		whole = append(whole, factor(comparison.CPU{Factor: 1, Scale: 1}).Factor)

@@ -136,7 +136,7 @@ func (t *Tuner) serve(spec comparison.Spec) (err error) {
 }
 
 // Tune measures every cell that the variants of c lack, by memory size. It begins
-// with the largest size, where a round is shortest and depends most on the variant.
+// with the largest size: its rounds are the shortest and depend most on the variant.
 // A cell that fails holds its cause. The first call builds the function. The error
 // is the model's own, the cause of ctx or that of observe. Cells being measured then
 // keep the rounds that were complete.
@@ -158,9 +158,8 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	}
 	order := rand.New(rand.NewPCG(c.Run.Seed, 0))
 	end := time.Now().Add(time.Duration(c.Run.ForSec * float64(time.Second)))
-	pause := time.Duration(c.Run.SleepBetweenRunsMS) * time.Millisecond
 	for i, power := range slices.Backward(c.Run.PowerValues) {
-		r := race{t: t, c: c, power: power, tell: tell, order: order, pause: pause, share: time.Until(end) / time.Duration(i+1)}
+		r := race{t: t, c: c, power: power, tell: tell, order: order, share: time.Until(end) / time.Duration(i+1)}
 		if err := r.run(ctx); err != nil {
 			return err
 		}
@@ -206,7 +205,7 @@ func (t *Tuner) coreSpeed(run comparison.Run) (float64, error) {
 }
 
 // invalid says why an invocation does not count, "" if it does. Our own function must
-// report so many reads, failed ones included. For any other, reads is 0.
+// report all reads, failed ones included. For any other function reads is 0.
 func invalid(inv lambda.Invocation, reads int) string {
 	var text string
 	var answer event.Answer

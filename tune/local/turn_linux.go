@@ -56,7 +56,7 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	}
 	if k > 0 {
 		select {
-		case <-time.After(r.pause):
+		case <-time.After(time.Duration(r.c.Run.SleepBetweenRunsMS) * time.Millisecond):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -69,13 +69,12 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	v.speed = speed * slow
 	var started time.Time
 	for _, c := range r.callsOf(v, k) {
-		at := speed
-		if c.warms {
-			if at = noQuota; time.Since(started) > r.c.Run.Slow.Stretch(warmTime) {
+		if v.f.SetQuota(speed, 0); c.warms {
+			if time.Since(started) > r.c.Run.Slow.Stretch(warmTime) {
 				return nil
 			}
+			v.f.SetQuota(noQuota, 0)
 		}
-		v.f.SetQuota(at, 0)
 		r.t.s3.Begin(c.round)
 		requests := r.t.s3.Requests()
 		inv, err := v.f.Invoke(ctx, c.payload)

@@ -113,8 +113,11 @@ func (t *throttle) signal(stop bool) {
 		return
 	}
 	t.stopped = stop
-	signals := map[bool]unix.Signal{true: unix.SIGSTOP, false: unix.SIGCONT}
-	_ = unix.Kill(-t.pid, signals[stop]) // fails only if the group has ended
+	sig := unix.SIGCONT
+	if stop {
+		sig = unix.SIGSTOP
+	}
+	_ = unix.Kill(-t.pid, sig) // fails only if the group has ended
 }
 
 // run throttles the process until its end. The calling goroutine must be locked to its
