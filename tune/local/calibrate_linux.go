@@ -16,27 +16,25 @@ import (
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/compute"
 	"lambda-parallel-io/tune/local/lambda"
-	"lambda-parallel-io/tune/profile"
 	"lambda-parallel-io/tune/simulate"
 )
 
-// The quotas of a calibration, as memory sizes in MB. At saturated the processor
-// holds every load up; at roomy it idles between reads, and what a read costs more
-// there is its wake-up. The process has the memory of roomy all along.
+// The quotas of a calibration, as memory sizes in MB. At saturated the processor is
+// always busy. At roomy it idles between reads, and the extra cost of a read is its
+// wake-up. The process has the memory of roomy throughout.
 const (
 	saturated = 512
 	roomy     = platform.NewAccountMemory
 )
 
-// load is what is measured of a calibration.
+// load is a call of a calibration.
 type load struct {
 	strategy        string
 	inFlight, reads int
 	memoryMB        int
 }
 
-// loads are those of a calibration, from few in flight to many, since the memory
-// that each takes shows in the peak.
+// loads are in order of their reads in flight, because peak memory never falls.
 func loads() []load {
 	all := []load{{"sequential", 1, 60, platform.MemoryPerVCPU}, {event.DefaultStrategy, 15, 300, roomy}}
 	for _, s := range strategies.All() {
@@ -50,12 +48,11 @@ func loads() []load {
 		load{"unbounded", 600, 600, saturated}, load{"unbounded", 600, 600, roomy})
 }
 
-// calibrations is how many rounds of the loads there are.
+// calibrations is how often the loads are called.
 const calibrations = 2
 
-// Calibrate measures what a read costs by every strategy and puts it into c: the
-// loads are called in turn, in one warm process whose quota changes from call to
-// call.
+// Calibrate measures what a read costs by each strategy and puts it into c. It calls
+// the loads one after the other in one warm process whose quota changes.
 func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) (err error) {
 	begin := time.Now()
 	if err := t.prepare(ctx, c); err != nil {
@@ -67,7 +64,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 	}
 	defer func() { err = errors.Join(err, t.retire(f)) }()
 	if _, err := t.load(ctx, f, c, load{event.DefaultStrategy, compute.Busy, warmReads, roomy}, 0); err != nil {
-		return err // the cold start, and what makes it warm
+		return err // the cold start and the warm-up
 	}
 	all := loads()
 	var called []compute.Load
@@ -92,48 +89,45 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 	return observe(comparison.Progress{Done: len(called), Total: len(called)})
 }
 
-// load makes one call of a load, with latencies of its own. S3 refuses none of its
-// reads: what a refused one costs is in the simulation.
+// load makes call k, with its own latencies and no SlowDown, which the simulation adds.
 func (t *Tuner) load(ctx context.Context, f *lambda.Function, c *comparison.Comparison, l load, k int) (m compute.Load, err error) {
-	core, err := t.measure(c.Run)
-	if err != nil {
-		return m, err
-	}
-	s3, err := profile.Parse(c.Run.Latency)
+	core, err := t.coreSpeed(c.Run)
 	if err != nil {
 		return m, err
 	}
 	f.SetQuota(core, platform.VCPUs(l.memoryMB))
 	t.s3.BeginUnlimited(k)
-	p := event.Payload{Strategy: l.strategy, Repeat: l.reads, ObjectKey: c.Run.ObjectKey}
-	if s, _ := strategies.ByName(l.strategy); s.Bounded {
-		p.Concurrency = l.inFlight
-	}
-	payload, err := json.Marshal(p)
-	if err != nil {
-		return m, err
-	}
-	inv, err := f.Invoke(ctx, payload)
+	inv, err := f.Invoke(ctx, payload(c, l.strategy, l.inFlight, l.reads))
 	if err != nil {
 		return m, err
 	}
 	t.Verbose.Print(inv.Report(roomy))
 	var a event.Answer
-	if failure := check(inv, l.reads); failure != "" {
+	if failure := invalid(inv, l.reads); failure != "" {
 		return m, fmt.Errorf("calibrating by %d reads, %d at once, by %s: %s", l.reads, l.inFlight, l.strategy, failure)
 	} else if err := json.Unmarshal(inv.Response, &a); err != nil {
 		return m, fmt.Errorf("calibrating: the function's answer: %w", err)
 	}
 	machine := t.machine(c.Run, l.memoryMB, core)
 	machine.MemoryMB = roomy
-	return compute.Load{Strategy: l.strategy, InFlight: l.inFlight, Reads: l.reads, Machine: machine, S3: s3,
-		Draw:       simulate.NewDraw(s3, c.Run.Seed, uint64(k), l.reads),
+	return compute.Load{Strategy: l.strategy, InFlight: l.inFlight, Reads: l.reads, Machine: machine, S3: t.latency,
+		Draw:       simulate.NewDraw(t.latency, c.Run.Seed, uint64(k), l.reads),
 		DurationMS: inv.Duration.Seconds() * 1e3, CPUMS: inv.CPU.Seconds() * 1e3 * core,
 		Connections: int(a.Connections), PeakMB: float64(inv.MaxMemoryMB)}, nil
 }
 
-// machine is what a function has here of a memory size, where a core is so many
-// vCPUs: in slow motion a core is that many times as much.
+// payload asks this project's function for reads of the object.
+func payload(c *comparison.Comparison, strategy string, inFlight, reads int) []byte {
+	p := event.Payload{Strategy: strategy, Repeat: reads, ObjectKey: c.Run.ObjectKey}
+	if s, _ := strategies.ByName(strategy); s.Bounded {
+		p.Concurrency = inFlight
+	}
+	raw, _ := json.Marshal(p) // strings and numbers always marshal
+	return raw
+}
+
+// machine is what a function of a memory size has on this machine. core is in vCPUs,
+// slow motion not included.
 func (t *Tuner) machine(run comparison.Run, memoryMB int, core float64) simulate.Machine {
 	m := simulate.Lambda(memoryMB, run.Arch)
 	m.Cores = max(1, min(m.Cores, int(math.Ceil(run.CPUs))))
@@ -141,7 +135,7 @@ func (t *Tuner) machine(run comparison.Run, memoryMB int, core float64) simulate
 	return m
 }
 
-// processorTime is what this process has used, the local S3's part above all.
+// processorTime is the CPU time that this process has used.
 func processorTime() time.Duration {
 	var u unix.Rusage
 	_ = unix.Getrusage(unix.RUSAGE_SELF, &u) // of this process, always

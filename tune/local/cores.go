@@ -12,21 +12,20 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// Cores returns how many cores this process may use: those that it may run on,
-// or fewer by the quota of its control group, where limit says so. GOMAXPROCS
-// would be that quota rounded up, and at least 2.
+// Cores returns how many cores this process may use: those that it may run on, or the
+// quota of its control group if that is less, which limit then says. GOMAXPROCS would
+// round the quota up, to at least 2.
 func Cores() (cores float64, limit string) {
 	cores = float64(runtime.NumCPU())
-	if quota := quota("/"); quota > 0 && quota < cores {
-		return quota, "a container's limit"
+	if q := quota("/"); q > 0 && q < cores {
+		return q, "a container's limit"
 	}
 	return cores, ""
 }
 
-// quota returns the least CPU quota of the process's control group and of those
-// around it, as far as they are mounted below root, in cores; 0 where there is
-// none. Sources: the kernel's documentation, scheduler/sched-bwc (v1) and
-// admin-guide/cgroup-v2.
+// quota returns the least CPU quota, in cores, of the process's control group and of
+// its parents, if they are mounted below root; 0 means none. Sources: the kernel's
+// documentation, scheduler/sched-bwc (v1) and admin-guide/cgroup-v2.
 func quota(root string) (least float64) {
 	fs, err := procfs.NewFS(filepath.Join(root, "proc"))
 	if err != nil {
@@ -47,7 +46,7 @@ func quota(root string) (least float64) {
 			}
 			within, err := filepath.Rel(m.Root, g.Path)
 			if err != nil || strings.HasPrefix(within, "..") {
-				within = "." // another namespace's name for it: its own group is mounted
+				within = "." // the path is another namespace's: the mount is the group itself
 			}
 			for ; ; within = filepath.Dir(within) {
 				if q := quotaOf(filepath.Join(root, m.MountPoint, within), v1); q > 0 && (least == 0 || q < least) {
@@ -62,19 +61,16 @@ func quota(root string) (least float64) {
 	return least
 }
 
-// quotaOf returns the quota of the group at dir, in cores; 0 where it has none.
+// quotaOf returns the quota of the group at dir in cores, at most 0 if it has none.
 func quotaOf(dir string, v1 bool) float64 {
-	var used, period float64 // in us
+	quota, period := 0., 1. // in us
 	if v1 {
 		text, _ := os.ReadFile(filepath.Join(dir, "cpu.cfs_quota_us")) // -1 for none
 		of, _ := os.ReadFile(filepath.Join(dir, "cpu.cfs_period_us"))
-		fmt.Sscan(string(text)+" "+string(of), &used, &period)
+		fmt.Sscan(string(text)+" "+string(of), &quota, &period)
 	} else {
-		text, _ := os.ReadFile(filepath.Join(dir, "cpu.max")) // "max 100000" for none; the topmost group has no such file
-		fmt.Sscan(string(text), &used, &period)
+		text, _ := os.ReadFile(filepath.Join(dir, "cpu.max")) // "max 100000" for none; the root group has no such file
+		fmt.Sscan(string(text), &quota, &period)
 	}
-	if used <= 0 || period <= 0 {
-		return 0
-	}
-	return used / period
+	return quota / period
 }

@@ -80,7 +80,7 @@ func TestTheQuotaOfAControlGroupIsFound(t *testing.T) {
 }
 
 // The test binary runs itself in a control group that it makes.
-func TestCoresAreThoseOfTheControlGroupAProgramRunsIn(t *testing.T) {
+func TestCoresAreLimitedByTheControlGroup(t *testing.T) {
 	if os.Getenv("PRINT_CORES") != "" {
 		fmt.Println(Cores())
 		os.Exit(0)

@@ -1,5 +1,5 @@
-// Package local runs a comparison on this machine: the function as a real
-// process under a model of Lambda, against a model of S3.
+// Package local runs a comparison on this machine: the function runs as a real
+// process under a model of Lambda and reads from a model of S3.
 package local
 
 import (
@@ -20,22 +20,21 @@ import (
 	"lambda-parallel-io/handler/build"
 )
 
-// Options say what a comparison on this machine needs beside its Spec.
+// Options is what a comparison on this machine needs beside its Spec.
 type Options struct {
-	Objects []Object    // that S3 holds, in the order of a listing
+	Objects []Object    // of the local S3, in the order of a listing
 	Env     []string    // KEY=VALUE, for the function
-	Verbose *log.Logger // takes each invocation's REPORT line; may be nil
-	Output  io.Writer   // takes what the function prints; may be nil
+	Verbose *log.Logger // receives each invocation's REPORT line; may be nil
+	Output  io.Writer   // receives what the function prints; may be nil
 }
 
-// LeastRounds is how many rounds count of any memory size, whatever the time:
-// after them a variant that is much slower is known to be.
+// LeastRounds is how many rounds each memory size gets, whatever the time limit. They
+// are enough to exclude a much slower variant.
 const LeastRounds = 3
 
-// executable returns the path of the function's executable: function itself
-// where that is one, else what is built in dir of that package or, named by
-// REVISION:PACKAGE, of what it was at that revision. This project's own is built as
-// it is deployed, another one as its owner would build it.
+// executable returns the path of the function's executable. function is its path, a
+// Go package to build in dir, or REVISION:PACKAGE to build that revision's. Our own
+// function is built as for deployment, any other as its owner would build it.
 func executable(ctx context.Context, function, dir string) (string, error) {
 	info, err := os.Stat(function)
 	if err == nil && info.Mode().IsRegular() {
@@ -70,16 +69,11 @@ func executable(ctx context.Context, function, dir string) (string, error) {
 	return bootstrap, nil
 }
 
-// reported are the modules on which a function's figures depend.
-var reported = []string{
-	"github.com/aws/aws-lambda-go",
-	"github.com/aws/aws-sdk-go-v2/service/s3",
-	"github.com/sourcegraph/conc",
-	"golang.org/x/sync",
-}
+// reported lists the modules on which a function's figures depend.
+var reported = []string{"github.com/aws/aws-lambda-go", "github.com/aws/aws-sdk-go-v2/service/s3", "github.com/sourcegraph/conc", "golang.org/x/sync"}
 
-// Commit returns the commit that this program was made of, where git knows it:
-// go run notes none, but runs in a clone. It is empty elsewhere.
+// Commit returns the commit that this program was built from, empty if unknown. go run
+// records none, so git is asked.
 func Commit(ctx context.Context) string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
@@ -88,25 +82,23 @@ func Commit(ctx context.Context) string {
 			}
 		}
 	}
-	out, _ := exec.CommandContext(ctx, "git", "log", "-1", "--format=%h", "--abbrev=12", "--", "tune/comparison").Output() // elsewhere it fails
+	out, _ := exec.CommandContext(ctx, "git", "log", "-1", "--format=%h", "--abbrev=12", "--", "tune/comparison").Output() // fails outside a clone
 	return strings.TrimSpace(string(out))
 }
 
-// versions are those of Go, with which the function was built, of the modules on
-// which its figures depend, and of this program.
+// versions returns this program's commit, and for a Go program the versions of Go and
+// of the reported modules that it was built with.
 func versions(ctx context.Context, path string) map[string]string {
 	v := map[string]string{}
 	if commit := Commit(ctx); commit != "" {
 		v["tune"] = commit
 	}
-	info, err := buildinfo.ReadFile(path)
-	if err != nil {
-		return v // not a Go program
-	}
-	v["go"] = info.GoVersion
-	for _, m := range info.Deps {
-		if slices.Contains(reported, m.Path) {
-			v[m.Path] = m.Version
+	if info, err := buildinfo.ReadFile(path); err == nil {
+		v["go"] = info.GoVersion
+		for _, m := range info.Deps {
+			if slices.Contains(reported, m.Path) {
+				v[m.Path] = m.Version
+			}
 		}
 	}
 	return v

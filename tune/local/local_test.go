@@ -24,7 +24,7 @@ import (
 	"lambda-parallel-io/tune/slowmotion"
 )
 
-var invocations int // of this process, where it is the function
+var invocations int // of this process as the function
 
 // The test binary is also the function: the payload says what it does.
 func TestMain(m *testing.M) {
@@ -112,7 +112,7 @@ func compare(t *testing.T, do string, o local.Options, edit func(*comparison.Com
 
 func asItIs(*comparison.Comparison, *local.Tuner) {}
 
-func TestARaceGoesOnWhereItIsOpen(t *testing.T) {
+func TestARaceContinuesWhileAVariantIsUndecided(t *testing.T) {
 	c, err := compare(t, "", local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) {
 		c.Run.PowerValues = []int{1769}
 		c.Run.Num, c.Run.ForSec = 30, 60
@@ -127,7 +127,7 @@ func TestARaceGoesOnWhereItIsOpen(t *testing.T) {
 	}
 }
 
-func TestATimeThatIsOverEndsARaceAfterItsLeastRounds(t *testing.T) {
+func TestARaceOutOfTimeEndsAfterThreeRounds(t *testing.T) {
 	c, err := compare(t, "take a while", local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) {
 		c.Run.Num, c.Run.ForSec = 30, 0.1
 		c.Add(comparison.Variant{Strategy: "same", Payload: []byte(`"take a while"`)})
@@ -148,7 +148,7 @@ func TestACellSaysWhetherItWasOutOfMemory(t *testing.T) {
 	}
 	for do, want := range map[string]bool{"allocate": true, "die": false} {
 		c, err := compare(t, do, local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) {
-			c.Run.TimeoutSec = 600 // at 128 MB the memory takes seconds to fill, and many where the machine is busy
+			c.Run.TimeoutSec = 600 // at 128 MB memory fills slowly, above all on a busy machine
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -160,8 +160,8 @@ func TestACellSaysWhetherItWasOutOfMemory(t *testing.T) {
 	}
 }
 
-// 10,240 MB buy 5.8 vCPUs.
-func TestACellIsBeyondAMachineThatHasLessThanItWouldHaveUsed(t *testing.T) {
+// 10,240 MB have 5.8 vCPUs.
+func TestACellIsBeyondAMachineWithTooFewCores(t *testing.T) {
 	for _, tt := range []struct {
 		do     string
 		cpus   int
@@ -201,9 +201,8 @@ func TestAResponseIsKeptUnlessItIsLongerThanACellKeeps(t *testing.T) {
 	}
 }
 
-// "took" answers that it took 8 s, with one listing; another function's figures
-// mean what they mean to it.
-func TestInSlowMotionAnAnswersTimesAreLambdasToo(t *testing.T) {
+// "took" reports 8 s and one listing. Another function's figures stay as they are.
+func TestTheTimesInAnAnswerAreWithoutSlowMotion(t *testing.T) {
 	for repeat, want := range map[int]event.Answer{
 		1: {ObjectsRead: 1, BytesRead: 9, TimeSec: 2, ObjectsPerSec: 4, BytesPerSec: 36, CPUSec: 1, ListSec: 0.5, Latency: event.Latency{P50: 10, P95: 20, P99: 30, Max: 40}},
 		0: took,
@@ -221,7 +220,7 @@ func TestInSlowMotionAnAnswersTimesAreLambdasToo(t *testing.T) {
 
 var took = event.Answer{ObjectsRead: 1, BytesRead: 9, TimeSec: 8, ObjectsPerSec: 1, BytesPerSec: 9, CPUSec: 4, ListSec: 2, Latency: event.Latency{P50: 40, P95: 80, P99: 120, Max: 160}}
 
-func TestOurOwnFunctionMustHaveReadAllThatItWasAskedFor(t *testing.T) {
+func TestOurFunctionMustReadEveryObjectRequested(t *testing.T) {
 	c, err := compare(t, "", local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) { c.Run.Repeat = 50 })
 	if err != nil {
 		t.Fatal(err)
@@ -256,7 +255,7 @@ func (a *abandoner) abandon() {
 	}
 }
 
-func TestATunerThatIsAbandonedLeavesNothingBehind(t *testing.T) {
+func TestAnAbandonedTunerLeavesNothingBehind(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	t.Run("before the function is built", func(t *testing.T) {
 		_, err := compare(t, "hang", local.Options{}, func(_ *comparison.Comparison, tuner *local.Tuner) {

@@ -21,23 +21,23 @@ import (
 	"lambda-parallel-io/handler/platform"
 )
 
-// Object is one that the local S3 holds.
+// Object is an object of the local S3.
 type Object struct {
 	Key  string
 	Size int // bytes
 	Body func() ([]byte, error)
 }
 
-// maxBytes of all objects: this process holds them in memory twice.
+// maxBytes bounds the objects' total size, because this process holds them twice.
 const maxBytes = 1_000_000_000
 
-// ParseObjects reads what --objects names, in the order of a listing: the files
-// of a folder below prefix, by their paths in it (links to folders are not
-// followed), or so many objects made for this run, 2000x9KB or, with sizes that
-// are lognormal between two, 2000x4KB-1MB. KB are 1,000 bytes, KiB are 1,024.
+// ParseObjects returns the objects that --objects names, in the order of a listing.
+// s is a folder, whose files below prefix have their paths as keys (links to folders
+// are not followed), or generated objects, 2000x9KB or 2000x4KB-1MB, whose sizes are
+// lognormal between the two. A KB is 1,000 bytes, a KiB 1,024.
 func ParseObjects(s, prefix string, seed uint64) (objects []Object, err error) {
 	if part := form.FindStringSubmatch(s); part != nil {
-		objects, err = made(part, prefix, seed)
+		objects, err = generated(part, prefix, seed)
 	} else {
 		objects, err = folder(s, prefix)
 	}
@@ -46,8 +46,8 @@ func ParseObjects(s, prefix string, seed uint64) (objects []Object, err error) {
 		total += o.Size
 	}
 	if err == nil && (len(objects) > event.MaxObjects || total > maxBytes) {
-		err = fmt.Errorf("these are %d objects of %.1f MB together: there can be %d of %d MB, so narrow them by --prefix",
-			len(objects), float64(total)/1e6, event.MaxObjects, int(maxBytes/1e6))
+		const message = "these are %d objects of %.1f MB together: there can be %d of %d MB, so narrow them by --prefix"
+		err = fmt.Errorf(message, len(objects), float64(total)/1e6, event.MaxObjects, int(maxBytes/1e6))
 	}
 	return objects, err
 }
@@ -80,16 +80,15 @@ func folder(dir, prefix string) (objects []Object, err error) {
 
 var form = regexp.MustCompile(`(?i)^(\d+)x(\d[\d.]*[kmg]?i?b)(?:-(\d[\d.]*[kmg]?i?b))?$`)
 
-// made makes the same objects for the same seed. Their sizes are lognormal, with
-// nineteen of twenty between the two given, and the others drawn again.
-func made(part []string, prefix string, seed uint64) ([]Object, error) {
-	n, _ := strconv.Atoi(part[1]) // of too many digits the largest number that there is
+// generated returns the same objects for the same seed. Their sizes are lognormal: 95 %
+// of the draws are between the two sizes, and the others are repeated.
+func generated(part []string, prefix string, seed uint64) ([]Object, error) {
+	n, _ := strconv.Atoi(part[1]) // with too many digits, the largest int
 	small, err := humanize.ParseBytes(part[2])
 	large, err2 := humanize.ParseBytes(cmp.Or(part[3], part[2]))
 	least, most := float64(small), float64(large)
 	if errors.Join(err, err2) != nil || n < 1 || n > event.MaxObjects || least < 1_000 || least > most || most > maxBytes {
-		return nil, fmt.Errorf("there must be 1 to %d objects from 1KB to %dMB, the smaller size first",
-			event.MaxObjects, int(maxBytes/1e6))
+		return nil, fmt.Errorf("there must be 1 to %d objects from 1KB to %dMB, the smaller size first", event.MaxObjects, int(maxBytes/1e6))
 	}
 	r := rand.New(rand.NewPCG(seed, uint64(n)))
 	low, high := math.Log(least), math.Log(most)
@@ -105,8 +104,8 @@ func made(part []string, prefix string, seed uint64) ([]Object, error) {
 	return objects, nil
 }
 
-// Document returns a JSON array of records like sample.json's, of exactly so many
-// bytes, 2 at least: white space fills it up.
+// Document returns a JSON array of records like sample.json's, padded with spaces to
+// exactly size bytes, at least 2.
 func Document(seed, i uint64, size int) []byte {
 	r := rand.New(rand.NewPCG(seed, i))
 	b := append(make([]byte, 0, size), '[')

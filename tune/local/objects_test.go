@@ -31,9 +31,8 @@ func parse(t *testing.T, s, prefix string, seed uint64) (objects []local.Object,
 	return objects, keys, bodies
 }
 
-// Objects that are made are JSON arrays of records, each another one, in the
-// order of a listing, and the same ones for the same seed.
-func TestObjectsThatAreMadeAreTheSameForTheSameSeed(t *testing.T) {
+// Generated objects are different JSON arrays of records in the order of a listing.
+func TestGeneratedObjectsDependOnTheSeedAlone(t *testing.T) {
 	for _, s := range []string{"200x9KB", "200x1KB-20KB", "200x1500B", "200x9kb", "200X1kib-0.02mb"} {
 		_, keys, bodies := parse(t, s, "p/", 1)
 		if len(keys) != 200 || !slices.IsSorted(keys) || !strings.HasPrefix(keys[0], "p/") {
@@ -79,8 +78,7 @@ func TestSizesBetweenTwoAreLognormal(t *testing.T) {
 	}
 }
 
-// The keys are the files' paths, in S3's order, which is that of bytes and not
-// of folders.
+// The keys are the files' paths in S3's order, by bytes and not by folders.
 func TestAFoldersFilesAreItsObjects(t *testing.T) {
 	dir := t.TempDir()
 	for name, content := range map[string]string{"a/b": "1", "a.json": "22", "a/c/d e.json": "333", "z": "", "ä": "5"} {
@@ -116,7 +114,7 @@ func TestAFoldersFilesAreItsObjects(t *testing.T) {
 	}
 }
 
-func TestObjectsThatCannotBeAreRefused(t *testing.T) {
+func TestImpossibleObjectsAreRefused(t *testing.T) {
 	for s, want := range map[string]string{
 		"0x9KB": "1 to 1000000 objects from 1KB to 1000MB", "1000001x9KB": "1 to 1000000 objects", "99999999999999999999x9KB": "1 to 1000000 objects",
 		"5x999B": "from 1KB", "5x1001MB": "to 1000MB", "5x9KB-8KB": "the smaller size first", "5x99999999999999MB": "to 1000MB",

@@ -17,7 +17,7 @@ import (
 	"lambda-parallel-io/tune/slowmotion"
 )
 
-// Model are the flags of the model of Lambda and S3 on this machine.
+// Model holds the flags of the model of Lambda and S3 on this machine.
 type Model struct {
 	Latency string   `first:"" placeholder:"NAME" default:"apg" help:"S3's latency: a profile (apg, public, express, none), 15ms, 13ms~0.62 (median and sigma) or 1.3xapg (apg)."`
 	CPU     string   `name:"cpu" placeholder:"FACTOR" help:"vCPUs per core of this machine, ${min_factor} to ${max_factor}, or a multiplier of the measured speed such as 0.8x (1x)."`
@@ -29,16 +29,16 @@ type Model struct {
 	Env     []string `placeholder:"KEY=VALUE" sep:"none" help:"Environment variable of the function. The flag may be repeated."`
 }
 
-// Question is what is asked of this machine.
+// Question is a comparison to make on this machine.
 type Question struct {
 	Spec comparison.Spec
 	Options
-	Maps bool // whether the answer is computed: else every cell is measured
+	Maps bool // compute the cells after a calibration, instead of measuring each
 
-	cpu *comparison.CPU // nil: measured
+	cpu *comparison.CPU // nil: to be measured
 }
 
-// Comparison returns it with nothing measured.
+// Comparison returns the comparison with nothing measured yet.
 func (q Question) Comparison() *comparison.Comparison {
 	c := comparison.New(q.Spec, time.Now())
 	c.Run.OS = runtime.GOOS + "/" + runtime.GOARCH
@@ -47,8 +47,8 @@ func (q Question) Comparison() *comparison.Comparison {
 	return c
 }
 
-// Ask reads the flags and the files that they name, and builds the question that
-// the request asks of this model.
+// Ask reads the flags and the files that they name, completes the request and makes
+// the question.
 func (m *Model) Ask(r comparison.Request) (q Question, err error) {
 	latency, err := profile.Parse(m.Latency)
 	if err != nil {
@@ -61,7 +61,7 @@ func (m *Model) Ask(r comparison.Request) (q Question, err error) {
 		return q, fmt.Errorf("--slow %d: it must be a whole number from 1 to %d", m.Slow, comparison.MaxSlow)
 	}
 	if most := time.Second; m.Slow > 1 && time.Duration(m.Slow)*latency.Mean() > most {
-		return q, fmt.Errorf("--slow %d: reads would take more than %s, of which the function gives up some after 10 s: lower it, or --latency %s", m.Slow, most, latency)
+		return q, fmt.Errorf("--slow %d: reads would take more than %s on average, and the function gives up a read after 10 s: lower it, or --latency %s", m.Slow, most, latency)
 	}
 	for _, e := range m.Env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
@@ -71,21 +71,21 @@ func (m *Model) Ask(r comparison.Request) (q Question, err error) {
 	r.Spec.Region, r.Spec.Slow, r.Spec.Seed = platform.PricesRegion, slowmotion.Factor(m.Slow), m.Seed
 	r.Spec.Latency, r.Spec.LatencyMeanMS = latency.String(), float64(latency.Mean().Microseconds())/1e3
 	q.Env = m.Env
-	objects, unread := m.stored(&r)
-	if q.Objects = objects; unread != nil && m.Objects+m.Object != "" || m.Prefix != nil && objects == nil {
+	var unread error
+	if q.Objects, unread = m.stored(&r); unread != nil && m.Objects+m.Object != "" || m.Prefix != nil && q.Objects == nil {
 		return q, unread
 	}
 	q.Spec, err = comparison.Build(r)
 	if err == nil && r.Map && q.Spec.Objects != nil {
-		r.Map = false // objects of which each is read once cannot calibrate
+		r.Map = false // a calibration reads one object many times
 		q.Spec, err = comparison.Build(r)
 	}
 	q.Maps = r.Map
-	return q, cmp.Or(err, unread) // a wrong value is told before a file that is not there
+	return q, cmp.Or(err, unread) // a wrong flag comes before a missing file
 }
 
-// speed reads --cpu: how many vCPUs a core of this machine is, or so many times
-// what is measured. It returns nil where that is left out.
+// speed parses --cpu: vCPUs per core, or with an x a multiplier of the measured
+// speed. It returns nil for an empty flag.
 func speed(flag string) (*comparison.CPU, error) {
 	if flag == "" {
 		return nil, nil
@@ -93,7 +93,7 @@ func speed(flag string) (*comparison.CPU, error) {
 	number, times := strings.CutSuffix(flag, "x")
 	f, err := strconv.ParseFloat(number, 64)
 	if err != nil || !(f >= comparison.MinFactor && f <= comparison.MaxFactor) {
-		return nil, fmt.Errorf("--cpu %s: it must be from %g to %g, or so many times what is measured, as in 0.8x", flag, comparison.MinFactor, comparison.MaxFactor)
+		return nil, fmt.Errorf("--cpu %s: it must be from %g to %g, or a multiplier of the measured speed such as 0.8x", flag, comparison.MinFactor, comparison.MaxFactor)
 	}
 	cpu := &comparison.CPU{Factor: f, Source: "--cpu " + flag}
 	if times {
@@ -102,7 +102,7 @@ func speed(flag string) (*comparison.CPU, error) {
 	return cpu, nil
 }
 
-// stored returns what S3 holds, and tells the request of it.
+// stored returns the objects of the local S3 and enters them into the request.
 func (m *Model) stored(r *comparison.Request) (objects []Object, err error) {
 	switch {
 	case m.Objects != "":

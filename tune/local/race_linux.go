@@ -13,20 +13,19 @@ import (
 	"lambda-parallel-io/tune/local/lambda"
 )
 
-// A race measures the cells of one memory size side by side: round k invokes
-// every variant with the latencies of k, one after the other, in an order that
-// changes, so that whatever else the machine does meets all of them alike.
-// Between their turns their processes are frozen.
+// A race measures the cells of one memory size side by side. Round k invokes every
+// variant with the latencies of k, one after the other in random order, so that
+// other load on the machine affects all of them alike. A variant's part of a round
+// is its turn. Its process is frozen between turns.
 type race struct {
-	*Tuner
-	*comparison.Comparison
+	t      *Tuner
+	c      *comparison.Comparison
 	power  int
-	racers []*racer // one a variant
+	racers []*racer // one per variant
 	tell   func(now string, done *racer) error
 	order  *rand.Rand
 	begin  time.Time
-	pause  time.Duration // before a turn
-	time   time.Duration // that it may take, where its number of rounds is not fixed
+	share  time.Duration // time limit, unless the number of rounds is fixed
 }
 
 // racer is a variant in a race.
@@ -35,18 +34,17 @@ type racer struct {
 	cell  *comparison.Cell
 	calls comparison.Calls
 	f     *lambda.Function   // nil unless it is in the race
-	ended time.Time          // its last invocation
-	last  *lambda.Invocation // of the round that runs; nil before its turn
+	ended time.Time          // the end of its last invocation
+	last  *lambda.Invocation // of this round; nil before its turn
+	speed float64            // vCPUs per core in the last turn, slow motion included
 
-	speed float64 // in it, of a core, in vCPUs, in slow motion too
-
-	total, cpu, delay time.Duration
-	used              float64       // vCPUs x seconds
-	took              time.Duration // its turns, on this machine's clock
+	total, delay time.Duration
+	used         float64       // vCPUs x seconds
+	took         time.Duration // real time of its turns
 }
 
-// run makes the rounds. A cell is in its Result once it is whole; those of a
-// race that was cut off have the rounds that were whole.
+// run makes the rounds. Each racer that leaves puts its cell into the comparison,
+// with the rounds that were complete.
 func (r *race) run(ctx context.Context) (err error) {
 	r.begin = time.Now()
 	defer func() {
@@ -56,15 +54,18 @@ func (r *race) run(ctx context.Context) (err error) {
 			}
 		}
 	}()
-	for i := range r.Variants {
-		v := &racer{Result: &r.Variants[i]}
+	for i := range r.c.Variants {
+		v := &racer{Result: &r.c.Variants[i]}
 		r.racers = append(r.racers, v)
 		if v.cell = v.Cell(r.power); v.cell != nil {
-			continue
+			continue // it was measured earlier
 		}
-		if err := r.enter(v); err != nil {
+		run := r.c.Run
+		run.Function = cmp.Or(v.Function, run.Function)
+		if v.f, err = r.t.function(run, r.power); err != nil {
 			return err
 		}
+		v.cell, v.calls = &comparison.Cell{Power: r.power}, run.Calls(v.Variant)
 	}
 	for k := 0; ; k++ { // 0 is the warm-up
 		running := slices.DeleteFunc(slices.Clone(r.racers), func(v *racer) bool { return v.f == nil })
@@ -97,66 +98,50 @@ func (r *race) run(ctx context.Context) (err error) {
 	}
 }
 
-// enter gives a variant an environment of its own.
-func (r *race) enter(v *racer) (err error) {
-	run := r.Run
-	run.Function = cmp.Or(v.Function, run.Function)
-	if v.f, err = r.function(run, r.power); err != nil {
-		return err
-	}
-	v.calls = r.Run.Calls(v.Variant)
-	v.cell = &comparison.Cell{Power: r.power}
-	return nil
-}
-
-// settled reports whether a variant has been compared with the best one, after
-// round k.
+// settled reports whether the comparison of a variant with the best one is decided
+// after round k.
 func (r *race) settled(v *racer, k int) bool {
-	if r.Run.ForSec == 0 {
+	best := comparison.Least(r.c, r.racers, func(v *racer) *comparison.Cell { return v.cell }, comparison.Duration)
+	if r.c.Run.ForSec == 0 || best == nil || best == v {
 		return false
 	}
-	best := comparison.Least(r.Comparison, r.racers,
-		func(v *racer) *comparison.Cell { return v.cell }, comparison.Duration)
-	if best == nil || best == v {
-		return false
-	}
-	looks := r.Run.Looks()
+	looks := r.c.Run.Looks()
 	of := comparison.Compare(v.cell.DurationsMS, best.cell.DurationsMS, len(looks))
 	return of.Verdict == comparison.Out || of.Verdict != comparison.Open && slices.Contains(looks, k) ||
 		best.f == nil && k >= len(best.cell.DurationsMS) // it was measured earlier: there will be no more pairs
 }
 
-// over reports whether there is no further round after round k: with no rival
-// left the best one goes on to the first look, to be compared with the other
-// sizes, and rounds that come too late for another look tell nothing.
+// over reports whether round k is the last. The last racer goes on to the first look,
+// so that it can be compared with other sizes. Otherwise the race ends when the next
+// look would come too late.
 func (r *race) over(k int) bool {
-	if r.Run.ForSec == 0 || k == 0 {
-		return k >= r.Run.Num
+	if r.c.Run.ForSec == 0 || k == 0 {
+		return k >= r.c.Run.Num
 	}
-	looks, running, round := r.Run.Looks(), 0, time.Duration(0)
+	looks, running, round := r.c.Run.Looks(), 0, time.Duration(0)
 	for _, v := range r.racers {
 		if v.f != nil {
 			running, round = running+1, round+v.took/time.Duration(k)
 		}
 	}
-	if k >= r.Run.Num || running <= 1 && k >= looks[0] {
+	if k >= r.c.Run.Num || running <= 1 && k >= looks[0] {
 		return true
 	}
 	next := looks[slices.IndexFunc(looks, func(n int) bool { return n > k })]
-	limit := r.time
+	limit := r.share
 	if k < looks[0] {
-		limit += time.Duration(r.Run.ForSec / 3 * float64(time.Second)) // nothing is known of this size yet
+		limit += time.Duration(r.c.Run.ForSec / 3 * float64(time.Second)) // nothing is known about this size yet
 	}
 	return k >= LeastRounds && time.Since(r.begin)+time.Duration(next-k)*round > limit
 }
 
-// leave ends a variant's environment, and puts its cell into the comparison.
+// leave ends a variant's environment and puts its cell into the comparison.
 func (r *race) leave(v *racer) error {
-	err := r.retire(v.f)
+	err := r.t.retire(v.f)
 	v.f = nil
 	n := len(v.cell.DurationsMS)
 	if n == 0 && v.cell.Error == "" {
-		return err // cut off in its warm-up
+		return err // interrupted in its warm-up
 	}
 	if n > 0 {
 		total := v.total.Seconds()

@@ -14,7 +14,7 @@ import (
 
 // Two variants whose turns take a second each have had three rounds of
 // two seconds: the first look, after eight, is ten seconds away.
-func TestARaceEndsWhereTheNextLookWouldComeTooLate(t *testing.T) {
+func TestARaceEndsIfTheNextLookWouldBeTooLate(t *testing.T) {
 	for _, tt := range []struct {
 		what   string
 		rounds int
@@ -30,7 +30,7 @@ func TestARaceEndsWhereTheNextLookWouldComeTooLate(t *testing.T) {
 		{"which may be enough", 8, 16 * time.Second, 31 * time.Second, false},
 	} {
 		c := comparison.New(comparison.Spec{Num: 30, ForSec: 45}, time.Now())
-		r := &race{Comparison: c, begin: time.Now().Add(-tt.passed), time: tt.share}
+		r := &race{c: c, begin: time.Now().Add(-tt.passed), share: tt.share}
 		for range 2 {
 			r.racers = append(r.racers, &racer{f: &lambda.Function{}, took: time.Duration(tt.rounds) * time.Second})
 		}
@@ -40,14 +40,14 @@ func TestARaceEndsWhereTheNextLookWouldComeTooLate(t *testing.T) {
 	}
 }
 
-func TestWhatMakesAFunctionWarmDoesNotCount(t *testing.T) {
+func TestWarmUpCallsDoNotCount(t *testing.T) {
 	c := comparison.New(comparison.Spec{Repeat: 250}, time.Now())
 	v := &racer{Result: &comparison.Result{Variant: comparison.Variant{Strategy: "pool", Concurrency: new(3), Payload: []byte(`{}`)}}}
 	for _, tt := range []struct {
 		what   string
 		k      int
 		paused time.Duration
-		want   string // reads, with ! where they count and ~ where they warm
+		want   string // reads, with ! if they count and ~ if they warm up
 	}{
 		{"before the first round", 0, 0, "3! 250~ 250~"},
 		{"in a round", 1, 0, "250!"},
@@ -55,11 +55,11 @@ func TestWhatMakesAFunctionWarmDoesNotCount(t *testing.T) {
 	} {
 		v.ended, v.calls = time.Now().Add(-tt.paused), c.Run.Calls(v.Variant)
 		var got []string
-		for _, c := range (&race{Comparison: c}).turnOf(v, tt.k) {
+		for _, c := range (&race{c: c}).callsOf(v, tt.k) {
 			mark := map[[2]bool]string{{true, false}: "!", {false, true}: "~"}[[2]bool{c.counts, c.warms}]
 			got = append(got, fmt.Sprint(c.reads, mark))
-			if c.counts && c.latencies != tt.k {
-				t.Errorf("%s: what counts has the latencies of round %d, want %d", tt.what, c.latencies, tt.k)
+			if c.counts && c.round != tt.k {
+				t.Errorf("%s: what counts has the latencies of round %d, want %d", tt.what, c.round, tt.k)
 			}
 		}
 		if strings.Join(got, " ") != tt.want {
@@ -68,14 +68,14 @@ func TestWhatMakesAFunctionWarmDoesNotCount(t *testing.T) {
 	}
 }
 
-// A core's speed is measured anew for each turn, unless it was given.
-func TestEachTurnHasItsSpeed(t *testing.T) {
+// A speed that was given is not measured.
+func TestTheSpeedIsMeasuredAnewForEachTurn(t *testing.T) {
 	factor := func(cpu comparison.CPU) comparison.CPU {
 		c := comparison.New(comparison.Spec{Arch: "arm64"}, time.Now())
 		c.Run.CPU = &cpu
 		var tuner Tuner
 		for range 11 {
-			speed, err := tuner.measure(c.Run)
+			speed, err := tuner.coreSpeed(c.Run)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,7 +88,7 @@ func TestEachTurnHasItsSpeed(t *testing.T) {
 	if got := factor(comparison.CPU{Factor: 1.3}); got != (comparison.CPU{Factor: 1.3}) {
 		t.Errorf("a speed that was given became %+v", got)
 	}
-	// Both in turn, since a machine's speed changes from minute to minute.
+	// They alternate, because a machine's speed changes from minute to minute.
 	var whole, half []float64
 	for range 5 {
 		whole = append(whole, factor(comparison.CPU{Factor: 1, Scale: 1}).Factor)

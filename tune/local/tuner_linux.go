@@ -26,22 +26,23 @@ import (
 	"lambda-parallel-io/tune/slowmotion"
 )
 
-// Tuner measures a comparison's cells, one memory size after the other. Close it.
+// Tuner measures the cells of a comparison on this machine. Close it after use.
 type Tuner struct {
 	Options
-	dir       string            // a temporary folder for what is built and S3's authority
-	paths     map[string]string // of the functions' executables
+	dir       string            // temporary: holds executables and the local S3's certificate
+	paths     map[string]string // executables by function
+	latency   profile.S3
 	s3        *s3.Server
 	slow      slowmotion.Factor // of s3
 	env       []string
-	functions sync.Map  // the *lambda.Function that there are now
-	speeds    []float64 // of this machine, one a turn
-	perGET    float64   // ms of a core that a GET takes of this process, the local S3's part
+	functions sync.Map  // its keys are the open *lambda.Function
+	speeds    []float64 // vCPUs per core, one per measurement
+	perGET    float64   // CPU time that this process, mostly the local S3, uses per GET, in ms
 }
 
 const bucket = "parallel-io"
 
-// New makes a Tuner, and nothing yet but its temporary folder.
+// New makes a Tuner and its temporary folder.
 func New(o Options) (*Tuner, error) {
 	dir, err := os.MkdirTemp("", "tune-")
 	if err != nil {
@@ -59,21 +60,21 @@ func (t *Tuner) Close() error {
 	return err
 }
 
-// Abandon kills the function's processes and removes the temporary folder, for
-// a program that leaves at once. Any goroutine may call it at any time.
+// Abandon kills the function's processes and removes the temporary folder, for a
+// program that exits at once. It is safe to call at any time from any goroutine.
 func (t *Tuner) Abandon() {
 	t.functions.Range(func(f, _ any) bool {
 		f.(*lambda.Function).Kill()
 		return true
 	})
-	_ = os.RemoveAll(t.dir) // there is nobody left to tell
+	_ = os.RemoveAll(t.dir) // nobody is left to be told
 }
 
-// start builds each function, once, and starts an S3 with credentials for this run
-// alone, and again where it is to have another pace.
-func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
-	for _, v := range spec.Variants {
-		function := cmp.Or(v.Function, spec.Function)
+// prepare builds each function once, starts the local S3, and records in c what the
+// function was built with and how fast this machine is.
+func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison) error {
+	for _, v := range c.Variants {
+		function := cmp.Or(v.Function, c.Run.Function)
 		if t.paths[function] != "" {
 			continue
 		}
@@ -85,12 +86,23 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 			return err
 		}
 	}
+	if err := t.serve(c.Run.Spec); err != nil {
+		return err
+	}
+	c.Run.CPU = cmp.Or(c.Run.CPU, &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"})
+	c.Run.Versions = versions(ctx, t.paths[cmp.Or(c.Variants[0].Function, c.Run.Function)])
+	_, err := t.coreSpeed(c.Run)
+	return err
+}
+
+// serve starts an S3 with credentials for this run only. It replaces one that runs
+// at another slow-motion factor.
+func (t *Tuner) serve(spec comparison.Spec) (err error) {
 	if t.s3 != nil && t.slow == spec.Slow {
 		t.s3.Seed = spec.Seed
 		return nil
 	}
-	latency, err := profile.Parse(spec.Latency)
-	if err != nil {
+	if t.latency, err = profile.Parse(spec.Latency); err != nil {
 		return err
 	}
 	if t.s3 != nil {
@@ -98,7 +110,7 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 			return err
 		}
 	}
-	if t.s3, err = s3.Start(latency, spec.Seed, spec.Slow, t.Verbose); err != nil {
+	if t.s3, err = s3.Start(t.latency, spec.Seed, spec.Slow, t.Verbose); err != nil {
 		return err
 	}
 	t.slow = spec.Slow
@@ -116,23 +128,18 @@ func (t *Tuner) start(ctx context.Context, spec comparison.Spec) error {
 		return fmt.Errorf("writing the local S3's certificate: %w", err)
 	}
 	t.env = append([]string{
-		"BUCKET=" + bucket,
-		"AWS_ENDPOINT_URL_S3=" + t.s3.URL,
-		"AWS_CA_BUNDLE=" + authority,
+		"BUCKET=" + bucket, "AWS_ENDPOINT_URL_S3=" + t.s3.URL, "AWS_CA_BUNDLE=" + authority,
 		"AWS_ACCESS_KEY_ID=LOCAL" + cryptorand.Text()[:15],
-		"AWS_SECRET_ACCESS_KEY=" + cryptorand.Text(),
-		"AWS_SESSION_TOKEN=" + cryptorand.Text(),
+		"AWS_SECRET_ACCESS_KEY=" + cryptorand.Text(), "AWS_SESSION_TOKEN=" + cryptorand.Text(),
 	}, t.Env...)
 	return nil
 }
 
-// Tune measures every cell that the variants of c lack, size by size, and at a
-// size the variants side by side. It begins with the largest: at small ones a
-// round takes longest and the processor, not the variant, says what it takes. A
-// cell that fails holds its cause. The first call builds the function, and notes
-// in c what that was built with. The error is the model's own, the cause of ctx
-// or what observe returned: then the cells that were being measured have the
-// rounds that were whole.
+// Tune measures every cell that the variants of c lack, by memory size. It begins
+// with the largest size: its rounds are the shortest and depend most on the variant.
+// A cell that fails holds its cause. The first call builds the function. The error
+// is the model's own, the cause of ctx or that of observe. Cells being measured then
+// keep the rounds that were complete.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	if err := t.prepare(ctx, c); err != nil {
 		return err
@@ -151,31 +158,21 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	}
 	order := rand.New(rand.NewPCG(c.Run.Seed, 0))
 	end := time.Now().Add(time.Duration(c.Run.ForSec * float64(time.Second)))
-	pause := time.Duration(c.Run.SleepBetweenRunsMS) * time.Millisecond
 	for i, power := range slices.Backward(c.Run.PowerValues) {
-		share := time.Until(end) / time.Duration(i+1)
-		if err := (&race{Tuner: t, Comparison: c, power: power, tell: tell, order: order, pause: pause, time: share}).run(ctx); err != nil {
+		r := race{t: t, c: c, power: power, tell: tell, order: order, share: time.Until(end) / time.Duration(i+1)}
+		if err := r.run(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// function returns an environment of a memory size. Its process starts with the
-// first invocation. The caller closes it by retire.
+// function returns an environment of a memory size. The caller ends it by retire.
 func (t *Tuner) function(run comparison.Run, memoryMB int) (*lambda.Function, error) {
 	f, err := lambda.New(lambda.Config{
-		Path:     t.paths[run.Function],
-		Env:      t.env,
-		MemoryMB: memoryMB,
-		Arch:     run.Arch,
-		Speed:    run.CPU.Factor,
-		Slow:     run.Slow,
-		Timeout:  run.Timeout(),
-		Name:     "parallel-io",
-		Region:   run.Region,
-		Log:      t.Output,
-		Errors:   t.Verbose,
+		Path: t.paths[run.Function], Env: t.env, Name: "parallel-io", Region: run.Region,
+		MemoryMB: memoryMB, Arch: run.Arch, Speed: run.CPU.Factor, Slow: run.Slow, Timeout: run.Timeout(),
+		Log: t.Output, Errors: t.Verbose,
 	})
 	if err == nil {
 		t.functions.Store(f, nil)
@@ -188,23 +185,9 @@ func (t *Tuner) retire(f *lambda.Function) error {
 	return f.Close()
 }
 
-// prepare builds the function and notes in c what that was built with, and how
-// fast this machine is.
-func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison) error {
-	if err := t.start(ctx, c.Run.Spec); err != nil {
-		return err
-	}
-	if c.Run.CPU == nil {
-		c.Run.CPU = &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"}
-	}
-	c.Run.Versions = versions(ctx, t.paths[cmp.Or(c.Variants[0].Function, c.Run.Function)])
-	_, err := t.measure(c.Run)
-	return err
-}
-
-// measure returns how many vCPUs a core of this machine is now, unless that is fixed,
-// and notes the median and the spread over all turns.
-func (t *Tuner) measure(run comparison.Run) (float64, error) {
+// coreSpeed returns how many vCPUs a core of this machine is worth. Unless that is
+// fixed, it measures it and records the median and the spread so far.
+func (t *Tuner) coreSpeed(run comparison.Run) (float64, error) {
 	cpu := run.CPU
 	if cpu.Scale == 0 {
 		return cpu.Factor, nil
@@ -221,12 +204,9 @@ func (t *Tuner) measure(run comparison.Run) (float64, error) {
 	return speed, nil
 }
 
-// maxMessage bounds what a cell's error tells of an invocation, in characters.
-const maxMessage = 400
-
-// check says why an invocation does not count, "" when it does. This project's
-// function must tell of so many reads, failed ones too; of another one that is 0.
-func check(inv lambda.Invocation, reads int) string {
+// invalid says why an invocation does not count, "" if it does. Our own function must
+// report all reads, failed ones included. For any other function reads is 0.
+func invalid(inv lambda.Invocation, reads int) string {
 	var text string
 	var answer event.Answer
 	switch {
@@ -238,10 +218,10 @@ func check(inv lambda.Invocation, reads int) string {
 			text += "; its last words: " + string(lines[len(lines)-1])
 		}
 	case inv.Children:
-		text = "it starts processes of its own, which the local model does not hold back: its figures would be wrong (a shell script can end in exec; or compare on AWS)"
+		text = "it starts processes of its own, which the local model does not throttle: its figures would be wrong (a shell script can end in exec; or compare on AWS)"
 	case !json.Valid(inv.Response):
 		text = fmt.Sprintf("its answer of %d bytes is not JSON: %.80q", len(inv.Response), inv.Response)
-	case reads == 0: // any JSON is a fine answer
+	case reads == 0:
 	case json.Unmarshal(inv.Response, &answer) != nil:
 		text = fmt.Sprintf("its answer is not that of this project's function: %s", inv.Response)
 	case answer.ObjectsRead+answer.Failed != reads:
@@ -250,19 +230,18 @@ func check(inv lambda.Invocation, reads int) string {
 			text += ": " + answer.Stopped
 		}
 	}
-	return prose.OneLine(text, maxMessage)
+	return prose.OneLine(text, 400)
 }
 
-// inItsOwnTime returns an answer of this project's function with the times that
-// it would have told without slow motion.
-func inItsOwnTime(response []byte, slow float64) []byte {
+// withoutSlowMotion divides the times in an answer of our own function by the
+// slow-motion factor.
+func withoutSlowMotion(response []byte, slow float64) []byte {
 	var a event.Answer
-	_ = json.Unmarshal(response, &a) // it has been checked
+	_ = json.Unmarshal(response, &a) // invalid has decoded it before
 	for _, t := range []*float64{&a.TimeSec, &a.CPUSec, &a.ListSec, &a.Latency.P50, &a.Latency.P95, &a.Latency.P99, &a.Latency.Max} {
 		*t /= slow
 	}
-	a.ObjectsPerSec *= slow
-	a.BytesPerSec *= slow
+	a.ObjectsPerSec, a.BytesPerSec = a.ObjectsPerSec*slow, a.BytesPerSec*slow
 	response, _ = json.Marshal(a)
 	return response
 }

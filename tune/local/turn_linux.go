@@ -10,44 +10,40 @@ import (
 	"lambda-parallel-io/tune/local/lambda"
 )
 
-// closing is how long a process may be frozen and still have the connections
-// that it keeps: the handler's are given up after 10 s of silence.
+// closing is how long a frozen process surely keeps its connections: the handler's
+// are closed after 10 s without use.
 var closing = 5 * time.Second
 
-// A function is warm after so many reads: until then its heap grows, and a read
-// takes twice its processor time and more. It gets warm without a quota, which is
-// by a core that is next to no vCPU, in so much of Lambda's time at most, and one
-// call more.
+// Warm-up: warmReads reads or warmTime, without a CPU quota. Before that the heap
+// grows, and a read takes at least twice its processor time.
 const (
 	warmReads = 500
 	warmTime  = time.Second
-	noQuota   = 1e-4
+	noQuota   = 1e-4 // vCPUs per core: the quota is then thousands of cores
 )
 
-// call is an invocation of a turn.
+// call is an invocation in a turn.
 type call struct {
-	payload   []byte
-	reads     int
-	latencies int  // of that round
-	counts    bool // one of a turn does
-	warms     bool // without a quota, and whatever comes of it
+	payload []byte
+	reads   int
+	round   int  // which latencies it gets
+	counts  bool // true for one call of a turn
+	warms   bool // it has no quota, and its failure does not matter
 }
 
-// turnOf lists the invocations of a variant's turn. Before the first round there is the
-// one that takes the cold start, and then others until the function is warm:
-// sequential reads wait for S3, warm or not, and would take too long. After a pause
-// that its connections may not have outlived they are opened again.
-func (r *race) turnOf(v *racer, k int) []call {
-	whole := call{v.Payload, r.Run.Repeat, k, true, false}
+// callsOf lists the invocations in a variant's turn. Round 0 has the cold start and
+// then warm-up calls, unless the variant is sequential: its reads would take too
+// long. After a long pause one call reopens the connections.
+func (r *race) callsOf(v *racer, k int) []call {
+	whole := call{v.Payload, r.c.Run.Repeat, k, true, false}
 	first := call{payload: v.calls.WarmUp, reads: v.calls.WarmUpReads, counts: k == 0}
-	switch {
-	case k == 0:
+	if k == 0 {
 		calls := []call{first}
-		for reads := 0; reads < warmReads && len(calls) < 20 && !v.Sequential(); reads += cmp.Or(r.Run.Repeat, warmReads) {
-			calls = append(calls, call{v.Payload, r.Run.Repeat, 0, false, true})
+		for reads := 0; reads < warmReads && len(calls) < 20 && !v.Sequential(); reads += cmp.Or(r.c.Run.Repeat, warmReads) {
+			calls = append(calls, call{v.Payload, r.c.Run.Repeat, 0, false, true})
 		}
 		return calls
-	case time.Since(v.ended) > closing:
+	} else if time.Since(v.ended) > closing {
 		return []call{first, whole}
 	}
 	return []call{whole}
@@ -60,64 +56,58 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	}
 	if k > 0 {
 		select {
-		case <-time.After(r.pause):
+		case <-time.After(time.Duration(r.c.Run.SleepBetweenRunsMS) * time.Millisecond):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
-	speed, err := r.measure(r.Run)
+	speed, err := r.t.coreSpeed(r.c.Run)
 	if err != nil {
 		return err
 	}
-	v.speed = speed * float64(r.Run.Slow.Times())
-	var cold time.Time // it has started
-	for _, c := range r.turnOf(v, k) {
-		at := speed
-		if c.warms {
-			if at = noQuota; time.Since(cold) > r.Run.Slow.Stretch(warmTime) {
+	slow := float64(r.c.Run.Slow.Times())
+	v.speed = speed * slow
+	var started time.Time
+	for _, c := range r.callsOf(v, k) {
+		if v.f.SetQuota(speed, 0); c.warms {
+			if time.Since(started) > r.c.Run.Slow.Stretch(warmTime) {
 				return nil
 			}
+			v.f.SetQuota(noQuota, 0)
 		}
-		v.f.SetQuota(at, 0)
-		r.s3.Begin(c.latencies)
-		requests := r.s3.Requests()
+		r.t.s3.Begin(c.round)
+		requests := r.t.s3.Requests()
 		inv, err := v.f.Invoke(ctx, c.payload)
 		if err != nil {
 			return err
 		}
 		v.ended = time.Now()
-		r.Verbose.Print(inv.Report(r.power))
-		failure := check(inv, c.reads)
-		if c.warms {
-			if failure != "" {
-				return nil // with its quota it may not fail
-			}
+		r.t.Verbose.Print(inv.Report(r.power))
+		failure := invalid(inv, c.reads)
+		if c.warms && failure != "" {
+			return nil // it may work with its quota
+		} else if c.warms {
 			continue
 		}
-		cold = v.ended
+		started = v.ended
 		v.cell.MaxMemoryMB = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB)
 		if failure != "" {
-			*v.cell = comparison.Cell{
-				Power:       r.power,
-				MaxMemoryMB: inv.MaxMemoryMB,
-				OutOfMemory: inv.OutOfMemory,
-				Error:       fmt.Sprintf("invocation %d of %d: %s", k+1, r.Run.Num+1, failure),
-			}
+			failure = fmt.Sprintf("invocation %d of %d: %s", k+1, r.c.Run.Num+1, failure)
+			*v.cell = comparison.Cell{Power: r.power, MaxMemoryMB: inv.MaxMemoryMB, OutOfMemory: inv.OutOfMemory, Error: failure}
 			return nil
 		}
 		if !c.counts {
 			continue
 		}
-		if c.reads > 0 && r.Run.Slow.Times() > 1 {
-			inv.Response = inItsOwnTime(inv.Response, float64(r.Run.Slow.Times()))
+		if c.reads > 0 && slow > 1 {
+			inv.Response = withoutSlowMotion(inv.Response, slow)
 		}
-		v.last = &inv
-		v.cell.Requests = int(r.s3.Requests() - requests)
+		v.last, v.cell.Requests = &inv, int(r.t.s3.Requests()-requests)
 	}
 	return nil
 }
 
-// count adds a variant's last invocation to its cell, once the round is whole.
+// count adds a variant's last invocation to its cell once the round is complete.
 func (v *racer) count(k int) {
 	inv := v.last
 	v.last = nil
@@ -136,7 +126,6 @@ func (v *racer) count(k int) {
 		v.cell.Response = nil
 	}
 	v.total += inv.Duration
-	v.cpu += inv.CPU
 	v.used += inv.CPU.Seconds() * v.speed
 	v.delay += inv.RunDelay
 }

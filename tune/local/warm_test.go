@@ -14,7 +14,7 @@ import (
 	"lambda-parallel-io/tune/local"
 )
 
-func TestAfterALongPauseAnInvocationDoesNotCount(t *testing.T) {
+func TestAfterALongPauseTheFirstInvocationDoesNotCount(t *testing.T) {
 	for do, closing := range map[string]time.Duration{"take a while": 200 * time.Millisecond, "": time.Minute} {
 		more := do != ""
 		reset := local.SetClosing(closing)
@@ -29,14 +29,14 @@ func TestAfterALongPauseAnInvocationDoesNotCount(t *testing.T) {
 		}
 		counted := len(c.Variants[0].Cells[0].DurationsMS)
 		if made := strings.Count(printed.String(), "once"); counted != 5 || (made > 7) != more {
-			t.Errorf("beside one that does %q: %d invocations were made and %d count, want two to get warm, 5, and more only where the pauses are long", do, made, counted)
+			t.Errorf("beside one that does %q: %d invocations were made and %d count, want two for the warm-up, 5, and more only if the pauses are long", do, made, counted)
 		}
 	}
 }
 
-// The cold start's invocation reads one object as often as it is read at once; at
-// the end of what follows the function has made 500 reads, but by sequential.
-func TestBeforeTheFirstRoundAFunctionGetsWarm(t *testing.T) {
+// The cold start has as many reads as there are in flight. Then the function reads
+// until it has made 500 reads. Sequential has no such warm-up.
+func TestAFunctionIsWarmedUpBeforeTheFirstRound(t *testing.T) {
 	for _, tt := range []struct {
 		strategy    string
 		concurrency *int // nil: unbounded
@@ -67,7 +67,7 @@ func TestBeforeTheFirstRoundAFunctionGetsWarm(t *testing.T) {
 	}
 }
 
-// pace uses so much processor time, and says whether it got it.
+// pace uses processor time, and says whether a quota delayed that.
 func pace(cpu time.Duration) string {
 	used := func() time.Duration {
 		var u syscall.Rusage
@@ -83,8 +83,8 @@ func pace(cpu time.Duration) string {
 	return "by a quota"
 }
 
-// 128 MB are a fourteenth of a vCPU.
-func TestAFunctionGetsWarmWithoutAQuota(t *testing.T) {
+// 128 MB have a fourteenth of a vCPU.
+func TestTheWarmUpHasNoQuota(t *testing.T) {
 	var printed strings.Builder
 	_, err := compare(t, "", local.Options{Output: &printed}, func(c *comparison.Comparison, _ *local.Tuner) {
 		c.Run.Repeat, c.Variants[0].Payload = 500, []byte(`{"repeat": 500, "cpu": 60}`)
@@ -95,8 +95,8 @@ func TestAFunctionGetsWarmWithoutAQuota(t *testing.T) {
 	}
 }
 
-// What fails without a quota may not fail with one.
-func TestGettingWarmFailsNothing(t *testing.T) {
+// An invocation that fails without a quota may succeed with one.
+func TestAFailedWarmUpCallFailsNothing(t *testing.T) {
 	var printed strings.Builder
 	c, err := compare(t, "", local.Options{Output: &printed}, func(c *comparison.Comparison, _ *local.Tuner) {
 		c.Run.Repeat, c.Variants[0].Payload = 100, []byte(`{"repeat": 100, "fails": 2}`)
@@ -110,7 +110,7 @@ func TestGettingWarmFailsNothing(t *testing.T) {
 	}
 }
 
-func TestGettingWarmEndsWithItsTime(t *testing.T) {
+func TestTheWarmUpEndsAfterItsTime(t *testing.T) {
 	var printed strings.Builder
 	_, err := compare(t, "", local.Options{Output: &printed}, func(c *comparison.Comparison, _ *local.Tuner) {
 		c.Run.Repeat, c.Variants[0].Payload = 10, []byte(`{"repeat": 10, "ms": 400}`)

@@ -10,18 +10,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// extensions serves the Lambda Extensions API to extensions inside the
-// function's process. They can register for no event: it is by registering that
-// a function is told of its end, with a SIGTERM. aws-lambda-go's
-// WithEnableSIGTERM does so.
-// Source: AWS Lambda Developer Guide, "Using the Lambda Extensions API to create
-// extensions".
+// extensions serves the Lambda Extensions API to extensions inside the function's
+// process. They must register for no event. A registered function gets a SIGTERM
+// before its end: aws-lambda-go's WithEnableSIGTERM registers for that.
+// Source: AWS Lambda Developer Guide, "Using the Lambda Extensions API to create extensions".
 func (api *runtimeAPI) extensions(mux *http.ServeMux, name string) {
 	const apiPrefix, identifier = "/2020-01-01/extension/", "Lambda-Extension-Identifier"
 	mux.HandleFunc("POST "+apiPrefix+"register", func(w http.ResponseWriter, r *http.Request) {
 		var wanted struct{ Events []string }
-		body, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
-		if err != nil || json.Unmarshal(body, &wanted) != nil {
+		if json.NewDecoder(io.LimitReader(r.Body, 64<<10)).Decode(&wanted) != nil {
 			reply(w, http.StatusBadRequest, &FunctionError{"InvalidRequestFormat", "the body must be a JSON object with events"})
 			return
 		}

@@ -12,7 +12,7 @@ import (
 
 // A function asks for SIGTERM by registering an extension, as aws-lambda-go's
 // WithEnableSIGTERM does. Others are killed without a word.
-func TestAFunctionWithAnExtensionIsToldOfItsEnd(t *testing.T) {
+func TestAFunctionWithAnExtensionGetsSIGTERM(t *testing.T) {
 	for _, c := range []struct {
 		mode, do string // the last call, before the environment is closed
 		told     bool
@@ -55,7 +55,7 @@ func TestAFunctionWithAnExtensionIsToldOfItsEnd(t *testing.T) {
 	}
 }
 
-func TestAnExtensionThatWantsEventsIsRefusedInWords(t *testing.T) {
+func TestAnExtensionThatRegistersForEventsIsRefused(t *testing.T) {
 	f := function(t, 1_769, time.Minute)
 	for do, want := range map[string]string{
 		"register for INVOKE":  "extension watcher asks for INVOKE: the local model hands no event to extensions",
@@ -68,7 +68,7 @@ func TestAnExtensionThatWantsEventsIsRefusedInWords(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatBreaksOffIsAFailureWithItsCause(t *testing.T) {
+func TestAnInterruptedAnswerIsAFailureWithItsCause(t *testing.T) {
 	f := function(t, 1_769, time.Minute)
 	before := invoke(t, f, request{Do: "answer"})
 	for looksWhole := range 2 {

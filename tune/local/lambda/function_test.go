@@ -21,7 +21,7 @@ import (
 	"lambda-parallel-io/tune/local/lambda"
 )
 
-func TestAColdStartHasItsInitApartAndAWarmOneHasNone(t *testing.T) {
+func TestOnlyAColdStartReportsInit(t *testing.T) {
 	f := function(t, 1_769, time.Minute)
 	cold := invoke(t, f, request{Do: "answer"})
 	warm := invoke(t, f, request{Do: "answer"})
@@ -45,7 +45,7 @@ func TestAColdStartHasItsInitApartAndAWarmOneHasNone(t *testing.T) {
 	}
 }
 
-func TestAfterAnErrorTheSameProcessGoesOn(t *testing.T) {
+func TestAProcessSurvivesAnErrorOfItsHandler(t *testing.T) {
 	f := function(t, 1_769, time.Minute)
 	before := invoke(t, f, request{Do: "answer"})
 	failed := invoke(t, f, request{Do: "error"})
@@ -57,7 +57,7 @@ func TestAfterAnErrorTheSameProcessGoesOn(t *testing.T) {
 	}
 }
 
-func TestWhatEndsTheProcessIsToldInLambdasWords(t *testing.T) {
+func TestTheEndOfAProcessIsReportedInLambdasWords(t *testing.T) {
 	for _, c := range []struct {
 		do          string
 		timeout     time.Duration
@@ -101,14 +101,14 @@ func TestAProcessThatNeverGetsReadyIsAFailureNotAHang(t *testing.T) {
 	}
 }
 
-func TestAnErrorOfINITIsToldInTheFunctionsWords(t *testing.T) {
+func TestAnInitErrorKeepsTheFunctionsMessage(t *testing.T) {
 	f := function(t, 1_769, time.Second, asFunction+"=reports an init error")
 	if inv := invoke(t, f, request{}); inv.Err == nil || inv.Err.Error() != "Config: no BUCKET is set" {
 		t.Errorf("Err = %v, want what was posted to init/error", inv.Err)
 	}
 }
 
-func TestAFileSystemThatRunsNoProgramsIsNamed(t *testing.T) {
+func TestAnErrorNamesANoexecFileSystem(t *testing.T) {
 	// Distributions mount /proc noexec; as root a file system of its own is made.
 	path := "/proc/self/status"
 	if dir := t.TempDir(); unix.Mount("none", dir, "tmpfs", unix.MS_NOEXEC, "") == nil {

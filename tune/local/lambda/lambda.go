@@ -2,11 +2,10 @@
 // process behind the Lambda Runtime API, with the processor time, the limits,
 // the errors and the billing of its memory size.
 //
-// It needs Linux and no privilege. What it leaves out: the limit of 1,024
-// processes and threads; the network's bandwidth is S3's model's. Processes that
-// the function itself starts are not held back; an invocation tells of them. They
-// end with the function, but where this program is killed by SIGKILL the
-// function's own process alone does.
+// It needs Linux and no privilege. It leaves out the limit of 1,024 processes and
+// threads; package s3 models the network's bandwidth. Processes that the function
+// starts are reported but not throttled. They end with the function, unless
+// SIGKILL ends this program: then only the function's own process ends.
 package lambda
 
 import (
@@ -16,28 +15,28 @@ import (
 	"time"
 )
 
-// Invocation is what Lambda tells of one call of the function.
+// Invocation is what Lambda reports about one call of the function.
 type Invocation struct {
 	RequestID string
-	Response  []byte         // what the function answered; nil when Err is set
-	Err       *FunctionError // nil when the function answered
+	Response  []byte         // nil if Err is set
+	Err       *FunctionError // nil if the function answered
 
-	Duration    time.Duration // from the event being handed over to the answer received
-	Init        time.Duration // of a cold start, before Duration; 0 on a warm one
-	BilledMS    int           // begun ms, INIT included: since August 2025 for every runtime (AWS Lambda pricing)
+	Duration    time.Duration // from handing over the event to receiving the answer
+	Init        time.Duration // of a cold start, before Duration; 0 for a warm one
+	BilledMS    int           // Duration and INIT in ms, rounded up (AWS Lambda pricing: every runtime since August 2025)
 	MaxMemoryMB int           // the process's highest resident memory so far
-	OutOfMemory bool          // Err is the end of a process that was killed because it outgrew its memory
+	OutOfMemory bool          // the process was killed because it outgrew its memory size
 
 	CPU      time.Duration // processor time used during Duration
-	RunDelay time.Duration // time its threads were ready to run and had no processor, summed
-	Children bool          // the function has started processes of its own, which nothing here holds back
+	RunDelay time.Duration // time that its threads were ready to run but had no processor, summed
+	Children bool          // the function started processes of its own, which are not throttled
 
-	Log []byte // the last 4 KB of what the process has printed
+	Log []byte // the last 4 KB that the process printed
 
-	begin time.Time // of Duration; zero as long as nothing counts
+	begin time.Time // of Duration; zero before that
 }
 
-// Report is the line that Lambda would log for the invocation.
+// Report returns the line that Lambda would log for the invocation.
 func (inv Invocation) Report(memoryMB int) string {
 	s := fmt.Sprintf("REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t",
 		inv.RequestID, Milliseconds(inv.Duration), inv.BilledMS, memoryMB, inv.MaxMemoryMB)
@@ -47,7 +46,7 @@ func (inv Invocation) Report(memoryMB int) string {
 	return s
 }
 
-// Milliseconds returns d in ms, as Lambda reports it: with two decimals.
+// Milliseconds returns d in ms with two decimals, as Lambda reports it.
 func Milliseconds(d time.Duration) float64 {
 	return math.Round(float64(d)/float64(10*time.Microsecond)) / 100
 }
@@ -60,13 +59,4 @@ type FunctionError struct {
 
 func (e *FunctionError) Error() string {
 	return strings.TrimPrefix(e.Type+": "+e.Message, ": ")
-}
-
-// exited says how a process ended before it answered.
-func exited(id string, state error) *FunctionError {
-	reason := "Runtime exited without providing a reason"
-	if state != nil {
-		reason = "Runtime exited with error: " + state.Error()
-	}
-	return &FunctionError{"Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: %s", id, reason)}
 }

@@ -1,10 +1,10 @@
 package lambda
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -19,36 +19,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is the function's process: in a group of its own, under the
-// throttle, with Lambda's limit of descriptors. It dies with this one.
+// process is the function's process, in a group of its own, with Lambda's limit of
+// descriptors. It dies with this program.
 type process struct {
-	pid      int
-	throttle *throttle
-
-	gone  chan struct{} // closed when it has ended and its group is dead
-	state error         // how it ended: nil for exit status 0; valid after gone
+	*throttle
+	state error // how it ended, nil for exit status 0: valid once alive is done
 }
 
 func startProcess(cfg Config, env []string, out io.Writer) (*process, error) {
 	cmd := exec.Command(cfg.Path)
 	cmd.Dir = filepath.Dir(cfg.Path) // LAMBDA_TASK_ROOT, as /var/task on Lambda
-	cmd.Env = env
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.WaitDelay = time.Second // where something that it has left behind holds its output open
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, out, out
+	cmd.WaitDelay = time.Second // a process that it leaves behind may hold its output open
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setpgid:   true, // a terminal's Ctrl-C is for the tuner, which then ends it
+		Setpgid:   true, // a terminal's Ctrl-C reaches only the tuner, which then ends the process
 		Pdeathsig: syscall.SIGKILL,
 	}
-	p := &process{gone: make(chan struct{})}
+	p := &process{}
 	started := make(chan error)
-	go p.run(cmd, cfg, started)
+	go p.control(cmd, cfg, started)
 	return p, <-started
 }
 
-// run starts the process and controls it to its end. The parent-death signal
-// comes when the thread that started the process ends: so this goroutine keeps
-// its thread to the end.
-func (p *process) run(cmd *exec.Cmd, cfg Config, started chan<- error) {
+// control starts the process and throttles it until it ends. The kernel sends the
+// parent-death signal when the starting thread ends, so this goroutine keeps its thread.
+func (p *process) control(cmd *exec.Cmd, cfg Config, started chan<- error) {
 	runtime.LockOSThread()
 	if err := cmd.Start(); err != nil {
 		var fs unix.Statfs_t
@@ -58,56 +53,53 @@ func (p *process) run(cmd *exec.Cmd, cfg Config, started chan<- error) {
 		started <- fmt.Errorf("starting the function %s: %w", cmd.Path, err)
 		return
 	}
-	p.pid = cmd.Process.Pid
-	// Go raises the soft limit to the hard one at its start, so only the latter
-	// binds; lowering it needs no privilege, whenever it happens.
-	bound := unix.Rlimit{Cur: platform.FileDescriptors, Max: platform.FileDescriptors}
-	errLimit := unix.Prlimit(p.pid, unix.RLIMIT_NOFILE, &bound, nil)
-	statm, err := os.Open(fmt.Sprintf("/proc/%d/statm", p.pid))
-	if err = errors.Join(errLimit, err); err != nil {
-		_ = unix.Kill(-p.pid, unix.SIGKILL)
+	// Go raises its soft limit to the hard one when it starts, so only the hard one
+	// binds. Lowering that needs no privilege.
+	limit := unix.Rlimit{Cur: platform.FileDescriptors, Max: platform.FileDescriptors}
+	err := unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_NOFILE, &limit, nil)
+	proc, errProc := procfs.NewProc(cmd.Process.Pid)
+	if err = errors.Join(err, errProc); err != nil {
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
 		started <- fmt.Errorf("limiting the function's descriptors and watching its memory: %w", errors.Join(err, cmd.Wait()))
 		return
 	}
-	defer statm.Close()
-	p.throttle = newThrottle(p.pid, cfg, statm)
+	p.throttle = newThrottle(proc, cfg)
 	started <- nil
 	go p.wait(cmd)
-	p.throttle.run()
-	close(p.gone)
+	p.run()
 }
 
+// wait kills the group before it reaps the process: until then no other process can
+// get its number.
 func (p *process) wait(cmd *exec.Cmd) {
-	// The group is killed before the process is reaped: until then its number
-	// cannot belong to another.
 	for unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 	_ = unix.Kill(-p.pid, unix.SIGKILL)
 	if p.state = cmd.Wait(); errors.Is(p.state, exec.ErrWaitDelay) {
 		p.state = nil
 	}
-	close(p.throttle.gone)
+	p.end()
 }
 
-func (p *process) ended() bool {
-	select {
-	case <-p.gone:
-		return true
-	default:
-		return false
-	}
+// usage is what a process has used so far. faults are the page faults of the child
+// processes that it has waited for: they change when one has ended.
+type usage struct {
+	cpu, runDelay time.Duration
+	faults        uint
+	peakMB        int
 }
 
-// usage is the process's so far. children are the page faults of those that it
-// has waited for: they change when one has ended.
-func (p *process) usage() (cpu time.Duration, children uint, peakMB int) {
-	cpu = p.throttle.clock.now()
-	if self, err := procfs.NewProc(p.pid); err == nil {
-		stat, _ := self.Stat()
-		status, _ := self.NewStatus()
-		children, peakMB = stat.CMinFlt, megabytes(int64(status.VmHWM))
+func (p *process) usage() usage {
+	u := usage{cpu: p.clock.now()}
+	stat, _ := p.proc.Stat()
+	status, _ := p.proc.NewStatus()
+	u.faults, u.peakMB = stat.CMinFlt, megabytes(status.VmHWM)
+	threads, _ := procfs.AllThreads(p.pid)
+	for _, thread := range threads {
+		s, _ := thread.Schedstat() // zero if the thread has ended since
+		u.runDelay += time.Duration(s.WaitingNanoseconds)
 	}
-	return cpu, children, peakMB
+	return u
 }
 
 // hasChildren looks for processes below this one or in its group.
@@ -119,29 +111,26 @@ func (p *process) hasChildren() bool {
 	})
 }
 
-// tail keeps the last 4 KB of what a process prints, which is what Lambda's
-// LogType=Tail returns, and passes all of it on.
+// tail passes on what a process prints and keeps the last 4 KB, which Lambda returns
+// for LogType=Tail.
 type tail struct {
 	next io.Writer
-
 	mu   sync.Mutex
 	last []byte
 }
 
-const tailSize = 4 << 10
-
-// Write never fails: whoever reads the log must not hurt the function.
+// Write never fails: a log that cannot be written must not hurt the function.
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_, _ = t.next.Write(p)
 	t.last = append(t.last, p...)
-	t.last = t.last[max(0, len(t.last)-tailSize):]
+	t.last = t.last[max(0, len(t.last)-4<<10):]
 	return len(p), nil
 }
 
 func (t *tail) bytes() []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append([]byte(nil), t.last...)
+	return bytes.Clone(t.last)
 }

@@ -22,11 +22,11 @@ type runtimeAPI struct {
 	http *http.Server
 	addr string
 
-	polled  chan struct{} // a process has asked for the next event
-	events  chan *event   // which it then gets
-	answers chan answer   // to it; the sender does not wait
+	polled  chan struct{} // receives when a process asks for the next event
+	events  chan *event   // hands it over
+	answers chan answer   // has room for one, so that the process does not wait
 
-	current    atomic.Pointer[event] // handed over and not answered
+	current    atomic.Pointer[event] // handed over, not yet answered
 	registered sync.Map              // the identifiers of the process's extensions
 }
 
@@ -36,7 +36,7 @@ type event struct {
 	header  map[string]string
 }
 
-// answer is what a process made of an event, or the error of its INIT.
+// answer is the process's answer to an event, or the error of its INIT.
 type answer struct {
 	at      time.Time
 	payload []byte
@@ -48,18 +48,13 @@ func startRuntimeAPI(function string, logs *log.Logger) (*runtimeAPI, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for the local Lambda Runtime API: %w", err)
 	}
-	api := &runtimeAPI{
-		addr:    ln.Addr().String(),
-		polled:  make(chan struct{}),
-		events:  make(chan *event),
-		answers: make(chan answer, 1),
-	}
+	api := &runtimeAPI{addr: ln.Addr().String(), polled: make(chan struct{}), events: make(chan *event), answers: make(chan answer, 1)}
 	const apiPrefix = "/2018-06-01/runtime/"
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+apiPrefix+"invocation/next", api.next)
 	mux.HandleFunc("POST "+apiPrefix+"invocation/{id}/response", api.response)
 	mux.HandleFunc("POST "+apiPrefix+"invocation/{id}/error", api.error)
-	mux.HandleFunc("POST "+apiPrefix+"init/error", api.initError)
+	mux.HandleFunc("POST "+apiPrefix+"init/error", api.error)
 	api.extensions(mux, function)
 	api.http = &http.Server{Handler: mux, ErrorLog: cmp.Or(logs, log.Default()), ReadHeaderTimeout: time.Minute}
 	go func() { _ = api.http.Serve(ln) }() // until it is closed
@@ -73,7 +68,7 @@ func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 	}
 	select {
 	case api.polled <- struct{}{}:
-	case <-r.Context().Done(): // it no longer waits
+	case <-r.Context().Done():
 		return
 	}
 	select {
@@ -82,12 +77,13 @@ func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 		for name, value := range e.header {
 			w.Header().Set(name, value)
 		}
-		_, _ = w.Write(e.payload) // a process that has gone is noticed by its end
+		_, _ = w.Write(e.payload) // alive tells if the process has ended
 	case <-r.Context().Done():
 	}
 }
 
-// forget drops what a process that has ended left unanswered and unread.
+// forget drops the unanswered event, the unread answer and the extensions of a
+// process that has ended.
 func (api *runtimeAPI) forget() {
 	api.current.Store(nil)
 	api.registered.Clear()
@@ -101,8 +97,7 @@ func (api *runtimeAPI) forget() {
 func (api *runtimeAPI) take(w http.ResponseWriter, r *http.Request) bool {
 	e := api.current.Load()
 	if e == nil || e.id != r.PathValue("id") || !api.current.CompareAndSwap(e, nil) {
-		reply(w, http.StatusBadRequest, &FunctionError{"InvalidRequestID",
-			"there is no such invocation, or it has been answered"})
+		reply(w, http.StatusBadRequest, &FunctionError{"InvalidRequestID", "there is no such invocation, or it has been answered"})
 		return false
 	}
 	return true
@@ -110,45 +105,36 @@ func (api *runtimeAPI) take(w http.ResponseWriter, r *http.Request) bool {
 
 func (api *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, platform.MaxResponse+1))
-	if err != nil || !api.take(w, r) { // one that broke off is none
+	if err != nil || !api.take(w, r) { // a request that broke off is no answer
 		return
 	}
 	a, status, reason := answer{at: time.Now(), payload: body}, http.StatusAccepted, any(accepted)
-	if kind := r.Trailer.Get(errorType); kind != "" { // a streamed answer that broke
+	if kind := r.Trailer.Get(errorType); kind != "" { // a streamed answer failed
 		cause, _ := base64.StdEncoding.DecodeString(r.Trailer.Get("Lambda-Runtime-Function-Error-Body"))
 		a.payload, a.err = nil, functionError(kind, cause)
 	}
 	if len(body) > platform.MaxResponse {
-		a.payload = nil
-		a.err = &FunctionError{"Function.ResponseSizeTooLarge",
-			fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", platform.MaxResponse)}
+		const message = "Response payload size exceeded maximum allowed payload size (%d bytes)."
+		a.payload, a.err = nil, &FunctionError{"Function.ResponseSizeTooLarge", fmt.Sprintf(message, platform.MaxResponse)}
 		status, reason = http.StatusRequestEntityTooLarge, a.err
 	}
 	api.answers <- a
 	reply(w, status, reason)
 }
 
+// error takes the error of an invocation, or of INIT, which has no identifier.
 func (api *runtimeAPI) error(w http.ResponseWriter, r *http.Request) {
-	if api.take(w, r) {
-		api.answers <- answer{at: time.Now(), err: readError(r)}
+	if r.PathValue("id") == "" || api.take(w, r) {
+		body, _ := io.ReadAll(io.LimitReader(r.Body, platform.MaxResponse)) // a part of it is better than none
+		api.answers <- answer{at: time.Now(), err: functionError(r.Header.Get(errorType), body)}
 		reply(w, http.StatusAccepted, accepted)
 	}
 }
 
-func (api *runtimeAPI) initError(w http.ResponseWriter, r *http.Request) {
-	api.answers <- answer{at: time.Now(), err: readError(r)}
-	reply(w, http.StatusAccepted, accepted)
-}
-
-func readError(r *http.Request) *FunctionError {
-	body, _ := io.ReadAll(io.LimitReader(r.Body, platform.MaxResponse)) // what there is of it
-	return functionError(r.Header.Get(errorType), body)
-}
-
-// errorType is a header, and a trailer where the answer was streamed.
+// errorType is a header, or a trailer of a streamed answer.
 const errorType = "Lambda-Runtime-Function-Error-Type"
 
-// functionError takes a body that is no error in JSON for the message.
+// functionError uses the body itself as the message if it is no error in JSON.
 func functionError(kind string, body []byte) *FunctionError {
 	var e FunctionError
 	if json.Unmarshal(body, &e) != nil || e.Message == "" {
@@ -160,7 +146,6 @@ func functionError(kind string, body []byte) *FunctionError {
 
 var accepted = map[string]string{"status": "OK"}
 
-// reply answers a process's request with a body that is written as JSON.
 func reply(w http.ResponseWriter, status int, body any) {
 	raw, _ := json.Marshal(body)
 	w.Header().Set("Content-Type", "application/json")

@@ -22,11 +22,10 @@ func slow(t *testing.T) {
 	}
 }
 
-// A process that never waits gets the processor time that its memory size buys,
-// in vCPUs of which a core of this machine is speed, and no thread more than
-// Lambda gives one: never above the quota by more than 5 %, and below it by more
-// than 5 % only as far as it stood in the machine's own queue. What one thread
-// gets at most can only be estimated from outside: 10 % above it is allowed.
+// A process that never waits gets the processor time of its memory size, and no thread
+// gets more than on Lambda. It exceeds the quota by at most 5 %, and falls short of it
+// by more than 5 % only for the time that it waited for a core of this machine. One
+// thread's time can only be estimated from outside, so 10 % more is allowed there.
 func TestProcessorTimeIsInProportionToMemory(t *testing.T) {
 	for _, tt := range []struct {
 		memoryMB int
@@ -54,8 +53,8 @@ func TestProcessorTimeIsInProportionToMemory(t *testing.T) {
 			}
 			f := start(t, lambda.Config{MemoryMB: tt.memoryMB, Arch: tt.arch, Speed: tt.speed, Timeout: time.Minute})
 			invoke(t, f, request{Do: "answer"})
-			// The estimate for one thread is late where the machine is busy: of it one
-			// try of three counts.
+			// The estimate for one thread is late on a busy machine: one try of three has
+			// to succeed.
 			for try := 1; ; try++ {
 				inv := invoke(t, f, request{Do: tt.do, MS: 1_500})
 				if inv.Err != nil {

@@ -23,12 +23,9 @@ type page struct {
 	Contents              []*gofakes3.Content
 }
 
-func isList(r *http.Request) bool { return r.URL.Query().Get("list-type") == "2" }
-
-// list answers ListObjectsV2: keys in the order of their bytes, a page at a
-// time. gofakes3's own answer, which serves where a delimiter makes folders,
-// leaves out encoding-type, without which XML cannot hold every key. A token is
-// the page's last key.
+// list answers ListObjectsV2 with a page of keys in byte order. A token is the last key
+// of a page. gofakes3's own answer, which serves requests with a delimiter, lacks
+// encoding-type, without which XML cannot hold every key.
 func (m *model) list(w http.ResponseWriter, q url.Values, bucket string) {
 	after, err := url.QueryUnescape(q.Get("continuation-token"))
 	if err != nil {

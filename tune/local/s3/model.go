@@ -23,31 +23,28 @@ import (
 	"lambda-parallel-io/tune/slowmotion"
 )
 
-// model is an S3 server's handler with what gofakes3 lacks: latency, bandwidth,
-// SlowDown, checksums, listings whose keys are encoded, counters.
+// model is an S3 server's handler. It adds to gofakes3 latency, bandwidth, SlowDown,
+// checksums, listings with encoded keys, and counters.
 type model struct {
 	next    http.Handler
 	backend gofakes3.Backend
 	profile profile.S3
 	slow    slowmotion.Factor
+	wait    func(context.Context, time.Duration) bool // false if the context ends first
 
-	now       atomic.Pointer[invocation]
-	slowDowns atomic.Int64 // since the start
-	served    atomic.Int64 // since the start
-
-	wait func(context.Context, time.Duration) bool // false when the context ends before
-
-	objects sync.Map      // object by path: those that Put stored, and nobody has written since
-	stored  atomic.Uint64 // how many Put has stored
+	now               atomic.Pointer[invocation]
+	slowDowns, served atomic.Int64  // since the start
+	objects           sync.Map      // object by path: those from Put, until a client overwrites them
+	stored            atomic.Uint64 // number of Puts
 }
 
-// invocation is what the requests of one have in common.
+// invocation is shared by the requests of an invocation.
 type invocation struct {
 	seed, k uint64
-	reads   sync.Map // *atomic.Uint64 by path: first attempts
+	reads   sync.Map // by path, an *atomic.Uint64 that counts first attempts
 	others  atomic.Uint64
-	network network
-	limit   *rate.Limiter
+	network []*rate.Limiter // in bytes a second, of all connections together
+	limit   *rate.Limiter   // in requests a second
 }
 
 func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -63,9 +60,8 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !m.wait(r.Context(), latency) { // the client has gone
 		return
 	}
-	answer := &paced{ResponseWriter: w, ctx: r.Context(), wait: m.wait, network: now.network, slow: m.slow, begin: arrived.Add(latency)}
 	if r.Method == http.MethodGet {
-		w = answer
+		w = &paced{ResponseWriter: w, model: m, now: now, ctx: r.Context(), begin: arrived.Add(latency)}
 	}
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if throttled {
@@ -73,20 +69,20 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
 		return
 	}
-	if o, ok := m.objects.Load(r.URL.Path); ok && asItIs(r) {
+	if o, ok := m.objects.Load(r.URL.Path); ok && wantsAll(r) {
 		o.(object).send(w, uint64(m.served.Load()))
 		return
 	}
-	if key == "" && isList(r) && !r.URL.Query().Has("delimiter") {
-		m.list(w, r.URL.Query(), bucket)
+	if q := r.URL.Query(); key == "" && q.Get("list-type") == "2" && !q.Has("delimiter") {
+		m.list(w, q, bucket)
 		return
 	}
 	m.next.ServeHTTP(w, r)
 }
 
-// object is one that is sent as a whole, without gofakes3's work.
+// object can be sent as a whole, which costs less than gofakes3's answer.
 type object struct {
-	place  uint64 // from 1: in the order in which Put stored them
+	place  uint64 // from 1, in the order of Put
 	header http.Header
 	body   []byte
 }
@@ -100,24 +96,23 @@ func newObject(place uint64, body []byte, modified, contentType string) object {
 		"Etag":           {fmt.Sprintf(`"%x"`, md5.Sum(body))},
 		"Last-Modified":  {modified},
 		"Server":         {"AmazonS3"},
-		// What S3 sends of an object that was uploaded with CRC32.
+		// S3 sends these for an object that was uploaded with CRC32.
 		"X-Amz-Checksum-Crc32": {base64.StdEncoding.EncodeToString(sum)},
 		"X-Amz-Checksum-Type":  {"FULL_OBJECT"},
 	}}
 }
 
 func (o object) send(w http.ResponseWriter, request uint64) {
-	h := w.Header()
-	maps.Copy(h, o.header)
+	maps.Copy(w.Header(), o.header)
 	id := fmt.Sprintf("%016X", request)
-	h["X-Amz-Request-Id"] = []string{id}
-	h["X-Amz-Id-2"] = []string{base64.StdEncoding.EncodeToString([]byte(id + id + id))}
+	w.Header().Set("X-Amz-Request-Id", id)
+	w.Header().Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString([]byte(id+id+id)))
 	_, _ = w.Write(o.body) // a client that has gone needs no answer
 }
 
-// asItIs reports whether a request asks for the whole object, on no condition.
-// x-id names the operation: the SDKs add it.
-func asItIs(r *http.Request) bool {
+// wantsAll reports whether a request asks for the whole object without conditions.
+// The SDKs add x-id to name the operation.
+func wantsAll(r *http.Request) bool {
 	for _, name := range []string{"Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
 		if r.Header[name] != nil {
 			return false
@@ -126,7 +121,7 @@ func asItIs(r *http.Request) bool {
 	return r.URL.RawQuery == "" || r.URL.RawQuery == "x-id=GetObject"
 }
 
-// sleep lets d pass by Go's timers. It returns false when ctx ends before.
+// sleep waits for d by Go's timers. It returns false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -138,12 +133,11 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// draw gives the first GET of the i-th of n objects in an invocation the
-// latency of (seed, invocation, i), its second one that of i + n and so on,
-// whichever strategy sends them and in whatever order. The SDK numbers its
-// attempts: those beyond the first, listings and what else there is draw from a
-// series of their own, so that they shift no GET's. A listing's distribution is
-// that of a GET: nobody has published another.
+// draw gives the first GET of the i-th of n objects in an invocation the latency of
+// (seed, invocation, i), the second that of i + n and so on, whatever the strategy and
+// the order. The SDK numbers its attempts: later attempts, listings and all other
+// requests draw from a separate series and so do not shift the latencies of GETs.
+// Listings have the distribution of GETs, because none of their own is published.
 func (m *model) draw(r *http.Request, now *invocation) time.Duration {
 	attempt := r.Header.Get("amz-sdk-request")
 	again := attempt != "" && !strings.HasPrefix(attempt, "attempt=1;") && attempt != "attempt=1"

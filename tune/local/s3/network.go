@@ -9,31 +9,27 @@ import (
 	"golang.org/x/time/rate"
 
 	"lambda-parallel-io/tune/profile"
-	"lambda-parallel-io/tune/slowmotion"
 )
 
-// network is the function's, shared by its connections. A body is sent a
-// [profile.Piece] at a time: a timer for less would cost more than it tells.
-type network []*rate.Limiter
-
-func newNetwork(p profile.S3, slow slowmotion.Factor) network {
-	return network{rate.NewLimiter(rate.Limit(p.Bandwidth)/rate.Limit(slow.Times()), profile.BurstBytes), rate.NewLimiter(profile.BurstBandwidth/rate.Limit(slow.Times()), 2*profile.Piece)}
+// newLimiter returns a limiter whose rate is divided by the slow-motion factor.
+func (m *model) newLimiter(perSecond float64, burst int) *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(perSecond)/rate.Limit(m.slow.Times()), burst)
 }
 
-// paced sends a body as fast as a connection and the function's network allow.
+// paced sends a body as fast as a connection and the function's network allow, in
+// units of [profile.Piece]: smaller ones would need more timers for no gain.
 type paced struct {
 	http.ResponseWriter
-	ctx     context.Context
-	wait    func(context.Context, time.Duration) bool
-	network network
-	slow    slowmotion.Factor
-	begin   time.Time // of the body
-	sent    int
+	model *model
+	now   *invocation
+	ctx   context.Context
+	begin time.Time // of the body
+	sent  int
 }
 
 func (p *paced) Write(body []byte) (n int, err error) {
 	for b := range slices.Chunk(body, profile.Piece) {
-		if err := p.turn(len(b)); err != nil {
+		if err := p.await(len(b)); err != nil {
 			return n, err
 		}
 		sent, err := p.ResponseWriter.Write(b)
@@ -44,18 +40,18 @@ func (p *paced) Write(body []byte) (n int, err error) {
 	return n, nil
 }
 
-// turn waits until so many bytes more have arrived.
-func (p *paced) turn(n int) error {
+// await waits until the next n bytes have arrived.
+func (p *paced) await(n int) error {
 	now, until := time.Now(), p.begin
 	if p.sent += n; p.sent > profile.Piece {
-		until = p.begin.Add(p.slow.Stretch(time.Duration(p.sent) * time.Second / profile.ConnectionBandwidth))
+		until = p.begin.Add(p.model.slow.Stretch(time.Duration(p.sent) * time.Second / profile.ConnectionBandwidth))
 	}
-	for _, l := range p.network {
+	for _, l := range p.now.network {
 		if at := now.Add(l.ReserveN(now, n).DelayFrom(now)); at.After(until) {
 			until = at
 		}
 	}
-	if d := until.Sub(now); d > 0 && !p.wait(p.ctx, d) {
+	if d := until.Sub(now); d > 0 && !p.model.wait(p.ctx, d) {
 		return p.ctx.Err()
 	}
 	return nil

@@ -81,7 +81,7 @@ func TestConnectionsShareTheFunctionsBandwidth(t *testing.T) {
 }
 
 // Latency, a connection's and the function's bandwidth, and the request limit.
-func TestInSlowMotionEverythingTakesSoManyTimesAsLong(t *testing.T) {
+func TestSlowMotionStretchesEverything(t *testing.T) {
 	const slow = 3
 	one := func(s *s3.Server) time.Duration { return serve(s, keyPath) }
 	many := func(s *s3.Server) time.Duration {

@@ -128,7 +128,7 @@ func TestAnObjectHasTheHeadersOfAnS3Server(t *testing.T) {
 	}
 }
 
-func TestAnObjectThatWasWrittenAnewIsReadAnew(t *testing.T) {
+func TestAnOverwrittenObjectIsReadAnew(t *testing.T) {
 	s, client := server(t, "none", "old")
 	for method, want := range map[string]int{http.MethodPut: 200, http.MethodDelete: 404} {
 		r, err := http.NewRequest(method, s.URL+keyPath, strings.NewReader("new"))
@@ -202,7 +202,7 @@ func TestReadsTakeTheirDrawnLatency(t *testing.T) {
 			if took := time.Since(start); took < want {
 				t.Errorf("GET %d of invocation %d took %v, want at least its %v", i+1, k, took, want)
 			}
-			// A retry draws apart: it must not shift the next read's latency.
+			// A retry must not shift the next read's latency.
 			get(t, client, s.URL+keyPath, "amz-sdk-request", "attempt=2; max=0")
 		}
 	}

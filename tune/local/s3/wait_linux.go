@@ -9,9 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// alarm is a timer of the kernel's. Go's own are up to 1 ms late where nothing
-// else happens: it waits for them by epoll, in whole milliseconds. Of a GET of
-// 13 ms that were 5 %.
+// alarm is a kernel timer. Go's own timers are up to 1 ms late in an idle process,
+// which waits for them by epoll in whole milliseconds: 5 % of a GET of 13 ms.
 type alarm struct {
 	file *os.File
 	fd   int
@@ -25,19 +24,19 @@ var alarms = sync.Pool{New: func() any {
 	return &alarm{os.NewFile(uintptr(fd), "timerfd"), fd}
 }}
 
-// wait lets a latency pass. It returns false when ctx ends before.
+// wait waits for a latency. It returns false if ctx ends first.
 func wait(ctx context.Context, latency time.Duration) bool {
 	if latency <= 0 {
 		return true
 	}
 	a := alarms.Get().(*alarm)
-	if a == nil { // there are no descriptors left
+	if a == nil { // no descriptors are left
 		return sleep(ctx, latency)
 	}
-	_ = unix.TimerfdSettime(a.fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(latency.Nanoseconds())}, nil) // fails for wrong arguments alone
+	_ = unix.TimerfdSettime(a.fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(latency.Nanoseconds())}, nil) // fails only for wrong arguments
 	stop := context.AfterFunc(ctx, func() { _ = a.file.SetReadDeadline(time.Now()) })
 	_, err := a.file.Read(make([]byte, 8))
-	if stop() { // else its deadline has passed: it is of no more use
+	if stop() { // otherwise its deadline has passed, and it is useless
 		alarms.Put(a)
 	} else {
 		_ = a.file.Close()

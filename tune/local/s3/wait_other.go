@@ -2,5 +2,4 @@
 
 package s3
 
-// wait lets a latency pass. It returns false when ctx ends before.
 var wait = sleep
