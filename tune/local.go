@@ -98,9 +98,11 @@ func (p *presentation) compute(ctx context.Context, s *session, c *comparison.Co
 		return err
 	}
 	show.say("computing", "the map")
+	begin := time.Now()
 	if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
 		return err
 	}
+	c.Map.Seconds = time.Since(begin).Seconds()
 	c.Checks = compute.Checks(c)
 	c.Recommend()
 	err := t.Check(ctx, c, show.step("checking"))

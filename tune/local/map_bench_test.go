@@ -30,7 +30,7 @@ func BenchmarkComputedAgainstMeasured(b *testing.B) {
 }
 
 func computedAgainstMeasured(b *testing.B) {
-	const reads, rounds, slow = 1_000, 6, slowmotion.Factor(4)
+	const reads, rounds, slow = 500, 6, slowmotion.Factor(3)
 	body, err := os.ReadFile("../../sample.json")
 	if err != nil {
 		b.Fatal(err)
