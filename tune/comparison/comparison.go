@@ -111,7 +111,7 @@ type Cell struct {
 	Response    json.RawMessage `json:"response,omitempty"` // of the last invocation, unless longer than MaxResponse
 	CPUShare    *CPUShare       `json:"cpu_share,omitempty"`
 	Computed    *Point          `json:"computed,omitempty"`     // the map's point, in place of measurements
-	Against     *Ratio          `json:"against_best,omitempty"` // its duration relative to the size's fastest cell; null for that cell, and without pairs
+	Against     *Ratio          `json:"against_best,omitempty"` // to the fastest cell of its size; null for that one, and without pairs
 	Requests    int             `json:"-"`                      // that S3 answered in the last invocation, SlowDown excluded; local alone
 	Error       string          `json:"error,omitempty"`
 	OutOfMemory bool            `json:"out_of_memory,omitempty"` // why Error happened
