@@ -102,17 +102,25 @@ func (t *Tuner) load(ctx context.Context, f *lambda.Function, c *comparison.Comp
 		return m, err
 	}
 	t.Verbose.Print(inv.Report(roomy))
+	after, err := t.coreSpeed(c.Run)
+	if err != nil {
+		return m, err
+	}
 	var a event.Answer
 	if failure := invalid(inv, l.reads); failure != "" {
 		return m, fmt.Errorf("calibrating by %d reads, %d at once, by %s: %s", l.reads, l.inFlight, l.strategy, failure)
 	} else if err := json.Unmarshal(inv.Response, &a); err != nil {
 		return m, fmt.Errorf("calibrating: the function's answer: %w", err)
 	}
-	machine := t.machine(c.Run, l.memoryMB, core)
+	// A host's speed moves within a call: the mean of before and after is nearer to it.
+	// The quota was set by the speed before.
+	mean := (core + after) / 2
+	machine := t.machine(c.Run, l.memoryMB, mean)
 	machine.MemoryMB = roomy
+	machine.VCPUs *= mean / core
 	return compute.Load{Strategy: l.strategy, InFlight: l.inFlight, Reads: l.reads, Machine: machine, S3: t.latency,
 		Draw:       simulate.NewDraw(t.latency, c.Run.Seed, uint64(k), l.reads),
-		DurationMS: inv.Duration.Seconds() * 1e3, CPUMS: inv.CPU.Seconds() * 1e3 * core,
+		DurationMS: inv.Duration.Seconds() * 1e3, CPUMS: inv.CPU.Seconds() * 1e3 * mean,
 		Connections: int(a.Connections), PeakMB: float64(inv.MaxMemoryMB)}, nil
 }
 
