@@ -2,15 +2,57 @@ package report
 
 import (
 	"fmt"
+	"math"
+	"path/filepath"
 	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"al.essio.dev/pkg/shellescape"
 
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
 )
 
-// Part is how much of a comparison that was cut short there is to choose from;
-// "" of a whole one. Of a variant that has failed as a whole nothing more will
-// come.
+func megabytes(power int) string { return prose.Thousands(power, 0) }
+
+// twoDigits writes at least two significant digits: 921, 45, 4.2, 0.42.
+func twoDigits(f float64) string {
+	switch {
+	case f < 0.995:
+		return prose.Thousands(f, 2)
+	case f < 9.95:
+		return prose.Thousands(f, 1)
+	}
+	return prose.Thousands(f, 0)
+}
+
+func percent(share float64) string { return fmt.Sprintf("%.0f %%", math.Round(100*share)) }
+
+// when returns text if the condition holds, and "" if not.
+func when(holds bool, text string) string {
+	if holds {
+		return text
+	}
+	return ""
+}
+
+// count writes 1 cell, 2 cells.
+func count(n int, noun string) string { return prose.Count(n, noun, noun+"s") }
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// Latency is the profile's name and, where the name does not tell it, its mean.
+func (r *Report) Latency() string {
+	name := prose.OneLine(r.Run.Latency, maxName)
+	if mean := r.Run.LatencyMeanMS; mean > 0 && fmt.Sprintf("%gms", mean) != name {
+		name += fmt.Sprintf(" (mean %.3g ms)", mean)
+	}
+	return name
+}
+
+// Part is how many of all cells an incomplete comparison has, such as "14 of 24". It is "" of a
+// complete one and of one in which a variant failed as a whole: its cells will never come.
 func (r *Report) Part() string {
 	begun, all := r.Measured()
 	failed := r.Any(func(v *comparison.Result) bool { return v.Error != "" })
@@ -19,18 +61,15 @@ func (r *Report) Part() string {
 
 // Gain is how much better than sequential the recommended cell is, or "".
 func (r *Report) Gain() string {
-	i := slices.IndexFunc(r.measured, func(c *cell) bool {
-		return r.Variants[c.Variant].Sequential() && c.Power == r.Best.Power
-	})
-	if i < 0 {
-		return ""
+	for _, c := range r.measured {
+		if r.Variants[c.Variant].Sequential() && c.Power == r.Best.Power {
+			return r.Than(c.Duration.Value, c.Cost.Value, r.Best.Duration.Value, r.Best.Cost.Value, c.Label+" at the same size")
+		}
 	}
-	base := r.measured[i]
-	return r.Than(base.Duration.Value, base.Cost.Value, r.Best.Duration.Value, r.Best.Cost.Value, base.Label+" at the same size")
+	return ""
 }
 
-// Than says how much faster and cheaper something is than a base, or "" where it
-// is not much faster.
+// Than says how much faster and cheaper than a base something is, or "" where it is less than 5 % faster.
 func (r *Report) Than(baseMS, base, ms, cost float64, than string) string {
 	if baseMS < 1.05*ms {
 		return ""
@@ -45,8 +84,7 @@ func (r *Report) Than(baseMS, base, ms, cost float64, than string) string {
 	return s
 }
 
-// MBPerSec is what a cell reads where bytes matter beside objects: above 100 KB
-// each, which is chosen. Else it is "".
+// MBPerSec is a cell's throughput where objects are so large that it matters: above 100 KB, our choice.
 func (c *cell) MBPerSec() string {
 	a := c.Answer
 	if a == nil || a.ObjectsRead == 0 || a.BytesRead/int64(a.ObjectsRead) <= 100_000 {
@@ -55,4 +93,59 @@ func (c *cell) MBPerSec() string {
 	return prose.Thousands(float64(a.BytesRead)/1e3/c.Duration.Value, 1)
 }
 
-func (c *cell) product() float64 { return c.Duration.Value * c.Cost.Value }
+// step is a line of the terminal's header: what was done, to how many things, for how long, and a text
+// in a column of its own.
+func step(name string, n int, noun string, sec float64, text string) string {
+	number, things, _ := strings.Cut(count(n, noun), " ")
+	head := fmt.Sprintf("  %-10s%4s %-5s%7s   ", name, number, things, when(sec > 0, prose.Thousands(sec, 0)+" s"))
+	indent := strings.Repeat(" ", len(head))
+	return head + strings.Join(breakText(text, width-len(indent), utf8.RuneCountInString), "\n"+indent) + "\n"
+}
+
+// Made returns the checks that were measured while the machine kept up.
+func (r *Report) Made() []comparison.Check {
+	return slices.DeleteFunc(slices.Clone(r.Checks), func(k comparison.Check) bool { return !k.Made() })
+}
+
+// Agreement is the largest difference between measured and computed among the checks that agree:
+// "within 4 %", or "2 within 4 %" where other checks do not agree. It is "" if none agrees.
+func (r *Report) Agreement() string {
+	agreeing, most := slices.DeleteFunc(r.Made(), comparison.Check.Far), 0.0
+	for _, k := range agreeing {
+		most = max(most, math.Ceil(100*math.Abs(k.MeasuredMS/k.ComputedMS-1)))
+	}
+	n := len(agreeing)
+	return when(n > 0, when(n < len(r.Checks), fmt.Sprintf("%d ", n))+"within "+percent(most/100))
+}
+
+// setting says how to read: "pool with 160 reads at a time".
+func setting(p comparison.Place) string {
+	n := bounded(p)
+	return prose.OneLine(p.Strategy, maxLabel) + when(n > 0, " with "+count(n, "read")+" at a time")
+}
+
+// bounded is the concurrency of a bounded strategy, or 0.
+func bounded(p comparison.Place) int {
+	if v := (comparison.Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}); v.Bounded() {
+		return *v.Concurrency
+	}
+	return 0
+}
+
+// change compares two figures: "14 % less time", "2.5 times the time".
+func change(figure, from float64, what string) string {
+	switch ratio := figure / from; {
+	case ratio >= 2:
+		return twoDigits(ratio) + " times the " + what
+	case math.Abs(ratio-1) < 0.005:
+		return "the same " + what
+	default:
+		return percent(math.Abs(ratio-1)) + when(ratio < 1, " less ") + when(ratio > 1, " more ") + what
+	}
+}
+
+// again is the command that answers another question from the results.json beside a page.
+func again(page string) string {
+	data := filepath.Join(filepath.Dir(page), DataFile)
+	return "go run ./tune map " + shellescape.Quote(prose.OneLine(data, maxMessage))
+}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"path/filepath"
-	"strings"
 
 	"lambda-parallel-io/tune/builds"
 )
@@ -18,13 +17,12 @@ type Builds struct{ *builds.Result }
 // Write writes builds.json, table.md and report.html into dir, which it makes,
 // and then prints: the result as JSON, or the view for a terminal.
 func (b Builds) Write(w io.Writer, dir string, asJSON bool) error {
-	data, err := json.MarshalIndent(b.Result, "", "  ")
 	raw := func(w io.Writer) error {
-		_, err := w.Write(append(data, '\n'))
-		return err
+		out := json.NewEncoder(w)
+		out.SetIndent("", "  ")
+		return out.Encode(b.Result)
 	}
-	err = errors.Join(err, write(dir, "builds.json", raw),
-		write(dir, "table.md", func(w io.Writer) error { return texts.ExecuteTemplate(w, "builds.md", b) }),
+	err := errors.Join(write(dir, "builds.json", raw), write(dir, "table.md", func(w io.Writer) error { return texts.ExecuteTemplate(w, "builds.md", b) }),
 		write(dir, PageFile, func(w io.Writer) error { return templates.ExecuteTemplate(w, "builds", b) }))
 	if asJSON {
 		return errors.Join(err, raw(w))
@@ -35,14 +33,10 @@ func (b Builds) Write(w io.Writer, dir string, asJSON bool) error {
 	}{b, filepath.Join(dir, PageFile)}))
 }
 
-// Words are what a template of builds.txt says.
-func (b Builds) Words(name string) (string, error) {
-	var s strings.Builder
-	err := texts.ExecuteTemplate(&s, name, b)
-	return s.String(), err
-}
+// Words executes a template of builds.txt.
+func (b Builds) Words(name string) (string, error) { return words(name, b) }
 
-// Unit is that of a figure.
+// Unit returns the unit of a figure.
 func (Builds) Unit(figure string) string {
 	if unit, other := map[string]string{"memory": "MB", "cost": "$", "retries": ""}[figure]; other {
 		return unit
@@ -50,13 +44,10 @@ func (Builds) Unit(figure string) string {
 	return "ms"
 }
 
-// Data are the result for the page's element of data.
-func (b Builds) Data() (template.JS, error) {
-	data, err := json.Marshal(b.Result)
-	return template.JS(data), err
-}
+// Data returns the result for the page's element of data.
+func (b Builds) Data() (template.JS, error) { return embedded(b.Result) }
 
-// Place is where a ratio stands on a strip from half to twice, in percent.
+// Place returns where a ratio stands on a strip from 0.5 to 2, in percent of its width.
 func (Builds) Place(ratio float64) float64 {
 	return math.Round(50 + 50*min(max(math.Log2(ratio), -1), 1))
 }

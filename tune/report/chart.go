@@ -12,41 +12,33 @@ const (
 	chartWidth  = 2*figureWidth + 3*chartMargin
 )
 
-// column is where the figures of a chart begin, which stand side by side.
+// column returns where the left edge of a chart's figure is. The figures stand side by side.
 func column(i int) float64 { return chartMargin + float64(i)*(figureWidth+chartMargin) }
 
-// chart is a picture that stands alone: an answer above two figures, and how they
-// were measured below them.
+// chart is a picture that stands alone: an answer, two figures, and below them how they were measured.
 type chart struct {
 	Width, Height, Top float64 // Top is where the figures begin
 	Answer             string
-	Lines              []textLine
+	Lines              map[string][]label // by class
 	Figures            []*figure
 }
 
-type textLine struct {
-	label
-	Class string
-}
-
 func newChart(answer string, figures []*figure, below string) chart {
-	d := chart{Width: chartWidth, Answer: answer, Figures: figures}
+	d := chart{Width: chartWidth, Answer: answer, Lines: map[string][]label{}, Figures: figures}
 	y := 14.0
 	add := func(class, text string, size, height float64) {
-		widthOf := func(s string) float64 { return textWidth(s, size) }
-		for _, line := range breakText(text, chartWidth-2*chartMargin, widthOf) {
+		for _, line := range breakText(text, chartWidth-2*chartMargin, func(s string) float64 { return textWidth(s, size) }) {
 			y += height
-			d.Lines = append(d.Lines, textLine{label{chartMargin, y, line}, class})
+			d.Lines[class] = append(d.Lines[class], label{chartMargin, y, line})
 		}
 	}
 	add("answer", answer, 17*1.08, 23) // bold is wider
 	y += 12
+	for i, f := range figures {
+		d.Lines["heading"] = append(d.Lines["heading"], label{column(i), y + 20, f.YTitle})
+		d.Top = y + 28
+	}
 	if len(figures) > 0 {
-		y += 20
-		for i, f := range figures {
-			d.Lines = append(d.Lines, textLine{label{column(i), y, f.YTitle}, "heading"})
-		}
-		d.Top = y + 8
 		y = d.Top + figures[0].Height
 	}
 	if below != "" {
@@ -58,8 +50,8 @@ func newChart(answer string, figures []*figure, below string) chart {
 
 func (d chart) write(w io.Writer) error { return templates.ExecuteTemplate(w, "chart", d) }
 
-// Chart is chart.svg, the map of time and of cost or, of what was measured, time and
-// cost against memory, for a README: it follows the reader's light or dark theme, and needs no font and no other file.
+// Chart writes chart.svg for a README: the map of time and of cost or, of a measured comparison, time and cost
+// against memory. It follows the reader's light or dark theme, and needs no other file.
 func (r *Report) Chart(w io.Writer) error {
 	figures := append(r.Heat(), r.Figures()...)
 	answer, err := r.Words("caption")
@@ -70,15 +62,15 @@ func (r *Report) Chart(w io.Writer) error {
 	return newChart(answer, figures[:min(2, len(figures))], measured).write(w)
 }
 
-// Curve is what a job takes and costs with a number of children at once.
+// Curve is how long a job takes and what it costs, by the number of children at once.
 type Curve struct {
 	Children         []int // ascending
 	Seconds, Dollars []float64
 	Planned          int // of the Children
 }
 
-// WriteCurve writes plan.svg into dir, which it makes: a figure of seconds and
-// one of dollars, both against children. It returns the file's name.
+// WriteCurve writes plan.svg into dir, which it makes: seconds and dollars against children. It returns the
+// file's name.
 func WriteCurve(dir string, of func() (title string, c Curve)) (string, error) {
 	const name = "plan.svg"
 	title, c := of()
@@ -87,11 +79,10 @@ func WriteCurve(dir string, of func() (title string, c Curve)) (string, error) {
 }
 
 func (c Curve) figure(id, unit string, values []float64) *figure {
-	f := &figure{ID: id, Title: unit + " against children at once",
-		XTitle: "Children at once", YTitle: unit, Right: figureWidth - 20}
-	f.atSizes(c.Children, values)
 	l := &line{Variant: 1}
-	f.Lines = append(f.Lines, l)
+	f := &figure{ID: id, Title: unit + " against children at once", XTitle: "Children at once", YTitle: unit,
+		Right: figureWidth - 20, Lines: []*line{l}}
+	f.atSizes(c.Children, values)
 	for i, v := range values {
 		n := c.Children[i]
 		p := point{X: f.x.at(float64(n)), Y: f.y.at(v), Joined: i > 0, Title: fmt.Sprintf("%s: %.4g with %d", unit, v, n)}

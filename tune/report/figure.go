@@ -9,18 +9,17 @@ import (
 	"lambda-parallel-io/handler/platform"
 )
 
-// The geometry of a figure, in units of its viewBox. At a page of 360 px these
-// are drawn at 0.85 of their size: the text is still 10 px high.
+// The geometry of a figure, in units of its viewBox. A page 360 px wide draws them at 0.85 of their size,
+// so that the text is 10 px high.
 const (
 	figureWidth = 400.0
-	plotHeight  = 230.0
 	plotLeft    = 42.0
 	plotTop     = 22.0
-	plotBottom  = plotTop + plotHeight
+	plotBottom  = plotTop + 230
 	textSize    = 12.0
 	lineHeight  = 15.0
 
-	maxLines = 12 // variants in a figure: their labels have no room for more
+	maxLines = 12 // variants in a figure: more labels have no room
 )
 
 // figure is what its template draws.
@@ -49,12 +48,12 @@ type figure struct {
 // line is a variant in a figure.
 type line struct {
 	Variant  int
-	Dash     int    // which pattern: one a strategy, so that of two with the same figures both are seen
+	Dash     int    // the strategy's pattern, so that both of two equal lines are seen
 	Whiskers string // path
 	Leader   string // path, from the last point to the label
 	Points   []point
 	Label    label
-	Key      bool // a marker stands beside the label, which is not at the line's end
+	Key      bool // the label is part of a key, with a marker beside it, and not at the line's end
 }
 
 type point struct {
@@ -70,8 +69,7 @@ type label struct {
 	Text string
 }
 
-// Figures are the three of a page. There are none of a comparison without any
-// figure in it.
+// Figures returns the three of a page, or none if no cell has figures.
 func (r *Report) Figures() []*figure {
 	if len(r.measured) == 0 {
 		return nil
@@ -84,21 +82,20 @@ func (r *Report) Figures() []*figure {
 	}
 	if more := len(r.Variants) - len(variants); len(variants) == maxLines && more > 0 {
 		for _, f := range figures {
-			f.Hint += fmt.Sprintf(" %s %s in the table alone.", count(more, "more variant"), plural(more, "is", "are"))
+			f.Hint += fmt.Sprintf(" The table has %s.", count(more, "more variant"))
 		}
 	}
 	return figures
 }
 
-// drawn are the variants that the figures show: those with a figure, and of
-// too many those with the least cost x duration in one of their cells, and
-// sequential, the measure of the others.
+// drawn returns the variants that the figures show. If there are too many, it keeps sequential, to which
+// the others are compared, and those whose best cells have the least cost x duration.
 func (r *Report) drawn() (variants []int) {
 	score := func(c *cell) float64 {
 		if r.Variants[c.Variant].Sequential() {
 			return 0
 		}
-		return c.product()
+		return c.Duration.Value * c.Cost.Value
 	}
 	best := slices.Clone(r.measured)
 	slices.SortStableFunc(best, func(a, b *cell) int { return cmp.Compare(score(a), score(b)) })
@@ -129,16 +126,11 @@ func (r *Report) againstMemory(id, title, unit string, variants []int, measure s
 		}
 	}
 	f.atSizes(r.Run.PowerValues, values)
-	if f.x.covers(platform.MemoryPerVCPU) {
-		f.Reference = &label{f.x.at(platform.MemoryPerVCPU), plotTop, megabytes(platform.MemoryPerVCPU) + " MB = 1 vCPU"}
-	}
-	sure := "how sure the ratio to the best of the size is"
-	if r.Map != nil {
-		sure = "what the calibration leaves open"
-	}
-	f.Hint = "Logarithmic scales. " + when(whiskers, "Whiskers: "+sure+". ") + "Variants stand side by side at each size." +
+	f.markVCPU()
+	f.Hint = "Logarithmic scales. " + when(whiskers && r.Map == nil, "Whiskers: the interval of the ratio to the best of the size. ") +
+		when(whiskers && r.Map != nil, "Whiskers: the interval that the calibration leaves. ") + "Variants stand side by side at each size." +
 		when(hollow, " Hollow: held up by this machine or by S3’s limit.")
-	var descriptions []string // the values, for those who do not see them
+	var descriptions []string // the values, for screen readers
 	for k, v := range variants {
 		dodge := (float64(k) - float64(len(variants)-1)/2) * min(3, 18/float64(len(variants)))
 		var described []string
@@ -160,9 +152,15 @@ func (r *Report) againstMemory(id, title, unit string, variants []int, measure s
 	return f
 }
 
-// plot gives a figure its scales, with room for labels to the left of the values
-// and below them. The upright scale is the first: to the right of its texts the
-// plot begins.
+// markVCPU draws the line at one vCPU.
+func (f *figure) markVCPU() {
+	if at := f.x.at(platform.MemoryPerVCPU); f.x.covers(platform.MemoryPerVCPU) {
+		f.Reference = &label{at, plotTop, megabytes(platform.MemoryPerVCPU) + " MB = 1 vCPU"}
+	}
+}
+
+// plot sets a figure's scales, with margins left of and below the values. The plot begins to the right of
+// the texts of the vertical scale.
 func (f *figure) plot(xs, ys []float64, left, below float64) {
 	f.y = newScale(ys, plotBottom-below, plotTop)
 	f.YTicks, f.Left = f.y.ticks(), plotLeft
@@ -172,8 +170,7 @@ func (f *figure) plot(xs, ys []float64, left, below float64) {
 	f.x = newScale(xs, f.Left+left, f.Right)
 }
 
-// atSizes plots values against memory sizes, or against other whole numbers of
-// which each has its tick.
+// atSizes plots values against memory sizes, or other whole numbers, and gives each of these its tick.
 func (f *figure) atSizes(sizes []int, values []float64) {
 	var xs []float64
 	for _, size := range sizes {
@@ -187,27 +184,23 @@ func (f *figure) atSizes(sizes []int, values []float64) {
 	f.Height = plotBottom + f.XTitleAt + 6
 }
 
-// addLine draws a variant's cells as points and joins them, by ascending
-// memory.
+// addLine draws a variant's cells as points, joined by ascending memory. No line leads to a cell that this
+// machine held up: it is faster on Lambda than the line would say.
 func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 	l := &line{Variant: variant, Dash: slices.Index(r.Strategies, r.Variants[variant].Strategy) % 4}
 	f.Lines = append(f.Lines, l)
 	joined := false
 	for _, row := range r.Rows {
 		c := row.Cells[variant]
-		if !c.OK {
-			joined = false
-			continue
+		if c.OK {
+			p := at(c)
+			if c == r.Best {
+				f.Ring = &p
+			}
+			p.Joined = joined && !p.Hollow
+			l.Points, l.Whiskers = append(l.Points, p), l.Whiskers+p.whisker
 		}
-		p := at(c)
-		if c == r.Best {
-			f.Ring = &p
-		}
-		// What this machine held up is faster on Lambda: a line to it would say
-		// otherwise.
-		p.Joined = joined && !p.Hollow
-		joined = !p.Hollow
-		l.Points, l.Whiskers = append(l.Points, p), l.Whiskers+p.whisker
+		joined = c.OK && !c.out()
 	}
 	return l
 }
@@ -216,8 +209,8 @@ func newPoint(c *cell, x, y float64, text string) point {
 	return point{X: x, Y: y, Hollow: c.out(), Title: fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), text)}
 }
 
-// placeLabels puts each label as near to its line's end as the others allow, a
-// line's height from its neighbours and within the plot, where they have room.
+// placeLabels puts each label as near to its line's end as the others allow: within the plot and a line's
+// height from its neighbours, if there is room.
 func (f *figure) placeLabels() {
 	order := slices.Clone(f.Lines)
 	slices.SortStableFunc(order, func(a, b *line) int { return cmp.Compare(a.Label.Y, b.Label.Y) })

@@ -46,7 +46,7 @@ func TestOfTooManyVariantsTheBestAndSequentialAreDrawn(t *testing.T) {
 		t.Errorf("drawn() = %v, want %d variants with 20, sequential, and %d, the best", drawn, maxLines, r.Best.Variant)
 	}
 	for _, f := range r.Figures() {
-		if len(f.Lines) != maxLines || !strings.Contains(f.Hint, "9 more variants are in the table alone") {
+		if len(f.Lines) != maxLines || !strings.Contains(f.Hint, "The table has 9 more variants.") {
 			t.Errorf("%s: %d lines, and the hint %q", f.ID, len(f.Lines), f.Hint)
 		}
 	}

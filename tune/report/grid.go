@@ -2,7 +2,9 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	"lambda-parallel-io/handler/event"
@@ -22,23 +24,23 @@ type cell struct {
 	Label            string
 	Power            int // MB
 	place            comparison.Place
-	beyond           bool          // this machine had less than the memory size buys, and could not keep up
+	beyond           bool          // the memory size buys more CPU than this machine has, and it could not keep up
 	OK               bool          // it has figures; otherwise it failed or was not begun
-	Answer           *event.Answer // of the last invocation; nil where it is not one of this project's function
+	Answer           *event.Answer // of the last invocation; nil of another function than this project's
 	Duration, Cost   estimate
 	billed           float64           // ms
 	Best             bool              // the recommended one
-	Check            *comparison.Check // of a computed cell; nil where it was not made
-	Marks            string            // ★▲!
+	Check            *comparison.Check // of a computed cell; nil if it was not checked
+	Marks            string            // ★▲▼! or *‡
 }
 
 // estimate is a typical value.
 type estimate struct {
 	Value     float64          // ms, or dollars a million
-	Low, High float64          // in which range it lies: by its ratio to the best of its size, or as the calibration leaves it open; 0: not known
+	Low, High float64          // its interval, from the ratio to the best of its size or from the calibration; 0: unknown
 	Text      string           // 45, or why there is no figure
 	Full      string           // 45 ms
-	ratio     comparison.Ratio // to the best of its size; zero of that, of costs and on AWS
+	ratio     comparison.Ratio // to the best of its size; zero for the best itself, for costs and on AWS
 }
 
 // measures are the two things that a cell is measured by.
@@ -48,12 +50,10 @@ var measures = map[string]func(*cell) estimate{
 }
 
 func (r *Report) newCell(variant, power int) *cell {
-	c := &cell{Cell: r.Variants[variant].Cell(power), Variant: variant, Label: r.Labels[variant], Power: power, place: r.Variants[variant].Place(power)}
-	var s comparison.Summary
-	if s, c.OK = r.Summarize(c.Cell); c.OK && c.Computed != nil {
-		c.OK = c.Computed.Binds != simulate.Memory
-	}
-	if !c.OK {
+	v := &r.Variants[variant]
+	c := &cell{Cell: v.Cell(power), Variant: variant, Label: r.Labels[variant], Power: power, place: v.Place(power)}
+	s, ok := r.Summarize(c.Cell)
+	if c.OK = ok && (c.Computed == nil || c.Computed.Binds != simulate.Memory); !c.OK {
 		c.Duration.Text = r.failure(c.Cell)
 		c.Cost.Text = c.Duration.Text
 		return c
@@ -61,10 +61,9 @@ func (r *Report) newCell(variant, power int) *cell {
 	ms, dollars := twoDigits(s.DurationMS), prose.Thousands(s.CostPerMillion, 2)
 	c.Duration = estimate{Value: s.DurationMS, Text: ms, Full: ms + " ms"}
 	c.Cost = estimate{Value: s.CostPerMillion, Text: dollars, Full: "$" + dollars + " per million"}
-	c.beyond = r.Beyond(c.Cell)
-	c.billed, c.Answer = s.BilledMS, r.Comparison.Answer(c.Cell)
-	if p := c.Computed; p != nil {
-		c.compute(r, p)
+	c.beyond, c.billed, c.Answer = r.Beyond(c.Cell), s.BilledMS, r.Comparison.Answer(c.Cell)
+	if c.Computed != nil {
+		r.compute(c)
 	}
 	if q := c.Against; q != nil {
 		c.Duration.ratio = *q
@@ -75,11 +74,22 @@ func (r *Report) newCell(variant, power int) *cell {
 	return c
 }
 
-// signs tell what is not certain of a ratio.
-var signs = map[comparison.Verdict]string{comparison.Open: " ~", comparison.Equal: " ="}
+// compute adds what a cell's point of the map tells.
+func (r *Report) compute(c *cell) {
+	p := c.Computed
+	c.place, c.Label = p.Place, prose.OneLine(p.Label(), maxLabel)
+	if r.Variants[c.Variant].Concurrency == nil && p.Concurrency != nil {
+		c.Duration.Text += fmt.Sprintf(" (%d)", *p.Concurrency)
+		r.Occurs["searched"] = true
+	}
+	c.Duration.Low, c.Duration.High = p.LowMS, p.HighMS
+	c.Cost.Low, c.Cost.High = r.CostPerMillion(p.Power, math.Ceil(p.LowMS)), r.CostPerMillion(p.Power, math.Ceil(p.HighMS))
+	if i := slices.IndexFunc(r.Checks, func(k comparison.Check) bool { return k.Made() && k.Name() == p.Name() }); i >= 0 {
+		c.Check = &r.Checks[i]
+	}
+}
 
-// Compared is how many times as much as the best of its size it is, and how
-// sure that is: 1.31x [1.20, 1.42]; "" of the best.
+// Compared is the ratio to the best of the same size and how sure it is: 1.31x [1.20, 1.42]; "" of the best.
 func (e estimate) Compared() string {
 	format := when(e.ratio.Low > 0, " [%s, %s]")
 	if e.ratio.Verdict == comparison.Out {
@@ -94,9 +104,10 @@ func (e estimate) short(certain bool) string {
 	return e.times(when(certain && e.ratio.Verdict == comparison.Decided, fmt.Sprintf(" ±%.0f%%", half)))
 }
 
-// times is the ratio, with a text that says how sure it is.
+// times is the ratio, with a text that says how sure it is and a sign where it is not decided.
 func (e estimate) times(sure string) string {
-	return when(e.ratio.Value > 0, decimals(e.ratio.Value)+"x"+sure+signs[e.ratio.Verdict])
+	sign := map[comparison.Verdict]string{comparison.Open: " ~", comparison.Equal: " ="}[e.ratio.Verdict]
+	return when(e.ratio.Value > 0, decimals(e.ratio.Value)+"x"+sure+sign)
 }
 
 // decimals writes a ratio: 1.31, 27.
@@ -107,68 +118,50 @@ func decimals(ratio float64) string {
 	return prose.Thousands(ratio, 0)
 }
 
-// choose finds the cells that the answer names, and marks every cell. A capped
-// cell is no candidate: on Lambda it would be faster. Nor is one that S3's limit
-// holds up: what S3 grants at once nobody has published.
+// choose finds the cells that the answer names, and marks every cell.
 func (r *Report) choose() {
-	var candidates []*cell
 	_, recommended := r.Recommended()
+	candidates := slices.DeleteFunc(slices.Clone(r.measured), (*cell).out)
+	least := func(figure func(comparison.Summary) float64) *cell {
+		return comparison.Least(r.Comparison, candidates, func(c *cell) *comparison.Cell { return c.Cell }, figure)
+	}
+	r.Fastest, r.Cheapest = least(comparison.Duration), least(comparison.Cost)
 	for _, c := range r.measured {
-		if !c.out() {
-			candidates = append(candidates, c)
-			if c.Best = c.Cell == recommended; c.Best {
-				r.Best = c
-			}
+		if c.Best = c.Cell == recommended && !c.out(); c.Best {
+			r.Best = c
 		}
-	}
-	r.Fastest, r.Cheapest = r.least(candidates, comparison.Duration), r.least(candidates, comparison.Cost)
-	for _, row := range r.Rows {
-		for _, c := range row.Cells {
-			if r.Map != nil {
-				c.Marks = when(c.Check != nil, "*") + when(c.Limited(), "‡")
-				r.Occurs["limited"] = r.Occurs["limited"] || c.Limited()
-				continue
-			}
-			c.Marks = when(c.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") +
-				when(c.Busy(), "!")
+		if r.Map != nil {
+			c.Marks = when(c.Check != nil, "*") + when(c.Limited(), "‡")
+			r.Occurs["limited"] = r.Occurs["limited"] || c.Limited()
+			continue
 		}
+		c.Marks = when(c.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") + when(c.Busy(), "!")
 	}
 }
 
-// least returns the cell with the least figure, the first of equals, or nil.
-func (r *Report) least(cells []*cell, figure func(comparison.Summary) float64) *cell {
-	return comparison.Least(r.Comparison, cells, func(c *cell) *comparison.Cell { return c.Cell }, figure)
-}
+// Limited reports whether S3's limit holds a computed cell up.
+func (c *cell) Limited() bool { return c.OK && c.Computed != nil && c.Computed.Limited() }
 
-// Busy reports whether this machine may have made the cell slower.
-func (c *cell) Busy() bool { return c.OK && c.Cell.Busy() }
-
-// out reports whether the cell is no candidate: on Lambda it would be faster.
+// out reports whether the cell is no candidate: on Lambda it may be faster, because this machine held it
+// up, or because S3 may grant a burst, whose size nobody has published.
 func (c *cell) out() bool { return c.beyond || c.Limited() }
 
-// Name says which cell it is: pool (30) at 512 MB.
+// Name identifies the cell: pool (30) at 512 MB.
 func (c *cell) Name() string { return c.place.Name() }
 
-// figures are what it took and cost.
-func (c *cell) figures() string { return c.Duration.Full + ", " + c.Cost.Full }
-
-// failure is why a cell has no figures in a word or three, for its place in a
-// matrix; the words are Lambda's. Whether a function outgrew its memory a local
-// run knows, and of AWS its error tells.
+// failure says in Lambda's words, in one to three of them, why a cell has no figures. A local run records
+// that a function ran out of memory; on AWS the text of the error tells.
 func (r *Report) failure(c *comparison.Cell) string {
 	switch {
 	case c == nil && r.Map == nil:
 		return "–"
-	case r.Map != nil:
+	case r.Map != nil, c.OutOfMemory, r.Mode == comparison.AWS && outOfMemory.MatchString(c.Error):
 		return "out of memory" // nothing else keeps a map from a figure
-	case c.OutOfMemory, r.Mode == comparison.AWS && outgrown.MatchString(c.Error):
-		return "out of memory"
 	case strings.Contains(c.Error, "Task timed out"):
 		return "timeout"
 	}
 	return "error"
 }
 
-// outgrown is what an error on AWS has of it: Lambda kills a function for
-// nothing else, and has two texts for it.
-var outgrown = regexp.MustCompile(`^out of memory: |Runtime\.OutOfMemory|Runtime exited with error: signal: killed`)
+// outOfMemory matches an error on AWS: Lambda kills a function for nothing else, and has two texts for it.
+var outOfMemory = regexp.MustCompile(`^out of memory: |Runtime\.OutOfMemory|Runtime exited with error: signal: killed`)

@@ -7,30 +7,28 @@ import (
 	"strconv"
 	"strings"
 
-	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
 )
 
-// maxTiles is how many points of a map are drawn at most: a picture of more could
-// not be read, and would be large.
+// maxTiles is how many points of a map are drawn at most. A picture of more would be large and hard to read.
 const maxTiles = 1_000
 
-// tile is a point of a map as a heat map shows it.
+// tile is a point of a map in a heat map.
 type tile struct {
-	Level int    // of the colour; len(levels)+1 of a point that runs out of memory
+	Level int    // of the colour; len(levels)+1 if it runs out of memory
 	Path  string // its rectangle
 	Title string
 }
 
-// levels are how many times the least of the map the values of a colour are at
-// most. Beyond the last there is one more colour.
+// levels are the upper bounds of the colours, as multiples of the map's least value. One more colour is for
+// what is beyond the last.
 var levels = []float64{1.05, 1.25, 1.5, 2, 3, 5, 10}
 
-// Heat is the map as two figures, of time and of cost: memory against concurrency
-// by the answer's strategy or, where nothing bounds that, by the first one that is
-// bounded. There are none of a map that has no such plane.
+// Heat returns the map as two figures, of time and of cost, with memory against concurrency. The strategy
+// is the answer's if it is bounded, or the first bounded one. Without at least two sizes and two
+// concurrencies of it there are no figures.
 func (r *Report) Heat() []*figure {
 	if r.Map == nil {
 		return nil
@@ -83,13 +81,10 @@ func (r *Report) heat(id, what string, points []comparison.Point, sizes, ns []in
 			f.YTicks = append(f.YTicks, t)
 		}
 	}
-	swatch := func(text string) {
-		f.Swatches = append(f.Swatches, label{plotLeft + float64(len(f.Swatches))*44, f.Height + 4, text})
+	for i, most := range append(slices.Clone(levels), math.Inf(1)) {
+		text := strings.Replace(fmt.Sprintf("%gx", most), "+Infx", "more", 1)
+		f.Swatches = append(f.Swatches, label{plotLeft + float64(i)*44, f.Height + 4, text})
 	}
-	for _, most := range levels {
-		swatch(fmt.Sprintf("%gx", most))
-	}
-	swatch("more")
 	f.Height += 34
 	least := math.Inf(1)
 	for _, p := range points {
@@ -126,14 +121,12 @@ func (r *Report) heat(id, what string, points []comparison.Point, sizes, ns []in
 		f.Ring = &point{X: f.x.at(float64(a.Power)), Y: f.y.at(float64(*a.Concurrency))}
 		f.Description += fmt.Sprintf(" The setting to use is %s.", a.Name())
 	}
-	if f.x.covers(platform.MemoryPerVCPU) {
-		f.Reference = &label{f.x.at(platform.MemoryPerVCPU), plotTop, megabytes(platform.MemoryPerVCPU) + " MB = 1 vCPU"}
-	}
+	f.markVCPU()
 	return f
 }
 
-// edges are between which pixels a value of a sorted list is drawn: half way to its
-// neighbours, by their logarithms.
+// edges returns the pixels between which a value of a sorted list is drawn. They are half way to its
+// neighbours on the logarithmic scale.
 func edges(sorted []int, v int, s scale) (from, to float64) {
 	from, to = s.from, s.to
 	i := slices.Index(sorted, v)

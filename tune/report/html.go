@@ -14,33 +14,30 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// HTML is report.html: one file that needs no script and asks for no other.
+// HTML writes report.html: one file without scripts, which loads nothing else.
 func (r *Report) HTML(w io.Writer) error { return templates.ExecuteTemplate(w, "page", r) }
 
-// maxEmbedded is how much of a page, in bytes, its data may take: a page is to
-// stay below 200 KB.
+// maxEmbedded is how much of a page, in bytes, its data may take: a page stays below 200 KB.
 const maxEmbedded = 96 << 10
 
-// Data are the comparison for the page's element of data, or "".
+// Data returns the comparison for the page's element of data, or "" where it is too large.
 func (r *Report) Data() (template.JS, error) {
-	// json.Marshal escapes <, > and &, so that no string ends the element.
-	data, err := json.Marshal(r.Comparison)
-	if err != nil || len(data) > maxEmbedded {
-		return "", err
-	}
-	return template.JS(data), nil
+	data, err := embedded(r.Comparison)
+	return template.JS(when(len(data) <= maxEmbedded, string(data))), err
 }
 
-// keepTogether keeps a number and its unit on one line, and a mark and its
-// meaning.
-func keepTogether(s string) string {
-	return strings.NewReplacer(" MB", "\u00a0MB", " ms", "\u00a0ms", " %", "\u00a0%",
-		"★ ", "★\u00a0", "▲ ", "▲\u00a0", "▼ ", "▼\u00a0").Replace(s)
+// embedded returns JSON for a page. json.Marshal escapes <, > and &, so no string in it ends the element.
+func embedded(v any) (template.JS, error) {
+	data, err := json.Marshal(v)
+	return template.JS(data), err
 }
 
-// Reach is how far the strips of dots go from the typical ratio, as a share of
-// it: as far as any pair did, but not so far that one outlier hides the others.
-// It is 0 where there are no pairs.
+// keepTogether keeps a number and its unit on one line, and a mark and its meaning.
+var keepTogether = strings.NewReplacer(" MB", "\u00a0MB", " ms", "\u00a0ms", " %", "\u00a0%",
+	"★ ", "★\u00a0", "▲ ", "▲\u00a0", "▼ ", "▼\u00a0").Replace
+
+// Reach is the distance that the strips of dots show at either side of the typical ratio, as a share of
+// it: that of the farthest pair, rounded up, or 0.5 if a pair is beyond 0.2. It is 0 without pairs.
 func (r *Report) Reach() float64 {
 	most := 0.0
 	for _, c := range r.measured {
@@ -48,16 +45,12 @@ func (r *Report) Reach() float64 {
 			most = max(most, math.Abs(pair/c.Duration.ratio.Value-1))
 		}
 	}
-	for _, reach := range []float64{0, 0.02, 0.05, 0.1, 0.2} {
-		if most <= reach {
-			return reach
-		}
-	}
-	return 0.5
+	reaches := []float64{0, 0.02, 0.05, 0.1, 0.2, 0.5}
+	i, _ := slices.BinarySearch(reaches[:5], most)
+	return reaches[i]
 }
 
-// Dots are the pairs of a cell on its strip, in percent of its width, those at
-// the same place once: a hundred pairs are drawn by fifty dots at most.
+// Dots returns where a cell's pairs stand on its strip, in percent of the width: at most 51 places, each once.
 func (c *cell) Dots(reach float64) (at []int) {
 	if reach == 0 {
 		return nil
@@ -70,9 +63,8 @@ func (c *cell) Dots(reach float64) (at []int) {
 	return slices.Compact(at)
 }
 
-// Timing returns the cells whose last invocation told what it did, of one
-// size: the recommended one, or the largest that has any. There are none
-// without an answer of this project's function, as on AWS.
+// Timing returns the cells of one size whose last invocation has an answer: of the recommended size or,
+// without one, of the largest that has any. Other functions than this project's, and AWS, return none.
 func (r *Report) Timing() []*cell {
 	for _, row := range slices.Backward(r.Rows) {
 		told := slices.DeleteFunc(slices.Clone(row.Cells), func(c *cell) bool { return c.Answer == nil })
@@ -86,8 +78,7 @@ func (r *Report) Timing() []*cell {
 // VCPUs returns how many the memory size buys.
 func (c *cell) VCPUs() float64 { return float64(c.Power) / platform.MemoryPerVCPU }
 
-// Share returns how much was used of the CPU that the size buys, in percent; 0
-// where it is not known.
+// Share returns how much of the CPU that the size buys was used, in percent; 0 if unknown.
 func (c *cell) Share() int {
 	if s := c.CPUShare; s != nil && s.Target > 0 {
 		return min(int(100*s.Used/s.Target+0.5), 100)
@@ -97,20 +88,20 @@ func (c *cell) Share() int {
 
 type pageLink struct{ URL, Text string }
 
-// visualization is what may be linked: Power Tuning's page with data in the
-// fragment, and nothing else that a file may have in that field.
+// visualization matches what may be linked: Power Tuning's page with data in the fragment. A results.json
+// may hold anything in that field.
 var visualization = regexp.MustCompile(`^https://lambda-power-tuning\.show/(\?currency=CNY)?#[A-Za-z0-9+/=;%._~!*'()-]+$`)
 
-// Links are to that page, for each variant and for two side by side. A map has
-// none: each of its cells has a concurrency of its own.
+// Links lead to that page: one for each variant, and one that compares two. A map has none, because each
+// of its cells has a concurrency of its own.
 func (r *Report) Links() (links []pageLink) {
 	if r.Map != nil {
 		return nil
 	}
-	for i := range r.Variants {
+	for i, v := range r.Variants {
 		link := ""
-		if t := r.Variants[i].Tuning; t != nil {
-			link = t.StateMachine.Visualization // as the tool gave it
+		if v.Tuning != nil {
+			link = v.Tuning.StateMachine.Visualization // as the tool gave it
 		} else if stats := r.stats(i); stats != nil {
 			link = powertuning.Link(r.Run.Region, stats)
 		}
@@ -120,34 +111,33 @@ func (r *Report) Links() (links []pageLink) {
 	return slices.DeleteFunc(links, func(l pageLink) bool { return !visualization.MatchString(l.URL) })
 }
 
-// stats are the figures of a variant as Power Tuning's page takes them: nil of
-// one that has none. Of a run on AWS they are the tool's own.
+// stats are a variant's figures in the form of Power Tuning, on AWS the tool's own; nil if it has none.
 func (r *Report) stats(variant int) (stats []powertuning.Stat) {
 	if t := r.Variants[variant].Tuning; t != nil && r.Mode == comparison.AWS {
 		return t.Stats
 	}
 	base := powertuning.BaseCost(r.Run.Region, r.Run.Arch)
-	for _, row := range r.Rows {
-		if c := row.Cells[variant]; c.OK {
-			stats = append(stats, powertuning.Stat{Value: c.Power, AverageDuration: c.Duration.Value, AveragePrice: powertuning.Price(base, c.Power, c.billed)})
+	for _, c := range r.measured {
+		if c.Variant == variant {
+			price := powertuning.Price(base, c.Power, c.billed)
+			stats = append(stats, powertuning.Stat{Value: c.Power, AverageDuration: c.Duration.Value, AveragePrice: price})
 		}
 	}
 	return stats
 }
 
-// CompareLink is Power Tuning's page with sequential against the recommended
-// variant; empty where there are no two.
+// CompareLink leads to Power Tuning's page with sequential beside the recommended variant. It is empty
+// unless there are both.
 func (r *Report) CompareLink() pageLink {
-	if r.Best == nil || r.Map != nil {
+	i := slices.IndexFunc(r.Variants, func(v comparison.Result) bool { return v.Sequential() })
+	if r.Best == nil || r.Map != nil || i < 0 || i == r.Best.Variant {
 		return pageLink{}
 	}
 	best := r.Best.Variant
-	for i := range r.Variants {
-		a, b := r.stats(i), r.stats(best)
-		if r.Variants[i].Sequential() && i != best && len(a) > 0 && len(b) > 0 {
-			link := powertuning.CompareLink(r.Run.Region, r.Variants[i].Label(), a, r.Variants[best].Label(), b)
-			return pageLink{link, r.Labels[i] + " against " + r.Labels[best]}
-		}
+	a, b := r.stats(i), r.stats(best)
+	if len(a) == 0 || len(b) == 0 {
+		return pageLink{}
 	}
-	return pageLink{}
+	link := powertuning.CompareLink(r.Run.Region, r.Variants[i].Label(), a, r.Variants[best].Label(), b)
+	return pageLink{link, r.Labels[i] + " against " + r.Labels[best]}
 }

@@ -11,9 +11,7 @@ import (
 
 func xy(x, y float64) string { return px(x) + " " + px(y) }
 
-func px(f float64) string {
-	return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64)
-}
+func px(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }
 
 func whisker(x, low, high float64) string {
 	return "M" + xy(x-3, low) + "h6M" + xy(x, low) + "V" + px(high) + "M" + xy(x-3, high) + "h6"
@@ -31,20 +29,18 @@ var markers = []string{
 	"m-2-5h4v10h-4z",                        // upright bar
 }
 
-// marker is the path of a variant's marker: together with one of eight colours
-// it tells 64 variants apart, and eight of them without colour.
-func marker(variant int, x, y float64) string {
-	return "M" + xy(x, y) + markers[(variant+variant/8)%8]
-}
+// marker returns the path of a variant's marker. Markers tell eight variants apart, and 64 together with
+// eight colours.
+func marker(variant int, x, y float64) string { return "M" + xy(x, y) + markers[(variant+variant/8)%8] }
 
-// scale maps a range of values above 0 to pixels, by their logarithm.
+// scale maps positive values to pixels, logarithmically.
 type scale struct {
 	least, most float64 // values
 	from, to    float64 // pixels
 }
 
-// newScale covers the values with some air at both ends, and one octave at
-// least, so that noise is not drawn as large as a difference.
+// newScale covers the values with some space at both ends, and at least a factor of two, so that noise does
+// not look like a difference.
 func newScale(values []float64, from, to float64) scale {
 	least, most := 1.0, 10.0
 	if len(values) > 0 {
@@ -70,8 +66,8 @@ type tick struct {
 	Row  int     // of the text: 1 is one line down
 }
 
-// ticks are round values, at most eight and with room for their texts: of each
-// decade 1, 2 and 5, else 1 alone, else 1 of every second or third decade.
+// ticks returns round values, at most eight and with room for their texts: 1, 2 and 5 of each decade, or 1
+// alone, or 1 of every second or third decade.
 func (s scale) ticks() []tick {
 	first, last := math.Floor(math.Log10(s.least)), math.Floor(math.Log10(s.most))
 	for stride, steps := 0.0, []float64{1, 2, 5}; ; stride, steps = stride+1, []float64{1} {
@@ -90,28 +86,23 @@ func (s scale) ticks() []tick {
 	}
 }
 
-// ticksAt are at the sizes that were measured. All have a mark; a text that has no
-// room beside its neighbours goes one line down, or nowhere.
+// ticksAt returns a tick for each size. A text that has no room beside its neighbours goes one line down, or
+// is left out.
 func (s scale) ticksAt(sizes []int) []tick {
 	ticks := make([]tick, len(sizes))
-	free := [2]float64{math.Inf(-1), math.Inf(-1)} // from where a line is free
+	free := []float64{math.Inf(-1), math.Inf(-1)} // where the free part of each line begins
 	for i, size := range sizes {
-		t := &ticks[i]
-		t.At = s.at(float64(size))
-		text := strconv.Itoa(size)
+		at, text := s.at(float64(size)), strconv.Itoa(size)
 		half := textWidth(text, textSize)/2 + 1
-		for row := range free {
-			if t.At-half >= free[row] {
-				t.Text, t.Row, free[row] = text, row, t.At+half
-				break
-			}
+		ticks[i].At = at
+		if row := slices.IndexFunc(free, func(from float64) bool { return at-half >= from }); row >= 0 {
+			ticks[i].Text, ticks[i].Row, free[row] = text, row, at+half
 		}
 	}
 	return ticks
 }
 
-// textWidth is about how wide a text is in the widest of the fonts that a
-// browser may take: there is nothing to measure it with.
+// textWidth estimates how wide a text is in the widest font that a browser may use.
 func textWidth(s string, size float64) float64 {
 	em := 0.0
 	for _, r := range s {
@@ -131,11 +122,10 @@ func textWidth(s string, size float64) float64 {
 	return em * size
 }
 
-// figureLabel cuts a text to the width that a figure has for it.
+// figureLabel cuts a label to the width that a figure has for it.
 func figureLabel(s string) string {
-	const widest = 112
 	runes := []rune(s)
-	for n := len(runes) - 1; n >= 0 && textWidth(s, textSize) > widest; n-- {
+	for n := len(runes) - 1; n >= 0 && textWidth(s, textSize) > 112; n-- {
 		s = string(runes[:n]) + "…"
 	}
 	return s

@@ -1,11 +1,9 @@
-// Package report draws every view of a comparison from the one model,
-// package tune/comparison: the terminal's text, the page, the tables and the data
-// that other tools read. A view depends on nothing but the model, so the same
-// results.json gives the same bytes at any time and on any machine.
+// Package report draws every view of a comparison from the one model, package tune/comparison: the
+// terminal's text, the page, the tables and the data for other tools. A view depends on the model alone:
+// the same results.json gives the same bytes at any time and on any machine.
 //
-// A results.json may come from anywhere. [comparison.Read] refuses one that no
-// run could have written, and every view escapes what it prints for the place
-// where it prints it.
+// A results.json may come from anywhere. [comparison.Read] refuses one that no run could have written, and
+// every view escapes what it prints.
 package report
 
 import (
@@ -22,23 +20,22 @@ import (
 	"lambda-parallel-io/tune/comparison"
 )
 
-// The lengths, in characters, to which names and messages are cut where they
-// are shown. The data files have them whole.
+// The lengths, in characters, to which the views cut names and messages. The data files hold them whole.
 const (
 	maxLabel   = 24
 	maxName    = 80
 	maxMessage = 400
 )
 
-// Report is a comparison as its views show it: a row a memory size, a column a
-// variant, and the statistics of each cell. Each view is a method.
+// Report is a comparison as its views show it: a row a memory size, a column a variant, and the statistics
+// of each cell. Each view is a method.
 type Report struct {
 	*comparison.Comparison
 	Labels     []string // of the columns
 	Rows       []row
 	Strategies []string        // each once
 	measured   []*cell         // those with figures
-	Occurs     map[string]bool // ratio, interval and each verdict: whether any cell has one
+	Occurs     map[string]bool // ratio, interval, searched, limited and each verdict: whether any cell has one
 
 	Fastest, Cheapest, Best *cell // nil where no cell qualifies
 }
@@ -70,7 +67,7 @@ func New(c *comparison.Comparison) *Report {
 	return r
 }
 
-// The files of a comparison that others are told of.
+// The files that are named to the user.
 const (
 	DataFile = "results.json"
 	PageFile = "report.html"
@@ -89,16 +86,13 @@ var files = []struct {
 	{PageFile, (*Report).HTML},
 }
 
-// WriteData writes results.json alone into dir, which it makes: the model is
-// saved after every cell.
+// WriteData writes results.json alone into dir, which it makes. A run saves its model so after every cell.
 func WriteData(dir string, c *comparison.Comparison) error { return write(dir, DataFile, c.Write) }
 
-// Write writes every file of a comparison into dir, which it makes, and returns
-// the report that they show, beside the first error. Without withData it leaves
-// a results.json in dir as it is. A file is replaced whole or not at all.
-//
-// The views are drawn from what a reader of results.json gets, so that
-// drawing them again from it gives the same bytes.
+// Write writes every file of a comparison into dir, which it makes, and returns the report that they show,
+// beside the first error. Without withData it leaves a results.json in dir as it is. A file is replaced
+// whole or not at all. The views are drawn from what a reader of results.json gets, so that drawing them
+// again from it gives the same bytes.
 func Write(dir string, c *comparison.Comparison, withData bool) (*Report, error) {
 	var data bytes.Buffer
 	if err := c.Write(&data); err != nil {
@@ -121,23 +115,20 @@ func Write(dir string, c *comparison.Comparison, withData bool) (*Report, error)
 	return r, nil
 }
 
-func write(dir, name string, view func(io.Writer) error) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("writing %s: %w", filepath.Join(dir, name), err)
-		}
-	}()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+func write(dir, name string, view func(io.Writer) error) error {
+	path := filepath.Join(dir, name)
+	err := os.MkdirAll(dir, 0o755)
+	temp, err2 := os.CreateTemp(dir, "."+name+"-*")
+	if err = errors.Join(err, err2); err == nil {
+		defer os.Remove(temp.Name()) // fails once the file is renamed
+		out := bufio.NewWriter(temp)
+		err = errors.Join(view(out), out.Flush(), temp.Chmod(0o644), temp.Close())
 	}
-	temp, err := os.CreateTemp(dir, "."+name+"-*")
+	if err == nil {
+		err = os.Rename(temp.Name(), path)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	defer os.Remove(temp.Name()) // in vain once it is renamed
-	out := bufio.NewWriter(temp)
-	if err := errors.Join(view(out), out.Flush(), temp.Chmod(0o644), temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), filepath.Join(dir, name))
+	return nil
 }

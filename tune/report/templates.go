@@ -45,7 +45,6 @@ var functions = template.FuncMap{
 	"default":      func() string { return event.DefaultStrategy },
 	"zone":         func() float64 { return comparison.Zone },
 	"count":        count,
-	"plural":       plural,
 	"list":         prose.List[int],
 	"lines":        lines,
 	"firstLines":   firstLines,
@@ -73,23 +72,22 @@ var texts = texttemplate.Must(texttemplate.New("").Option("missingkey=zero").Fun
 	"nanoseconds": func(ms float64) string { return fmt.Sprintf("%.0f", 1e6*ms) },
 }).ParseFS(templateFiles, "templates/*.txt", "templates/table.md"))
 
-// Words are what a template of words.txt says of the report.
-func (r *Report) Words(name string) (string, error) {
+// Words executes a template of words.txt.
+func (r *Report) Words(name string) (string, error) { return words(name, r) }
+
+func words(name string, of any) (string, error) {
 	var b strings.Builder
-	err := texts.ExecuteTemplate(&b, name, r)
+	err := texts.ExecuteTemplate(&b, name, of)
 	return b.String(), err
 }
 
-func lines(s string) []string {
-	return strings.FieldsFunc(s, func(c rune) bool { return c == '\n' })
-}
+func lines(s string) []string { return strings.FieldsFunc(s, func(c rune) bool { return c == '\n' }) }
 
-// firstLines are those for which there is room, and how many there are more.
+// firstLines returns the first twelve lines, and then how many more there are.
 func firstLines(s string) []string {
-	const most = 12
 	all := lines(s)
-	if more := len(all) - most; more > 0 {
-		return append(all[:most], fmt.Sprintf("and %d more", more))
+	if more := len(all) - 12; more > 0 {
+		return append(all[:12], fmt.Sprintf("and %d more", more))
 	}
 	return all
 }

@@ -9,11 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// width is that of the terminal's text, in characters; links alone are longer.
+// width is that of the terminal's text, in characters. Only links are longer.
 const width = 80
 
-// Text is the view for a terminal. page is the path of the page, or "" where
-// none was written.
+// Text writes the view for a terminal. page is the path of the page, or "" if none was written.
 func (r *Report) Text(w io.Writer, page string) error {
 	return texts.ExecuteTemplate(w, "terminal.txt", struct {
 		*Report
@@ -21,24 +20,22 @@ func (r *Report) Text(w io.Writer, page string) error {
 	}{r, page})
 }
 
-// Matrix has one figure of every cell, its duration or its cost, in as many
-// blocks of columns as the width demands.
-func (r *Report) Matrix(figure string) string {
+// Matrix shows the duration or the cost of every cell, in as many blocks of columns as the width demands.
+func (r *Report) Matrix(figure string) (s string) {
 	blocks := r.blocks(figure, true)
-	if len(blocks) > 1 { // where not all fits, = and ~ tell what is not certain
+	if len(blocks) > 1 { // to save room, only = and ~ tell how sure a ratio is
 		blocks = r.blocks(figure, false)
 	}
-	var b strings.Builder
 	for _, lines := range blocks {
-		b.WriteString("\n")
+		s += "\n"
 		for _, line := range lines {
-			b.WriteString(strings.TrimRight(line, " ") + "\n")
+			s += strings.TrimRight(line, " ") + "\n"
 		}
 	}
-	return b.String()
+	return s
 }
 
-// blocks are the lines of a matrix, in blocks that are no wider than the width.
+// blocks returns the lines of a matrix, in blocks that fit the width.
 func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
 	memory := []string{"   Memory"}
 	for _, row := range r.Rows {
@@ -49,7 +46,7 @@ func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
 	for i, text := range r.Labels {
 		columns = append(columns, r.column(i, text, figure, certain))
 	}
-	if r.Map != nil && r.Best != nil { // its one matrix has costs, too
+	if r.Map != nil && r.Best != nil { // a map's one matrix has costs too
 		columns = append(columns, r.column(r.Best.Variant, r.Labels[r.Best.Variant]+", $", "cost", false))
 	}
 	for _, column := range columns {
@@ -65,16 +62,15 @@ func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
 	return blocks
 }
 
-// column lays out a variant's label and figures, right-aligned with marks behind
-// them, and behind a duration its ratio to the best of its row: with what that
-// is worth or, where it is decided, without. All lines are as wide.
+// column returns lines of one width: a variant's label and its right-aligned figures, each followed by its
+// ratio to the best of its row, with its interval if certain is set, and by its marks.
 func (r *Report) column(variant int, text, figure string, certain bool) []string {
 	figures, marks := []string{text}, []string{""}
 	var ratios []string
 	for _, row := range r.Rows {
 		ratios = append(ratios, measures[figure](row.Cells[variant]).short(certain))
 	}
-	room := widest(ratios) // so that figures stand above each other
+	room := widest(ratios) // so that the figures are aligned
 	for i, row := range r.Rows {
 		c := row.Cells[variant]
 		text := measures[figure](c).Text
@@ -100,13 +96,10 @@ func widest(texts []string) (most int) {
 
 // wrap breaks text into indented lines of the width, and ends each.
 func wrap(text string) string {
-	const indent = "  "
-	lines := breakText(text, width-len(indent), utf8.RuneCountInString)
-	return indent + strings.Join(lines, "\n"+indent) + "\n"
+	return "  " + strings.Join(breakText(text, width-2, utf8.RuneCountInString), "\n  ") + "\n"
 }
 
-// breakText breaks a text at spaces into lines that are no wider than widest,
-// unless a word is.
+// breakText breaks text at spaces into lines no wider than widest, unless a word is.
 func breakText[N int | float64](text string, widest N, widthOf func(string) N) (lines []string) {
 	line := ""
 	for _, word := range strings.SplitAfter(text, " ") {
@@ -118,36 +111,25 @@ func breakText[N int | float64](text string, widest N, widthOf func(string) N) (
 	return append(lines, strings.TrimRight(line, " "))
 }
 
-// Markdown is table.md, the answer and the matrices for a pull request.
+// Markdown writes table.md: the answer and the matrices for a pull request.
 func (r *Report) Markdown(w io.Writer) error { return texts.ExecuteTemplate(w, "table.md", r) }
 
-// escape makes text mean itself in Markdown, at the beginning of a line too. What
-// could begin markup or a link has a backslash, and where a backslash does not do
-// an entity stands; all else stays.
+// escape makes Markdown show text as it is, at the beginning of a line too. It puts a backslash before what
+// could begin markup or a link, and leaves the rest as it is. A backslash does not stop a mention, so @
+// becomes an entity.
 func escape(s string) string {
 	var b strings.Builder
 	runes := []rune(" " + s + " ")
 	word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 	for i := 1; i < len(runes)-1; i++ {
 		r, before, next := runes[i], runes[i-1], runes[i+1]
-		switch {
-		case r == '<':
-			b.WriteString("&lt;")
-			continue
-		case r == '@': // a mention
-			b.WriteString("&#64;")
-			continue
-		case r == '&' && (next == '#' || word(next)):
-			b.WriteString("&amp;")
-			continue
-		case strings.ContainsRune("\\`*|", r), r == '~' && next != ' ', r == '_' && !(word(before) && word(next)),
-			r == ']' && strings.ContainsRune("([:", next), r == ':' && next == '/',
-			r == '.' && strings.HasSuffix(strings.ToLower(string(runes[:i])), "www"),
-			i == 1 && strings.ContainsRune("#>+-=[", r),
-			(r == '.' || r == ')') && next == ' ' && strings.Trim(string(runes[1:i]), "0123456789") == "":
+		if strings.ContainsRune("\\`*|<", r) || r == '~' && next != ' ' || r == '_' && !(word(before) && word(next)) ||
+			r == '&' && (next == '#' || word(next)) || r == ']' && strings.ContainsRune("([:", next) || r == ':' && next == '/' ||
+			r == '.' && strings.HasSuffix(strings.ToLower(string(runes[:i])), "www") || i == 1 && strings.ContainsRune("#>+-=[", r) ||
+			(r == '.' || r == ')') && next == ' ' && strings.Trim(string(runes[1:i]), "0123456789") == "" {
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)
 	}
-	return b.String()
+	return strings.ReplaceAll(b.String(), "@", "&#64;")
 }

@@ -4,13 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"image"
-	"math"
 	"slices"
 
 	"lambda-parallel-io/handler/prose"
 )
 
-// costAgainstTime shows which cells no other beats in both.
+// costAgainstTime shows which cells no other cell beats in both.
 func (r *Report) costAgainstTime(variants []int) *figure {
 	f := &figure{ID: "trade", Title: "Cost against time", XTitleAt: 34, Right: figureWidth - 20,
 		XTitle: capital(r.Statistic()) + " duration, ms", YTitle: "$ per million invocations",
@@ -25,7 +24,9 @@ func (r *Report) costAgainstTime(variants []int) *figure {
 	}
 	f.plot(times, costs, 24, 18)
 	f.XTicks = f.x.ticks()
-	at := func(c *cell) point { return newPoint(c, f.x.at(c.Duration.Value), f.y.at(c.Cost.Value), c.figures()) }
+	at := func(c *cell) point {
+		return newPoint(c, f.x.at(c.Duration.Value), f.y.at(c.Cost.Value), c.Duration.Full+", "+c.Cost.Full)
+	}
 	x, y := plotLeft-6, plotBottom+56.0 // of the labels, in lines below the plot
 	for _, v := range variants {
 		l := f.addLine(r, v, at)
@@ -57,38 +58,35 @@ func (r *Report) costAgainstTime(variants []int) *figure {
 	return f
 }
 
-// frontier are the cells that no other is both faster and cheaper than, by
-// ascending duration.
+// frontier returns the cells than which no other is both faster and cheaper, by ascending duration.
 func frontier(cells []*cell) (front []*cell) {
-	sorted := slices.DeleteFunc(slices.Clone(cells), func(c *cell) bool { return c.out() })
+	sorted := slices.DeleteFunc(slices.Clone(cells), (*cell).out)
 	slices.SortStableFunc(sorted, func(a, b *cell) int {
 		return cmp.Or(cmp.Compare(a.Duration.Value, b.Duration.Value), cmp.Compare(a.Cost.Value, b.Cost.Value))
 	})
-	least := math.Inf(1)
 	for _, c := range sorted {
-		if c.Cost.Value < least {
-			least = c.Cost.Value
+		if len(front) == 0 || c.Cost.Value < front[len(front)-1].Cost.Value {
 			front = append(front, c)
 		}
 	}
 	return front
 }
 
-// labelFrontier tells the sizes of the points on the frontier, each where it
-// covers neither a marker nor another label, and nowhere if there is no such
-// place. Lower left comes first: there the frontier leaves the plot empty.
+// labelFrontier writes the memory size beside each point of the frontier, where it covers neither a marker
+// nor another label. A point without such a place has none. Lower left comes first: no cell is below the
+// frontier.
 func (f *figure) labelFrontier(front, cells []*cell, at func(*cell) point) {
 	var taken []image.Rectangle
 	around := func(x, y, wide, high float64) image.Rectangle {
 		return image.Rect(int(x-wide/2), int(y-high/2), int(x+wide/2), int(y+high/2))
 	}
-	cover := func(p point, size float64) { taken = append(taken, around(p.X, p.Y, size, size)) }
 	plot := image.Rect(int(f.Left)+2, plotTop, int(f.Right), plotBottom-1)
 	for _, c := range cells {
-		cover(at(c), 10)
+		p := at(c)
+		taken = append(taken, around(p.X, p.Y, 10, 10))
 	}
-	if f.Ring != nil {
-		cover(*f.Ring, 20)
+	if p := f.Ring; p != nil {
+		taken = append(taken, around(p.X, p.Y, 20, 20))
 	}
 	for _, c := range front {
 		p, text := at(c), megabytes(c.Power)
