@@ -108,8 +108,8 @@ type Answer struct {
 	Point
 	Sequential   *Point `json:"sequential,omitempty"`    // one by one at the same size
 	Default      *Point `json:"default,omitempty"`       // the same strategy and size at the function's default concurrency
-	Smaller      *Point `json:"smaller,omitempty"`       // the best of the next smaller size
-	Larger       *Point `json:"larger,omitempty"`        // the best of the next larger size
+	Smaller      *Point `json:"smaller,omitempty"`       // the best concurrent point of the next smaller size, if any is usable
+	Larger       *Point `json:"larger,omitempty"`        // the same of the next larger size
 	SmallAccount *Point `json:"small_account,omitempty"` // for a new account, if the answer is above its 3,008 MB
 	FreeWakeUps  *Point `json:"free_wake_ups,omitempty"` // if a wake-up cost nothing; null if that changes no size
 	DearWakeUps  *Point `json:"dear_wake_ups,omitempty"` // if it cost DearWakeUpMS; likewise

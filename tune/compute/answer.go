@@ -28,8 +28,9 @@ func (q *Question) answer() {
 		answer.Default = one(a.Strategy, event.DefaultWorkers(a.Power))
 	}
 	at := slices.Index(sizes, a.Power)
-	answer.Smaller = q.choose(q.Map.Points, sizes[max(at-1, 0):at])
-	answer.Larger = q.choose(q.Map.Points, sizes[at+1:min(at+2, len(sizes))])
+	concurrent := slices.DeleteFunc(slices.Clone(q.Map.Points), func(p comparison.Point) bool { return p.Strategy == "sequential" })
+	answer.Smaller = q.choose(concurrent, sizes[max(at-1, 0):at])
+	answer.Larger = q.choose(concurrent, sizes[at+1:min(at+2, len(sizes))])
 	if most := platform.NewAccountMemory; a.Power > most {
 		small := slices.DeleteFunc(slices.Clone(sizes), func(mb int) bool { return mb > most })
 		answer.SmallAccount = q.choose(q.Map.Points, append(small, most))

@@ -60,8 +60,8 @@ func (r *Report) Heat() []*figure {
 			time.Checks = append(time.Checks, label{time.x.at(float64(k.Power)), time.y.at(float64(*k.Concurrency)), twoDigits(k.MeasuredMS)})
 		}
 	}
-	time.Hint = "Computed. Colour: how many times the least of the map. The line joins the smallest concurrencies that are within 5 % of the fastest of their size; the larger ring is the setting to use. Struck through: S3’s limit. Grey: out of memory." +
-		when(time.Checks != nil, " Ringed with a number: checked, and what was measured, in ms.")
+	time.Hint = "Computed. Colour: how many times the least of the map. The line joins the smallest concurrency of each size that is within 5 % of the fastest. The large ring is the setting to use. Struck through: S3’s limit. Grey: out of memory." +
+		when(time.Checks != nil, " A small ring with a number: checked, and the measured ms.")
 	cost.Hint = "Compute and requests. S3’s requests cost the same everywhere."
 	return []*figure{time, cost}
 }
@@ -92,9 +92,10 @@ func (r *Report) heat(id, what string, points []comparison.Point, sizes, ns []in
 			least = min(least, of(p))
 		}
 	}
+	xs, nys := edges(sizes, f.x), edges(ns, f.y)
 	for _, p := range points {
-		left, right := edges(sizes, p.Power, f.x)
-		below, above := edges(ns, *p.Concurrency, f.y)
+		i, k := slices.Index(sizes, p.Power), slices.Index(ns, *p.Concurrency)
+		left, right, below, above := xs[i], xs[i+1], nys[k], nys[k+1]
 		figures := fmt.Sprintf("%s ms (%s to %s), $%.2f", twoDigits(p.DurationMS), twoDigits(p.LowMS), twoDigits(p.HighMS), p.CostPerMillion)
 		t := tile{Path: "M" + xy(left, above) + "H" + px(right) + "V" + px(below) + "H" + px(left) + "z", Title: fmt.Sprintf("%s, %s MB: %s", p.Label(), megabytes(p.Power), figures)}
 		t.Level, _ = slices.BinarySearch(levels, of(p)/least)
@@ -125,17 +126,12 @@ func (r *Report) heat(id, what string, points []comparison.Point, sizes, ns []in
 	return f
 }
 
-// edges returns the pixels between which a value of a sorted list is drawn. They are half way to its
-// neighbours on the logarithmic scale.
-func edges(sorted []int, v int, s scale) (from, to float64) {
-	from, to = s.from, s.to
-	i := slices.Index(sorted, v)
-	middle := func(k int) float64 { return s.at(math.Sqrt(float64(sorted[k]) * float64(sorted[k+1]))) }
-	if i > 0 {
-		from = middle(i - 1)
+// edges returns the pixels between which the values of a sorted list are drawn: half way between two of
+// them on the logarithmic scale.
+func edges(sorted []int, s scale) []float64 {
+	at := []float64{s.from}
+	for i, v := range sorted[1:] {
+		at = append(at, s.at(math.Sqrt(float64(sorted[i])*float64(v))))
 	}
-	if i+1 < len(sorted) {
-		to = middle(i)
-	}
-	return from, to
+	return append(at, s.to)
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"html"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -93,6 +94,25 @@ func TestACheckThatContradictsTheMapSaysWhatToDistrustAndOffersToMeasure(t *test
 		if text := oneSpaced(terminal(t, c, "")); len(c.Warnings) > 0 || !strings.Contains(text, k.Name()+" is unchecked: its threads waited for 1.2 cores") {
 			t.Errorf("%s, by a machine that did not keep up: the run warns %+v, or does not say that it is unchecked:\n%s", why, c.Warnings, text)
 		}
+	}
+}
+
+func TestTheNextSizeUpIsNeverReadOneByOne(t *testing.T) {
+	c := computed()
+	c.Run.Variants = slices.DeleteFunc(c.Run.Variants, func(v comparison.Variant) bool { return v.Strategy == "pool" || v.Strategy == "semaphore" })
+	c.Variants = slices.DeleteFunc(c.Variants, func(v comparison.Result) bool { return v.Strategy == "pool" || v.Strategy == "semaphore" })
+	c.Checks = nil
+	if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
+		t.Fatal(err)
+	}
+	c.Recommend()
+	for view, text := range forPeople(t, c) {
+		if strings.Contains(strings.ToLower(text), "next size up") || strings.Contains(text, ", sequential at ") {
+			t.Errorf("S3's limit stops unbounded at the next size, and %s names sequential there: %v", view, c.Map.Answer.Larger)
+		}
+	}
+	if a := c.Map.Answer; a.Strategy != "unbounded" || a.Smaller == nil {
+		t.Errorf("the answer is %s and the next size down %v, want unbounded and one of it", a.Name(), a.Smaller)
 	}
 }
 
