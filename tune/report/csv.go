@@ -13,8 +13,7 @@ import (
 	"lambda-parallel-io/tune/comparison"
 )
 
-// maxField is the longest text in a field, in characters: whatever a
-// results.json holds fits.
+// maxField is the longest text in a field, in characters. All that a results.json may hold fits.
 const maxField = 16 << 10
 
 // CSV writes results.csv: a row a run, in the order in which they were measured. kind is run, warm-up,

@@ -116,14 +116,14 @@ func (r *Report) Markdown(w io.Writer) error { return texts.ExecuteTemplate(w, "
 
 // escape makes Markdown show text as it is, at the beginning of a line too. It puts a backslash before what
 // could begin markup or a link, and leaves the rest as it is. A backslash does not stop a mention, so @
-// becomes an entity.
+// becomes an entity, and so does < for renderers that know no backslashes.
 func escape(s string) string {
 	var b strings.Builder
 	runes := []rune(" " + s + " ")
 	word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 	for i := 1; i < len(runes)-1; i++ {
 		r, before, next := runes[i], runes[i-1], runes[i+1]
-		if strings.ContainsRune("\\`*|<", r) || r == '~' && next != ' ' || r == '_' && !(word(before) && word(next)) ||
+		if strings.ContainsRune("\\`*|", r) || r == '~' && next != ' ' || r == '_' && !(word(before) && word(next)) ||
 			r == '&' && (next == '#' || word(next)) || r == ']' && strings.ContainsRune("([:", next) || r == ':' && next == '/' ||
 			r == '.' && strings.HasSuffix(strings.ToLower(string(runes[:i])), "www") || i == 1 && strings.ContainsRune("#>+-=[", r) ||
 			(r == '.' || r == ')') && next == ' ' && strings.Trim(string(runes[1:i]), "0123456789") == "" {
@@ -131,5 +131,5 @@ func escape(s string) string {
 		}
 		b.WriteRune(r)
 	}
-	return strings.ReplaceAll(b.String(), "@", "&#64;")
+	return strings.NewReplacer("@", "&#64;", "<", "&lt;").Replace(b.String())
 }

@@ -242,7 +242,7 @@ func TestMarkdownEscapesWhatItNeedsAndNoMore(t *testing.T) {
 		"1.31x [1.20, 1.42] =, $9.35 (62 % less with S3's requests)!": "1.31x [1.20, 1.42] =, $9.35 (62 % less with S3's requests)!",
 		"go run ./tune --measure, object_bytes of sample.json":        "go run ./tune --measure, object_bytes of sample.json",
 		"~ open 3 ~": "~ open 3 ~", "~~a~~": `\~\~a\~~`, "* checked": `\* checked`, "a|b": `a\|b`, "- item": `\- item`, "1. item": `1\. item`, "# title": `\# title`,
-		"[x](y)": `\[x\](y)`, "see [x](y)": `see [x\](y)`, "_a_": `\_a\_`, "<b>": `\<b>`, "&lt;": `\&lt;`, "@all": "&#64;all",
+		"[x](y)": `\[x\](y)`, "see [x](y)": `see [x\](y)`, "_a_": `\_a\_`, "<b>": "&lt;b>", "&lt;": `\&lt;`, "@all": "&#64;all",
 		"http://a": `http\://a`, "www.a": `www\.a`, `\*`: `\\\*`, "`a`": "\\`a\\`", "===": `\===`, "[a]: b": `\[a\]: b`,
 	} {
 		if got := escape(text); got != want {
