@@ -120,6 +120,7 @@ type Cell struct {
 	CPUShare    *CPUShare       `json:"cpu_share,omitempty"`
 	Computed    *Point          `json:"computed,omitempty"`     // in place of all that is measured: the map's point
 	Against     *Ratio          `json:"against_best,omitempty"` // its duration beside that of the fastest cell of its size; null of that one, and without pairs
+	CoreMS      float64         `json:"-"`                      // processor time of an invocation in ms of a core of this machine, the mean; local alone
 	Requests    int             `json:"-"`                      // that S3 answered in the last invocation, SlowDown apart; local alone
 	Error       string          `json:"error,omitempty"`
 	OutOfMemory bool            `json:"out_of_memory,omitempty"` // why Error happened

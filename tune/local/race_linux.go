@@ -160,6 +160,7 @@ func (r *race) leave(v *racer) error {
 	}
 	if n > 0 {
 		total := v.total.Seconds()
+		v.cell.CoreMS = 1e3 * v.cpu.Seconds() / float64(n)
 		v.cell.CPUShare = &comparison.CPUShare{Target: platform.VCPUs(r.power), Used: v.used / total, Starved: v.delay.Seconds() / total}
 	}
 	v.Cells = append(v.Cells, *v.cell)
