@@ -103,10 +103,8 @@ func (r *Result) add(c *comparison.Comparison, power int) bool {
 			continue
 		}
 		r.Busy = r.Busy || cell.Busy()
-		cpu, billed := 0.0, comparison.Median(cell.BilledMS)
-		for _, ms := range cell.DurationsMS {
-			cpu += ms * cell.CPUShare.Used / float64(len(cell.DurationsMS))
-		}
+		// Both are taken at one speed: measured before each turn, it is noise here.
+		cpu, billed := cell.CoreMS*c.Run.CPU.Factor, comparison.Median(cell.BilledMS)
 		p[i] = map[string]float64{"duration": billed, "cpu": cpu, "memory": float64(cell.MaxMemoryMB), "init": cell.InitMS,
 			"cost": c.CostPerMillion(power, billed), "requests": float64(cell.Requests)}
 		var a event.Answer

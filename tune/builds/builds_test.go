@@ -42,11 +42,12 @@ func (m *machine) tune(_ context.Context, c *comparison.Comparison, observe func
 	if err := observe(comparison.Progress{Now: "old"}); err != nil {
 		return err
 	}
+	c.Run.CPU = &comparison.CPU{Factor: 1.5}
 	for _, power := range c.Run.PowerValues {
 		order := m.r.Perm(2)
 		cells := make([]comparison.Cell, 2)
 		for i, v := range c.Variants {
-			cells[i] = comparison.Cell{Power: power, InitMS: 40 * m.noise(), MaxMemoryMB: int(60 * m.noise()), Requests: 100, CPUShare: &comparison.CPUShare{Used: 0.3}}
+			cells[i] = comparison.Cell{Power: power, InitMS: 40 * m.noise(), MaxMemoryMB: int(60 * m.noise()), Requests: 100}
 			a := event.Answer{ObjectsRead: 100, CPUSec: 0.03}
 			for range c.Run.Num {
 				drift := 1 + float64(m.turns+order[i])/200
@@ -57,6 +58,7 @@ func (m *machine) tune(_ context.Context, c *comparison.Comparison, observe func
 				m.change(v.Name, &cells[i], &a)
 			}
 			for _, ms := range cells[i].DurationsMS {
+				cells[i].CoreMS += 0.3 * ms / float64(c.Run.Num)
 				cells[i].BilledMS = append(cells[i].BilledMS, int(math.Ceil(ms)))
 			}
 			cells[i].Response, _ = json.Marshal(a)

@@ -112,6 +112,7 @@ type Cell struct {
 	CPUShare    *CPUShare       `json:"cpu_share,omitempty"`
 	Computed    *Point          `json:"computed,omitempty"`     // the map's point, in place of measurements
 	Against     *Ratio          `json:"against_best,omitempty"` // to the fastest cell of its size; null for that one, and without pairs
+	CoreMS      float64         `json:"-"`                      // mean CPU time of an invocation, in ms of a core of this machine; local alone
 	Requests    int             `json:"-"`                      // that S3 answered in the last invocation, SlowDown excluded; local alone
 	Error       string          `json:"error,omitempty"`
 	OutOfMemory bool            `json:"out_of_memory,omitempty"` // why Error happened

@@ -38,9 +38,9 @@ type racer struct {
 	last  *lambda.Invocation // of this round; nil before its turn
 	speed float64            // vCPUs per core in the last turn, slow motion included
 
-	total, delay time.Duration
-	used         float64       // vCPUs x seconds
-	took         time.Duration // real time of its turns
+	total, cpu, delay time.Duration
+	used              float64       // vCPUs x seconds
+	took              time.Duration // real time of its turns
 }
 
 // run makes the rounds. Each racer that leaves puts its cell into the comparison,
@@ -145,6 +145,7 @@ func (r *race) leave(v *racer) error {
 	}
 	if n > 0 {
 		total := v.total.Seconds()
+		v.cell.CoreMS = 1e3 * v.cpu.Seconds() / float64(n)
 		v.cell.CPUShare = &comparison.CPUShare{Target: platform.VCPUs(r.power), Used: v.used / total, Starved: v.delay.Seconds() / total}
 	}
 	v.Cells = append(v.Cells, *v.cell)

@@ -126,6 +126,7 @@ func (v *racer) count(k int) {
 		v.cell.Response = nil
 	}
 	v.total += inv.Duration
+	v.cpu += inv.CPU
 	v.used += inv.CPU.Seconds() * v.speed
 	v.delay += inv.RunDelay
 }
