@@ -36,7 +36,7 @@ type onAWS struct {
 	Parallel         bool          `group:"On AWS" help:"Run all invocations of a size at once, not one by one."`
 	ExecutionTimeout time.Duration `group:"On AWS" placeholder:"D" help:"totalExecutionTimeout of Power Tuning (the stack's, else 600s)."`
 	Local            string        `group:"On AWS" placeholder:"FILE" help:"results.json of a local run: the estimate names the sizes that ran out of memory there."`
-	Check            string        `first:"" group:"On AWS" placeholder:"FILE" help:"Measure only what the map in this results.json leaves to be confirmed, and fit it to that (-o tune-check)."`
+	Check            string        `first:"" group:"On AWS" placeholder:"FILE" help:"Measure only the three cells that confirm the map in this results.json, and fit the map to them (into tune-check)."`
 	Yes              bool          `group:"On AWS" help:"Spend more than $$1 without being asked."`
 	Resume           string        `first:"" group:"On AWS" placeholder:"DIR" help:"Resume the comparison in this folder, which was cut off."`
 

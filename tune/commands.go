@@ -42,7 +42,7 @@ const description = `tune compares concurrency strategies at Lambda memory sizes
   go run ./tune plan --objects N how Step Functions reads so many objects
   go run ./tune compare OLD NEW  is a build of a function slower than another?
 
-Each command has flags of its own: go run ./tune aws -h. Those of the first are`
+Each command has its own flags: go run ./tune aws -h. Of go run ./tune:`
 
 const exitCodes = `Exit codes: 0 fine, 1 failed, 2 usage, 3 slower, 4 credentials, 129 SIGHUP,
 130 Ctrl-C, 143 SIGTERM. "go run" turns every failure into 1.`

@@ -27,9 +27,9 @@ type comparing struct {
 	New       string        `first:"" arg:"" help:"Likewise."`
 	Payload   string        `first:"" placeholder:"JSON" help:"The payload (100 reads of sample.json by pool)."`
 	Power     []int         `first:"" aliases:"memory" placeholder:"LIST" default:"512,1769" help:"Memory sizes, 128 to 10240 MB (512,1769)."`
-	Tolerance float64       `first:"" placeholder:"PERCENT" default:"10" help:"A difference that is none, above 0 to 100 % (10)."`
+	Tolerance float64       `first:"" placeholder:"PERCENT" default:"10" help:"Ignore differences up to this many percent, above 0 to 100 (10)."`
 	FailOn    []string      `first:"" placeholder:"LIST" default:"duration" help:"Exit with 3 where one of these is slower: ${figures} (duration)."`
-	Strict    bool          `first:"" help:"Exit with 3 also where one of them is open."`
+	Strict    bool          `first:"" help:"Also exit with 3 if a figure of --fail-on is open."`
 	For       time.Duration `first:"" placeholder:"D" default:"60s" help:"Measure for at most this long, not counting the build (60s)."`
 	Max       int           `placeholder:"N" default:"30" help:"At most N pairs of environments a size, while a figure is open (30)."`
 	Arch      string        `placeholder:"ARCH" help:"arm64 or x86_64: its prices and its speed (arm64)."`

@@ -18,7 +18,7 @@ import (
 // mapping computes another question from a calibration, or from what a comparison on
 // AWS tells of the Lambda there.
 type mapping struct {
-	File        string        `first:"" arg:"" help:"The results.json of a run on this machine, which holds its calibration, or of tune aws, to which one is fitted."`
+	File        string        `first:"" arg:"" help:"The results.json of a run on this machine, which holds its calibration, or of tune aws: a calibration is then fitted to it."`
 	Calibration string        `first:"" placeholder:"FILE" help:"With a FILE of tune aws: the results.json of the run on this machine that tells how the strategies differ (tune-results/results.json; without it, that is measured)."`
 	Strategies  []string      `first:"" placeholder:"LIST" help:"${strategies} (those of FILE)."`
 	Concurrency concurrencies `first:"" placeholder:"LIST" help:"${bounded} at exactly these, 1 to ${max_concurrency} (the best of each size)."`

@@ -76,7 +76,7 @@ func (r *Report) Than(baseMS, base, ms, cost float64, than string) string {
 	}
 	s := fmt.Sprintf("%s times faster than %s", twoDigits(baseMS/ms), than)
 	if saved := 1 - cost/base; saved >= 0.01 {
-		s += fmt.Sprintf(", for %s less compute", percent(saved))
+		s += fmt.Sprintf(", with %s less compute cost", percent(saved))
 		if gets := r.GETCostPerMillion(); gets > 0 {
 			s += fmt.Sprintf(" (%s less with S3's requests)", percent((base-cost)/(base+gets)))
 		}
