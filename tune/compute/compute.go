@@ -102,10 +102,12 @@ func (q *Question) points(places []comparison.Place) []comparison.Point {
 	}
 	some := min(intervalDraws, len(q.draws))
 	all, low, high := sweep(Middle, len(q.draws)), sweep(Low, some), sweep(High, some)
-	var refused []int // points with retries: how much S3 grants at once is not known
+	var refused []int // points with retries, or faster than S3's limit: how much S3 grants at once is not known
 	var without []simulate.Invocation
 	for i, results := range all {
-		if slices.ContainsFunc(results, func(r simulate.Result) bool { return r.Retries > 0 }) {
+		if slices.ContainsFunc(results, func(r simulate.Result) bool {
+			return r.Retries > 0 || 1e3*float64(r.Reads) > r.DurationMS*q.s3.GetsPerSecond
+		}) {
 			refused, without = append(refused, i), append(without, q.invocation(places[i], Middle, 0))
 		}
 	}

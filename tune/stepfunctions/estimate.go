@@ -155,12 +155,16 @@ func (e *Estimate) add(c *comparison.Comparison, v comparison.Variant) {
 }
 
 // mayRunOut reports whether a variant may run out of memory at a size, by what it used in a local
-// comparison at that size, or else at the next larger one.
+// comparison at that size, or else at the next larger one. Of a map that is what was computed for its strategy.
 func mayRunOut(local *comparison.Comparison, v comparison.Variant, power int) bool {
 	for _, r := range local.Variants {
 		for _, cell := range r.Cells { // in ascending order
-			if r.Label() == v.Label() && cell.Power >= power {
-				return cell.OutOfMemory || 10*cell.MaxMemoryMB >= 9*power // a margin of a tenth is chosen
+			used := float64(cell.MaxMemoryMB)
+			if cell.Computed != nil {
+				used = cell.Computed.PeakMB
+			}
+			if cell.Power >= power && (r.Label() == v.Label() || cell.Computed != nil && r.Strategy == v.Strategy) {
+				return cell.OutOfMemory || used >= 0.9*float64(power) // a margin of a tenth is chosen
 			}
 		}
 	}
