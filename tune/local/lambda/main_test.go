@@ -204,7 +204,7 @@ func function(t *testing.T, memoryMB int, timeout time.Duration, env ...string) 
 }
 
 // start starts an environment of the test function, with what cfg lacks.
-func start(t *testing.T, cfg lambda.Config) *lambda.Function {
+func start(t testing.TB, cfg lambda.Config) *lambda.Function {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -224,7 +224,7 @@ func start(t *testing.T, cfg lambda.Config) *lambda.Function {
 	return f
 }
 
-func invoke(t *testing.T, f *lambda.Function, r request) lambda.Invocation {
+func invoke(t testing.TB, f *lambda.Function, r request) lambda.Invocation {
 	t.Helper()
 	payload, err := json.Marshal(r)
 	if err != nil {
@@ -237,7 +237,7 @@ func invoke(t *testing.T, f *lambda.Function, r request) lambda.Invocation {
 	return inv
 }
 
-type testLog struct{ t *testing.T }
+type testLog struct{ t testing.TB }
 
 func (l testLog) Write(p []byte) (int, error) {
 	if len(p) < 500 {
