@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -198,9 +199,13 @@ func TestDecodingCopiesEachKeyOnce(t *testing.T) {
 	_, err := event.Decode(raw, 7)
 	runtime.ReadMemStats(&after)
 	// The keys themselves; beside them a slice that grows, and the set that
-	// finds what stands twice.
-	if got := int(after.TotalAlloc - before.TotalAlloc); err != nil || got > len(raw)*5/2 {
-		t.Errorf("decoding %d bytes of keys allocated %d bytes, want less than 2.5 times as many (%v)", len(raw), got, err)
+	// finds what stands twice. The race detector makes pools drop the decoder's buffers.
+	most := len(raw) * 5 / 2
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		most += len(raw)
+	}
+	if got := int(after.TotalAlloc - before.TotalAlloc); err != nil || got > most {
+		t.Errorf("decoding %d bytes of keys allocated %d bytes, want at most %d (%v)", len(raw), got, most, err)
 	}
 }
 
