@@ -98,7 +98,7 @@ func TestTheWorkflowOfTheDocsFailsOnASlowerFunctionAndComments(t *testing.T) {
 	_, function, _ := strings.Cut(string(script), "-- fn/main.go --\n")
 	function, _, _ = strings.Cut(function, "-- other")
 	repository := t.TempDir()
-	wait := "package main\n\nconst wait, read = 20, 100\n"
+	wait := "package main\n\nconst wait = 20\n"
 	commit(t, repository, map[string]string{"go.mod": "module example.com/fn\ngo 1.26\n", "sample.json": "[]", "handler/main.go": function, "handler/wait.go": wait,
 		"bin/gh": "#!/bin/sh\necho \"$@\" && cat \"$5\"\n"})
 	tune, err := exec.LookPath("tune")
