@@ -259,8 +259,10 @@ func TestOnlyAGeneralPurposeBucketIsTaken(t *testing.T) {
 	for bucket, want := range map[string]string{
 		"orders--use1-az4--x-s3":                                                 "a directory bucket",
 		"orders-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias":                      "an access point",
-		"orders-4sexamplev3qoijdpq3ehjhzyauzu1a--ol-s3":                          "an access point",
-		"arn:aws:s3:eu-central-1:123456789012:accesspoint/orders":                "an access point or an ARN",
+		"orders-4sexamplev3qoijdpq3ehjhzyauzu1a--ol-s3":                          "an Object Lambda access point",
+		"arn:aws:s3:eu-central-1:123456789012:accesspoint/orders":                "an access point",
+		"arn:aws:s3:::orders":                                                    "an ARN",
+		"orders--table-s3":                                                       "a table bucket",
 		"arn:aws:s3express:us-east-1:123456789012:bucket/orders--use1-az4--x-s3": "a directory bucket",
 	} {
 		p := start(t, append(good, "BUCKET="+bucket)...)

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/platform"
 )
 
 // list returns the keys below the payload's prefix that are to be read, in the
@@ -138,16 +139,16 @@ func but(s event.Skipped) string {
 	return ", but for " + strings.Join(has, " and ")
 }
 
-// checkBucket refuses the name of what is no general purpose bucket. Source:
-// Amazon S3 User Guide, "General purpose bucket naming rules".
+// checkBucket refuses a name that is not a general purpose bucket's.
 func checkBucket(name string) error {
+	other := platform.OtherBucket(name)
 	switch {
 	case name == "":
 		return errors.New("BUCKET is not set: it must be the name of the S3 bucket to read from")
-	case strings.HasSuffix(name, "--x-s3"):
-		return fmt.Errorf("BUCKET is %q, a directory bucket: it must be a general purpose bucket, since the keys of a directory bucket are listed in no order", name)
-	case strings.HasPrefix(name, "arn:"), strings.HasSuffix(name, "-s3alias"), strings.HasSuffix(name, "--ol-s3"), strings.HasSuffix(name, ".mrap"):
-		return fmt.Errorf("BUCKET is %q, an access point or an ARN: it must be the name of the bucket behind it", name)
+	case other != "":
+		return fmt.Errorf("BUCKET is %q, %s: it must be the name of a general purpose bucket", name, other)
+	case strings.HasPrefix(name, "arn:"):
+		return fmt.Errorf("BUCKET is %q, an ARN: it must be the name of the bucket", name)
 	}
 	return nil
 }

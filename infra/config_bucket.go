@@ -8,36 +8,13 @@ import (
 	"lambda-parallel-io/handler/platform"
 )
 
-// bucketName is S3's rule for the names of general purpose buckets, but for the
-// ends of notBuckets.
+// bucketName is S3's rule for the names of general purpose buckets, except for
+// the endings of other buckets (platform.OtherBucket).
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
-// notBuckets is what else has a name like a bucket's, by its end. Source: Amazon
-// S3 User Guide, "General purpose bucket naming rules". A directory bucket lists
-// its keys in no order, so that no call could go on where another has ended; of
-// the others the role's policy would have to name an access point.
-var notBuckets = []struct{ end, is string }{
-	{"--x-s3", "a directory bucket"},
-	{"-s3alias", "an access point"},
-	{"--ol-s3", "an Object Lambda access point"},
-	{".mrap", "a Multi-Region access point"},
-	{"--table-s3", "a table bucket"},
+func isBucket(name string) bool {
+	return bucketName.MatchString(name) && platform.OtherBucket(name) == ""
 }
-
-// notBucket says what has that name if it is not a general purpose bucket.
-func notBucket(name string) string {
-	for _, n := range notBuckets {
-		if strings.HasSuffix(name, n.end) {
-			return n.is
-		}
-	}
-	if strings.HasPrefix(name, "arn:") && strings.Contains(name, ":accesspoint/") {
-		return "an access point"
-	}
-	return ""
-}
-
-func isBucket(name string) bool { return bucketName.MatchString(name) && notBucket(name) == "" }
 
 // bucket reads a pair of keys of which the second needs the first. People
 // write a bucket as a URI or an ARN, too.
@@ -45,7 +22,7 @@ func (r *reader) bucket(key, prefixKey string) (name, prefix string) {
 	name, ok := r.text(key)
 	prefix, _ = r.text(prefixKey)
 	allowed := "the name of an existing bucket, of 3 to 63 lower-case letters, digits, dots and hyphens"
-	if other := notBucket(name); other != "" {
+	if other := platform.OtherBucket(name); other != "" {
 		allowed = "the name of an existing general purpose bucket, and this is " + other
 	}
 	meant, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "s3://"), "arn:aws:s3:::"), "/")
