@@ -84,10 +84,31 @@ func TestTheOriginalsPublishedRunsFollowFromOneOfThem(t *testing.T) {
 		c.Cores = 1
 		each := 2.7 * c.VCPUs
 		c.Before, c.After = each/3, each*2/3
-		return median(c, draws(t, "apg", reads, 25)).DurationMS / 1e3
+		sec := median(c, draws(t, "apg", reads, 25)).DurationMS / 1e3
+		t.Logf("%d reads, %d at once: %.2f s", reads, workers, sec)
+		return sec
 	}
 	near(t, "10,000 reads: s", original(30, 10_000), 27, 0.01)
 	near(t, "2,500 reads: s", original(30, 2_500), 7, 0.05)
 	near(t, "1,000 reads: s", original(30, 1_000), 2.3, 0.2)
 	near(t, "2,500 reads one by one: s", original(1, 2_500), 47, 0.02)
+}
+
+// cebert/aws-lambda-performance-benchmarks, December 2025: 500,000 chained digests on
+// one thread. The vCPU is what their median over the sizes makes it.
+func TestThePublishedLoopTakesItsTimeOverTheQuota(t *testing.T) {
+	sizes := []int{128, 256, 512, 1_024, 1_769, 2_048}
+	for arch, published := range map[string][]float64{
+		"arm64":  {4_710, 1_937, 967, 568, 309, 270},
+		"x86_64": {4_429, 2_412, 1_209, 597, 337, 337},
+	} {
+		onVCPU := map[string]float64{"arm64": 310, "x86_64": 346}[arch]
+		for i, mb := range sizes {
+			c := cell(t, mb, 1, 1)
+			c.Machine, c.Before, c.After = simulate.Lambda(mb, arch), 0, onVCPU
+			ms := run(c, fixed(1, 0)).DurationMS
+			t.Logf("%s, %d MB: %.0f ms", arch, mb, ms)
+			near(t, fmt.Sprintf("%s, %d MB: ms", arch, mb), ms, published[i], 0.12)
+		}
+	}
 }
