@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// Lists of sizes, text and the simulated services that tests use may repeat a
-// number: they are examples, not rules.
+// A number may also appear in lists of sizes, in text and in the simulated services
+// of tests, which are examples and not rules.
 func TestANumberOfThePlatformStandsOnce(t *testing.T) {
 	places := map[int64][]string{1769: nil, 5500: nil, 200_000: nil, 262_144: nil}
 	root := "../.."
