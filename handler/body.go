@@ -28,7 +28,7 @@ var bodies = sync.Pool{New: func() any { return new(body) }}
 func (*body) Close() error { return nil }
 
 // maxPooled is the largest buffer that the pool keeps, in bytes. The budget does
-// not count the pool, which may hold 900 buffers. Allocating and clearing a
+// not count the pool, which may hold up to 900 buffers. Allocating and clearing a
 // larger buffer costs little compared with the work on its content.
 const maxPooled = 64 << 10
 

@@ -19,7 +19,7 @@ import (
 // block is a megabyte of JSON: a string in an array and its comma.
 var block = []byte(`"` + strings.Repeat("a", 1<<20-3) + `",`)
 
-// megabytes answers with an array of so many strings of 1 MB; with chunked it
+// megabytes answers with an array of that many strings of 1 MB; with chunked it
 // sends no length.
 func megabytes(n int, chunked bool) fault {
 	sum := crc32.Update(0, crc32.IEEETable, []byte("["))

@@ -24,7 +24,7 @@ func TestTheRemedyIsThatOfS3sCode(t *testing.T) {
 		code, want string
 	}{
 		{403, "AccessDenied", mayRead},
-		{403, "", mayRead}, // a proxy in front of S3 refuses
+		{403, "", mayRead}, // refused by something in front of S3
 		{404, "NoSuchKey", checkKey},
 		{404, "NoSuchAccessPoint", ""},
 		{404, "NoSuchBucket", "check BUCKET"},

@@ -19,10 +19,10 @@ import (
 
 // direct makes the first attempt of a read without the SDK's middleware stack,
 // which costs more than the rest of the read. It repeats a request that the SDK
-// made for another object, with this object's key and signature. Unless the
-// response is a 200 whose checksum proves the body complete, GetObject gets it as
-// the outcome of its own first attempt. So errors, retries and counts are the
-// SDK's, and no request is sent twice.
+// made for another object, with this object's key and signature. It accepts only a
+// 200 whose checksum proves the body complete. Any other outcome goes to GetObject,
+// which treats it as that of its own first attempt. So errors, retries and counts
+// are the SDK's, and no request is sent twice.
 type direct struct {
 	*transport
 	budget      *budget
@@ -95,8 +95,8 @@ func (d *direct) learn(r *http.Request, key string) *template {
 	return t
 }
 
-// request returns a signed request for the object of that key, or an error
-// without credentials.
+// request returns a signed request for the object of that key. It fails if there are
+// no credentials or signing fails.
 func (d *direct) request(ctx context.Context, t *template, key string) (*http.Request, error) {
 	credentials, err := d.credentials.Retrieve(ctx)
 	if err != nil {

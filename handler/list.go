@@ -64,7 +64,7 @@ func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, size
 			}
 			if len(keys) == p.MaxObjects {
 				return keys, nil, skipped, fmt.Errorf("it has more than maxObjects %d objects\n"+
-					"narrow the prefix, raise maxObjects, or use the state machine, which reads any number of objects", p.MaxObjects)
+					"narrow the prefix, raise maxObjects, or use the state machine, which is made for many objects", p.MaxObjects)
 			}
 			keys, sizes = append(keys, key), append(sizes, aws.ToInt64(o.Size))
 		}
@@ -106,7 +106,7 @@ func wholePages(o *s3.Options) {
 type pageError struct{ attempts int }
 
 func (e *pageError) Error() string {
-	return fmt.Sprintf("not a valid page of a listing in %d attempts: the answer does not say whether it is the last page, or which page comes next", e.attempts)
+	return fmt.Sprintf("no valid page of a listing in %d attempts: the answer does not say whether it is the last page, or which page comes next", e.attempts)
 }
 func (e *pageError) RetryableError() bool { return e.attempts < maxPageAttempts }
 

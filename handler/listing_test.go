@@ -64,7 +64,7 @@ func TestAPageThatIsNoListingIsAskedForAgainAndNeverTheEndOfIt(t *testing.T) {
 			}
 			return nil
 		})
-		if _, err := p.invoke(`{"prefix": "orders/", "onFailure": "report"}`, time.Minute); err == nil || !strings.Contains(err.Error(), "not a valid page of a listing") || s3.lists.Load() != 1+5 {
+		if _, err := p.invoke(`{"prefix": "orders/", "onFailure": "report"}`, time.Minute); err == nil || !strings.Contains(err.Error(), "no valid page of a listing in 5 attempts") || s3.lists.Load() != 1+5 {
 			t.Errorf("%s at every attempt: %v after %d requests, want an error after 1 page and 5 attempts", name, err, s3.lists.Load())
 		}
 	}

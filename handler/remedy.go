@@ -13,7 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// remedies lists a remedy for each of S3's error codes. If a response has no body,
+// remedies lists remedies for S3's error codes. If a response has no body,
 // the SDK derives the code from its status: Forbidden, NotFound. Source: Amazon S3
 // API Reference, "Error responses".
 var remedies = []struct {
@@ -63,7 +63,7 @@ func remedyOf(err error) string {
 	operation, ok := errors.AsType[*smithy.OperationError](err)
 	listing := ok && operation.Operation() == "ListObjectsV2"
 	status := r.HTTPStatusCode()
-	if status == 403 && (code == "" || code == "UnknownError") { // from a proxy in front of S3
+	if status == 403 && (code == "" || code == "UnknownError") { // not from S3 itself
 		code = "AccessDenied"
 	}
 	switch {

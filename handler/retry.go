@@ -34,7 +34,7 @@ type retryer struct{ *retry.Standard }
 func newRetryer() retryer {
 	return retryer{retry.NewStandard(func(o *retry.StandardOptions) {
 		o.RateLimiter = ratelimit.None
-		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(hopelessDial), retry.IsErrorRetryableFunc(transientKMS), retry.IsErrorRetryableFunc(truncatedPage)}, o.Retryables...)
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(hopelessDial), retry.IsErrorRetryableFunc(transientKMS), retry.IsErrorRetryableFunc(partialPage)}, o.Retryables...)
 	})}
 }
 
@@ -97,9 +97,9 @@ func (t *tally) retryNote() string {
 	return fmt.Sprintf("; %d attempts failed and were retried, the last one because of: %v", retries, *t.last.Load())
 }
 
-// truncatedPage retries a listing whose page was received incompletely. The SDK
+// partialPage retries a listing whose page was not received completely. The SDK
 // takes such a page for a response that it cannot parse.
-func truncatedPage(err error) aws.Ternary {
+func partialPage(err error) aws.Ternary {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return aws.TrueTernary
 	}

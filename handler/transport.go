@@ -18,10 +18,10 @@ import (
 )
 
 // transport is an HTTP/1.1 client that writes a request and reads its response in
-// the caller's goroutine. net/http uses two goroutines of the connection for
-// that, at a third of the cost of a read. Requests that have a body, use a proxy
-// or are redirected go through net/http. transport opens no more connections than
-// there are concurrent requests.
+// the caller's goroutine. net/http leaves both to two goroutines of the connection,
+// which accounts for a third of the cost of a read. Requests that have a body, use a
+// proxy or are redirected go through net/http. transport opens no more connections
+// than there are concurrent requests.
 type transport struct {
 	general  *awshttp.BuildableClient // net/http's
 	settings *http.Transport          // of general: dialer, certificates, proxy

@@ -12,8 +12,9 @@ import (
 	"testing"
 )
 
-// validator returns the path of npm's asl-validator. JSONata, which asl-validator
-// uses to parse expressions, is next to it.
+// validator returns the path of asl-validator as installed by npm. It skips the test
+// if there is none. JSONata, which asl-validator uses to parse expressions, is
+// installed next to it.
 func validator(t *testing.T) (path string) {
 	t.Helper()
 	path, err := exec.LookPath("asl-validator")

@@ -81,8 +81,8 @@ func newBatch(ctx *pulumi.Context, cfg config, from source, fn *function) (*batc
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"stateMachineArn": b.machine, "resultsPrefix": b.results})
 }
 
-// newResults creates the bucket for the results of executions. Executions never
-// read from this bucket, because a listing would include their own results.
+// newResults creates the bucket for the results of executions. It is never the bucket
+// whose objects the executions read, because a listing would include the results.
 func newResults(ctx *pulumi.Context, cfg config, child pulumi.ResourceOption) (*s3.BucketV2, []pulumi.Resource, error) {
 	name := ctx.Project() + "-results"
 	bucket, protection, err := newPrivateBucket(ctx, name, child)

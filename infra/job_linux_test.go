@@ -45,7 +45,7 @@ type job struct {
 	peak   atomic.Int64
 	fault  func(call int64, keys []string) error // the error of a call before it reaches the function; may be nil
 
-	silent string // the key of an object that S3 never finishes sending
+	silent string // the key of an object that S3 never sends
 
 	mu   sync.Mutex
 	gets map[string]int // by key, in the bucket that is read
@@ -54,7 +54,7 @@ type job struct {
 
 const environments = 3
 
-// handler returns the built function, which is built once for all tests.
+// handler returns the path of the function, which it builds once for all tests.
 var handler = sync.OnceValues(func() (binary string, err error) {
 	binary = filepath.Join(scratch, executable)
 	return binary, build.Function(context.Background(), "..", "./handler", runtime.GOARCH, binary)

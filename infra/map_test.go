@@ -110,7 +110,7 @@ func (s *stepFunctions) runChildren(ctx context.Context, of aslStates, execution
 	return g.Wait()
 }
 
-// results writes the results of the children and reports whether the map failed.
+// results writes the results of the children. It returns an error if the map failed.
 func (s *stepFunctions) results(state aslState, execution string, to map[string]any, run *mapRun) (any, error) {
 	if w := state.ResultWriter; w.Resource != "arn:aws:states:::s3:putObject" || w.WriterConfig.Transformation != "FLATTEN" || w.WriterConfig.OutputType != "JSONL" {
 		return nil, fmt.Errorf("a result writer %+v", w)

@@ -9,10 +9,10 @@ import (
 	"unicode"
 )
 
-// OneLine makes untrusted text safe for a table and a terminal. It returns one
-// line of at most most characters of valid UTF-8, without characters that control
-// a terminal or change the writing direction. It joins lines with "; ", turns other
-// white space into a space, and replaces the text that it cuts off by "…".
+// OneLine makes untrusted text safe for a table and a terminal. It returns one line
+// of valid UTF-8, no longer than most characters, without characters that control a
+// terminal or change the writing direction. It joins lines with "; ", turns other
+// white space into a space, and replaces the text that it cuts off with "…".
 func OneLine(s string, most int) string {
 	var line []rune
 	between := "" // the separator before the next character
@@ -38,7 +38,7 @@ func OneLine(s string, most int) string {
 	return string(line)
 }
 
-// Thousands formats a number with commas, as in 1,769, and with so many decimals;
+// Thousands formats a number with commas, as in 1,769, and with that many decimals;
 // -1 means as many as the number needs.
 func Thousands[N int | int64 | float64](n N, decimals int) string {
 	s := strconv.FormatFloat(float64(n), 'f', decimals, 64)
