@@ -21,7 +21,7 @@ import (
 // which costs more than the rest of the read. It repeats a request that the SDK
 // made for another object, with this object's key and signature. It accepts only a
 // 200 whose checksum proves the body complete. Any other outcome goes to GetObject,
-// which treats it as that of its own first attempt. So errors, retries and counts
+// which uses it for its own first attempt. So errors, retries and counts
 // are the SDK's, and no request is sent twice.
 type direct struct {
 	*transport

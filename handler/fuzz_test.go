@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Whatever a server answers, a read ends, and either fails or is complete. The
+// Whatever a server answers, a read ends: it fails or returns the complete body. The
 // reference is how net/http reads the same bytes.
 func FuzzAnswer(f *testing.F) {
 	whole := answerOf(`[1, 2]`)

@@ -137,7 +137,7 @@ func TestUnboundedStaysWithinLambdasDescriptorsAndMemory(t *testing.T) {
 	if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, &most, nil); err != nil {
 		t.Fatal(err)
 	}
-	s3.injure(func(n int64) fault { // open the maximum of connections, and let all reads begin
+	s3.injure(func(n int64) fault { // open as many connections as are allowed, and let all reads begin
 		if n < event.MaxConcurrency {
 			return late(3 * time.Second)
 		}
@@ -145,8 +145,8 @@ func TestUnboundedStaysWithinLambdasDescriptorsAndMemory(t *testing.T) {
 	})
 	a := p.must(t, `{"strategy": "unbounded", "repeat": 10000, "objectKey": "sample.json"}`, 5*time.Minute)
 	now, peak := p.rss(t)
-	// Without a descriptor, a connection would be retried again and again. A busy
-	// machine may leave a few unanswered for 10 s, which are retried too.
+	// If descriptors ran out, connections would be retried again and again. A busy
+	// machine may leave a few requests unanswered for 10 s, which are retried too.
 	if a.PeakInFlight < 9_000 || a.Retries > 50 || p.descriptors(t) > 1000 {
 		t.Errorf("peak_in_flight %d, retries %d, %d descriptors; want almost 10,000, next to none, less than 1,000", a.PeakInFlight, a.Retries, p.descriptors(t))
 	}

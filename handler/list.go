@@ -70,7 +70,7 @@ func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, size
 		}
 		more = *page.IsTruncated
 		if more && aws.ToString(in.ContinuationToken) == *page.NextContinuationToken {
-			return keys, nil, skipped, fmt.Errorf("the page that ends with %q has the same continuation token as the page before it: the listing would never end", last)
+			return keys, nil, skipped, fmt.Errorf("two consecutive pages have the same continuation token, after the key %q: the listing would never end", last)
 		}
 		in.ContinuationToken = page.NextContinuationToken
 	}

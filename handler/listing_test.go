@@ -89,7 +89,7 @@ func TestNoKeyOfAListingIsReadTwice(t *testing.T) {
 			[]string{`the key "orders/000998.json" comes after "orders/000999.json"`, "S3 lists keys in the order of their UTF-8 bytes", "with keys"},
 		},
 		"the same page again":       {always(pageOf(truncated+token, keys[:2]...)), []string{`"orders/000000.json" comes after "orders/000001.json"`}},
-		"the same token again":      {always(pageOf(truncated + token)), []string{"has the same continuation token as the page before it"}},
+		"the same token again":      {always(pageOf(truncated + token)), []string{"two consecutive pages have the same continuation token"}},
 		"no order":                  {always(pageOf("<IsTruncated>false</IsTruncated>", "orders/b", "orders/a")), []string{`"orders/a" comes after "orders/b"`}},
 		"a key twice":               {always(pageOf("<IsTruncated>false</IsTruncated>", "orders/b", "orders/b")), []string{`"orders/b" comes after "orders/b"`}},
 		"a startAfter that is void": {always(pageOf("<IsTruncated>false</IsTruncated>", keys[6:9]...)), []string{`"orders/000006.json" comes after "orders/000007.json"`}},

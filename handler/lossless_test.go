@@ -11,7 +11,7 @@ import (
 	"lambda-parallel-io/handler/event"
 )
 
-// Faults of S3 and the network: each read ends complete, or the call fails with
+// Faults of S3 and the network: each object is read completely, or the call fails with
 // the cause.
 
 func TestWhatAnotherAttemptMendsIsReadAgain(t *testing.T) {
@@ -218,7 +218,7 @@ func TestAnObjectReplacedInMidRunIsReadWholeEitherWay(t *testing.T) {
 	// x reads have one record and 3 bytes, the others five and 15: both sums must give the same x.
 	x := (2000*5 - a.RecordsRead) / 4
 	if bytes := x*3 + (2000-x)*15; x < 500 || x > 2000 || x*1+(2000-x)*5 != a.RecordsRead || bytes != a.BytesRead {
-		t.Errorf("records_read %d, bytes_read %d: no mix of whole objects adds up to both", a.RecordsRead, a.BytesRead)
+		t.Errorf("records_read %d, bytes_read %d: no mix of complete objects has these totals", a.RecordsRead, a.BytesRead)
 	}
 }
 

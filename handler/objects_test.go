@@ -88,7 +88,7 @@ func TestEachWayToNameObjectsReadsTheSameOnes(t *testing.T) {
 								way, a.ObjectsRead, a.BytesRead, a.RecordsRead, a.Strategy, len(keys), size, found)
 						}
 						if (a.ListSec > 0) != (way == "prefix") {
-							t.Errorf("%s: list_sec %v, want it of a prefix alone", way, a.ListSec)
+							t.Errorf("%s: list_sec %v, want it only for a prefix", way, a.ListSec)
 						}
 					}
 					a := p.must(t, fmt.Sprintf(`{"strategy": %q, "repeat": 20, "objectKey": "orders/000009.json"}`, s.Name), time.Minute)

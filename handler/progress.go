@@ -16,7 +16,7 @@ type progress struct {
 	reserved int64 // bytes of the budget
 	dropped  bool  // whether they belong to a buffer that is not collected yet
 
-	handed *handover // the outcome of direct's attempt, until GetObject uses it as that of its first one
+	handed *handover // the outcome of direct's attempt, until GetObject uses it for its own first attempt
 }
 
 // handover is the outcome of an attempt by direct that did not get the object.

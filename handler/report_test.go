@@ -121,7 +121,7 @@ func TestWhatIsListedAndGoneWhenItIsReadHasFailed(t *testing.T) {
 	s3 := newS3(t)
 	keys, _, found := orders("orders/", 300)
 	s3.putOrders(t, keys)
-	s3.injure(gone([]string{keys[120], keys[200]})) // both have no records
+	s3.injure(gone([]string{keys[120], keys[200]})) // their content has no records
 	p := start(t, s3.settings()...)
 	a := p.report(t, map[string]any{"prefix": "orders/", "onFailure": "report"}, time.Minute)
 	if got := failedKeys(a); !slices.Equal(got, []string{keys[120], keys[200]}) || a.Failed != 2 || a.ObjectsRead != 298 || a.RecordsRead != found {
@@ -159,7 +159,7 @@ func TestWhatEveryObjectWouldFailByEndsTheCall(t *testing.T) {
 		})
 		a := p.report(t, payload, time.Minute)
 		if a.ObjectsRead == 0 || a.Failed != 0 || a.ObjectsRead+a.Unread != len(keys) || !strings.Contains(a.Stopped, c.want) {
-			t.Errorf("%s in mid-run: %d read, %d failed, %d unread, stopped %q; want %q, and what it has left", name, a.ObjectsRead, a.Failed, a.Unread, a.Stopped, c.want)
+			t.Errorf("%s in mid-run: %d read, %d failed, %d unread, stopped %q; want %q, and unread objects", name, a.ObjectsRead, a.Failed, a.Unread, a.Stopped, c.want)
 		}
 		s3.injure(nil)
 		rest := p.report(t, map[string]any{"keys": a.UnreadKeys, "onFailure": "report"}, time.Minute)

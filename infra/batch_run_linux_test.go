@@ -190,7 +190,7 @@ func TestKeysThatWereLeftUnreadAreForASecondExecution(t *testing.T) {
 		t.Errorf("the results say %d read, %d failed, %d unread, and name %v; want 98, 1, 1, %v", sum.ObjectsRead, sum.Failed, sum.Unread, failed, want)
 	}
 	j.silent = ""
-	// A batch of one object gives an answer and no key, or also its key.
+	// With a batch size of 1, each batch holds one line of the file: an answer, which has no Key, or a key.
 	if _, err := j.run(t.Context(), "second", fmt.Sprintf(`{"keysFrom": %q, "batch": 1}`, file)); err != nil {
 		t.Fatal(err)
 	}

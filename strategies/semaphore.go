@@ -6,8 +6,8 @@ import (
 	xsemaphore "golang.org/x/sync/semaphore"
 )
 
-// semaphore starts a goroutine for each task, of which at most concurrency run at a
-// time: golang.org/x/sync/semaphore. It acquires the semaphore before it starts a
+// semaphore starts a goroutine for each task and runs at most concurrency of them at
+// a time: golang.org/x/sync/semaphore. It acquires the semaphore before it starts a
 // goroutine, so that a waiting item costs nothing.
 var semaphore = Strategy{
 	Name:        "semaphore",

@@ -46,7 +46,7 @@ func TestANumberOfThePlatformStandsOnce(t *testing.T) {
 	}
 	for value, found := range places {
 		if !slices.ContainsFunc(found, func(path string) bool { return strings.Contains(path, "handler/platform/") }) || len(found) > 1 {
-			t.Errorf("%d stands in %d places, want one, in handler/platform: %s", value, len(found), strings.Join(found, ", "))
+			t.Errorf("%d appears in %d places, want one, in handler/platform: %s", value, len(found), strings.Join(found, ", "))
 		}
 	}
 }
