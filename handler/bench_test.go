@@ -21,18 +21,18 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
-// The benchmark compares what a read costs the client, in CPU, beside the two
-// that bound it. Server and clients are processes of their own, so that the
-// clients' CPU is theirs alone. A round runs every contender once, each in a
-// new process whose first reads count, connections included: contenders of
-// one round share the machine's mood, and what counts is the ratio.
+// The benchmark compares the CPU cost of a read for the client with that of two
+// other clients, a lower and an upper bound. The server and each client are separate
+// processes, so that a client's CPU time is its own. A round runs every contender
+// once, each in a new process, and counts its first reads and connections too.
+// Contenders of one round share the machine's load, so only ratios count.
 const (
 	benchReads   = 3_000
 	benchWorkers = 30
 	benchRounds  = 9
 )
 
-// roleVariable makes the test binary a part of the benchmark.
+// roleVariable tells the test binary its role in the benchmark.
 const roleVariable = "HANDLER_BENCHMARK_ROLE"
 
 var contenders = []struct {
@@ -45,11 +45,11 @@ var contenders = []struct {
 	{"sdk-defaults", readByDefaults},
 }
 
-// cost is what a contender's reads cost its process, by name and unit.
+// cost holds the cost of a contender's reads to its process, by name and unit.
 type cost map[string]float64
 
 func BenchmarkRead(b *testing.B) {
-	server := newS3(b) // this process is its, and not the clients'
+	server := newS3(b) // this process is the server's; clients have their own
 	for _, key := range distinct() {
 		server.put(b, key, sample(b))
 	}
@@ -64,7 +64,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 	for _, c := range contenders {
 		b.Run(c.name, func(b *testing.B) {
-			b.ReportMetric(0, "ns/op") // wall time says nothing here
+			b.ReportMetric(0, "ns/op") // wall time is meaningless here
 			for unit := range costs[c.name][0] {
 				b.ReportMetric(medianOf(costs[c.name], unit), unit)
 			}
@@ -143,7 +143,7 @@ func contend(makeClient func() (func(context.Context) error, error)) error {
 	})
 }
 
-// distinct are the keys of as many objects as there are reads.
+// distinct returns a different key for each read.
 func distinct() []string {
 	keys := make([]string, benchReads)
 	for i := range keys {
@@ -152,7 +152,7 @@ func distinct() []string {
 	return keys
 }
 
-// readAsFunction is the function's own path, with one object or with many.
+// readAsFunction reads as the function does, one object or many.
 func readAsFunction(p event.Payload) func() (func(context.Context) error, error) {
 	return func() (func(context.Context) error, error) {
 		tuneMemory(os.Getenv)
@@ -171,9 +171,9 @@ func readAsFunction(p event.Payload) func() (func(context.Context) error, error)
 	}
 }
 
-// readRaw is the floor: net/http with the function's transport, memory
-// settings, buffers and decoder, but no SDK, and so neither signature nor
-// checksum nor retries.
+// readRaw is the lower bound: net/http with the function's transport, memory
+// settings, buffers and decoder. It has no SDK, so no signature, checksum or
+// retries.
 func readRaw() (func(context.Context) error, error) {
 	tuneMemory(os.Getenv)
 	b, err := openBucket(context.Background(), bucketName, stallTime)
@@ -205,8 +205,8 @@ func readRaw() (func(context.Context) error, error) {
 	}, nil
 }
 
-// readByDefaults is what one writes first: the SDK as it comes, io.ReadAll
-// and encoding/json.
+// readByDefaults reads as simple code does: with the SDK's defaults, io.ReadAll and
+// encoding/json.
 func readByDefaults() (func(context.Context) error, error) {
 	cfg, err := config.LoadDefaultConfig(context.Background())
 	if err != nil {
@@ -228,9 +228,8 @@ func readByDefaults() (func(context.Context) error, error) {
 	}, nil
 }
 
-// BenchmarkStart takes the time from the start of the process to its first
-// poll of the Runtime API, of the binary as it is deployed and as go build
-// makes it when told nothing.
+// BenchmarkStart measures the time from the start of the process to its first poll
+// of the Runtime API, for the binary as deployed and for that of a plain go build.
 func BenchmarkStart(b *testing.B) {
 	server := newS3(b)
 	plain := filepath.Join(b.TempDir(), "plain")
@@ -252,7 +251,7 @@ func BenchmarkStart(b *testing.B) {
 				b.Fatal(err)
 			}
 			slices.Sort(all)
-			b.ReportMetric(0, "ns/op") // it would include the end
+			b.ReportMetric(0, "ns/op") // ns/op would include the end of the process
 			b.ReportMetric(all[len(all)/2].Seconds()*1000, "ms-to-first-poll")
 			b.ReportMetric(float64(info.Size())/1e6, "MB")
 		})

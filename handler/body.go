@@ -14,25 +14,26 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// body is an object's content in memory: what GetObject returns here as its
-// Body. Who has it calls free.
+// body is an object's content in memory. GetObject returns it in place of the
+// response's Body. The caller must call free.
 type body struct {
 	bytes.Buffer
-	encoding string // the object's Content-Encoding, which is not undone
+	encoding string // the object's Content-Encoding; the content is not decoded
 }
 
-// bodies keeps the buffers from read to read: 75 to 115 us of CPU a read are
-// saved by not allocating and clearing one each time.
+// bodies reuses buffers between reads. Not allocating and clearing a buffer
+// saves 75 to 115 us of CPU a read.
 var bodies = sync.Pool{New: func() any { return new(body) }}
 
 func (*body) Close() error { return nil }
 
-// mostPooled bounds what the pool may hold beside the budget: 900 times as much.
-// To allocate and clear more is little beside the work on it.
-const mostPooled = 64 << 10
+// maxPooled is the largest buffer that the pool keeps, in bytes. The budget does
+// not count the pool, which may hold up to 900 buffers. Allocating and clearing a
+// larger buffer costs little compared with the work on its content.
+const maxPooled = 64 << 10
 
 func newBody(size int64) *body {
-	if size > mostPooled {
+	if size > maxPooled {
 		return &body{Buffer: *bytes.NewBuffer(make([]byte, 0, size))}
 	}
 	b := bodies.Get().(*body)
@@ -40,9 +41,10 @@ func newBody(size int64) *body {
 	return b
 }
 
-// free tells whether the buffer is left to the collector.
+// free gives the buffer back to the pool. It reports whether it dropped the
+// buffer instead, for the garbage collector to free.
 func (b *body) free() (dropped bool) {
-	if b.Cap() > mostPooled {
+	if b.Cap() > maxPooled {
 		b.Buffer = bytes.Buffer{}
 		return true
 	}
@@ -51,10 +53,10 @@ func (b *body) free() (dropped bool) {
 	return false
 }
 
-// readInAttempt makes the reading of the body a part of the SDK's attempt. The
-// SDK tries again only what fails before the body; with this its one policy
-// and its one count hold for a body that is cut, stalls or has a wrong
-// checksum too.
+// readInAttempt adds a middleware that reads the body within the SDK's attempt.
+// By itself, the SDK retries only failures before the body. With the middleware,
+// its retry policy and its count of attempts also cover a body that is cut off,
+// stalls or has a wrong checksum.
 func (d *direct) readInAttempt(stack *middleware.Stack) error {
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ReadBodyInAttempt", d.readBody), middleware.Before)
 }
@@ -72,7 +74,7 @@ func (d *direct) readBody(ctx context.Context, in middleware.DeserializeInput, n
 	if skew, ok := awsmiddleware.GetAttemptSkew(metadata); ok {
 		d.skew.Store(int64(skew))
 	}
-	result, object := out.Result.(*s3.GetObjectOutput) // and not a page of a listing
+	result, object := out.Result.(*s3.GetObjectOutput) // false for a page of a listing
 	if err != nil || !object {
 		return out, metadata, err
 	}
@@ -89,16 +91,17 @@ func (d *direct) readBody(ctx context.Context, in middleware.DeserializeInput, n
 	return out, metadata, nil
 }
 
-// mostClaimed bounds what is allocated because a header says so, where the
-// budget does not.
-const mostClaimed = 64 << 20
+// maxClaimed is how many bytes a Content-Length may make the function allocate
+// in advance if there is no budget.
+const maxClaimed = 64 << 20
 
-// readWhole reads from to its end, and not just to its length: the SDK compares
-// checksums at io.EOF, and only a body that was read to there leaves its
-// connection for the next read. It waits for its memory. A length of -1 is
-// unknown, and a check of nil is none.
+// readWhole reads from up to io.EOF, and not just up to its length: the SDK
+// compares checksums at io.EOF, and only a body read to io.EOF frees its
+// connection for the next read. Before it reads, it waits for memory. A length
+// of -1 means unknown. A nil check accepts every body. Its error is the cause of
+// ctx, a *tooLarge or a *bodyError.
 func (d *direct) readWhole(ctx context.Context, p *progress, from io.ReadCloser, length int64, check func([]byte) error) (*body, error) {
-	defer from.Close() // what there is to say is said by its end
+	defer from.Close() // reading has returned every error already
 	var in io.Reader = from
 	size := min(length, unlimited-bytes.MinRead) + bytes.MinRead
 	if length < 0 {
@@ -108,7 +111,7 @@ func (d *direct) readWhole(ctx context.Context, p *progress, from io.ReadCloser,
 		return nil, err
 	}
 	if d.budget.bytes == unlimited {
-		size = min(size, mostClaimed)
+		size = min(size, maxClaimed)
 	}
 	whole := newBody(size)
 	_, err := whole.ReadFrom(in)
@@ -127,11 +130,11 @@ func (d *direct) readWhole(ctx context.Context, p *progress, from io.ReadCloser,
 	return nil, &bodyError{n, err, ctx.Err() == nil}
 }
 
-// bodyError is a body that did not arrive whole.
+// bodyError reports a body that was not received completely.
 type bodyError struct {
 	read  int
 	cause error
-	again bool // whether another attempt can help: not when the call has ended
+	again bool // whether to try again: not when the call has ended
 }
 
 func (e *bodyError) Error() string {

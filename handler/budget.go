@@ -15,22 +15,22 @@ import (
 	"lambda-parallel-io/handler/platform"
 )
 
-// budget is the memory that the bodies of objects may take, of all invocations
-// of the process together. Reads of large objects wait for each other by it.
+// budget bounds the memory for the bodies of objects, over all invocations of the
+// process. It makes reads of large objects wait for each other.
 type budget struct {
-	bytes   int64 // in all; unlimited where the process has no limit
+	bytes   int64 // in total; unlimited if the process has no limit
 	room    *semaphore.Weighted
-	waiting atomic.Int64 // reads that wait for room
-	garbage atomic.Int64 // bytes of dropped buffers, which count until they are collected
+	waiting atomic.Int64 // number of reads that wait for room
+	garbage atomic.Int64 // bytes of dropped buffers, which take room until they are collected
 }
 
 const unlimited = math.MaxInt64
 
-// ownMemory is what the process takes beside bodies: 900 connections with their
-// buffers, goroutines, and what the collector is late.
+// ownMemory is the memory in bytes that the process needs besides bodies: 900
+// connections with their buffers, goroutines, and garbage not yet collected.
 const ownMemory = 64 << 20
 
-// newBudget takes the limit that the runtime has now.
+// newBudget returns a budget for the runtime's current memory limit.
 func newBudget() *budget {
 	limit := debug.SetMemoryLimit(-1)
 	if limit == math.MaxInt64 {
@@ -42,8 +42,8 @@ func newBudget() *budget {
 	return b
 }
 
-// reserve waits until the read has room for n bytes, whatever it had before.
-// The room is the read's until release.
+// reserve waits until the read has room for n bytes in total. The read keeps the
+// room until release. The error is a *tooLarge or the cause of ctx.
 func (b *budget) reserve(ctx context.Context, p *progress, n int64) error {
 	if n <= p.reserved {
 		return nil
@@ -54,7 +54,7 @@ func (b *budget) reserve(ctx context.Context, p *progress, n int64) error {
 	b.release(p)
 	if !b.room.TryAcquire(n) {
 		before := p.phase
-		p.phase = crowded
+		p.phase = starved
 		b.waiting.Add(1)
 		defer b.waiting.Add(-1)
 		b.collect()
@@ -67,8 +67,8 @@ func (b *budget) reserve(ctx context.Context, p *progress, n int64) error {
 	return nil
 }
 
-// release gives the room back. That of a dropped buffer it gives back when a
-// read waits for it, since only then it is worth a collection.
+// release gives the read's room back. The room of a dropped buffer is given back
+// only when a read waits for room, because that takes a garbage collection.
 func (b *budget) release(p *progress) {
 	n, dropped := p.reserved, p.dropped
 	p.reserved, p.dropped = 0, false
@@ -82,6 +82,7 @@ func (b *budget) release(p *progress) {
 	}
 }
 
+// collect frees the dropped buffers and gives their room back.
 func (b *budget) collect() {
 	if n := b.garbage.Swap(0); n > 0 {
 		runtime.GC()
@@ -89,10 +90,11 @@ func (b *budget) collect() {
 	}
 }
 
-// growing reads a body of unknown length, which has three times its bytes in
-// memory when its buffer grows: the old one and the new one, of twice the size.
-// It does not wait for room, since others may wait for what it has: where there
-// is none now, but would be if it were alone, it fails for another attempt.
+// growing reads a body of unknown length and reserves room as it grows. It needs
+// three times the bytes read, for the old buffer and a new one of twice the size.
+// It does not wait for room, because other reads may be waiting for the room that
+// it holds. If there is no room now, but the whole budget would suffice, it fails
+// with an error that is retried.
 type growing struct {
 	io.Reader
 	budget *budget
@@ -119,19 +121,20 @@ func (g *growing) Read(b []byte) (int, error) {
 	return n, err
 }
 
-var errNoRoom = errors.New("there is no memory for the rest of it, whose length S3 does not say: other objects have it")
+var errNoRoom = errors.New("there is no memory for the rest of the object: other objects hold it, and S3 gave no length by which to reserve it in advance")
 
-// tooLarge is an object that the memory has no room for.
+// tooLarge reports an object that needs more memory than the whole budget, in
+// bytes.
 type tooLarge struct {
 	takes, room int64
 	orMore      string
 }
 
 func (e *tooLarge) Error() string {
-	mb := (e.takes>>20+ownMemory>>20+1)*4/3 + 1 // memoryLimit leaves a fourth
+	mb := (e.takes>>20+ownMemory>>20+1)*4/3 + 1 // memoryLimit leaves a quarter of it
 	remedy := fmt.Sprintf("give the function %d MB", mb)
 	if mb > platform.MaxMemory {
-		remedy = fmt.Sprintf("no function has the memory for it: Lambda's most is %d MB", platform.MaxMemory)
+		remedy = fmt.Sprintf("no function has enough memory for it: Lambda's maximum is %d MB", platform.MaxMemory)
 	}
-	return fmt.Sprintf("the object takes %d bytes of memory%s, and all objects in flight have %d\n%s", e.takes, e.orMore, e.room, remedy)
+	return fmt.Sprintf("the object takes %d bytes of memory%s, but all objects in flight share %d\n%s", e.takes, e.orMore, e.room, remedy)
 }

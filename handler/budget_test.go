@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// Objects of which a few fill the memory. A function of 256 MB has room for 128
+// A few of these objects fill the memory. A function of 256 MB has room for 128
 // MB of them.
 
-// block is a megabyte of JSON: an array's string and its comma.
+// block is a megabyte of JSON: a string in an array and its comma.
 var block = []byte(`"` + strings.Repeat("a", 1<<20-3) + `",`)
 
-// megabytes answers with an array of so many strings of 1 MB, without a length
-// where chunked says so.
+// megabytes answers with an array of that many strings of 1 MB; with chunked it
+// sends no length.
 func megabytes(n int, chunked bool) fault {
 	sum := crc32.Update(0, crc32.IEEETable, []byte("["))
 	for range n {
@@ -42,8 +42,9 @@ func megabytes(n int, chunked bool) fault {
 	}
 }
 
-// sized is S3 whose keys say how many MB they have, as 60.json; chunked-20.json
-// comes without a length, and claimed.json says that it is the largest there is.
+// sized is an S3 whose keys give the objects' size in MB, as in 60.json. It sends
+// chunked-20.json without a length, and claims the largest possible length for
+// claimed.json.
 func sized(t *testing.T) *fakeS3 {
 	s3 := newS3(t)
 	answers := map[string]fault{}
@@ -92,7 +93,7 @@ func TestAnObjectThatIsTooLargeForTheMemoryIsItsOwnFailure(t *testing.T) {
 		"a/140.json":         {"the object takes 146801155 bytes", "134217728", "give the function 274 MB"},
 		"b/200.json":         {"give the function 354 MB"},
 		"c/chunked-100.json": {"bytes of memory or more"},
-		"d/claimed.json":     {"9000000000000000", "Lambda's most is 10240 MB"},
+		"d/claimed.json":     {"9000000000000000", "Lambda's maximum is 10240 MB"},
 	}
 	keys := []string{"a/140.json", "sample.json", "b/200.json", "c/chunked-100.json", "d/claimed.json", "e/120.json"}
 	a := p.report(t, map[string]any{"keys": keys, "strategy": "unbounded", "onFailure": "report"}, 5*time.Minute)

@@ -16,7 +16,7 @@ import (
 	"lambda-parallel-io/handler/event"
 )
 
-// What a call leaves behind, and what it takes for its own.
+// What a call leaves to later calls, and which counts are its own.
 
 func TestNoGoroutineIsLeftAfterACall(t *testing.T) {
 	before := goleak.IgnoreCurrent()
@@ -52,7 +52,7 @@ func TestNoGoroutineIsLeftAfterACall(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
-// tenThousand names as many objects that are not there.
+// tenThousand names 10,000 objects that do not exist.
 func tenThousand() string {
 	keys := make([]string, 10_000)
 	for i := range keys {

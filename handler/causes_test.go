@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// The cause is told, and the remedy is the cause's.
+// Errors name their cause and the remedy for it.
 
 func TestTheRemedyIsThatOfS3sCode(t *testing.T) {
 	s3 := newS3(t)
@@ -24,7 +24,7 @@ func TestTheRemedyIsThatOfS3sCode(t *testing.T) {
 		code, want string
 	}{
 		{403, "AccessDenied", mayRead},
-		{403, "", mayRead}, // something before S3 refuses
+		{403, "", mayRead}, // refused by something in front of S3
 		{404, "NoSuchKey", checkKey},
 		{404, "NoSuchAccessPoint", ""},
 		{404, "NoSuchBucket", "check BUCKET"},
@@ -81,8 +81,8 @@ func TestWhatThrottlesIsTriedAgainWhereverItComesFrom(t *testing.T) {
 	}
 }
 
-// deaf is an address that answers no SYN: the queue of a listener that accepts
-// nothing is full.
+// deaf returns an address that does not answer a SYN: its listener never accepts
+// a connection and its queue is full.
 func deaf(t *testing.T) string {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
@@ -126,7 +126,7 @@ func TestWithoutAWayToS3TheCallEndsSoonAndSaysWhereToLook(t *testing.T) {
 				p := start(t, s3.settings("AWS_ENDPOINT_URL_S3=https://"+addr)...)
 				began := time.Now()
 				_, err := p.invoke(payload, 10*time.Minute)
-				for _, want := range []string{"no connection to S3 could be opened", "subnet", "S3 gateway endpoint", "security group", "name service"} {
+				for _, want := range []string{"no connection to S3 could be opened", "subnet", "S3 gateway endpoint", "security group", "DNS"} {
 					if err == nil || !strings.Contains(err.Error(), want) {
 						t.Errorf("%v, want the call's error with %q", err, want)
 					}
@@ -147,8 +147,8 @@ func TestTheDeadlineNamesWhatWasInFlightAndAdvisesByThat(t *testing.T) {
 		f             fault
 		want, advice  string
 	}{
-		{"no connection", "AWS_ENDPOINT_URL_S3=https://" + addr, nil, "in flight: 3 connecting", "check the way to S3"},
-		{"no answer", "", late(time.Minute), "in flight: 3 waiting for the first byte", "which more memory does not change"},
+		{"no connection", "AWS_ENDPOINT_URL_S3=https://" + addr, nil, "in flight: 3 connecting", "check the network path to S3"},
+		{"no answer", "", late(time.Minute), "in flight: 3 waiting for the first byte", "more memory does not change that"},
 		{"half a body", "", stallWithin, "in flight: 3 reading", "raise the function's timeout or memory"},
 		{"refused", "", slowDown, "SlowDown", "lower the concurrency"},
 	} {
@@ -204,7 +204,7 @@ func TestAnObjectThatIsNoJSONSaysWhatIsExpectedAndWhereYourOwnWorkGoes(t *testin
 	for key, want := range map[string][]string{
 		"lines.csv":      {"it is not valid JSON: ", "elements of a JSON array", "handler/process.go"},
 		"empty":          {"it is empty", "elements of a JSON array", "handler/process.go"},
-		"packed.json.gz": {`its Content-Encoding is "gzip", which is not undone`, "handler/process.go"},
+		"packed.json.gz": {`its Content-Encoding is "gzip", which is not decoded`, "handler/process.go"},
 		"utf-16.json":    {"it is not JSON in UTF-8", "handler/process.go"},
 	} {
 		s3.injure(nil)
@@ -225,7 +225,7 @@ func TestAnObjectThatIsNoJSONSaysWhatIsExpectedAndWhereYourOwnWorkGoes(t *testin
 	}
 }
 
-// What the original makes of these is Python's: len(json.loads(body)).
+// The Python original returns these numbers: len(json.loads(body)).
 func TestWhatTheOriginalReadsIsRead(t *testing.T) {
 	for content, want := range map[string]int64{
 		"\xef\xbb\xbf[1, 2]":                   2,

@@ -15,17 +15,17 @@ import (
 	"lambda-parallel-io/handler/event"
 )
 
-// maxConnections leaves Lambda's 1,024 file descriptors room for the name
-// service, the Runtime API and logs.
+// maxConnections is the most connections to S3 at a time. Of Lambda's 1,024 file
+// descriptors it leaves some for DNS, the Runtime API and logs.
 const maxConnections = event.MaxConcurrency
 
-// stallTime is how long a connection may be silent before the attempt on it is
-// given up. The SDK has no such limit for S3 by default. An idle connection
-// ends by it too, which S3 would do at about that time itself.
+// stallTime is how long a connection may be silent before its attempt fails. By
+// default the SDK has no such limit for S3. An idle connection is closed after
+// the same time; S3 itself would close it at about that time.
 const stallTime = 10 * time.Second
 
-// dialTime is how long opening a connection may take, TLS apart. The SDK waits
-// for 30 s by default.
+// dialTime is how long opening a connection may take, not counting TLS. The SDK
+// waits 30 s by default.
 const dialTime = 10 * time.Second
 
 // bucket reads objects of one S3 bucket. It is safe for concurrent use.
@@ -33,12 +33,14 @@ type bucket struct {
 	name   string
 	s3     *s3.Client
 	direct *direct
-	turns  chan struct{} // holds an element for each read that has a connection's turn
+	slots  chan struct{} // holds an element for each connection slot in use
 }
 
-// openBucket makes the client from the SDK's variables. It sends nothing.
+// openBucket returns a client of the bucket of that name, configured by the
+// SDK's environment variables. It sends no request. It fails without a region or
+// with a configuration that the SDK refuses.
 func openBucket(ctx context.Context, name string, stall time.Duration) (*bucket, error) {
-	b := &bucket{name: name, turns: make(chan struct{}, maxConnections)}
+	b := &bucket{name: name, slots: make(chan struct{}, maxConnections)}
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(httpClient(stall)))
 	if err != nil {
 		return nil, fmt.Errorf("load the configuration of the AWS SDK: %w", err)
@@ -54,26 +56,26 @@ func openBucket(ctx context.Context, name string, stall time.Duration) (*bucket,
 		}
 		o.Retryer = newRetryer()
 		o.APIOptions = append(o.APIOptions, b.direct.readInAttempt)
-		// One warning a read for an object that was stored without a checksum.
+		// Otherwise each read of an object without a checksum logs a warning.
 		o.DisableLogOutputChecksumValidationSkipped = true
 		o.HTTPClient = b.direct
 	})
 	return b, nil
 }
 
-// httpClient is what the SDK's credentials are fetched by, and what [transport]
-// takes its settings from. It must be the SDK's own kind: with another one the
-// config package refuses AWS_CA_BUNDLE.
+// httpClient returns the client that fetches the SDK's credentials and from which
+// [transport] takes its settings. It must be of the SDK's own type: with another
+// type the config package refuses AWS_CA_BUNDLE.
 func httpClient(stall time.Duration) *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithReadTimeout(stall).WithDialerOptions(func(d *net.Dialer) {
 		d.Timeout = dialTime
 	}).WithTransportOptions(func(t *http.Transport) {
-		// The default keeps 10 idle connections: 30 workers would connect
-		// anew all the time, at twice to three times the CPU.
+		// By default only 10 idle connections are kept: 30 workers would
+		// reconnect all the time, at two to three times the CPU.
 		t.MaxIdleConns = maxConnections
 		t.MaxIdleConnsPerHost = maxConnections
 		t.MaxConnsPerHost = maxConnections
-		// S3 speaks HTTP/1.1 alone: a connection for each request in flight.
+		// S3 speaks only HTTP/1.1, so each request in flight has its own connection.
 		t.Protocols = new(http.Protocols)
 		t.Protocols.SetHTTP1(true)
 	})

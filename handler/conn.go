@@ -14,32 +14,32 @@ import (
 	"time"
 )
 
-// conn is a connection of a transport. One request at a time has it.
+// conn is a connection of a transport, used by one request at a time.
 type conn struct {
 	t            *transport
 	scheme, host string
 	wire         *wire
-	in           io.LimitedReader // TLS over wire, or wire itself
-	buffered     *bufio.Reader    // over in
+	in           io.LimitedReader // reads TLS over wire, or wire itself
+	buffered     *bufio.Reader    // reads in
 	out          io.Writer
-	one          [1]byte     // for silent
-	kept         time.Time   // since when it was idle last; zero if it never was
-	release      func() bool // ends the request's hold on it; false where the request was cancelled
+	one          [1]byte     // buffer of silent
+	idleSince    time.Time   // when it last became idle; zero if it never was
+	release      func() bool // detaches the request; false if the request was cancelled
 }
 
-// maxHeader bounds the header of an answer; S3's have less than 10 KB.
+// maxHeader is the most bytes of a response's header; S3 sends less than 10 KB.
 const maxHeader = 1 << 20
 
-// errUnanswered is a kept connection that ended before the first byte of an
-// answer: the server may have closed it before the request came.
-var errUnanswered = errors.New("the connection was closed before an answer")
+// errUnanswered means that a reused connection ended before the first byte of a
+// response: the server may have closed it before the request arrived.
+var errUnanswered = errors.New("the connection was closed before a response")
 
 var writers = sync.Pool{New: func() any { return bufio.NewWriter(nil) }}
 
-// exchange sends r and reads the answer's header. The connection goes back to
-// its transport at the end of the body.
+// exchange sends r and reads the response's header. At the end of the body, the
+// connection goes back to its transport.
 func (c *conn) exchange(r *http.Request) (resp *http.Response, err error) {
-	// By closing, since a deadline would be overwritten by the next read's.
+	// Cancel by closing: the next read would overwrite a deadline.
 	c.release = context.AfterFunc(r.Context(), func() { _ = c.wire.Close() })
 	defer func() {
 		if err != nil {
@@ -57,46 +57,46 @@ func (c *conn) exchange(r *http.Request) (resp *http.Response, err error) {
 		_, err = c.buffered.Peek(1)
 	}
 	if err != nil {
-		if !c.kept.IsZero() && !errors.Is(err, os.ErrDeadlineExceeded) {
+		if !c.idleSince.IsZero() && !errors.Is(err, os.ErrDeadlineExceeded) {
 			err = errors.Join(errUnanswered, err)
 		}
 		return nil, err
 	}
 	p.phase = reading
-	for resp == nil || resp.StatusCode < 200 { // 1xx announce an answer
+	for resp == nil || resp.StatusCode < 200 { // a 1xx precedes the final response
 		if resp, err = http.ReadResponse(c.buffered, r); err != nil {
 			return nil, err
 		}
 	}
 	c.in.N = math.MaxInt64
-	resp.Body = &answer{resp.Body, c, !resp.Close}
+	resp.Body = &responseBody{resp.Body, c, !resp.Close}
 	return resp, nil
 }
 
-// answer is a body that gives its connection back.
-type answer struct {
+// responseBody is a response's body; at its end the connection becomes idle.
+type responseBody struct {
 	io.ReadCloser
 	c    *conn // nil after the end
-	keep bool
+	keep bool  // whether the server keeps the connection open
 }
 
-func (a *answer) Read(p []byte) (int, error) {
-	n, err := a.ReadCloser.Read(p)
+func (b *responseBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
 	if err != nil {
-		a.end(a.keep && err == io.EOF)
+		b.end(b.keep && err == io.EOF)
 	}
 	return n, err
 }
 
 // Close before the end of the body closes the connection.
-func (a *answer) Close() error {
-	a.end(false)
+func (b *responseBody) Close() error {
+	b.end(false)
 	return nil
 }
 
-func (a *answer) end(keep bool) {
-	c := a.c
-	if a.c = nil; c == nil {
+func (b *responseBody) end(keep bool) {
+	c := b.c
+	if b.c = nil; c == nil {
 		return
 	}
 	if c.release() && keep && c.buffered.Buffered() == 0 {
@@ -106,33 +106,33 @@ func (a *answer) end(keep bool) {
 	}
 }
 
-// silent tells whether nothing came while the connection was idle. What came
-// unasked would be taken for the next answer: perhaps another object, with a
-// checksum that is right. It looks through TLS, whose own buffer may hold it
-// and whose session tickets are no answer.
+// silent reports whether the server sent nothing while the connection was idle.
+// The next request would take such data for its response: perhaps another object
+// with a correct checksum. It reads through TLS, because TLS may have buffered
+// the data, and because TLS session tickets are not a response.
 func (c *conn) silent() bool {
-	c.wire.look = true
+	c.wire.peek = true
 	_, err := c.in.R.Read(c.one[:])
-	c.wire.look = false
+	c.wire.peek = false
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// wire is a TCP connection. A read of it fails after a silence of stall.
+// wire is a TCP connection. A Read fails if no data arrives for stall.
 type wire struct {
 	net.Conn
 	raw   syscall.RawConn
 	stall time.Duration
-	look  bool // a read takes what has come already, and fails as if by its deadline where nothing has
+	peek  bool // Read returns only data that has arrived, and os.ErrDeadlineExceeded if there is none
 }
 
 func (w *wire) Read(p []byte) (n int, err error) {
 	if err := w.SetReadDeadline(time.Now().Add(w.stall)); err != nil {
 		return 0, err
 	}
-	if !w.look {
+	if !w.peek {
 		return w.Conn.Read(p)
 	}
-	// Go's sockets do not block. Of a closed one nothing is read.
+	// Go's sockets do not block. If the socket is closed, the function is not called.
 	_ = w.raw.Read(func(fd uintptr) bool { n, err = syscall.Read(int(fd), p); return true })
 	switch {
 	case err == syscall.EAGAIN:

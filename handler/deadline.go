@@ -11,12 +11,12 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
-// errDeadline ends the reads of an invocation that has no time left.
+// errDeadline is the cause of the context when an invocation has no time left.
 var errDeadline = errors.New("no time left")
 
-// withDeadline ends ctx before Lambda's deadline, so that there is time to
-// unwind what is in flight and to say what was done: Lambda kills a function
-// that is late, and its caller learns nothing.
+// withDeadline returns a context that ends before Lambda's deadline. This leaves
+// the CPU time unwind to cancel the reads in flight and to report what was done:
+// Lambda kills a function at its deadline, and the caller would learn nothing.
 func withDeadline(ctx context.Context, unwind time.Duration, memoryMB int) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -25,9 +25,8 @@ func withDeadline(ctx context.Context, unwind time.Duration, memoryMB int) (cont
 	return context.WithDeadlineCause(ctx, deadline.Add(-margin(time.Until(deadline), unwind, memoryMB)), errDeadline)
 }
 
-// margin is how long before the deadline the reads end: the time that their
-// unwinding takes at the function's share of a CPU, but at most half of what
-// is left.
+// margin returns how long before the deadline the reads must end: the CPU time
+// unwind at the function's share of a vCPU, but at most half of the time left.
 func margin(left, unwind time.Duration, memoryMB int) time.Duration {
 	if memoryMB > 0 && memoryMB < platform.MemoryPerVCPU {
 		unwind = unwind * platform.MemoryPerVCPU / time.Duration(memoryMB)
@@ -35,9 +34,10 @@ func margin(left, unwind time.Duration, memoryMB int) time.Duration {
 	return min(unwind, left/2)
 }
 
-// unwinding is the processor time that ending a call takes, by its reads at a
-// time: about 3 µs for one that waits for its turn, and 500 µs for one in
-// flight, whose connection is closed (900 in flight among 20,000 took 370 ms).
+// unwinding returns the CPU time that ending a call takes. It depends on the
+// concurrent reads: about 3 µs for a read that waits for a slot, and 500 µs for a
+// read in flight, whose connection is closed (900 in flight among 20,000 took
+// 370 ms).
 func unwinding(reads, concurrency int, s strategies.Strategy) time.Duration {
 	switch {
 	case s.Sequential:
@@ -49,8 +49,8 @@ func unwinding(reads, concurrency int, s strategies.Strategy) time.Duration {
 	return 10*time.Millisecond + time.Duration(reads)*3*time.Microsecond + time.Duration(inFlight)*500*time.Microsecond
 }
 
-// deadlineError says how far the invocation came, what was in flight, and what
-// held it up.
+// deadlineError returns an error that says how many reads were done, what was in
+// flight, why reads were retried, and what to do.
 func (m *meter) deadlineError() error {
 	var inFlight []string
 	for p := range m.cut {
@@ -58,15 +58,15 @@ func (m *meter) deadlineError() error {
 			inFlight = append(inFlight, fmt.Sprintf("%d %v", n, phase(p)))
 		}
 	}
-	what := ""
+	note := ""
 	if inFlight != nil {
-		what = "; in flight: " + strings.Join(inFlight, ", ")
+		note = "; in flight: " + strings.Join(inFlight, ", ")
 	}
-	return fmt.Errorf("deadline: %d of %d reads were done in %.1f s%s%s\n%s", m.reads.Load(), len(m.latencies), m.took.Seconds(), what, m.heldUp(), m.advice())
+	return fmt.Errorf("deadline: %d of %d reads were done in %.1f s%s%s\n%s", m.reads.Load(), len(m.latencies), m.took.Seconds(), note, m.retryNote(), m.advice())
 }
 
-// advice is the remedy of what was last tried again in vain, or else of what
-// most reads in flight were waiting for.
+// advice returns the remedy for the failure last retried, or else for the phase
+// that most reads in flight were in.
 func (m *meter) advice() string {
 	most := queued
 	for p := range m.cut {
@@ -77,8 +77,8 @@ func (m *meter) advice() string {
 	return m.tally.advice(most, "let it read fewer objects")
 }
 
-// advice says what to do about a deadline that came in that phase; less is how
-// to ask for less.
+// advice returns what to do about a deadline reached in that phase. less says how
+// to ask for fewer objects.
 func (t *tally) advice(in phase, less string) string {
 	if last := t.last.Load(); last != nil && remedyOf(*last) != "" {
 		return remedyOf(*last) + "; or raise the function's timeout, or " + less
@@ -86,10 +86,10 @@ func (t *tally) advice(in phase, less string) string {
 	switch in {
 	case connecting:
 		return wayToS3
-	case crowded:
-		return "raise the function's memory, lower the concurrency, or " + less + ": objects were waiting for the memory that others had"
+	case starved:
+		return "raise the function's memory, lower the concurrency, or " + less + ": objects waited for memory that other objects held"
 	case waiting:
-		return "raise the function's timeout, or " + less + ": S3 had not answered yet, which more memory does not change"
+		return "raise the function's timeout, or " + less + ": S3 had not answered yet, and more memory does not change that"
 	}
 	return "raise the function's timeout or memory, or " + less
 }

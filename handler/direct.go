@@ -17,11 +17,12 @@ import (
 	"github.com/aws/smithy-go/encoding/httpbinding"
 )
 
-// direct makes the first attempt of a read without the SDK's stack, which costs
-// more than all else of a read. It repeats the request that the SDK made for
-// another object, with the key and a signature of this one. What is not a 200
-// that its checksum proves whole goes to GetObject as the outcome of its first
-// attempt: errors, retries and counts are the SDK's, and nothing is sent twice.
+// direct makes the first attempt of a read without the SDK's middleware stack,
+// which costs more than the rest of the read. It repeats a request that the SDK
+// made for another object, with this object's key and signature. It accepts only a
+// 200 whose checksum proves the body complete. Any other outcome goes to GetObject,
+// which uses it for its own first attempt. So errors, retries and counts
+// are the SDK's, and no request is sent twice.
 type direct struct {
 	*transport
 	budget      *budget
@@ -29,28 +30,29 @@ type direct struct {
 	credentials aws.CredentialsProvider
 	signer      s3.HTTPSignerV4
 	template    atomic.Pointer[template]
-	skew        atomic.Int64 // from this clock to S3's, in ns, as the SDK found it
+	skew        atomic.Int64 // S3's clock minus this one, in ns, as measured by the SDK
 }
 
-// template is a GetObject request but for its key, its time and its signature:
-// its URL ends where the key begins.
+// template is a GetObject request without a key, a time and a signature: its URL
+// ends where the key begins.
 type template struct {
 	*http.Request
 	region string
 }
 
-// The headers of a GetObject request, and whether each request has its own. One
-// with another header is no template.
+// ownHeader lists the headers of a GetObject request. The value is true if the
+// header differs between requests. A request with any other header cannot become
+// a template.
 var ownHeader = map[string]bool{
 	"Accept-Encoding": false, "User-Agent": false, "X-Amz-Checksum-Mode": false, "X-Amz-Content-Sha256": false,
 	"Amz-Sdk-Invocation-Id": true, "Amz-Sdk-Request": true, "Authorization": true,
 	"X-Amz-Date": true, "X-Amz-Security-Token": true, "X-Amzn-Trace-Id": true,
 }
 
-// Do sends what the SDK asks for, unless its answer has come already. It takes
-// x-amz-retry-after (ms) away: the SDK would lengthen RetryDelay to it, by up
-// to 5 s (aws-sdk-go-v2 core 1.48.0), and reads that were refused together
-// would come back together.
+// Do sends the SDK's request, or returns the outcome that [direct.get] handed
+// over. It removes x-amz-retry-after (ms): the SDK would lengthen RetryDelay to
+// it, by up to 5 s (aws-sdk-go-v2 core 1.48.0), and reads refused together would
+// be retried together.
 func (d *direct) Do(r *http.Request) (resp *http.Response, err error) {
 	p := progressOf(r.Context())
 	if o := p.handed; o != nil {
@@ -67,9 +69,9 @@ func (d *direct) Do(r *http.Request) (resp *http.Response, err error) {
 	return resp, err
 }
 
-// learn makes a template of r, or returns nil where it is not for a bucket of
-// general purpose by its own name (not S3 Express, no access point), or not
-// signed by version 4.
+// learn returns a template made from r. It returns nil unless r addresses a
+// general purpose bucket by its own name (not S3 Express, no access point) and is
+// signed with Signature Version 4.
 func (d *direct) learn(r *http.Request, key string) *template {
 	signature, ok := strings.CutPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=")
 	credential, _, _ := strings.Cut(signature, ",")
@@ -93,7 +95,8 @@ func (d *direct) learn(r *http.Request, key string) *template {
 	return t
 }
 
-// request is a signed request for that object.
+// request returns a signed request for the object of that key. It fails if there are
+// no credentials or signing fails.
 func (d *direct) request(ctx context.Context, t *template, key string) (*http.Request, error) {
 	credentials, err := d.credentials.Retrieve(ctx)
 	if err != nil {
@@ -101,14 +104,14 @@ func (d *direct) request(ctx context.Context, t *template, key string) (*http.Re
 	}
 	r := t.Clone(ctx)
 	r.URL.Path, r.URL.RawPath = t.URL.Path+key, t.URL.Path+httpbinding.EscapePath(key, false)
-	if id, _ := ctx.Value("x-amzn-trace-id").(string); id != "" { // aws-lambda-go's
+	if id, _ := ctx.Value("x-amzn-trace-id").(string); id != "" { // set by aws-lambda-go
 		r.Header.Set("X-Amzn-Trace-Id", id)
 	}
 	now := time.Now().Add(time.Duration(d.skew.Load()))
 	return r, d.signer.SignHTTP(ctx, credentials, r, r.Header.Get("X-Amz-Content-Sha256"), "s3", t.region, now)
 }
 
-// get returns the object, or nil where GetObject is to go on.
+// get returns the object's body. It returns nil if GetObject must take over.
 func (d *direct) get(ctx context.Context, p *progress) *body {
 	t := d.template.Load()
 	if t == nil {
@@ -142,12 +145,12 @@ var checksums = []struct {
 	{"CRC32", "X-Amz-Checksum-Crc32", func(b []byte) []byte { return binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(b)) }},
 }
 
-// nvme has the polynomial of CRC64NVME, bits reversed.
+// nvme is the table of CRC64NVME, from its polynomial with the bits reversed.
 var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
 
-// checksum returns what tells whether a body is the one that the answer is of,
-// or nil where it is no 200 with a checksum of the whole: one of an object's
-// parts ends in a hyphen and their number.
+// checksum returns a function that compares a body with the response's checksum.
+// It returns nil unless the response is a 200 with a checksum of the whole object:
+// a checksum of an object's parts ends in a hyphen and the number of parts.
 func checksum(resp *http.Response) func(body []byte) error {
 	if resp == nil || resp.StatusCode != http.StatusOK {
 		return nil

@@ -24,9 +24,9 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// The first attempt without the SDK's stack: what it may say, and of what.
+// The first attempt without the SDK's stack: which requests it sends and which responses it accepts.
 
-// answerOf is a whole answer, as it goes over the connection.
+// answerOf returns a complete response in the bytes of HTTP.
 func answerOf(content string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nX-Amz-Checksum-Crc32: %s\r\n\r\n%s", len(content), crc32Of([]byte(content)), content)
 }
@@ -47,7 +47,7 @@ func TestBytesThatNobodyAskedForAreNotTheNextAnswer(t *testing.T) {
 			_, _ = io.WriteString(conn, answerOf(`[1, 2]`))
 		},
 	} {
-		for range 20 { // how they share packets is chance
+		for range 20 { // chance decides how they share packets
 			b := openTestBucket(t, s3, stallTime)
 			sent := make(chan struct{})
 			s3.injure(func(n int64) fault {
@@ -107,7 +107,7 @@ func TestARequestRepeatsNothingThatIsAnothers(t *testing.T) {
 	}
 }
 
-// client is an HTTP client that is a function.
+// client is a function as an HTTP client.
 type client func(*http.Request) (*http.Response, error)
 
 func (c client) Do(r *http.Request) (*http.Response, error) { return c(r) }
@@ -116,7 +116,7 @@ func TestOnlyABucketOfGeneralPurposeIsReadWithoutTheSDK(t *testing.T) {
 	b := openTestBucket(t, newS3(t), stallTime)
 	for name, want := range map[string]bool{
 		"objects":         true,
-		"objects.example": true, // by its path: no certificate has its name
+		"objects.example": true, // addressed by path, because no certificate has its name
 		"arn:aws:s3:eu-central-1:123456789012:accesspoint/orders":          false,
 		"arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap":          false, // signed by SigV4A
 		"orders-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias":                false,
@@ -146,7 +146,7 @@ func TestOnlyABucketOfGeneralPurposeIsReadWithoutTheSDK(t *testing.T) {
 
 func TestAClockThatIsOffCostsAFewRefusalsAndNotOneARead(t *testing.T) {
 	s3, content := newS3(t), sample(t)
-	var ahead atomic.Int64 // S3's clock before this machine's
+	var ahead atomic.Int64 // S3's clock minus this machine's
 	s3.injure(always(func(w http.ResponseWriter, r *http.Request, whole *httptest.ResponseRecorder) {
 		now := time.Now().Add(time.Duration(ahead.Load()))
 		w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
@@ -155,7 +155,7 @@ func TestAClockThatIsOffCostsAFewRefusalsAndNotOneARead(t *testing.T) {
 			return
 		}
 		w.Header().Set("X-Amz-Checksum-Crc32", crc32Of(content))
-		_, _ = w.Write(content) // the store has a clock of its own
+		_, _ = w.Write(content) // the store checks times by another clock
 	}))
 	p := start(t, s3.settings()...)
 	for _, hours := range []time.Duration{0, 2, -1, 0} {
@@ -198,8 +198,8 @@ func TestAnObjectIsAskedForOnceWhateverItsChecksum(t *testing.T) {
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// A change of the list is an upgrade's: what a request or the reading of an
-// answer gained has to stand in [direct] too, or be needless there.
+// The list changes with an upgrade of the SDK. Whatever the upgrade adds to requests
+// or to reading responses must be added to [direct], unless it is not needed there.
 func TestTheStackOfGetObjectIsTheOneThatWasLookedAt(t *testing.T) {
 	b := openTestBucket(t, newS3(t), stallTime)
 	var list strings.Builder

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The example of docs/objects.md takes the place of process.go.
+// The example in docs/objects.md can replace process.go.
 func TestYourOwnWorkIsOneFunctionAsTheDocsShow(t *testing.T) {
 	t.Parallel()
 	docs, err := os.ReadFile("../docs/objects.md")

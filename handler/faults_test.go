@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// The faults, as S3 or the network commits them.
+// The faults that S3 or the network can cause.
 
-// refuse is an error of S3's, as it words them.
+// refuse answers with an error in S3's format.
 func refuse(status int, code, message string, header ...string) fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ *httptest.ResponseRecorder) {
 		for i := 0; i < len(header); i += 2 {
@@ -29,22 +29,22 @@ var (
 	internalError = refuse(500, "InternalError", "We encountered an internal error. Please try again.")
 )
 
-// resetBefore ends the connection by a TCP reset instead of answering.
+// resetBefore resets the TCP connection instead of answering.
 func resetBefore(w http.ResponseWriter, _ *http.Request, _ *httptest.ResponseRecorder) { reset(w) }
 
-// resetWithin does so in the midst of the body.
+// resetWithin resets it in the middle of the body.
 func resetWithin(w http.ResponseWriter, _ *http.Request, whole *httptest.ResponseRecorder) {
 	sendHalf(w, whole)
 	reset(w)
 }
 
-// cut ends the body early and the connection in good order.
+// cut ends the body early and closes the connection normally.
 func cut(w http.ResponseWriter, _ *http.Request, whole *httptest.ResponseRecorder) {
 	sendHalf(w, whole)
 	panic(http.ErrAbortHandler)
 }
 
-// longer sends more than the Content-Length that it announces.
+// longer sends more bytes than its Content-Length says.
 func longer(w http.ResponseWriter, _ *http.Request, whole *httptest.ResponseRecorder) {
 	conn := hijack(w)
 	defer conn.Close()
@@ -57,19 +57,19 @@ func longer(w http.ResponseWriter, _ *http.Request, whole *httptest.ResponseReco
 // corrupt flips a bit of the body.
 func corrupt(w http.ResponseWriter, _ *http.Request, whole *httptest.ResponseRecorder) {
 	body := whole.Body.Bytes()
-	if whole.Code == http.StatusOK { // an error has no checksum, and its code would be another one
+	if whole.Code == http.StatusOK { // an error response has no checksum, and a flipped bit would change its code
 		body[len(body)/2] ^= 1
 	}
 	serve(w, whole, body)
 }
 
-// wrongChecksum sends the whole body and the checksum of another.
+// wrongChecksum sends the whole body with the checksum of another body.
 func wrongChecksum(w http.ResponseWriter, _ *http.Request, whole *httptest.ResponseRecorder) {
 	whole.Header().Set("X-Amz-Checksum-Crc32", "AAAAAA==")
 	serve(w, whole, whole.Body.Bytes())
 }
 
-// stallBefore never answers, stallWithin not to the end.
+// stallBefore never answers; stallWithin never finishes its answer.
 func stallBefore(_ http.ResponseWriter, r *http.Request, _ *httptest.ResponseRecorder) {
 	<-r.Context().Done()
 }
@@ -79,7 +79,7 @@ func stallWithin(w http.ResponseWriter, r *http.Request, whole *httptest.Respons
 	<-r.Context().Done()
 }
 
-// slowBody answers in ten parts.
+// slowBody sends the body in ten parts with pauses.
 func slowBody(w http.ResponseWriter, _ *http.Request, whole *httptest.ResponseRecorder) {
 	body := whole.Body.Bytes()
 	serve(w, whole, nil)
@@ -90,7 +90,7 @@ func slowBody(w http.ResponseWriter, _ *http.Request, whole *httptest.ResponseRe
 	}
 }
 
-// late answers after d, or not at all when the client is gone by then.
+// late answers after d, unless the client has gone by then.
 func late(d time.Duration) fault {
 	return func(w http.ResponseWriter, r *http.Request, whole *httptest.ResponseRecorder) {
 		select {

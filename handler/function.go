@@ -10,10 +10,10 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
-// function is what a process keeps from one invocation to the next.
+// function holds the state that a process keeps between invocations.
 type function struct {
 	bucket   *bucket
-	workers  int  // the concurrency of a payload that names none
+	workers  int  // the concurrency of a payload that sets none
 	memoryMB int  // 0 when unknown
 	shared   bool // whether the process may serve several invocations at once
 }
@@ -32,14 +32,14 @@ func newFunction(ctx context.Context, getenv func(string) string) (*function, er
 	if err != nil {
 		return nil, err
 	}
-	atOnce, _ := strconv.Atoi(getenv("AWS_LAMBDA_MAX_CONCURRENCY")) // by which aws-lambda-go polls; elsewhere it is not set
+	atOnce, _ := strconv.Atoi(getenv("AWS_LAMBDA_MAX_CONCURRENCY")) // set where aws-lambda-go polls for several invocations at once
 	return &function{bucket: b, workers: workers, memoryMB: memoryMB, shared: atOnce > 1}, nil
 }
 
-// Invoke serves one invocation: every read ends whole, or the invocation
-// fails, or its answer reports what became of each object. It takes the
-// payload as it was sent, because the runtime's own decoder overlooks what
-// follows a payload's first value.
+// Invoke serves one invocation and returns its answer as JSON. Unless every
+// object is read completely, it either returns an error, or its answer reports
+// the outcome of each object. It takes the payload undecoded, because the
+// runtime's own decoder ignores anything after the first JSON value.
 func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	p, err := event.Decode(payload, f.workers)
 	if err != nil {
@@ -63,18 +63,18 @@ func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return err
 	})
 	m.stop()
-	// The time-out of a connection is a context.DeadlineExceeded, too.
+	// A connection's timeout is a context.DeadlineExceeded too, so ask ctx first.
 	late := ctx.Err() != nil && (errors.Is(err, errDeadline) || errors.Is(err, context.DeadlineExceeded))
 	if late {
 		err = m.deadlineError()
 	}
-	// A report stands for what was done before the call had to stop.
+	// A report covers what was done before the call stopped.
 	if err != nil && !(w.report && (late || m.reads.Load() > 0)) {
 		return nil, err
 	}
 	a := m.answer(s, p.Concurrency)
 	a.MemoryMB = f.memoryMB
-	if f.shared { // it is the process's, and holds the neighbours'
+	if f.shared { // the CPU time of the process includes other invocations
 		a.CPUSec = 0
 	}
 	w.complete(&a, err)

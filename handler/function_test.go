@@ -132,7 +132,7 @@ func TestTheLogIsLittleAndOfText(t *testing.T) {
 		t.Errorf("error %v, and %d bytes of log; want an error and less than 2,000 bytes", err, len(got))
 	}
 	for line := range strings.Lines(p.log.String()) {
-		if strings.HasPrefix(line, "{") { // Power Tuning would take it for a JSON log
+		if strings.HasPrefix(line, "{") { // Power Tuning would mistake it for a JSON log
 			t.Errorf("a line of the log begins with {: %q", line)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Whatever a server answers, a read fails or is whole, and ends. The reference
-// is net/http's reading of the same bytes.
+// Whatever a server answers, a read ends: it fails or returns the complete body. The
+// reference is how net/http reads the same bytes.
 func FuzzAnswer(f *testing.F) {
 	whole := answerOf(`[1, 2]`)
 	for _, seed := range []string{whole, whole[:40], whole[:len(whole)-2], whole + whole, "", "HTTP/1.1 100 Continue\r\n\r\n" + whole,
@@ -25,7 +25,7 @@ func FuzzAnswer(f *testing.F) {
 	var first []byte
 	served := 0
 	b := openRawBucket(f, rawS3(f, func(_ *http.Request, w io.Writer) error {
-		if served++; served == 2 { // the first is for the template
+		if served++; served == 2 { // the first made the template
 			_, _ = w.Write(first)
 			return errors.New("closed")
 		}
@@ -54,7 +54,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// reference is the body of an answer that net/http takes for a whole 200.
+// reference returns the body if net/http accepts the answer as a complete 200.
 func reference(answer []byte) (body []byte, ok bool) {
 	t := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		ours, its := net.Pipe()

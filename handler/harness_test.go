@@ -25,12 +25,12 @@ import (
 	"lambda-parallel-io/handler/event"
 )
 
-// bootstrap is the function as it is deployed, built once for all tests.
+// bootstrap is the path of the function as deployed, built once for all tests.
 var bootstrap string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
-// slow leaves the rest of a test out, unless SLOW is 1, as it is in .ci/run.
+// slow skips the rest of a test unless SLOW is 1, as in .ci/run.
 func slow(t *testing.T) {
 	t.Helper()
 	if os.Getenv("SLOW") != "1" {
@@ -38,8 +38,8 @@ func slow(t *testing.T) {
 	}
 }
 
-// fewAndMany runs a test with few reads always, and with many where it may take
-// long.
+// fewAndMany always runs a test with few reads, and with many reads if slow tests
+// run.
 func fewAndMany(t *testing.T, few, many int, test func(t *testing.T, reads int)) {
 	for _, reads := range []int{few, many} {
 		t.Run(fmt.Sprintf("%d reads", reads), func(t *testing.T) {
@@ -56,7 +56,7 @@ func run(m *testing.M) int {
 	if os.Getenv(roleVariable) != "" {
 		return playRole()
 	}
-	// Most tests wait more than they compute. A -parallel that is given overrides it.
+	// Most tests wait more than they compute. An explicit -parallel overrides this.
 	if err := flag.Set("test.parallel", "4"); err != nil {
 		log.Fatal(err)
 	}
@@ -72,13 +72,13 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// child is the function under a Runtime API.
+// child is the function's process under a Runtime API.
 type child struct {
 	cmd     *exec.Cmd
 	api     *httptest.Server
 	events  chan invocation
 	answers chan outcome
-	polled  chan struct{} // closed when the function asks for its first event
+	polled  chan struct{} // closed when the function polls for its first event
 	first   sync.Once
 	exited  chan struct{} // closed when the process has ended
 	log     logBuffer
@@ -96,8 +96,8 @@ type outcome struct {
 	failed bool
 }
 
-// start runs the function with these settings and ends it with the test. Of
-// the caller's environment it sees nothing.
+// start runs the function with these settings and without the caller's environment,
+// and stops it at the end of the test.
 func start(t testing.TB, settings ...string) *child {
 	t.Helper()
 	p := startBinary(t, bootstrap, settings...)
@@ -126,14 +126,14 @@ func startBinary(t testing.TB, binary string, settings ...string) *child {
 		t.Fatal(err)
 	}
 	go func() {
-		_ = p.cmd.Wait() // its state is read from cmd
+		_ = p.cmd.Wait() // cmd has its state
 		close(p.exited)
 	}()
 	return p
 }
 
 func (p *child) end() {
-	_ = p.cmd.Process.Kill() // it may have ended by itself
+	_ = p.cmd.Process.Kill() // it may have ended already
 	<-p.exited
 	p.api.CloseClientConnections()
 	p.api.Close()
@@ -162,10 +162,10 @@ func (p *child) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// invoke runs one invocation that Lambda would end after timeout. Its error
-// is the function's errorMessage, or says how the process ended.
+// invoke runs one invocation with a timeout like Lambda's. Its error is the
+// function's errorMessage, or says how the process ended.
 func (p *child) invoke(payload string, timeout time.Duration) (a event.Answer, err error) {
-	late := time.After(timeout + 30*time.Second) // only so that a hang fails here
+	late := time.After(timeout + 30*time.Second) // makes a hang fail here
 	deadline := time.Now().Add(timeout)
 	select {
 	case p.events <- invocation{payload, deadline}:
@@ -192,7 +192,7 @@ func (p *child) invoke(payload string, timeout time.Duration) (a event.Answer, e
 	}
 }
 
-// must is invoke where the function has to succeed, with every read counted.
+// must invokes the function, which must succeed and count every read.
 func (p *child) must(t testing.TB, payload string, timeout time.Duration) event.Answer {
 	t.Helper()
 	a, err := p.invoke(payload, timeout)
@@ -206,8 +206,8 @@ func (p *child) must(t testing.TB, payload string, timeout time.Duration) event.
 	return a
 }
 
-// report is invoke with a payload that Go writes, where the function has to
-// give an answer.
+// report invokes the function with a payload encoded by Go; the function must
+// return an answer.
 func (p *child) report(t testing.TB, payload any, timeout time.Duration) event.Answer {
 	t.Helper()
 	raw, err := json.Marshal(payload)
@@ -221,7 +221,7 @@ func (p *child) report(t testing.TB, payload any, timeout time.Duration) event.A
 	return a
 }
 
-// rss is the process's resident memory in MB, now and at its peak.
+// rss returns the process's resident memory in MB, now and at its peak.
 func (p *child) rss(t testing.TB) (now, peak int) {
 	t.Helper()
 	return p.status(t, "VmRSS:") / 1024, p.status(t, "VmHWM:") / 1024

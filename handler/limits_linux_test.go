@@ -16,8 +16,8 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
-// What Lambda does to the function: memory, descriptors, the deadline, and a
-// process that lives for long.
+// The limits of Lambda: memory, descriptors, the deadline, and a process that runs
+// for a long time.
 
 func TestTheDeadlineIsKeptAndSaysWhatWasDone(t *testing.T) {
 	t.Parallel()
@@ -50,9 +50,9 @@ func TestTheDeadlineIsKeptAndSaysWhatWasDone(t *testing.T) {
 	}
 }
 
-// throttle gives p the processor time that Lambda gives memory in every 20 ms,
-// until release is called. What is not given is by p's own clock: a machine that
-// is busy with something else takes nothing away.
+// throttle limits p to the CPU time that Lambda gives memory in every 20 ms, until
+// release is called. It measures p's own CPU clock, so a busy machine does not
+// reduce the CPU time further.
 func throttle(t *testing.T, p *child, memoryMB int) (release func()) {
 	t.Helper()
 	const period = 20 * time.Millisecond
@@ -60,7 +60,7 @@ func throttle(t *testing.T, p *child, memoryMB int) (release func()) {
 	clock := int32(^p.cmd.Process.Pid<<3 | 2) // as clock_getcpuclockid(3) makes it
 	used := func() time.Duration {
 		var ts unix.Timespec
-		_ = unix.ClockGettime(clock, &ts) // of a process that has ended there is none
+		_ = unix.ClockGettime(clock, &ts) // an ended process has no clock
 		return time.Duration(ts.Nano())
 	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -137,7 +137,7 @@ func TestUnboundedStaysWithinLambdasDescriptorsAndMemory(t *testing.T) {
 	if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, &most, nil); err != nil {
 		t.Fatal(err)
 	}
-	s3.injure(func(n int64) fault { // as many connections as there may be, and time for all reads to begin
+	s3.injure(func(n int64) fault { // open as many connections as are allowed, and let all reads begin
 		if n < event.MaxConcurrency {
 			return late(3 * time.Second)
 		}
@@ -145,8 +145,8 @@ func TestUnboundedStaysWithinLambdasDescriptorsAndMemory(t *testing.T) {
 	})
 	a := p.must(t, `{"strategy": "unbounded", "repeat": 10000, "objectKey": "sample.json"}`, 5*time.Minute)
 	now, peak := p.rss(t)
-	// A connection without a descriptor is tried again and again. So is one that
-	// a busy machine leaves without an answer for 10 s, but these are few.
+	// If descriptors ran out, connections would be retried again and again. A busy
+	// machine may leave a few requests unanswered for 10 s, which are retried too.
 	if a.PeakInFlight < 9_000 || a.Retries > 50 || p.descriptors(t) > 1000 {
 		t.Errorf("peak_in_flight %d, retries %d, %d descriptors; want almost 10,000, next to none, less than 1,000", a.PeakInFlight, a.Retries, p.descriptors(t))
 	}
@@ -181,7 +181,7 @@ func nothingGrows(t *testing.T, reads int) {
 	invoke := func(n int) {
 		for i := range n {
 			switch i % 10 {
-			case 3: // errors must leave nothing behind either
+			case 3: // errors must not leak either
 				if _, err := p.invoke(`{"repeat": 100, "objectKey": "missing"}`, time.Minute); err == nil {
 					t.Fatal("the object is missing: want an error")
 				}
@@ -203,15 +203,15 @@ func nothingGrows(t *testing.T, reads int) {
 	t.Logf("10th to 100th invocation: %d to %d MB, %d descriptors, %d to %d threads",
 		memory, memoryAfter, p.descriptors(t), threads, p.status(t, "Threads:"))
 
-	// How many connections there are is the machine's pace; all of them end when
-	// they have been silent for 10 s.
+	// The number of connections depends on the machine's speed. All are closed after
+	// 10 s of silence.
 	for end := time.Now().Add(time.Minute); p.descriptors(t) > one && time.Now().Before(end); {
 		time.Sleep(100 * time.Millisecond)
 	}
 	if left := p.descriptors(t); left > one {
 		t.Errorf("%d descriptors are left after the last connections, want at most %d, those of one read", left, one)
 	}
-	// Go answers SIGQUIT with every goroutine's stack.
+	// On SIGQUIT, Go prints the stack of every goroutine.
 	if err := p.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
 	}

@@ -16,15 +16,17 @@ import (
 	"lambda-parallel-io/handler/platform"
 )
 
-// list returns the keys below the payload's prefix that are to be read, in the
-// order of S3: that of their UTF-8 bytes. Sizes are those of the keys, in bytes.
+// list returns the keys to read below the payload's prefix and their sizes in
+// bytes, in S3's order: by the UTF-8 bytes of the keys. It counts the objects
+// skipped. It returns an error if the listing is incomplete, has more than
+// MaxObjects keys, or has none.
 func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, sizes []int64, skipped event.Skipped, err error) {
 	var t tally
 	at := new(progress)
 	ctx = context.WithValue(t.into(ctx), progressKey{}, at)
 	defer func() {
 		if err != nil && ctx.Err() != nil {
-			err = fmt.Errorf("deadline: %d objects had been listed; in flight: a page, %v%s\n%s", len(keys), at.phase, t.heldUp(), t.advice(at.phase, "narrow the prefix"))
+			err = fmt.Errorf("deadline: %d objects had been listed; in flight: a page, %v%s\n%s", len(keys), at.phase, t.retryNote(), t.advice(at.phase, "narrow the prefix"))
 		}
 		if err != nil {
 			err = fmt.Errorf("list prefix %q of bucket %q: %w", *p.Prefix, b.name, err)
@@ -33,7 +35,7 @@ func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, size
 	in := &s3.ListObjectsV2Input{
 		Bucket: &b.name,
 		Prefix: p.Prefix,
-		// XML cannot hold every key: a key may have control characters.
+		// XML cannot represent every key: a key may contain control characters.
 		EncodingType: types.EncodingTypeUrl,
 	}
 	if p.StartAfter != "" {
@@ -49,12 +51,12 @@ func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, size
 			key := aws.ToString(o.Key)
 			if page.EncodingType == types.EncodingTypeUrl {
 				if key, err = url.QueryUnescape(key); err != nil {
-					return keys, nil, skipped, fmt.Errorf("a key of the listing: %w", err)
+					return keys, nil, skipped, fmt.Errorf("decode a key of the listing: %w", err)
 				}
 			}
 			if key <= last {
-				return keys, nil, skipped, fmt.Errorf("the key %q comes after %q: a listing whose keys do not rise in the order of their UTF-8 bytes, as S3's do, names objects twice or leaves some out\n"+
-					"name the objects by keys", key, last)
+				return keys, nil, skipped, fmt.Errorf("the key %q comes after %q: S3 lists keys in the order of their UTF-8 bytes, and a listing in another order may name objects twice or leave some out\n"+
+					"name the objects with keys", key, last)
 			}
 			last = key
 			if !strings.HasSuffix(key, p.Suffix) || skipped.Skip(key, aws.ToInt64(o.Size), string(o.StorageClass)) {
@@ -62,28 +64,28 @@ func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, size
 			}
 			if len(keys) == p.MaxObjects {
 				return keys, nil, skipped, fmt.Errorf("it has more than maxObjects %d objects\n"+
-					"narrow the prefix, raise maxObjects, or use the state machine, which is for many objects", p.MaxObjects)
+					"narrow the prefix, raise maxObjects, or use the state machine, which is made for many objects", p.MaxObjects)
 			}
 			keys, sizes = append(keys, key), append(sizes, aws.ToInt64(o.Size))
 		}
 		more = *page.IsTruncated
 		if more && aws.ToString(in.ContinuationToken) == *page.NextContinuationToken {
-			return keys, nil, skipped, fmt.Errorf("the page after %q names the token of the page before it: the listing has no end", last)
+			return keys, nil, skipped, fmt.Errorf("two consecutive pages have the same continuation token, after the key %q: the listing would never end", last)
 		}
 		in.ContinuationToken = page.NextContinuationToken
 	}
 	if len(keys) == 0 {
-		return nil, nil, skipped, fmt.Errorf("no object matches it%s%s", conditions(p), but(skipped))
+		return nil, nil, skipped, fmt.Errorf("no object matches it%s%s", conditions(p), skippedNote(skipped))
 	}
 	return keys, sizes, skipped, nil
 }
 
-// mostPages is how often a page is asked for that turns out to be none.
-const mostPages = 5
+// maxPageAttempts is how often one page is requested if S3's answers are invalid.
+const maxPageAttempts = 5
 
-// wholePages makes a page that says nothing of its end another attempt. The SDK
-// takes any 200 for a listing: an empty body or an HTML page for its last page,
-// and one that is truncated and has no token too.
+// wholePages retries a page that does not say whether another page follows. The
+// SDK accepts any 200 as a page: it takes an empty body, an HTML page, or a
+// truncated page without a token for the last page.
 func wholePages(o *s3.Options) {
 	attempts := 0
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
@@ -100,15 +102,15 @@ func wholePages(o *s3.Options) {
 	})
 }
 
-// pageError is an answer to a listing that is no page of one.
+// pageError reports that S3 answered a listing with an invalid page.
 type pageError struct{ attempts int }
 
 func (e *pageError) Error() string {
-	return fmt.Sprintf("the answer is no page of a listing, %d times: it does not say whether it is the last one, or which comes next", e.attempts)
+	return fmt.Sprintf("no valid page of a listing in %d attempts: the answer does not say whether it is the last page, or which page comes next", e.attempts)
 }
-func (e *pageError) RetryableError() bool { return e.attempts < mostPages }
+func (e *pageError) RetryableError() bool { return e.attempts < maxPageAttempts }
 
-// conditions are those of the payload's beside its prefix.
+// conditions describes the payload's suffix and startAfter, for an error.
 func conditions(p event.Payload) (s string) {
 	if p.Suffix != "" {
 		s += fmt.Sprintf(" with the suffix %q", p.Suffix)
@@ -119,8 +121,8 @@ func conditions(p event.Payload) (s string) {
 	return s
 }
 
-// but says what matches and is not read.
-func but(s event.Skipped) string {
+// skippedNote describes the objects that match but are not read, for an error.
+func skippedNote(s event.Skipped) string {
 	var has []string
 	for _, of := range []struct {
 		n   int
@@ -136,10 +138,10 @@ func but(s event.Skipped) string {
 	if has == nil {
 		return ""
 	}
-	return ", but for " + strings.Join(has, " and ")
+	return ", except " + strings.Join(has, " and ") + " (not read)"
 }
 
-// checkBucket refuses a name that is not a general purpose bucket's.
+// checkBucket returns an error unless name may be that of a general purpose bucket.
 func checkBucket(name string) error {
 	other := platform.OtherBucket(name)
 	switch {

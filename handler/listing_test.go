@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// A listing is all of a prefix, each object once, or an error.
+// A listing has every object below a prefix exactly once, or it is an error.
 
-// raw answers 200 with a body that S3 never made.
+// raw answers 200 with a body that S3 would never send.
 func raw(body string) fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ *httptest.ResponseRecorder) {
 		_, _ = io.WriteString(w, body)
 	}
 }
 
-// pageOf is a page of these keys, and what it says of the next one.
+// pageOf is a page with these keys and this XML about the next page.
 func pageOf(next string, keys ...string) fault {
 	var b strings.Builder
 	for _, key := range keys {
@@ -64,7 +64,7 @@ func TestAPageThatIsNoListingIsAskedForAgainAndNeverTheEndOfIt(t *testing.T) {
 			}
 			return nil
 		})
-		if _, err := p.invoke(`{"prefix": "orders/", "onFailure": "report"}`, time.Minute); err == nil || !strings.Contains(err.Error(), "no page of a listing") || s3.lists.Load() != 1+5 {
+		if _, err := p.invoke(`{"prefix": "orders/", "onFailure": "report"}`, time.Minute); err == nil || !strings.Contains(err.Error(), "no valid page of a listing in 5 attempts") || s3.lists.Load() != 1+5 {
 			t.Errorf("%s at every attempt: %v after %d requests, want an error after 1 page and 5 attempts", name, err, s3.lists.Load())
 		}
 	}
@@ -86,10 +86,10 @@ func TestNoKeyOfAListingIsReadTwice(t *testing.T) {
 				}
 				return nil
 			},
-			[]string{`the key "orders/000998.json" comes after "orders/000999.json"`, "do not rise", "by keys"},
+			[]string{`the key "orders/000998.json" comes after "orders/000999.json"`, "S3 lists keys in the order of their UTF-8 bytes", "with keys"},
 		},
 		"the same page again":       {always(pageOf(truncated+token, keys[:2]...)), []string{`"orders/000000.json" comes after "orders/000001.json"`}},
-		"the same token again":      {always(pageOf(truncated + token)), []string{"names the token of the page before it"}},
+		"the same token again":      {always(pageOf(truncated + token)), []string{"two consecutive pages have the same continuation token"}},
 		"no order":                  {always(pageOf("<IsTruncated>false</IsTruncated>", "orders/b", "orders/a")), []string{`"orders/a" comes after "orders/b"`}},
 		"a key twice":               {always(pageOf("<IsTruncated>false</IsTruncated>", "orders/b", "orders/b")), []string{`"orders/b" comes after "orders/b"`}},
 		"a startAfter that is void": {always(pageOf("<IsTruncated>false</IsTruncated>", keys[6:9]...)), []string{`"orders/000006.json" comes after "orders/000007.json"`}},
@@ -125,7 +125,7 @@ func TestAnObjectThatABatchNamesTwiceIsReadOnceAndCounted(t *testing.T) {
 		t.Errorf("objects_read %d, records_read %d, duplicates %d, failed %d after %d GETs; want 20, %d, 3, 1 after 21",
 			a.ObjectsRead, a.RecordsRead, a.Duplicates, a.Failed, s3.gets.Load(), found)
 	}
-	// The line of a failure is an item of the next list.
+	// A failure, as the answer encodes it, can be an item of the next list.
 	if f := a.Failures; len(f) != 1 || f[0].Size != 9 || f[0].StorageClass != "STANDARD" {
 		t.Errorf("failures %+v, want size and storage class as the batch has them", f)
 	}

@@ -11,8 +11,8 @@ import (
 	"lambda-parallel-io/handler/event"
 )
 
-// What S3 and the network do to reads: each ends whole, or the call fails
-// with the cause.
+// Faults of S3 and the network: each object is read completely, or the call fails with
+// the cause.
 
 func TestWhatAnotherAttemptMendsIsReadAgain(t *testing.T) {
 	t.Parallel()
@@ -34,10 +34,10 @@ func TestWhatAnotherAttemptMendsIsReadAgain(t *testing.T) {
 		if a.BytesRead != int64(repeat*len(sample(t))) || a.RecordsRead != repeat*records {
 			t.Errorf("%s: bytes_read %d, records_read %d; want %d, %d", name, a.BytesRead, a.RecordsRead, repeat*len(sample(t)), repeat*records)
 		}
-		// net/http by itself sends a request once more whose kept connection
-		// turns out to be closed before the first byte: that is no retry.
-		// And S3 does not see an attempt that goes out on a connection which
-		// the fault before it has spoilt: one for each fault at most.
+		// net/http itself resends a request if its idle connection turns out to be
+		// closed before the first byte: that does not count as a retry. And S3 does
+		// not see an attempt on a connection that the previous fault broke: at most
+		// one for each fault.
 		again := s3.gets.Load() - repeat
 		least, most := int64(1), again
 		switch name {
@@ -62,7 +62,7 @@ func TestAStalledReadIsGivenUpAndMadeAgain(t *testing.T) {
 			}
 			return nil
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // only so that a hang fails here
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // makes a hang fail here
 		var counted tally
 		o, err := b.read(counted.into(ctx), "sample.json", -1)
 		cancel()
@@ -75,7 +75,7 @@ func TestAStalledReadIsGivenUpAndMadeAgain(t *testing.T) {
 func TestASlowBodyIsNoFault(t *testing.T) {
 	s3 := newS3(t)
 	b := openTestBucket(t, s3, 2*time.Second)
-	s3.injure(always(slowBody)) // 200 ms in all
+	s3.injure(always(slowBody)) // 200 ms in total
 	var counted tally
 	o, err := b.read(counted.into(t.Context()), "sample.json", -1)
 	if err != nil || o.records != records || counted.retries.Load() != 0 {
@@ -83,7 +83,7 @@ func TestASlowBodyIsNoFault(t *testing.T) {
 	}
 }
 
-// The tests of a stall shorten it; all else is the function's own.
+// The tests of a stall shorten stallTime; everything else is as in the function.
 func openTestBucket(t *testing.T, s3 *fakeS3, stall time.Duration) *bucket {
 	t.Helper()
 	for _, s := range s3.settings() {
@@ -110,14 +110,14 @@ func TestWhatNoAttemptMendsFailsTheCallAtOnce(t *testing.T) {
 		f         fault
 		want      []string
 	}{
-		{"missing", "missing.json", nil, []string{"404", "NoSuchKey", "check the key: there is no such object"}},
+		{"missing", "missing.json", nil, []string{"404", "NoSuchKey", "check the key: the object does not exist"}},
 		{"denied", "sample.json", refuse(403, "AccessDenied", "Access Denied"), []string{"403", "AccessDenied", "check that the object exists"}},
 		{"another region", "sample.json", refuse(301, "PermanentRedirect", "The bucket must be addressed elsewhere.", "X-Amz-Bucket-Region", "us-west-2"), []string{"301", "the bucket is in us-west-2"}},
 		{"wrong region", "sample.json", refuse(400, "AuthorizationHeaderMalformed", "the region is wrong", "X-Amz-Bucket-Region", "us-west-2"), []string{"400", "the bucket is in us-west-2"}},
 		{"expired credentials", "sample.json", refuse(400, "ExpiredToken", "The provided token has expired."), []string{"ExpiredToken"}},
-		{"not an array", "object.json", nil, []string{"not a JSON array, but an object", "the function's work as it comes counts the elements of a JSON array", "handler/process.go"}},
+		{"not an array", "object.json", nil, []string{"not a JSON array, but an object", "unless changed, the function counts the elements of a JSON array", "handler/process.go"}},
 		{"not JSON", "half.json", nil, []string{"not valid JSON"}},
-		{"two arrays", "two.json", nil, []string{"not valid JSON", "something follows the array"}},
+		{"two arrays", "two.json", nil, []string{"not valid JSON", "there is more data after the array"}},
 		{"nothing", "nothing.json", nil, []string{"it is empty"}},
 	} {
 		s3.injure(nil)
@@ -132,7 +132,7 @@ func TestWhatNoAttemptMendsFailsTheCallAtOnce(t *testing.T) {
 		}
 		// At concurrency 5 some reads may have begun before the first failed.
 		if got := s3.gets.Load(); got > 10 {
-			t.Errorf("%s: %d GETs were sent, want an end after the first failure", c.name, got)
+			t.Errorf("%s: %d GETs were sent, want no more after the first failure", c.name, got)
 		}
 	}
 	s3.injure(nil)
@@ -150,7 +150,7 @@ func TestAServerThatCannotProveItselfFailsTheCallAtOnce(t *testing.T) {
 		for _, payload := range []string{`{"repeat": 10, "objectKey": "sample.json"}`, `{"keys": ["sample.json"], "onFailure": "report"}`, `{"prefix": "sample"}`} {
 			_, err := p.invoke(payload, time.Minute)
 			if err == nil || strings.Contains(err.Error(), "deadline") || !strings.Contains(err.Error(), bucketName) {
-				t.Errorf("%s, %s: %v, want the cause, at once", name, payload, err)
+				t.Errorf("%s, %s: %v, want the cause at once", name, payload, err)
 			}
 		}
 	}
@@ -159,7 +159,7 @@ func TestAServerThatCannotProveItselfFailsTheCallAtOnce(t *testing.T) {
 	}
 }
 
-// plainServer speaks HTTP where TLS is expected.
+// plainServer answers with plain HTTP where the client expects TLS.
 func plainServer(t *testing.T) string {
 	t.Helper()
 	s := &http.Server{Handler: http.NotFoundHandler()}
@@ -215,14 +215,14 @@ func TestAnObjectReplacedInMidRunIsReadWholeEitherWay(t *testing.T) {
 	if r.err != nil || a.ObjectsRead != 2000 {
 		t.Fatalf("objects_read %d, %v; want 2000", a.ObjectsRead, r.err)
 	}
-	// x reads of one record and 3 bytes, and the rest of five and 15: both sums name the same x.
+	// x reads have one record and 3 bytes, the others five and 15: both sums must give the same x.
 	x := (2000*5 - a.RecordsRead) / 4
 	if bytes := x*3 + (2000-x)*15; x < 500 || x > 2000 || x*1+(2000-x)*5 != a.RecordsRead || bytes != a.BytesRead {
-		t.Errorf("records_read %d, bytes_read %d: no mix of whole objects adds up to both", a.RecordsRead, a.BytesRead)
+		t.Errorf("records_read %d, bytes_read %d: no mix of complete objects has these totals", a.RecordsRead, a.BytesRead)
 	}
 }
 
-// By the SDK's own rule each of these answers is a pause of 5 s or more.
+// With the SDK's own delay, each of these answers would cost a pause of 5 s or more.
 func TestNoHeaderLengthensThePauseBeforeAnotherAttempt(t *testing.T) {
 	s3 := newS3(t)
 	p := start(t, s3.settings()...)
@@ -241,7 +241,7 @@ func TestNoHeaderLengthensThePauseBeforeAnotherAttempt(t *testing.T) {
 func TestRetriesAreSpreadOverTheWholeDelay(t *testing.T) {
 	r := newRetryer()
 	for _, attempt := range []int{1, 4, 10, 1000} {
-		most := min(firstDelay<<min(attempt-1, 20), mostDelay)
+		most := min(firstDelay<<min(attempt-1, 20), maxDelay)
 		var low, high bool
 		for range 200 {
 			d, err := r.RetryDelay(attempt, context.DeadlineExceeded)

@@ -1,10 +1,10 @@
-// Command handler is the AWS Lambda function that is compared: each
-// invocation reads the S3 objects that its payload names, or one of them as
-// many times as it says, by the concurrency strategy that it names.
+// Command handler is the AWS Lambda function that a comparison measures. Its
+// payload names S3 objects, or one object and a count, and a concurrency
+// strategy; each invocation reads them by that strategy.
 //
-// Settings come from the environment alone: BUCKET is required, MAX_WORKERS
-// is the concurrency of a payload that names none (100 for each vCPU, 30 at
-// least), and the variables of the AWS SDK mean what they always do.
+// Settings come from the environment alone. BUCKET is required. MAX_WORKERS is
+// the concurrency of a payload that sets none: by default 100 per vCPU, and at
+// least 30. The AWS SDK reads its own variables as usual.
 package main
 
 import (

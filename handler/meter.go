@@ -13,26 +13,26 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
-// meter measures one invocation. Its processor time is the process's, from the
-// invocation's start to its end: it is the invocation's where it was alone.
+// meter measures one invocation. Its CPU time is that of the process from the
+// invocation's start to its end, and so includes other concurrent invocations.
 type meter struct {
 	tally
-	cpu     time.Duration // until stop, the process's at the start
+	cpu     time.Duration // until stop: the CPU time of the process at the start
 	started time.Time
 	took    time.Duration
 
 	inFlight, peak        atomic.Int64
 	reads, bytes, records atomic.Int64
-	latencies             []time.Duration // by index: no lock, and no order
+	latencies             []time.Duration // by index of the read, so that they need no lock
 
-	cut [phases]atomic.Int64 // reads that the call's end has cut off, by what they were at
+	cut [phases]atomic.Int64 // reads cut off by the end of the call, by their phase
 }
 
 func newMeter(reads int) *meter {
 	return &meter{latencies: make([]time.Duration, reads), cpu: processCPU(), started: time.Now()}
 }
 
-// begin counts a read as in flight and returns when it began.
+// begin counts a read as in flight and returns the current time.
 func (m *meter) begin() time.Time {
 	now := m.inFlight.Add(1)
 	for p := m.peak.Load(); now > p && !m.peak.CompareAndSwap(p, now); p = m.peak.Load() {
@@ -40,8 +40,8 @@ func (m *meter) begin() time.Time {
 	return time.Now()
 }
 
-// end counts read i as over, and as done if the object was read whole. An error
-// here is that of the call.
+// end counts read i as no longer in flight, and adds its results if the object
+// was read completely. err is the error that the read returns to the strategy.
 func (m *meter) end(i int, began time.Time, o object, whole bool, err error) {
 	m.inFlight.Add(-1)
 	if e, ok := errors.AsType[*readError](err); ok {
@@ -87,7 +87,8 @@ func (m *meter) answer(s strategies.Strategy, concurrency int) event.Answer {
 	return a
 }
 
-// latency sorts all, in which 0 stands for a read that was not done.
+// latency returns percentiles in ms. It sorts all, in which 0 means a read that
+// was not completed.
 func latency(all []time.Duration) event.Latency {
 	all = slices.DeleteFunc(all, func(d time.Duration) bool { return d == 0 })
 	if len(all) == 0 {
@@ -101,11 +102,11 @@ func latency(all []time.Duration) event.Latency {
 	return event.Latency{P50: rank(0.50), P95: rank(0.95), P99: rank(0.99), Max: rank(1)}
 }
 
-// processCPU is the user and system time that the process has used.
+// processCPU returns the user and system time that the process has used.
 func processCPU() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(fmt.Sprintf("getrusage: %v", err)) // it has no other error than a wrong argument
+		panic(fmt.Sprintf("getrusage: %v", err)) // it fails only for a wrong argument
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

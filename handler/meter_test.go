@@ -25,7 +25,7 @@ func TestAPercentileIsTheNearestRank(t *testing.T) {
 	}{
 		{ms(7), event.Latency{P50: 7, P95: 7, P99: 7, Max: 7}},
 		{ms(4, 1, 3, 2), event.Latency{P50: 2, P95: 4, P99: 4, Max: 4}},
-		{ms(0, 0, 7, 0), event.Latency{P50: 7, P95: 7, P99: 7, Max: 7}}, // three have failed
+		{ms(0, 0, 7, 0), event.Latency{P50: 7, P95: 7, P99: 7, Max: 7}}, // three failed
 		{nil, event.Latency{}},
 		{ms(hundred...), event.Latency{P50: 50, P95: 95, P99: 99, Max: 100}},
 	} {

@@ -22,14 +22,14 @@ import (
 	"lambda-parallel-io/tune/profile"
 )
 
-// Objects of one's own: named by keys, by a prefix, or by a Distributed Map.
+// A user's own objects, named by keys, a prefix or a Distributed Map.
 
-// order is the content of object i: i%5 records, in a form of its own length.
+// order returns the content of object i: i%5 records, with a length that depends on i.
 func order(i int) []byte {
 	return fmt.Appendf(nil, "[%s]%s", strings.TrimSuffix(strings.Repeat(`{"total": 1},`, i%5), ","), strings.Repeat(" ", i%11))
 }
 
-// orders are n keys below a prefix, in S3's order, with what their contents add up to.
+// orders returns n keys below a prefix, in S3's order, and the totals of their contents.
 func orders(prefix string, n int) (keys []string, size, found int64) {
 	for i := range n {
 		keys = append(keys, fmt.Sprintf("%s%06d.json", prefix, i))
@@ -45,7 +45,7 @@ func (s *fakeS3) putOrders(t testing.TB, keys []string) {
 	}
 }
 
-// item is one of Items, as Step Functions makes it of a listing.
+// item is an element of Items, as Step Functions makes it from a listing.
 type item struct {
 	Etag, Key    string
 	LastModified float64
@@ -75,7 +75,7 @@ func TestEachWayToNameObjectsReadsTheSameOnes(t *testing.T) {
 			for _, s := range strategies.All() {
 				t.Run(s.Name, func(t *testing.T) {
 					if s.Name != "pool" {
-						slow(t) // what they add is the schedule alone
+						slow(t) // other strategies differ only in scheduling
 					}
 					for way, payload := range map[string]any{
 						"keys":   map[string]any{"strategy": s.Name, "keys": keys},
@@ -88,7 +88,7 @@ func TestEachWayToNameObjectsReadsTheSameOnes(t *testing.T) {
 								way, a.ObjectsRead, a.BytesRead, a.RecordsRead, a.Strategy, len(keys), size, found)
 						}
 						if (a.ListSec > 0) != (way == "prefix") {
-							t.Errorf("%s: list_sec %v, want it of a prefix alone", way, a.ListSec)
+							t.Errorf("%s: list_sec %v, want it only for a prefix", way, a.ListSec)
 						}
 					}
 					a := p.must(t, fmt.Sprintf(`{"strategy": %q, "repeat": 20, "objectKey": "orders/000009.json"}`, s.Name), time.Minute)
@@ -101,7 +101,7 @@ func TestEachWayToNameObjectsReadsTheSameOnes(t *testing.T) {
 	}
 }
 
-// startModel is the model of S3 that comparisons use, with these objects in it.
+// startModel starts the S3 model of comparisons with these objects.
 func startModel(t *testing.T, lists ...[]string) (settings []string) {
 	t.Helper()
 	latency, err := profile.Parse("none")
@@ -187,7 +187,7 @@ func TestFolderMarkersAndArchivedObjectsAreCountedAndNotRead(t *testing.T) {
 	)))
 	s3.put(t, "orders/4", order(4))
 	s3.put(t, "orders/5", order(3))
-	s3.put(t, "orders/6%2B%20%01%C3%A4", order(2)) // a key that XML 1.0 cannot hold
+	s3.put(t, "orders/6%2B%20%01%C3%A4", order(2)) // a key that XML 1.0 cannot represent
 	p := start(t, s3.settings()...)
 	s3.injure(nil)
 	a := p.report(t, map[string]any{"prefix": "orders/"}, time.Minute)
@@ -195,8 +195,8 @@ func TestFolderMarkersAndArchivedObjectsAreCountedAndNotRead(t *testing.T) {
 		t.Errorf("answer %+v after %d GETs; want 2 folder markers, 3 archived, and 9 records of 3 objects", a, s3.gets.Load())
 	}
 	for want, objects := range map[string][][3]string{
-		"no object matches it, but for 1 folder marker and 2 archived objects": {{"orders/", "0", "STANDARD"}, {"orders/1", "9", "GLACIER"}, {"orders/2", "9", "GLACIER"}},
-		"no object matches it, but for 1 folder marker":                        {{"orders/", "0", "STANDARD"}},
+		"no object matches it, except 1 folder marker and 2 archived objects (not read)": {{"orders/", "0", "STANDARD"}, {"orders/1", "9", "GLACIER"}, {"orders/2", "9", "GLACIER"}},
+		"no object matches it, except 1 folder marker (not read)":                        {{"orders/", "0", "STANDARD"}},
 		"no object matches it": nil,
 	} {
 		s3.injureLists(always(page(objects...)))
@@ -204,12 +204,12 @@ func TestFolderMarkersAndArchivedObjectsAreCountedAndNotRead(t *testing.T) {
 			t.Errorf("a prefix with nothing to read: %v, want an error that ends with %q", err, want)
 		}
 	}
-	// A batch of them is no fault of the state machine's, and must not fail it.
+	// A batch of only such objects is valid and must not fail the state machine.
 	a = p.report(t, json.RawMessage(`{"Items": [{"Key": "orders/", "Size": 0}, {"Key": "orders/1", "Size": 5, "StorageClass": "GLACIER"}]}`), time.Minute)
 	if a.FolderMarkers != 1 || a.Archived != 1 || a.ObjectsRead != 0 {
 		t.Errorf("answer %+v; want one folder marker, one archived, nothing read", a)
 	}
-	// Nor is any counted again by the call that goes on.
+	// A call that continues must not count them again.
 	a = p.report(t, json.RawMessage(`{"BatchInput": {"startAfter": "orders/4"}, "Items": [{"Key": "orders/4"}, {"Key": "orders/", "Size": 0}, {"Key": "orders/5"}]}`), time.Minute)
 	if a.FolderMarkers != 0 || a.ObjectsRead != 1 || a.RecordsRead != 3 {
 		t.Errorf("answer %+v; want the 3 records of orders/5 alone", a)
@@ -220,10 +220,10 @@ func TestWhatBefallsAListing(t *testing.T) {
 	t.Parallel()
 	s3 := newS3(t)
 	keys, _, _ := orders("orders/", 1_100)
-	const matching, found = 110, 110 * 4 // by the suffix
+	const matching, found = 110, 110 * 4 // with the suffix
 	s3.putOrders(t, keys)
 	p := start(t, s3.settings()...)
-	once := func(f fault) plan { // to the second page
+	once := func(f fault) plan { // on the second page
 		return func(n int64) fault {
 			if n == 1 {
 				return f

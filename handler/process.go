@@ -1,12 +1,12 @@
 package main
 
-// process is what is done with one object, and the place for your own work: it
-// gets the object's key and its whole body and returns how many records it
-// found there. Its error fails the object: it ends the call, or stands in the
-// answer's failures with the key, as the payload's onFailure says.
+// process handles one object; put your own work here. It gets the object's key
+// and its complete body, and returns the number of records in it. An error
+// fails the object: depending on the payload's onFailure, it ends the call or
+// is listed with the key in the answer's failures.
 //
-// Many calls run at once. The body's memory is used for another object as soon
-// as process returns: copy what you keep of it.
+// process runs concurrently. The body's memory is reused for another object as
+// soon as process returns: copy any part of it that you keep.
 func process(_ string, body []byte) (records int64, err error) {
 	return countRecords(body)
 }

@@ -7,46 +7,46 @@ import (
 	"time"
 )
 
-// progress is how far one read has come. The context of its attempts has it,
-// and they use it one after the other.
+// progress is the state of one read. The context of its attempts carries it;
+// only one attempt uses it at a time.
 type progress struct {
 	key      string
 	attempts int
 	phase    phase
 	reserved int64 // bytes of the budget
-	dropped  bool  // whether they are those of a buffer that waits for its collection
+	dropped  bool  // whether they belong to a buffer that is not collected yet
 
-	handed *handover // of the attempt by direct, until GetObject takes it for its own first one's
+	handed *handover // the outcome of direct's attempt, until GetObject uses it for its own first attempt
 }
 
-// handover is what an attempt that did not bring the object came to.
+// handover is the outcome of an attempt by direct that did not get the object.
 type handover struct {
-	resp *http.Response // its body is unread
-	err  error          // there is no response
-	body error          // there was one, and this came of its body
+	resp *http.Response // with its body unread
+	err  error          // instead of a response
+	body error          // from reading the body of a response
 }
 
-// phase is what a read waits for.
+// phase is the step that a read is in, named after what it waits for.
 type phase int
 
 const (
-	queued     phase = iota // a connection's turn
-	connecting              // TCP and TLS, the name service included
+	queued     phase = iota // a connection slot
+	connecting              // DNS, TCP and TLS
 	waiting                 // the first byte of the answer
-	reading                 // the rest of it
-	pausing                 // another attempt
-	crowded                 // memory that other objects have
-	phases                  // how many there are
+	reading                 // the rest of the answer
+	pausing                 // the delay before another attempt
+	starved                 // memory that other objects hold
+	phases                  // the number of phases
 )
 
 func (p phase) String() string {
-	return [...]string{"waiting for a connection's turn", "connecting", "waiting for the first byte", "reading", "pausing before another attempt", "waiting for memory"}[p]
+	return [...]string{"waiting for a connection slot", "connecting", "waiting for the first byte", "reading", "pausing before another attempt", "waiting for memory"}[p]
 }
 
 type progressKey struct{}
 
-// progressOf is never nil: what belongs to no read, as a listing, has one that
-// nobody looks at.
+// progressOf returns the progress that ctx carries, or a new one that nobody
+// else uses. It never returns nil.
 func progressOf(ctx context.Context) *progress {
 	if p, ok := ctx.Value(progressKey{}).(*progress); ok {
 		return p
@@ -54,18 +54,18 @@ func progressOf(ctx context.Context) *progress {
 	return new(progress)
 }
 
-// tally counts what is done for one invocation, which may not be alone in the
-// process. The context of the invocation's requests has it.
+// tally counts the retries and connections of one invocation; others may run in
+// the same process. The context of the invocation's requests carries it.
 type tally struct {
 	began       time.Time
 	retries     atomic.Int64
-	connections atomic.Int64          // that its requests opened
-	last        atomic.Pointer[error] // what the last retry was made for
+	connections atomic.Int64          // opened by its requests
+	last        atomic.Pointer[error] // the failure that caused the last retry
 }
 
 type tallyKey struct{}
 
-// tallyOf is never nil.
+// tallyOf returns the tally that ctx carries, or a new one. It never returns nil.
 func tallyOf(ctx context.Context) *tally {
 	if t, ok := ctx.Value(tallyKey{}).(*tally); ok {
 		return t
@@ -73,6 +73,7 @@ func tallyOf(ctx context.Context) *tally {
 	return &tally{began: time.Now()}
 }
 
+// into starts the tally's clock and returns a context that carries the tally.
 func (t *tally) into(ctx context.Context) context.Context {
 	t.began = time.Now()
 	return context.WithValue(ctx, tallyKey{}, t)

@@ -9,28 +9,29 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// object is what one read found.
+// object is the result of one read: its size and its number of records.
 type object struct{ bytes, records int64 }
 
-// turn waits for one of maxConnections, before anything of the SDK is built,
-// so that a read that waits costs little more than its goroutine: 10,000 reads
-// at once take 110 MB, and took 625 MB where they waited inside GetObject. The
-// strategy unbounded thus bounds goroutines by nothing, and connections by
-// maxConnections. Who has had its turn calls release.
-func (b *bucket) turn(ctx context.Context) error {
+// acquire takes one of maxConnections slots, or returns the cause of ctx. Call
+// release afterwards. A read acquires its slot before it allocates anything of
+// the SDK, so a waiting read costs little more than its goroutine: 10,000
+// concurrent reads take 110 MB, and took 625 MB when they waited inside
+// GetObject. So with the strategy unbounded the number of goroutines has no
+// limit, but the number of connections is at most maxConnections.
+func (b *bucket) acquire(ctx context.Context) error {
 	select {
-	case b.turns <- struct{}{}:
+	case b.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-func (b *bucket) release() { <-b.turns }
+func (b *bucket) release() { <-b.slots }
 
-// read gets the object of that key, whole, and processes it. Its error is a
-// *readError. Where the size is known, in bytes, and not -1, a read waits for its
-// memory before it asks S3.
+// read gets the complete object of that key and processes it. Its error is a
+// *readError. size is in bytes, or -1 if unknown. With a known size, read waits
+// for memory before it asks S3.
 func (b *bucket) read(ctx context.Context, key string, size int64) (o object, err error) {
 	p := &progress{key: key}
 	defer b.direct.budget.release(p)
@@ -49,10 +50,10 @@ func (b *bucket) read(ctx context.Context, key string, size int64) (o object, er
 func (b *bucket) get(ctx context.Context, p *progress) (object, error) {
 	whole := b.direct.get(ctx, p)
 	if whole == nil {
-		// An input of its own: the SDK writes to it.
+		// Each request needs its own input, because the SDK writes to it.
 		out, err := b.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: aws.String(p.key)})
 		if err != nil {
-			if o := p.handed; o != nil && o.resp != nil { // the SDK did not come to it
+			if o := p.handed; o != nil && o.resp != nil { // the SDK did not take it over
 				_ = o.resp.Body.Close()
 			}
 			return object{}, fmt.Errorf("%w%s", err, remedy(err))
@@ -62,12 +63,12 @@ func (b *bucket) get(ctx context.Context, p *progress) (object, error) {
 	defer func() { p.dropped = whole.free() }()
 	records, err := process(p.key, whole.Bytes())
 	if err != nil && whole.encoding != "" {
-		err = fmt.Errorf("its Content-Encoding is %q, which is not undone: %w", whole.encoding, err)
+		err = fmt.Errorf("its Content-Encoding is %q, which is not decoded: %w", whole.encoding, err)
 	}
 	return object{bytes: int64(whole.Len()), records: records}, err
 }
 
-// readError is an object that could not be read, or whose content was refused.
+// readError reports an object that could not be read or processed.
 type readError struct {
 	bucket, key string
 	attempts    int

@@ -13,11 +13,11 @@ import (
 
 var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 
-// countRecords reads JSON to its last byte and counts the elements of the
-// array that it must be. Token by token is a tenth of the CPU of decoding into
-// any, which allocates every value. Like Python's json.loads, by which the
-// original reads, it passes over a byte order mark, and takes a surrogate that
-// stands alone, escaped or not.
+// countRecords returns the number of elements of a JSON array. It reads the JSON
+// to its last byte, and returns an error if it is anything else. Reading by token
+// takes a tenth of the CPU of decoding into any, which allocates every value.
+// Like Python's json.loads, which the original uses, it skips a byte order mark
+// and accepts a lone surrogate, escaped or not.
 func countRecords(json []byte) (int64, error) {
 	json = bytes.TrimPrefix(json, []byte("\ufeff"))
 	if len(bytes.TrimSpace(json)) == 0 {
@@ -28,11 +28,11 @@ func countRecords(json []byte) (int64, error) {
 	}
 	d := decoders.Get().(*jsontext.Decoder)
 	defer func() {
-		d.Reset(bytes.NewReader(nil)) // it would keep the object's memory
+		d.Reset(bytes.NewReader(nil)) // otherwise it would keep the object's memory alive
 		decoders.Put(d)
 	}()
-	// RFC 8259 leaves it open whether names are unique, and comparing them is
-	// half the work. Reset without options would forget them.
+	// RFC 8259 does not require names to be unique, and comparing them is half the
+	// work. Reset drops the options, so every call must pass them.
 	d.Reset(bytes.NewBuffer(json), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if kind := d.PeekKind(); kind != '[' {
 		if err := d.SkipValue(); err != nil {
@@ -47,11 +47,11 @@ func countRecords(json []byte) (int64, error) {
 	return records, nil
 }
 
-// expected is the remedy of an object that is something else.
-const expected = "\nthe function's work as it comes counts the elements of a JSON array: put your own in its place, in handler/process.go"
+// expected is the remedy for an object that is not a JSON array.
+const expected = "\nunless changed, the function counts the elements of a JSON array: put your own work into handler/process.go"
 
-// validUTF8 allows surrogates, which UTF-8 has no room for: three bytes from
-// ED A0 80 to ED BF BF.
+// validUTF8 reports whether b is UTF-8. It also accepts surrogates, which UTF-8
+// excludes: three bytes from ED A0 80 to ED BF BF.
 func validUTF8(b []byte) bool {
 	if utf8.Valid(b) {
 		return true
@@ -82,7 +82,7 @@ func countElements(d *jsontext.Decoder) (n int64, err error) {
 		return n, err
 	}
 	if _, err = d.ReadToken(); err != io.EOF {
-		return n, errors.Join(err, errors.New("something follows the array"))
+		return n, errors.Join(err, errors.New("there is more data after the array"))
 	}
 	return n, nil
 }

@@ -13,38 +13,38 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// remedies are those of S3's codes. Where an answer has no body, the SDK makes a
-// code of its status: Forbidden, NotFound. Source: Amazon S3 API Reference,
-// "Error responses".
+// remedies lists remedies for S3's error codes. If a response has no body,
+// the SDK derives the code from its status: Forbidden, NotFound. Source: Amazon S3
+// API Reference, "Error responses".
 var remedies = []struct {
 	remedy string
 	codes  []string
 }{
-	{"check the key: there is no such object, or no longer", []string{"NoSuchKey", "NotFound"}},
-	{"check that the object exists and that the function may read it: S3 answers 403 for an object that does not exist to one that may not list the bucket", []string{"AccessDenied", "Forbidden"}},
+	{"check the key: the object does not exist, or was deleted", []string{"NoSuchKey", "NotFound"}},
+	{"check that the object exists and that the function may read it: S3 answers 403 for a missing object, too, if the function may not list the bucket", []string{"AccessDenied", "Forbidden"}},
 	{"check BUCKET: there is no bucket of that name", []string{"NoSuchBucket"}},
-	{"the object is archived: restore it before it is read", []string{"InvalidObjectState"}},
+	{"the object is archived: restore it before you read it", []string{"InvalidObjectState"}},
 	{badCredentials, credentialCodes},
 	{"set the clock: it differs from S3's by more than 15 minutes", []string{"RequestTimeTooSkewed", "RequestExpired"}},
-	{"lower the concurrency, or spread the keys over more prefixes: S3 gives each 5,500 GETs a second", []string{"SlowDown", "ServiceUnavailable"}},
+	{"lower the concurrency, or spread the keys over more prefixes: S3 allows 5,500 GETs a second for each prefix", []string{"SlowDown", "ServiceUnavailable"}},
 }
 
 const (
-	badCredentials = "check the credentials: a function's are its role's, and none of your own belong into AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
+	badCredentials = "check the credentials: a function gets those of its role, so do not set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN yourself"
 	mayList        = "check that the function may list the bucket below this prefix: its role needs s3:ListBucket"
-	mayDecrypt     = "the object is encrypted by a KMS key: the function's role needs kms:Decrypt on that key, and the key must be enabled"
-	throttledKey   = "KMS did not keep up: give the bucket an S3 Bucket Key, which spares most requests to KMS, or ask for a higher quota of them"
-	wayToS3        = "check the way to S3: a function in a VPC needs a subnet with an S3 gateway endpoint or a NAT in its route table, a security group that lets port 443 out, and a name service that knows the host"
+	mayDecrypt     = "the object is encrypted with a KMS key: the function's role needs kms:Decrypt on that key, and the key must be enabled"
+	throttledKey   = "KMS did not keep up: give the bucket an S3 Bucket Key, which avoids most requests to KMS, or ask AWS for a higher quota of KMS requests"
+	wayToS3        = "check the network path to S3: a function in a VPC needs a subnet with an S3 gateway endpoint or a NAT in its route table, a security group that allows outbound traffic to port 443, and DNS that resolves the host"
 )
 
-// credentialCodes are refusals that hold whatever the object is.
+// credentialCodes lists the error codes that S3 would return for any object.
 var credentialCodes = []string{
 	"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId", "InvalidClientTokenId",
 	"UnrecognizedClientException", "MissingSecurityHeader", "InvalidSecurity", "SignatureDoesNotMatch", "AuthorizationHeaderMalformed",
 	"NotSignedUp", "AccountProblem", "AllAccessDisabled",
 }
 
-// remedy is a line of its own that says what to look at, or nothing.
+// remedy returns a newline and the remedy for err, or "" if none is known.
 func remedy(err error) string {
 	if says := remedyOf(err); says != "" {
 		return "\n" + says
@@ -63,13 +63,13 @@ func remedyOf(err error) string {
 	operation, ok := errors.AsType[*smithy.OperationError](err)
 	listing := ok && operation.Operation() == "ListObjectsV2"
 	status := r.HTTPStatusCode()
-	if status == 403 && (code == "" || code == "UnknownError") { // from something before S3
+	if status == 403 && (code == "" || code == "UnknownError") { // not from S3 itself
 		code = "AccessDenied"
 	}
 	switch {
-	case elsewhere(r) != "":
-		return fmt.Sprintf("the bucket is in %s: run the function there, or set AWS_REGION", elsewhere(r))
-	case passing(err) == aws.TrueTernary:
+	case otherRegion(r) != "":
+		return fmt.Sprintf("the bucket is in %s: run the function there, or set AWS_REGION", otherRegion(r))
+	case transientKMS(err) == aws.TrueTernary:
 		return throttledKey
 	case strings.HasPrefix(code, "KMS.") || status == 403 && strings.Contains(message, "kms:"):
 		return mayDecrypt
@@ -84,14 +84,15 @@ func remedyOf(err error) string {
 	return ""
 }
 
-// isDial tells whether no connection could be opened for the request.
+// isDial reports whether the request failed because no connection could be opened.
 func isDial(err error) bool {
 	e, ok := errors.AsType[*net.OpError](err)
 	return ok && e.Op == "dial"
 }
 
-// elsewhere is the bucket's region, where S3 answers that it is another one.
-func elsewhere(r *awshttp.ResponseError) string {
+// otherRegion returns the bucket's region if S3 answers that it is not the one
+// asked, and "" otherwise.
+func otherRegion(r *awshttp.ResponseError) string {
 	switch r.HTTPStatusCode() {
 	case 301, 307, 400:
 		return r.Response.Header.Get("X-Amz-Bucket-Region")
@@ -99,7 +100,8 @@ func elsewhere(r *awshttp.ResponseError) string {
 	return ""
 }
 
-// refusal is S3's answer, nil where there is none, with its code and message.
+// refusal returns S3's response, or nil if there is none, and the error's code
+// and message.
 func refusal(err error) (r *awshttp.ResponseError, code, message string) {
 	if e, ok := errors.AsType[*awshttp.ResponseError](err); ok && e.HTTPStatusCode() != 0 {
 		r = e
@@ -110,12 +112,12 @@ func refusal(err error) (r *awshttp.ResponseError, code, message string) {
 	return r, code, message
 }
 
-// ofAll tells whether the error is not one object's: the others would fail by
-// it too. So it is where nothing was answered because nothing could be sent: no
-// credentials, an endpoint that is no URL, no way to S3.
-func ofAll(err error) bool {
+// failsAll reports whether every other object would fail with the same error.
+// That includes an error without a response because no request could be sent: no
+// credentials, an endpoint that is not a URL, no network path to S3.
+func failsAll(err error) bool {
 	if r, code, _ := refusal(err); r != nil {
-		return elsewhere(r) != "" || slices.Contains(append(credentialCodes, "NoSuchBucket", "RequestTimeTooSkewed", "NoSuchAccessPoint"), code)
+		return otherRegion(r) != "" || slices.Contains(append(credentialCodes, "NoSuchBucket", "RequestTimeTooSkewed", "NoSuchAccessPoint"), code)
 	}
 	_, bounded := errors.AsType[*retry.MaxAttemptsError](err)
 	_, received := errors.AsType[*bodyError](err)

@@ -12,12 +12,11 @@ import (
 	"lambda-parallel-io/handler/event"
 )
 
-// A result for each object: what a call with onFailure "report" owes its
-// caller, whatever befalls the objects.
+// A call with onFailure "report" returns a result for each object, whatever goes
+// wrong.
 
-// damaged makes the orders of which every 100th is missing and every 100th is
-// no JSON. It stores them, and returns what the good ones add up to and which
-// are bad.
+// damaged stores orders; one in 100 is missing and one in 100 is not JSON. It
+// returns the totals of the good ones and the keys of the bad ones.
 func damaged(t *testing.T, s3 *fakeS3, prefix string, n int) (keys, missing, broken []string, found int64) {
 	t.Helper()
 	keys, _, _ = orders(prefix, n)
@@ -36,8 +35,8 @@ func damaged(t *testing.T, s3 *fakeS3, prefix string, n int) (keys, missing, bro
 	return keys, missing, broken, found
 }
 
-// weather is the faults of a bad day: of the GETs 10 % SlowDown, 1 % each cut,
-// reset and corrupt, and one in 4,000 stalls.
+// weather is the faults of a bad day: 10 % of the GETs get SlowDown, 1 % each are
+// cut off, reset or corrupt, and one in 4,000 stalls.
 func weather(n int64) fault {
 	switch {
 	case n%10 == 3:
@@ -76,13 +75,13 @@ func eachIsCountedOnce(t *testing.T, n int, s string) {
 			a.ObjectsRead, a.RecordsRead, a.Failed, a.Unread, a.Truncated, a.Stopped, n-len(bad), found, len(bad))
 	}
 	if got := failedKeys(a); !slices.Equal(got, bad) {
-		t.Errorf("%d failures, want the %d that are missing or no JSON", len(got), len(bad))
+		t.Errorf("%d failures, want the %d that are missing or not JSON", len(got), len(bad))
 	}
 	var again int
 	for _, f := range a.Failures {
 		want := "it is not valid JSON"
 		if slices.Contains(missing, f.Key) {
-			want = "; check the key: there is no such object"
+			want = "; check the key: the object does not exist"
 		}
 		if !strings.Contains(f.Error, want) || strings.Contains(f.Error, "\n") || f.Attempts < 1 {
 			t.Errorf("failure %+v, want one line with %q", f, want)
@@ -90,14 +89,14 @@ func eachIsCountedOnce(t *testing.T, n int, s string) {
 		again += f.Attempts - 1
 	}
 	if again < len(bad)/40 || again > len(bad) {
-		t.Errorf("%d attempts were made again on %d failures, want about a tenth", again, len(bad))
+		t.Errorf("%d attempts were retried for %d failures, want about a tenth", again, len(bad))
 	}
 	t.Logf("%.1f s, %d retries, %d MB at the peak", a.TimeSec, a.Retries, second(p.rss(t)))
 
 	s3.injure(weather)
 	_, err := p.invoke(fmt.Sprintf(`{"strategy": %q, "keys": ["%s"]}`, s, strings.Join(keys, `","`)), 5*time.Minute)
 	if err == nil || !slices.ContainsFunc(bad, func(key string) bool { return strings.Contains(err.Error(), fmt.Sprintf("read object %q", key)) }) {
-		t.Errorf("onFailure fail: %v, want the name of an object that is missing or no JSON", err)
+		t.Errorf("onFailure fail: %v, want the name of an object that is missing or not JSON", err)
 	}
 	if _, peak := p.rss(t); peak >= 200 {
 		t.Errorf("the objects took %d MB, want less than 200", peak)
@@ -106,7 +105,7 @@ func eachIsCountedOnce(t *testing.T, n int, s string) {
 
 func second(_, b int) int { return b }
 
-// gone answers 404 for keys that a listing has named.
+// gone answers 404 for keys that were in a listing.
 func gone(keys []string) plan {
 	return always(func(w http.ResponseWriter, r *http.Request, whole *httptest.ResponseRecorder) {
 		if slices.Contains(keys, strings.TrimPrefix(r.URL.Path, "/"+bucketName+"/")) {
@@ -122,14 +121,14 @@ func TestWhatIsListedAndGoneWhenItIsReadHasFailed(t *testing.T) {
 	s3 := newS3(t)
 	keys, _, found := orders("orders/", 300)
 	s3.putOrders(t, keys)
-	s3.injure(gone([]string{keys[120], keys[200]})) // neither has a record
+	s3.injure(gone([]string{keys[120], keys[200]})) // their content has no records
 	p := start(t, s3.settings()...)
 	a := p.report(t, map[string]any{"prefix": "orders/", "onFailure": "report"}, time.Minute)
 	if got := failedKeys(a); !slices.Equal(got, []string{keys[120], keys[200]}) || a.Failed != 2 || a.ObjectsRead != 298 || a.RecordsRead != found {
 		t.Errorf("failures %v, failed %d, objects_read %d, records_read %d; want the two, 298, %d", got, a.Failed, a.ObjectsRead, a.RecordsRead, found)
 	}
-	if _, err := p.invoke(`{"prefix": "orders/"}`, time.Minute); err == nil || !strings.Contains(err.Error(), "no such object, or no longer") {
-		t.Errorf("onFailure fail: %v, want the object that is gone", err)
+	if _, err := p.invoke(`{"prefix": "orders/"}`, time.Minute); err == nil || !strings.Contains(err.Error(), "the object does not exist, or was deleted") {
+		t.Errorf("onFailure fail: %v, want the object that was deleted", err)
 	}
 }
 
@@ -152,7 +151,7 @@ func TestWhatEveryObjectWouldFailByEndsTheCall(t *testing.T) {
 		if _, err := p.invoke(fmt.Sprintf(`{"keys": ["%s"], "onFailure": "report"}`, strings.Join(keys, `","`)), time.Minute); err == nil || !strings.Contains(err.Error(), c.want) || s3.gets.Load() > 60 {
 			t.Errorf("%s: %v after %d GETs, want an error with %q, at once", name, err, s3.gets.Load(), c.want)
 		}
-		s3.injure(func(n int64) fault { // in mid-run
+		s3.injure(func(n int64) fault { // in the middle of the run
 			if n >= 200 {
 				return c.f
 			}
@@ -160,7 +159,7 @@ func TestWhatEveryObjectWouldFailByEndsTheCall(t *testing.T) {
 		})
 		a := p.report(t, payload, time.Minute)
 		if a.ObjectsRead == 0 || a.Failed != 0 || a.ObjectsRead+a.Unread != len(keys) || !strings.Contains(a.Stopped, c.want) {
-			t.Errorf("%s in mid-run: %d read, %d failed, %d unread, stopped %q; want %q, and what it has left", name, a.ObjectsRead, a.Failed, a.Unread, a.Stopped, c.want)
+			t.Errorf("%s in mid-run: %d read, %d failed, %d unread, stopped %q; want %q, and unread objects", name, a.ObjectsRead, a.Failed, a.Unread, a.Stopped, c.want)
 		}
 		s3.injure(nil)
 		rest := p.report(t, map[string]any{"keys": a.UnreadKeys, "onFailure": "report"}, time.Minute)
@@ -184,7 +183,7 @@ func TestAnObjectThatMayNotBeReadIsAFailureWithARemedy(t *testing.T) {
 		{refuse(400, "KMS.DisabledException", "arn:aws:kms:eu-central-1:1:key/k is disabled."), "the key must be enabled"},
 		{refuse(403, "InvalidObjectState", "The operation is not valid for the object's storage class"), "the object is archived: restore it"},
 		{refuse(403, "AccessDenied", "Access Denied"), "check that the object exists and that the function may read it"},
-		{refuse(404, "NoSuchKey", "The specified key does not exist."), "check the key: there is no such object"},
+		{refuse(404, "NoSuchKey", "The specified key does not exist."), "check the key: the object does not exist"},
 	} {
 		s3.injure(always(c.f))
 		if _, err := p.invoke(`{"keys": ["orders/1"]}`, time.Minute); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -195,7 +194,7 @@ func TestAnObjectThatMayNotBeReadIsAFailureWithARemedy(t *testing.T) {
 			t.Errorf("onFailure report: failures %+v, want orders/1 at the first attempt with %q", a.Failures, c.want)
 		}
 		if a.Latency != (event.Latency{}) {
-			t.Errorf("latency_ms %+v of no read, want none", a.Latency)
+			t.Errorf("latency_ms %+v without a read, want none", a.Latency)
 		}
 	}
 }

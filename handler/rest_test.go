@@ -13,12 +13,11 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
-// What a call leaves unread, for the deadline or a full answer, and the calls
-// that go on with it.
+// Objects that a call leaves unread, because of the deadline or a full answer, and
+// the calls that continue with them.
 
-// total adds up the first answer and those of the calls that deal with the
-// rest: after each, the next ones are given what it left unread, and go on
-// where it stopped.
+// total adds up the first answer and the answers of the calls that continue. After
+// each call it makes one for the unread keys and one from startAfter on.
 func total(t *testing.T, p *child, a event.Answer, payload func(extra map[string]any) map[string]any) (read, found, calls int, failed map[string]int) {
 	t.Helper()
 	failed = map[string]int{}
@@ -54,7 +53,7 @@ func TestTheDeadlineLeavesExactlyWhatTheNextCallReads(t *testing.T) {
 	const n = 3_000
 	keys, missing, broken, found := damaged(t, s3, strings.Repeat("o", 100)+"/", n)
 	bad := append(missing, broken...)
-	p := start(t, s3.settings("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=340")...) // a fifth of a CPU, which a busy machine has too
+	p := start(t, s3.settings("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=340")...) // a fifth of a CPU, which even a busy machine has
 	listed := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return slices.Contains(missing, key) })
 	for _, s := range strategies.All() {
 		for way, c := range map[string]struct {
@@ -67,13 +66,13 @@ func TestTheDeadlineLeavesExactlyWhatTheNextCallReads(t *testing.T) {
 			"prefix": {func(extra map[string]any) map[string]any {
 				return with(extra, map[string]any{"strategy": s.Name, "prefix": "ooo"})
 			}, broken},
-			// 3,000 keys of 115 bytes are more than a Distributed Map takes as an answer.
+			// 3,000 keys of 115 bytes exceed the answer that a Distributed Map accepts.
 			"Items": {func(extra map[string]any) map[string]any {
 				return batch(keys, with(extra, map[string]any{"strategy": s.Name}))
 			}, bad},
 		} {
 			if s.Sequential && way != "keys" || s.Name == "semaphore" {
-				continue // each takes seconds, and what they add is the schedule alone
+				continue // each takes seconds and differs only in scheduling
 			}
 			t.Run(way+" by "+s.Name, func(t *testing.T) {
 				if s.Name+way != "poolkeys" && s.Name+way != "unboundedItems" {
@@ -103,7 +102,7 @@ func TestTheDeadlineLeavesExactlyWhatTheNextCallReads(t *testing.T) {
 					t.Errorf("an answer of %d bytes, truncated %v; a Distributed Map takes 240,000", p.size, a.Truncated)
 				}
 				if way == "keys" {
-					payload := c.payload(map[string]any{"onFailure": "fail", "keys": listed[:30]}) // none of them missing or broken
+					payload := c.payload(map[string]any{"onFailure": "fail", "keys": listed[:30]}) // none is missing or broken
 					s3.injure(always(late(20 * time.Second)))
 					raw, err := json.Marshal(payload)
 					if err != nil {
@@ -129,8 +128,8 @@ func TestTheDeadlineLeavesExactlyWhatTheNextCallReads(t *testing.T) {
 	}
 }
 
-// inTime repeats a call until it ends before its deadline, for up to a minute:
-// a busy machine can leave a process less processor time than Lambda would.
+// inTime repeats a call for up to a minute until it ends before its deadline, because
+// a busy machine may give a process less CPU time than Lambda would.
 func (p *child) inTime(call func()) {
 	for begin := time.Now(); time.Since(begin) < time.Minute; {
 		if call(); p.left > 0 {
@@ -139,7 +138,7 @@ func (p *child) inTime(call func()) {
 	}
 }
 
-// with adds onFailure "report" and what is in extra to fields.
+// with returns fields with onFailure "report" and the fields of extra added.
 func with(extra, fields map[string]any) map[string]any {
 	fields["onFailure"] = "report"
 	fields["concurrency"] = 100
@@ -190,7 +189,7 @@ func TestAnAnswerHasRoomForTheKeysThatAreInFlight(t *testing.T) {
 	t.Parallel()
 	s3 := newS3(t)
 	p := start(t, s3.settings("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=340")...)
-	keys := make([]string, 900) // of 600 bytes: not as many as there are connections fit
+	keys := make([]string, 900) // of 600 bytes: fewer fit than there are connections
 	for i := range keys {
 		keys[i] = fmt.Sprintf("%s%06d", strings.Repeat("k", 594), i)
 	}

@@ -17,34 +17,35 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 )
 
-// The delay before attempt n+1 is drawn from all of [0, min(firstDelay * 2^(n-1), mostDelay)).
-// The SDK's own stops jittering at its maximum, so that hundreds of reads
-// that were refused together come back together.
+// The delay before attempt n+1 is random in [0, min(firstDelay * 2^(n-1), maxDelay)).
+// The SDK's own delay has no jitter at its maximum, so hundreds of reads refused
+// together would be retried together.
 const (
 	firstDelay = 50 * time.Millisecond
-	mostDelay  = 2 * time.Second
+	maxDelay   = 2 * time.Second
 )
 
-// retryer tries again for as long as the context lives. The SDK's standard
-// retryer gives up after 3 attempts, and all at once when a bucket of tokens
-// that the whole client shares is empty: 100 reads that fail together drain it
+// retryer retries until the context ends. The SDK's standard retryer gives up
+// after 3 attempts. It also fails every read at once when the token bucket that
+// the whole client shares is empty: 100 reads that fail together drain it
 // (aws-sdk-go-v2 issues 1665 and 3413).
 type retryer struct{ *retry.Standard }
 
 func newRetryer() retryer {
 	return retryer{retry.NewStandard(func(o *retry.StandardOptions) {
 		o.RateLimiter = ratelimit.None
-		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(hopeless), retry.IsErrorRetryableFunc(passing), retry.IsErrorRetryableFunc(cutShort)}, o.Retryables...)
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(hopelessDial), retry.IsErrorRetryableFunc(transientKMS), retry.IsErrorRetryableFunc(partialPage)}, o.Retryables...)
 	})}
 }
 
-// MaxAttempts returns 0, which is no limit.
+// MaxAttempts returns 0, which means no limit.
 func (retryer) MaxAttempts() int { return 0 }
 
-// GetRetryToken is asked once for every attempt that is to be made again.
+// GetRetryToken counts a retry; the SDK calls it once before each. It returns an
+// error if there must be no retry.
 func (r retryer) GetRetryToken(ctx context.Context, failure error) (func(error) error, error) {
-	// What fails by the call's end is no attempt that is made again. A dial can
-	// come to that end before the context does.
+	// An attempt that the end of the call cut off is not retried. A dial can reach
+	// the deadline before the context does.
 	if end, ok := ctx.Deadline(); ctx.Err() != nil || ok && !time.Now().Before(end) {
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
@@ -59,22 +60,23 @@ func (r retryer) GetRetryToken(ctx context.Context, failure error) (func(error) 
 	return r.Standard.GetRetryToken(ctx, failure)
 }
 
-// unreachableTime is how long a call tries to open its first connection. A last
-// pause and dial may follow: mostDelay and dialTime.
+// unreachableTime is how long a call tries to open its first connection. One more
+// delay and dial may follow, of at most maxDelay and dialTime.
 const unreachableTime = 15 * time.Second
 
+// RetryDelay returns a random delay before the next attempt.
 func (retryer) RetryDelay(attempt int, _ error) (time.Duration, error) {
-	most := mostDelay
+	most := maxDelay
 	if n := max(attempt, 1) - 1; n < 6 {
 		most = min(most, firstDelay<<n)
 	}
 	return rand.N(most), nil
 }
 
-// passing are errors of KMS that S3 hands on as KMS.NAME. KMS says of these that
-// another attempt can succeed, and no other can (AWS KMS API Reference, the
-// errors of Decrypt and "Common errors").
-func passing(err error) aws.Ternary {
+// transientKMS says which errors of KMS, passed on by S3 as KMS.NAME, are worth a
+// retry: those that the AWS KMS API Reference calls retryable (errors of Decrypt
+// and "Common errors"), and no others.
+func transientKMS(err error) aws.Ternary {
 	_, code, _ := refusal(err)
 	name, ofKMS := strings.CutPrefix(code, "KMS.")
 	if slices.Contains([]string{"ThrottlingException", "DependencyTimeoutException", "KMSInternalException", "KeyUnavailableException"}, name) {
@@ -86,27 +88,27 @@ func passing(err error) aws.Ternary {
 	return aws.UnknownTernary
 }
 
-// heldUp says what attempts were made again for.
-func (t *tally) heldUp() string {
+// retryNote describes the retries and the last failure, for an error.
+func (t *tally) retryNote() string {
 	retries := t.retries.Load()
 	if retries == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %d attempts failed and were made again, the last of them: %v", retries, *t.last.Load())
+	return fmt.Sprintf("; %d attempts failed and were retried, the last one because of: %v", retries, *t.last.Load())
 }
 
-// cutShort finds a listing whose page did not arrive whole, which the SDK
-// takes for an answer that it does not understand.
-func cutShort(err error) aws.Ternary {
+// partialPage retries a listing whose page was not received completely. The SDK
+// takes such a page for a response that it cannot parse.
+func partialPage(err error) aws.Ternary {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return aws.TrueTernary
 	}
 	return aws.UnknownTernary
 }
 
-// hopeless tells apart the failures to connect that no attempt will mend; to
-// the SDK every one of them is worth another.
-func hopeless(err error) aws.Ternary {
+// hopelessDial prevents retries of failures to connect that no retry can fix. The
+// SDK would retry them all.
+func hopelessDial(err error) aws.Ternary {
 	var cert *tls.CertificateVerificationError
 	var notTLS tls.RecordHeaderError
 	if errors.As(err, &cert) || errors.As(err, &notTLS) || errors.Is(err, http.ErrSchemeMismatch) {

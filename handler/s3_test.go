@@ -30,8 +30,7 @@ import (
 
 const bucketName = "objects"
 
-// fakeS3 is gofakes3 over TLS, with the checksums that S3 sends and with
-// faults on demand.
+// fakeS3 is gofakes3 over TLS, with S3's checksums and with faults on demand.
 type fakeS3 struct {
 	*httptest.Server
 	store       http.Handler
@@ -42,11 +41,11 @@ type fakeS3 struct {
 	caFile      string
 }
 
-// plan says what befalls the n-th request, counted from 0 since the plan was
-// made; nil is nothing.
+// plan returns the fault of the n-th request since the plan was set, counted from 0,
+// or nil for no fault.
 type plan func(n int64) fault
 
-// fault answers a request for whose object S3 had this whole answer.
+// fault answers a request in place of S3, given S3's complete answer.
 type fault func(w http.ResponseWriter, r *http.Request, whole *httptest.ResponseRecorder)
 
 func newS3(t testing.TB) *fakeS3 {
@@ -56,7 +55,7 @@ func newS3(t testing.TB) *fakeS3 {
 		caFile: filepath.Join(t.TempDir(), "ca.pem"),
 	}
 	s.Server = httptest.NewUnstartedServer(s)
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it would tell of each fault
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it would log each fault
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			s.connections.Add(1)
@@ -74,7 +73,7 @@ func newS3(t testing.TB) *fakeS3 {
 	return s
 }
 
-// settings is the environment in which the function finds this server.
+// settings returns the environment that points the function to this server.
 func (s *fakeS3) settings(more ...string) []string {
 	return append([]string{
 		"BUCKET=" + bucketName,
@@ -104,13 +103,13 @@ func (s *fakeS3) put(t testing.TB, key string, content []byte) {
 	}
 }
 
-// injure makes p the plan for the GETs from now on.
+// injure sets the plan for GETs from now on.
 func (s *fakeS3) injure(p plan) {
 	s.gets.Store(0)
 	s.plan.Store(&p)
 }
 
-// injureLists makes p the plan for the pages of listings from now on.
+// injureLists sets the plan for pages of listings from now on.
 func (s *fakeS3) injureLists(p plan) {
 	s.lists.Store(0)
 	s.listPlan.Store(&p)
@@ -138,17 +137,17 @@ func (s *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	serve(w, whole, whole.Body.Bytes())
 }
 
-// serve sends the whole answer's headers and what is given of its body.
+// serve sends the headers of the whole answer and this body.
 func serve(w http.ResponseWriter, whole *httptest.ResponseRecorder, body []byte) {
 	header := w.Header()
 	for name, values := range whole.Header() {
 		header[name] = values
 	}
 	w.WriteHeader(whole.Code)
-	_, _ = w.Write(body) // the client may be gone
+	_, _ = w.Write(body) // the client may have gone
 }
 
-// share gives f to that share of the GETs, evenly.
+// share returns a plan with f for that share of the GETs, evenly spread.
 func share(p float64, f fault) plan {
 	return func(n int64) fault {
 		if _, frac := math.Modf(float64(n) * math.Phi); frac < p {
@@ -158,7 +157,7 @@ func share(p float64, f fault) plan {
 	}
 }
 
-// always gives f to every GET.
+// always returns a plan with f for every request.
 func always(f fault) plan { return func(int64) fault { return f } }
 
 func sample(t testing.TB) []byte {
@@ -170,7 +169,7 @@ func sample(t testing.TB) []byte {
 	return content
 }
 
-// selfSigned makes a certificate for 127.0.0.1 that is its own authority.
+// selfSigned returns a self-signed certificate for 127.0.0.1.
 func selfSigned(t testing.TB) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -17,18 +17,18 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// transport is an HTTP/1.1 client that writes a request and reads its answer in
-// the goroutine that asks. net/http hands both to two goroutines of the
-// connection, which costs a third of a read. What has a body, goes through a
-// proxy or is redirected is left to net/http. It opens no more connections than
-// there are requests at once.
+// transport is an HTTP/1.1 client that writes a request and reads its response in
+// the caller's goroutine. net/http leaves both to two goroutines of the connection,
+// which accounts for a third of the cost of a read. Requests that have a body, use a
+// proxy or are redirected go through net/http. transport opens no more connections
+// than there are concurrent requests.
 type transport struct {
 	general  *awshttp.BuildableClient // net/http's
 	settings *http.Transport          // of general: dialer, certificates, proxy
 	stall    time.Duration
 
 	mu       sync.Mutex
-	idle     []*conn // the one that was used last stands last
+	idle     []*conn // the most recently used one last
 	sweeping bool    // whether a timer is set for sweep
 }
 
@@ -46,8 +46,9 @@ func newTransport(general *awshttp.BuildableClient, stall time.Duration) *transp
 	return &transport{general: general, settings: general.GetTransport(), stall: stall}
 }
 
-// Do sends the request. It is sent once more, and on a new connection, where a
-// kept one turns out to be closed.
+// Do sends the request and returns its response. If a reused connection turns out
+// to be closed, Do sends the request once more, on a new connection. When the
+// request's context has ended, the error is its cause.
 func (t *transport) Do(r *http.Request) (*http.Response, error) {
 	proxy, err := t.settings.Proxy(r)
 	if err != nil || proxy != nil || r.Body != nil && r.Body != http.NoBody {
@@ -60,7 +61,7 @@ func (t *transport) Do(r *http.Request) (*http.Response, error) {
 	}
 	if err == nil && (resp.StatusCode == http.StatusTemporaryRedirect || resp.StatusCode == http.StatusPermanentRedirect) {
 		_ = resp.Body.Close()
-		return t.general.Do(r) // it asks once more, and follows
+		return t.general.Do(r) // repeats the request and follows the redirect
 	}
 	return resp, err
 }
@@ -80,7 +81,7 @@ func (t *transport) send(r *http.Request) (*http.Response, error) {
 	return c.exchange(r)
 }
 
-// take returns an idle connection to where r goes, or nil.
+// take returns an idle connection to the host of r, or nil.
 func (t *transport) take(r *http.Request) *conn {
 	for {
 		t.mu.Lock()
@@ -92,16 +93,16 @@ func (t *transport) take(r *http.Request) *conn {
 		c := t.idle[n]
 		t.idle = t.idle[:n]
 		t.mu.Unlock()
-		if c.scheme == r.URL.Scheme && c.host == r.URL.Host && time.Since(c.kept) < t.stall && c.silent() {
+		if c.scheme == r.URL.Scheme && c.host == r.URL.Host && time.Since(c.idleSince) < t.stall && c.silent() {
 			return c
 		}
 		_ = c.wire.Close()
 	}
 }
 
-// keep has c for a later request.
+// keep adds c to the idle connections.
 func (t *transport) keep(c *conn) {
-	c.kept = time.Now()
+	c.idleSince = time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.idle = append(t.idle, c)
@@ -111,24 +112,25 @@ func (t *transport) keep(c *conn) {
 	}
 }
 
-// sweep closes what has been idle for too long, and comes again while there is more.
+// sweep closes the connections that have been idle for stall or longer. While
+// others remain, it schedules its next run.
 func (t *transport) sweep() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	old := 0
-	for ; old < len(t.idle) && time.Since(t.idle[old].kept) >= t.stall; old++ {
+	for ; old < len(t.idle) && time.Since(t.idle[old].idleSince) >= t.stall; old++ {
 		_ = t.idle[old].wire.Close()
 	}
 	t.idle = slices.Delete(t.idle, 0, old)
 	if t.sweeping = len(t.idle) > 0; t.sweeping {
-		time.AfterFunc(t.stall-time.Since(t.idle[0].kept), t.sweep)
+		time.AfterFunc(t.stall-time.Since(t.idle[0].idleSince), t.sweep)
 	}
 }
 
 func (t *transport) dial(r *http.Request) (*conn, error) {
 	port := r.URL.Port()
 	if port == "" {
-		port = r.URL.Scheme // "http" and "https" are names of ports
+		port = r.URL.Scheme // "http" and "https" are also names of ports
 	}
 	opened, err := t.settings.DialContext(r.Context(), "tcp", net.JoinHostPort(r.URL.Hostname(), port))
 	if err != nil {

@@ -17,17 +17,17 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// What goes over the connections, and what may come back.
+// Which requests go over the connections, and which responses may come back.
 
-// oddKeys are such as people have, and such as a path or a URL gives a meaning.
+// oddKeys are keys that people use, and keys with a special meaning in a path or URL.
 var oddKeys = []string{
 	"a b", "a+b", "a%20b", "a%2Fb", "100%", "a//b", "/a", "//a", "a/", ".", "..", "./a", "../a", "a/../b", "a/./b",
 	"a?b=c", "a#b", "a&b=c;d", "a:b@c", "a,b", "$a", "!a", "*'()", "[a]{b}", "a\\b", "^`|\"<>", "~-._", "ä/ö", "日本/キー", "🙂", "e\u0301",
 	"\x01\x7f", "a\nb", "a\tb", "x-id=GetObject", strings.Repeat("k", 1024), strings.Repeat("é ", 340),
 }
 
-// encoded is a key in a path as S3's documentation has it ("Create a signed AWS
-// API request": UriEncode).
+// encoded returns a key encoded for a path as S3's documentation defines it ("Create a
+// signed AWS API request": UriEncode).
 func encoded(path string) string {
 	var b strings.Builder
 	for _, c := range []byte(path) {
@@ -40,7 +40,7 @@ func encoded(path string) string {
 	return b.String()
 }
 
-// verify checks a signature as S3 does: by the path as it came, decoded.
+// verify checks a signature as S3 does, from the decoded path of the request.
 func verify(r *http.Request) (key string, err error) {
 	raw, _, _ := strings.Cut(r.RequestURI, "?")
 	path, err := url.PathUnescape(raw)
@@ -103,8 +103,8 @@ func TestOddKeysAreSignedRight(t *testing.T) {
 	}
 }
 
-// rawS3 speaks HTTP without TLS: answer gets each request and writes what it
-// likes. Its connection ends where answer returns an error.
+// rawS3 is a server without TLS. answer gets each request and may write any bytes.
+// If answer returns an error, the connection is closed.
 func rawS3(t testing.TB, answer func(r *http.Request, w io.Writer) error) (settings []string) {
 	t.Helper()
 	l := listen(t)
@@ -226,7 +226,7 @@ func TestReadsGoThroughTheProxyOfTheEnvironment(t *testing.T) {
 }
 
 func TestACancelledReadEndsAtOnceAndSaysInWhichPhase(t *testing.T) {
-	for scheme, want := range map[string]phase{"http": waiting, "https": connecting} { // of which TLS is a part
+	for scheme, want := range map[string]phase{"http": waiting, "https": connecting} { // TLS is part of connecting
 		l := listen(t)
 		b := openRawBucket(t, []string{"AWS_ENDPOINT_URL_S3=" + scheme + "://" + l.Addr().String()})
 		b.direct.stall = time.Hour

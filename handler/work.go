@@ -11,32 +11,33 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
-// work is the objects of one invocation, and what has become of them.
+// work holds the objects of one invocation and the outcome of each.
 type work struct {
 	bucket  *bucket
 	payload event.Payload
 	n       int
-	keys    []string     // nil where the payload's one object is read n times
-	sizes   []int64      // of keys, in bytes, -1 where not known; nil where none is
-	listed  []event.Item // of a batch: what keys names
+	keys    []string     // nil if the payload's one object is read n times
+	sizes   []int64      // of keys, in bytes, -1 if unknown; nil if all are unknown
+	listed  []event.Item // of a batch: the items of keys
 	skipped event.Skipped
-	listing time.Duration
-	report  bool
+	listing time.Duration // how long the listing took
+	report  bool          // whether onFailure is "report"
 
 	mu       sync.Mutex
-	begun    int    // keys[:begun] have been begun
-	over     []bool // those that were read or have failed
-	room     int    // bytes that the answer's lists may still take
-	full     bool   // whether something found no room
+	begun    int    // reads of keys[:begun] have begun
+	done     []bool // by index of keys: whether the object was read or has failed
+	room     int    // bytes left for the answer's lists
+	full     bool   // whether a key or failure did not fit into room
 	failures []event.Failure
 }
 
-// answerOverhead is for all of an answer but its lists: the figures, the
-// reason why it stopped, and startAfter, of whose 1,024 bytes JSON may make
-// six times as many.
+// answerOverhead is the most bytes of an answer without its lists: the figures,
+// the reason why it stopped, and startAfter, whose 1,024 bytes may become six
+// times as many in JSON.
 const answerOverhead = 12_000
 
-// find names the objects of a payload, for which it lists a prefix.
+// find returns the work of a payload. If the payload has a prefix, it lists the
+// objects, and returns an error if that fails.
 func (f *function) find(ctx context.Context, p event.Payload) (*work, error) {
 	w := &work{bucket: f.bucket, payload: p, n: p.Repeat, report: p.OnFailure == event.Report}
 	if p.ObjectKey != "" {
@@ -52,7 +53,7 @@ func (f *function) find(ctx context.Context, p event.Payload) (*work, error) {
 	if p.Prefix != nil {
 		ctx, cancel := withDeadline(ctx, unwinding(1, 1, strategies.Strategy{}), f.memoryMB)
 		defer cancel()
-		if err := w.bucket.turn(ctx); err != nil {
+		if err := w.bucket.acquire(ctx); err != nil {
 			return nil, err
 		}
 		defer w.bucket.release()
@@ -65,7 +66,7 @@ func (f *function) find(ctx context.Context, p event.Payload) (*work, error) {
 	}
 	w.n = len(w.keys)
 	if w.report {
-		w.over = make([]bool, w.n)
+		w.done = make([]bool, w.n)
 		w.room = event.MaxAnswer - answerOverhead
 		if p.Batch {
 			w.room = event.MaxBatchAnswer - answerOverhead
@@ -74,8 +75,8 @@ func (f *function) find(ctx context.Context, p event.Payload) (*work, error) {
 	return w, nil
 }
 
-// reporting is the processor time that a report takes from its last read to
-// its answer: who is late has nothing to show for all that was read.
+// reporting returns the CPU time reserved for building a report: a function
+// killed at its deadline reports nothing.
 func (w *work) reporting() time.Duration {
 	if !w.report {
 		return 0
@@ -83,10 +84,10 @@ func (w *work) reporting() time.Duration {
 	return 100*time.Millisecond + time.Duration(w.n)*time.Microsecond
 }
 
-// read reads the next object, whole unless it says otherwise. With onFailure
-// "report" an object that fails is no error.
+// read reads the next object and reports whether it was read completely. With
+// onFailure "report" it records an object that fails and returns no error.
 func (w *work) read(ctx context.Context) (o object, whole bool, err error) {
-	if err := w.bucket.turn(ctx); err != nil {
+	if err := w.bucket.acquire(ctx); err != nil {
 		return object{}, false, err
 	}
 	defer w.bucket.release()
@@ -100,20 +101,20 @@ func (w *work) read(ctx context.Context) (o object, whole bool, err error) {
 	}
 	o, err = w.bucket.read(ctx, key, size)
 	whole = err == nil
-	if w.report && (whole || ctx.Err() == nil && !ofAll(err)) {
+	if w.report && (whole || ctx.Err() == nil && !failsAll(err)) {
 		w.note(i, err)
 		err = nil
 	}
 	return o, whole, err
 }
 
-// begin takes the next object. A strategy may run its tasks in any order, but
-// objects are begun in theirs: when a call stops, what has not been begun is
-// all that comes after one key.
+// begin returns the index and key of the next object to read. A strategy may run
+// its tasks in any order, but reads begin in the order of keys: so when a call
+// stops, the objects not begun are all those after one key.
 //
-// With onFailure "report" the answer must have room for the key of each that
-// was begun, in case the call stops before it is over. Without that room
-// nothing is begun.
+// With onFailure "report" the answer must have room for the key of each object
+// whose read has begun, in case the call stops before it ends. If there is no
+// room, ok is false and no read begins.
 func (w *work) begin() (i int, key string, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -132,8 +133,8 @@ func (w *work) begin() (i int, key string, ok bool) {
 	return i, key, true
 }
 
-// note says that object i is over. A failure for which the answer has no room
-// is none: the object stays unread, and the next call will tell.
+// note records that object i was read, or why it failed. If the answer has no
+// room for the failure, the object stays unread and the next call reads it again.
 func (w *work) note(i int, failed error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -150,14 +151,14 @@ func (w *work) note(i int, failed error) {
 		}
 		w.failures = append(w.failures, f)
 	}
-	w.room, w.over[i] = room, true
+	w.room, w.done[i] = room, true
 }
 
-// complete adds to the answer what became of the objects that were not read;
-// stopped is why the call ended before its last object, if it did.
+// complete adds the failed, unread and skipped objects to the answer. stopped is
+// the reason why the call ended before its last object, or nil.
 func (w *work) complete(a *event.Answer, stopped error) {
 	a.ListSec = w.listing.Seconds()
-	if w.payload.StartAfter == "" { // else the call before this one has counted them
+	if w.payload.StartAfter == "" { // otherwise the first call has counted them
 		a.Skipped = w.skipped
 	}
 	if !w.report {
@@ -173,7 +174,7 @@ func (w *work) complete(a *event.Answer, stopped error) {
 	}
 	a.Stopped = event.OneLine(stopped)
 	for i, key := range w.keys[:w.begun] {
-		if !w.over[i] {
+		if !w.done[i] {
 			a.UnreadKeys = append(a.UnreadKeys, key)
 		}
 	}
@@ -192,11 +193,11 @@ func (w *work) complete(a *event.Answer, stopped error) {
 
 var errFull = errors.New("the answer is full")
 
-// size is what a value takes in an answer, with the comma behind it.
+// size returns the bytes of a value in an answer, including a comma after it.
 func size(v any) int {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // strings and numbers have no error
+		panic(err) // strings and numbers cannot fail
 	}
 	return len(b) + 1
 }

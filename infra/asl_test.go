@@ -12,8 +12,9 @@ import (
 	"testing"
 )
 
-// validator is where npm has put asl-validator, and JSONata beside it, which is
-// what it reads expressions by.
+// validator returns the path of asl-validator as installed by npm. It skips the test
+// if there is none. JSONata, which asl-validator uses to parse expressions, is
+// installed next to it.
 func validator(t *testing.T) (path string) {
 	t.Helper()
 	path, err := exec.LookPath("asl-validator")
@@ -29,15 +30,15 @@ func validator(t *testing.T) (path string) {
 	return path
 }
 
-// jsonata is JSONata's own implementation, in a process of Node.js.
+// jsonata is the original implementation of JSONata, in a Node.js process.
 type jsonata struct {
 	mu      sync.Mutex
 	in      io.Writer
 	answers *bufio.Reader
 }
 
-// evaluator answers a line of a value and lists of states with one of that
-// value for each, its expressions replaced.
+// evaluator is a script that reads lines, each with a value and a list of states. It
+// answers each line with that value evaluated for each state.
 const evaluator = `
 const jsonata = require(require.resolve('jsonata', {paths: [process.argv[1]]})), known = new Map()
 async function evaluate(value, states) {
@@ -89,8 +90,8 @@ func startJSONata(t *testing.T) *jsonata {
 	return &jsonata{in: in, answers: bufio.NewReader(out)}
 }
 
-// evaluate replaces the expressions in v, which is of JSON, by their values.
-// One without a value is an error, as it is to Step Functions.
+// evaluate replaces the expressions in the JSON value v by their values. An
+// expression without a value is an error, as in Step Functions.
 func (j *jsonata) evaluate(v any, states map[string]any) (any, error) {
 	values, err := j.each(v, []map[string]any{states})
 	if err != nil {
@@ -99,7 +100,7 @@ func (j *jsonata) evaluate(v any, states map[string]any) (any, error) {
 	return values[0], nil
 }
 
-// each evaluates v for one after the other of the states.
+// each evaluates v for each of the states, in order.
 func (j *jsonata) each(v any, states []map[string]any) ([]any, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -123,13 +124,13 @@ func (j *jsonata) each(v any, states []map[string]any) ([]any, error) {
 	return answer.Values, nil
 }
 
-// failure is an error by the name that Step Functions gives it.
+// failure is an error with the name that Step Functions gives it.
 type failure struct{ name, cause string }
 
 func (f *failure) Error() string { return f.name + ": " + f.cause }
 
-// The definition as Step Functions reads it. These names are the States
-// Language's, typed a second time: what the program misspells is unknown here.
+// The definition as Step Functions reads it. The names of the States Language are
+// typed a second time here, so that a misspelling in the program is an unknown name.
 type aslStates struct {
 	StartAt string
 	States  map[string]aslState

@@ -14,17 +14,17 @@ import (
 	"lambda-parallel-io/handler/event"
 )
 
-// batch is the state machine for more objects than one call reads, with its
-// role and the bucket of its results.
+// batch is the state machine that reads more objects than one call can, with its
+// role and the bucket for its results.
 type batch struct {
 	pulumi.ResourceState
 
 	machine pulumi.StringOutput // its ARN
-	input   pulumi.Output       // of an execution that reads everything below the prefix
-	results pulumi.StringOutput // where the executions leave theirs, as s3://BUCKET/PREFIX/
+	input   pulumi.Output       // of an execution that reads all objects below the prefix
+	results pulumi.StringOutput // where executions write results, as s3://BUCKET/PREFIX/
 }
 
-// newBatch deploys the state machine, which calls fn with what from holds.
+// newBatch deploys the state machine, which calls fn with the keys in from.
 func newBatch(ctx *pulumi.Context, cfg config, from source, fn *function) (*batch, error) {
 	b := &batch{}
 	name := ctx.Project() + "-batch"
@@ -33,7 +33,7 @@ func newBatch(ctx *pulumi.Context, cfg config, from source, fn *function) (*batc
 	}
 	child := pulumi.Parent(b)
 
-	results, closed, err := newResults(ctx, cfg, child)
+	results, protection, err := newResults(ctx, cfg, child)
 	if err != nil {
 		return nil, err
 	}
@@ -59,15 +59,15 @@ func newBatch(ctx *pulumi.Context, cfg config, from source, fn *function) (*batc
 		return nil, err
 	}
 	machine, err := sfn.NewStateMachine(ctx, name, &sfn.StateMachineArgs{
-		// The role's generated name: the policy has to know it before there is a
-		// machine, and it is unique and short whatever the stack is called.
+		// Use the role's generated name. It is unique, and short whatever the name of
+		// the stack. The policy needs the machine's name before the machine exists.
 		Name:    role.Name,
 		RoleArn: role.Arn,
 		Type:    pulumi.String("STANDARD"), // the only type with a Distributed Map
 		Definition: pulumi.All(from.bucket, results.ID().ToStringOutput(), fn.arn).ApplyT(func(known []any) (string, error) {
 			return definition(known[0].(string), known[1].(string), cfg.inventory.bucket, known[2].(string), cfg.batch).text()
 		}).(pulumi.StringOutput),
-	}, child, pulumi.DependsOn(append(closed, permitted))) // an execution without permissions fails
+	}, child, pulumi.DependsOn(append(protection, permitted))) // an execution fails until its permissions exist
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +81,11 @@ func newBatch(ctx *pulumi.Context, cfg config, from source, fn *function) (*batc
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"stateMachineArn": b.machine, "resultsPrefix": b.results})
 }
 
-// newResults makes the bucket for what the executions leave behind. It is never
-// the one that they read: a listing would find its own results.
+// newResults creates the bucket for the results of executions. It is never the bucket
+// whose objects the executions read, because a listing would include the results.
 func newResults(ctx *pulumi.Context, cfg config, child pulumi.ResourceOption) (*s3.BucketV2, []pulumi.Resource, error) {
 	name := ctx.Project() + "-results"
-	bucket, closed, err := newPrivateBucket(ctx, name, child)
+	bucket, protection, err := newPrivateBucket(ctx, name, child)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -101,13 +101,14 @@ func newResults(ctx *pulumi.Context, cfg config, child pulumi.ResourceOption) (*
 			},
 		}},
 	}, child)
-	return bucket, append(closed, expiring), err
+	return bucket, append(protection, expiring), err
 }
 
-// runBatches is all that the state machine may do: list the keys that begin
-// with prefix, call the function, run and stop its own children, run its maps
-// again, write and read its results, and read the inventories, if there are
-// any. A caller's redrive begins a map again in the machine's own name. Source:
+// runBatches returns the permissions of the state machine. It may list the keys
+// that begin with prefix, call the function, start and stop its own child
+// executions, redrive its maps, write and read its results, and read the
+// inventories, if any. It needs the redrive permission because Step Functions
+// redrives a map with the machine's role, whoever redrives the execution. Source:
 // AWS Step Functions Developer Guide, "IAM policies for using Distributed Map
 // states".
 func runBatches(machineName, bucketARN, prefix, resultsARN, functionARN string, from inventory) (policy, error) {
@@ -136,12 +137,12 @@ func runBatches(machineName, bucketARN, prefix, resultsARN, functionARN string, 
 	return p, nil
 }
 
-// literal is an input as JSONata writes it, which is as JSON does. In a
-// definition %} ends an expression.
+// literal returns an input as a JSONata literal, which has JSON's syntax. It escapes
+// %, because %} ends an expression in a definition.
 func literal(e event.Execution) expression {
 	b, err := json.Marshal(e)
 	if err != nil {
-		panic(err) // strings and numbers have no error
+		panic(err) // strings and numbers cannot fail
 	}
 	return expression(strings.ReplaceAll(string(b), "%", `\u0025`))
 }

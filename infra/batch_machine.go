@@ -10,18 +10,18 @@ import (
 	"lambda-parallel-io/handler/platform"
 )
 
-// What Step Functions grants and takes. Source: AWS Step Functions Developer
-// Guide, "Service quotas", "Map state in Distributed mode", "ItemReader",
-// "ItemBatcher" and "ResultWriter".
+// The source for Step Functions' limits and formats in this file is the AWS Step
+// Functions Developer Guide, "Service quotas", "Map state in Distributed mode",
+// "ItemReader", "ItemBatcher" and "ResultWriter".
 const (
-	maxBatch = 10_000 // objects: ours, since bytes bound them long before
+	maxBatch = 10_000 // objects: this project's choice, because the limit in bytes is reached much earlier
 
-	// resultsPrefix is where the executions leave their results: each in a
-	// folder of its own name.
+	// resultsPrefix is the prefix of the results. Each execution writes into a folder
+	// below it, with the execution's name.
 	resultsPrefix = "runs"
 )
 
-// readerResource is where a Distributed Map takes its items from.
+// readerResource is the action by which a Distributed Map reads its items.
 type readerResource string
 
 const (
@@ -37,7 +37,7 @@ const (
 	manifest  inputType = "MANIFEST" // of an S3 Inventory in CSV
 )
 
-// The states of the machine and of its children.
+// The names of the states of the machine and of its children.
 const (
 	defaults    = "Defaults"
 	choose      = "Choose"
@@ -54,15 +54,15 @@ const (
 	toLines  = "ToLines"
 )
 
-// definition is the state machine: a Distributed Map over the keys below a
-// prefix of bucket, over those of a list in results or, unless inventory is
-// empty, over those of an S3 Inventory in that bucket. Its children call the
-// function with a batch of keys each.
+// definition returns the state machine: a Distributed Map over the keys below a
+// prefix of bucket, over the keys of a list in results or, unless inventory is
+// empty, over the keys of an S3 Inventory in that bucket. Each child execution calls
+// the function with a batch of keys. by has the defaults of the input.
 //
-// A child gives an array: the answer without its lists, and then, for each key
-// that failed or was left unread, an object with it as Key. FLATTEN writes them
-// as a line each, so a file of results is a list of keys for another execution,
-// whose children leave out what has no Key.
+// A child returns an array: the answer without its lists, and then an object with a
+// Key for each key that failed or was left unread. FLATTEN writes each element as a
+// line. So a file of results can be the list of keys for another execution, whose
+// children ignore elements without a Key.
 func definition(bucket, results, inventory, functionARN string, by event.Execution) machine {
 	over := func(label string, r itemReader, s any) distributedMap {
 		return distributedMap{
@@ -86,8 +86,8 @@ func definition(bucket, results, inventory, functionARN string, by event.Executi
 			End: true,
 		}
 	}
-	// What the function needs of an item of a listing; the rest would take the
-	// room of other keys.
+	// The fields that the function needs of an item of a listing. Other fields would
+	// take the room of more keys.
 	selected := map[string]expression{}
 	for _, field := range []string{"Key", "Size", "StorageClass"} {
 		selected[field] = expression("$states.context.Map.Item.Value." + field)
@@ -95,8 +95,8 @@ func definition(bucket, results, inventory, functionARN string, by event.Executi
 	fields := []string{"prefix", "keysFrom", "strategy", "concurrency", "batch", "children", "toleratedFailurePercentage"}
 	choices := []rule{{Condition: "$exists($states.input.keysFrom)", Next: ofList}}
 	all := map[string]any{
-		// A plan knows no prefix, and writes an empty one: the role may list the
-		// configured one alone.
+		// A plan does not know the prefix and writes an empty one. Replace it by the
+		// configured one, because the role may list only below that.
 		defaults: pass{Type: "Pass", Next: choose, Output: "$merge([" + literal(by) +
 			", $sift($states.input, function($v, $k) { $not($k = 'prefix' and $v = '') })])"},
 		ofPrefix: over(ofPrefix, itemReader{Resource: listing, Arguments: location{Bucket: bucket, Prefix: input("prefix")}}, selected),
@@ -108,10 +108,10 @@ func definition(bucket, results, inventory, functionARN string, by event.Executi
 		choices = append(choices, rule{Condition: "$exists($states.input.inventory)", Next: ofInventory})
 		all[ofInventory] = over(ofInventory, itemReader{Resource: file, Arguments: location{Bucket: inventory, Key: input("inventory")},
 			ReaderConfig: &readerConfig{manifest}}, map[string]expression{
-			// All of it is text, which fields there are was somebody's choice, and keys are
-			// encoded as in a URL (Amazon S3 User Guide, "Amazon S3 Inventory list"); that
-			// Step Functions decodes them is said nowhere. The size of a delete marker is
-			// empty, which is no number: the function reads sizes as they come.
+			// All values are text, keys are URL-encoded, and fields are optional (Amazon S3
+			// User Guide, "Amazon S3 Inventory list"). No documentation says that Step
+			// Functions decodes keys. The size of a delete marker is empty and not a number,
+			// so the function parses the sizes.
 			"Key":          "$decodeUrlComponent($replace($states.context.Map.Item.Value.Key, '+', ' '))",
 			"Size":         "$exists($states.context.Map.Item.Value.Size) ? $states.context.Map.Item.Value.Size : -1",
 			"StorageClass": "$exists($states.context.Map.Item.Value.StorageClass) ? $states.context.Map.Item.Value.StorageClass : 'STANDARD'",
@@ -127,21 +127,21 @@ func definition(bucket, results, inventory, functionARN string, by event.Executi
 	}
 }
 
-// unusable says that a field is none of these, so that its default would hold
-// without a word, or that a number means no limit: 0 children are 10,000.
+// unusable is true for an unknown field, because the default of the intended field
+// would silently apply, and for a number out of range: 0 children would mean 10,000.
 func unusable(fields []string) expression {
 	known, err := json.Marshal(fields)
 	if err != nil {
-		panic(err) // strings have no error
+		panic(err) // strings cannot fail
 	}
 	return expression(fmt.Sprintf("$count($keys($states.input)[$not($ in %s)]) > 0"+
 		" or $count([$states.input.batch, $states.input.children][$ < 1 or $ > %d or $ != $floor($)]) > 0", known, platform.MaxChildren))
 }
 
-// children is what becomes of one batch. A call that fails, or whose answer
-// cannot name all that it has left out, fails the batch: a redrive runs it
-// again. No two states of a machine may have the same name, so these begin with
-// the map's.
+// children returns the states that process one batch. The batch fails if the call
+// fails or if the answer cannot name every unread key; a redrive runs the batch
+// again. No two states of a machine may have the same name, so these names begin
+// with that of the map.
 func children(label, functionARN string) states {
 	named := func(state string) string { return label + state }
 	return states{StartAt: named(anyKeys), States: map[string]any{
@@ -162,7 +162,7 @@ func children(label, functionARN string) states {
 				// Source: AWS Step Functions Developer Guide, "Handle transient Lambda
 				// service exceptions".
 				ErrorEquals: []string{"Lambda.ClientExecutionTimeoutException", "Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"},
-				// 91 s in all, of the 300 that an EXPRESS child has.
+				// 91 s in total, of the 300 s that an EXPRESS child has.
 				IntervalSeconds: 1, BackoffRate: 2, MaxDelaySeconds: 20, MaxAttempts: 8, JitterStrategy: "FULL",
 			}},
 			Output: "$states.result.Payload",
@@ -175,23 +175,25 @@ func children(label, functionARN string) states {
 		},
 		named(cutShort): fail{
 			Type: "Fail", Error: "Truncated",
-			Cause: "so many objects of the batch failed that the answer cannot name the rest: start again with a smaller batch",
+			Cause: "too many objects of the batch failed for the answer to name the unread ones: start again with a smaller batch",
 		},
 		named(toLines): pass{Type: "Pass", Output: "[$sift($states.input, function($v, $k) { $not($k in ['failures', 'unread_keys']) }), " +
 			"$states.input.failures.{'Key': key, 'Size': size, 'StorageClass': storage_class, 'Error': error, 'Attempts': attempts}, $states.input.unread_keys.{'Key': $}]", End: true},
 	}}
 }
 
+// input returns the expression for a field of a state's input.
 func input(field string) expression { return expression("$states.input." + field) }
 
-// expression is one of JSONata.
+// expression is a JSONata expression.
 type expression string
 
+// MarshalText returns the expression with the delimiters of a definition.
 func (e expression) MarshalText() ([]byte, error) {
 	return []byte("{% " + string(e) + " %}"), nil
 }
 
-// text is the definition as Step Functions takes it.
+// text returns the definition in Step Functions' format.
 func (m machine) text() (string, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

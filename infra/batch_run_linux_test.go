@@ -17,10 +17,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// 3,000 objects, of which one in a hundred is broken, and a prefix that begins
-// alike; the first calls are throttled. Each object is counted once, the
-// results name those that failed, and a second execution over exactly these,
-// mended, ends the job.
+// There are 3,000 objects, one in a hundred of them broken, and another prefix that
+// begins alike; the first calls are throttled. Each object is counted once, and the
+// results name the objects that failed. A second execution, over exactly these
+// objects after they were repaired, completes the job.
 func TestEachOfThreeThousandObjectsIsCountedOnceAndTheBrokenOnesAgain(t *testing.T) {
 	j := deployed(t, map[string]string{"bucket": "my-documents", "prefix": "orders/"}, time.Minute)
 	keys, broken := j.fill("orders/", 3_000, func(i int) bool { return i%100 == 42 })
@@ -55,7 +55,7 @@ func TestEachOfThreeThousandObjectsIsCountedOnceAndTheBrokenOnesAgain(t *testing
 	}
 	for _, put := range j.puts {
 		if !strings.HasPrefix(put, j.results+"/runs/first/") {
-			t.Errorf("%s was written: results belong into their own bucket, below the execution's name", put)
+			t.Errorf("%s was written: results belong in their own bucket, below the execution's name", put)
 		}
 	}
 
@@ -77,8 +77,8 @@ func TestEachOfThreeThousandObjectsIsCountedOnceAndTheBrokenOnesAgain(t *testing
 	}
 }
 
-// A batch whose call fails is one failure: more of them than are tolerated end
-// the execution, and a redrive runs these again and no other.
+// A batch fails if its call fails. More failed batches than are tolerated end the
+// execution, and a redrive runs only the failed batches again.
 func TestABatchWhoseCallFailsIsToleratedOrRunAgain(t *testing.T) {
 	j := deployed(t, map[string]string{"bucket": "my-documents"}, time.Minute)
 	keys, _ := j.fill("orders/", 100, func(int) bool { return false })
@@ -123,12 +123,12 @@ func TestABatchWhoseCallFailsIsToleratedOrRunAgain(t *testing.T) {
 	}
 }
 
-// A list of failed batches keeps what the batches knew of their objects: what is
-// passed over in the first execution is so in the next ones, too.
+// A list of failed batches keeps the size and storage class of its objects. So
+// objects skipped in the first execution are skipped in later ones, too.
 func TestWhatIsPassedOverStaysSoWhenFailedBatchesAreRunAgain(t *testing.T) {
 	page, err := os.ReadFile("../docs/batch.md")
 	if err != nil || !strings.Contains(string(page), "| .Items[] | select(.Key)' > failed.jsonl") {
-		t.Fatalf("docs/batch.md has another recipe than the one that is tried here (%v)", err)
+		t.Fatalf("docs/batch.md has another recipe than this test tries (%v)", err)
 	}
 	j := deployed(t, map[string]string{"bucket": "my-documents"}, time.Minute)
 	j.fill("orders/", 10, func(i int) bool { return i == 4 })
@@ -158,7 +158,7 @@ func TestWhatIsPassedOverStaysSoWhenFailedBatchesAreRunAgain(t *testing.T) {
 			fmt.Fprintf(&list, "%s\n", item)
 		}
 	}
-	// Lists that were put together may name an object twice.
+	// Merged lists may name an object twice.
 	j.serve(http.MethodPut, j.results, "lists/failed.jsonl", bytes.Repeat(list.Bytes(), 2))
 	next := "lists/failed.jsonl"
 	for _, name := range []string{"second", "third"} {
@@ -176,8 +176,8 @@ func TestWhatIsPassedOverStaysSoWhenFailedBatchesAreRunAgain(t *testing.T) {
 	}
 }
 
-// A call that runs out of time answers what it has, and what it has not read is
-// in the results, too.
+// A call that runs out of time returns the results so far, and the results also name
+// the objects that it has not read.
 func TestKeysThatWereLeftUnreadAreForASecondExecution(t *testing.T) {
 	j := deployed(t, map[string]string{"bucket": "my-documents"}, 6*time.Second)
 	j.fill("orders/", 100, func(i int) bool { return i == 3 })
@@ -190,7 +190,7 @@ func TestKeysThatWereLeftUnreadAreForASecondExecution(t *testing.T) {
 		t.Errorf("the results say %d read, %d failed, %d unread, and name %v; want 98, 1, 1, %v", sum.ObjectsRead, sum.Failed, sum.Unread, failed, want)
 	}
 	j.silent = ""
-	// A batch of one is an answer without a key, or a key.
+	// With a batch size of 1, each batch holds one line of the file: an answer, which has no Key, or a key.
 	if _, err := j.run(t.Context(), "second", fmt.Sprintf(`{"keysFrom": %q, "batch": 1}`, file)); err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestKeysThatWereLeftUnreadAreForASecondExecution(t *testing.T) {
 	}
 }
 
-// An inventory has keys as in a URL, and sizes as text.
+// An inventory has URL-encoded keys, and sizes as text.
 func TestAnS3InventoryIsReadLikeAListing(t *testing.T) {
 	j := deployed(t, map[string]string{"bucket": "my-documents", "batchInventory": "s3://my-inventories/all/"}, time.Minute)
 	j.serve(http.MethodPut, j.bucket, "orders/ä b+c%2F.json", []byte(`[1, 2, 3]`))
@@ -221,15 +221,15 @@ func TestAnS3InventoryIsReadLikeAListing(t *testing.T) {
 			t.Fatal(err)
 		}
 		sum, failed, _ := j.read(t, schema, "SUCCEEDED")
-		skipped := strings.Count(schema, "Size") // and so many are delete markers
+		skipped := strings.Count(schema, "Size") // as many are delete markers
 		if sum.ObjectsRead != 2 || sum.RecordsRead != 4 || sum.FolderMarkers != skipped || sum.Archived != skipped || len(failed) != skipped {
 			t.Errorf("an inventory of %s: %+v, failed %v; want 4 records of 2 objects, %d folder marker, archived object and deleted one", schema, sum, failed, skipped)
 		}
 	}
 }
 
-// An answer has 240 KB: where so much failed that it cannot name all the rest,
-// nothing is lost without a word.
+// An answer has at most 240 KB. If so many objects fail that it cannot name the
+// unread ones, the execution fails and no object is silently lost.
 func TestABatchThatFailsAtTooGreatLengthIsAFailedBatch(t *testing.T) {
 	j := deployed(t, map[string]string{"bucket": "my-documents"}, time.Minute)
 	j.fill("orders/"+strings.Repeat("x", 150), 1_000, func(int) bool { return true })
@@ -252,7 +252,7 @@ func TestAnInputThatIsNotMeantIsRefusedBeforeAnythingIsRead(t *testing.T) {
 		_, err := j.run(t.Context(), input, input)
 		var f *failure
 		if !errors.As(err, &f) || f.name != "Input" || !strings.Contains(f.cause, "toleratedFailurePercentage") || j.calls.Load() > 0 {
-			t.Errorf("%s: %v after %d calls, want it refused with the fields that there are", input, err, j.calls.Load())
+			t.Errorf("%s: %v after %d calls, want it refused with the known fields", input, err, j.calls.Load())
 		}
 	}
 }

@@ -1,6 +1,6 @@
 package main
 
-// The Amazon States Language, as far as the state machine uses it
+// The part of the Amazon States Language that the state machine uses
 // (https://states-language.net, and AWS's own fields of a Distributed Map).
 
 type machine struct {
@@ -78,7 +78,7 @@ type itemReader struct {
 	ReaderConfig *readerConfig `json:",omitempty"`
 }
 
-// location is in a bucket: one Key, or those that begin with Prefix.
+// location names one Key in a bucket, or the keys that begin with Prefix.
 type location struct {
 	Bucket string
 	Key    expression `json:",omitzero"`

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// batchDefinition is what the program registers.
+// batchDefinition returns the definition that the program registers, as text and parsed.
 func batchDefinition(t *testing.T, set map[string]string) (text string, m aslMachine) {
 	t.Helper()
 	c, _ := mustDeploy(t, set)
@@ -35,7 +35,7 @@ func TestTheDefinitionIsValid(t *testing.T) {
 	}
 }
 
-// What asl-validator overlooks.
+// Checks that asl-validator does not make.
 func TestTheMapsAreAsStepFunctionsTakesThem(t *testing.T) {
 	_, m := batchDefinition(t, map[string]string{"bucket": "my-documents", "batchInventory": "s3://my-inventories/all/"})
 	var labels, names []string
@@ -61,7 +61,7 @@ func TestTheMapsAreAsStepFunctionsTakesThem(t *testing.T) {
 			t.Errorf("%s: result writer %+v, want lines of flattened results in S3", name, w)
 		}
 		if bucket := w.Arguments["Bucket"]; bucket != project+"-results-1a2b3c4" {
-			t.Errorf("%s: results go to %v, want the bucket that is theirs alone", name, bucket)
+			t.Errorf("%s: results go to %v, want the bucket for results only", name, bucket)
 		}
 		if s.Retry != nil {
 			t.Errorf("%s has a Retry: it would begin the whole map again", name)
@@ -81,17 +81,17 @@ func TestTheMapsAreAsStepFunctionsTakesThem(t *testing.T) {
 				wait = min(wait*s.Retry[0].BackoffRate, s.Retry[0].MaxDelaySeconds)
 			}
 			if total > 150 {
-				t.Errorf("%s waits up to %v s: a child has 300 s, for its call, too", name, total)
+				t.Errorf("%s waits up to %v s: a child has 300 s, including its call", name, total)
 			}
 		}
 	}
 	slices.Sort(names)
 	if unique := slices.Compact(slices.Clone(names)); len(unique) != len(names) {
-		t.Errorf("states %v: no name may stand twice in a machine", names)
+		t.Errorf("states %v: each name must be unique in a machine", names)
 	}
 	slices.Sort(labels)
 	if len(labels) != 3 || len(slices.Compact(slices.Clone(labels))) != 3 {
-		t.Errorf("labels %v, want three that differ", labels)
+		t.Errorf("labels %v, want three different ones", labels)
 	}
 	want := map[string]string{
 		"arn:aws:states:::s3:listObjectsV2 ":     "my-documents",
@@ -138,7 +138,7 @@ func TestTheStateMachineMayDoWhatItsMapsNeedAndNothingElse(t *testing.T) {
 		}
 		trust := policy{{Effect: "Allow", Principal: &principal{Service: "states.amazonaws.com"}, Action: []string{"sts:AssumeRole"}}}
 		if diff := cmp.Diff(trust, policyOf(t, role, "assumeRolePolicy")); diff != "" {
-			t.Errorf("who may take the role (-want +got):\n%s", diff)
+			t.Errorf("who may assume the role (-want +got):\n%s", diff)
 		}
 		if !slices.Contains(machine.after, permitType) || !slices.Contains(machine.after, tlsType) {
 			t.Errorf("the machine waits for %v, not for its permissions and the closed bucket: its first execution could fail", machine.after)
@@ -146,8 +146,8 @@ func TestTheStateMachineMayDoWhatItsMapsNeedAndNothingElse(t *testing.T) {
 	}
 }
 
-// Whatever the stack is called, and however many of them there are in an account:
-// the role's generated name is unique there, and has 64 characters at most.
+// Whatever the name of the stack, and however many stacks an account has, the role's
+// generated name is unique in the account and has at most 64 characters.
 func TestTheMachineHasItsRolesName(t *testing.T) {
 	c, _ := mustDeploy(t, nil)
 	if name, role := c.ofBatch(t, machineType).inputs["name"].StringValue(), c.ofBatch(t, roleType); name != role.id || role.inputs["name"].HasValue() {
@@ -167,8 +167,8 @@ func TestResultsExpire(t *testing.T) {
 	}
 }
 
-// The defaults are in Pulumi.yaml alone: what an execution leaves out is what
-// the output batchInput shows.
+// The defaults are only in Pulumi.yaml: an execution uses the value in the output
+// batchInput for each field that its input lacks.
 func TestAnExecutionsDefaultsAreTheConfigurations(t *testing.T) {
 	set := map[string]string{
 		"bucket": "my-documents", "prefix": "a %} \"b\"/", "batchStrategy": "semaphore", "batchConcurrency": "64",
@@ -189,11 +189,11 @@ func TestAnExecutionsDefaultsAreTheConfigurations(t *testing.T) {
 	j := startJSONata(t)
 	for _, test := range []struct {
 		input map[string]any
-		is    map[string]any // beside the defaults
+		is    map[string]any // in addition to the defaults
 	}{
 		{map[string]any{}, nil},
 		{map[string]any{"children": 1}, map[string]any{"children": 1.0}},
-		{map[string]any{"prefix": "", "batch": 7}, map[string]any{"batch": 7.0}}, // as a plan writes it
+		{map[string]any{"prefix": "", "batch": 7}, map[string]any{"batch": 7.0}}, // as a plan writes the input
 		{map[string]any{"prefix": "a/", "strategy": ""}, map[string]any{"prefix": "a/", "strategy": ""}},
 	} {
 		got, err := j.evaluate(expression, map[string]any{"input": test.input})

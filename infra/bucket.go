@@ -11,21 +11,21 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// sampleObject is the file, at the root, and the key of the object.
+// sampleObject is the name of the sample file at the root, and the object's key.
 const sampleObject = "sample.json"
 
-// source is what the function reads: a bucket's objects whose keys begin with
-// prefix.
+// source describes the objects that the function reads: those in bucket whose keys
+// begin with prefix.
 type source struct {
 	bucket pulumi.StringOutput
 	arn    pulumi.StringOutput
 	prefix string
-	sample pulumi.StringOutput // the key of the sample object; empty in a bucket that is not the stack's own
+	sample pulumi.StringOutput // the key of the sample object; empty for an existing bucket
 }
 
-// newSource makes the sample bucket, unless the configuration names a bucket.
-// That one is no resource of the stack: nothing writes, configures or deletes
-// it.
+// newSource creates the sample bucket, unless the configuration names an existing
+// bucket. An existing bucket is not a resource of the stack: nothing writes to it,
+// configures it or deletes it.
 func newSource(ctx *pulumi.Context, cfg config) (source, error) {
 	if cfg.bucket != "" {
 		return source{
@@ -42,7 +42,7 @@ func newSource(ctx *pulumi.Context, cfg config) (source, error) {
 	return source{bucket: b.name, arn: b.arn, sample: b.key}, nil
 }
 
-// sampleBucket is a private bucket with the sample object in it.
+// sampleBucket is a private bucket with the sample object.
 type sampleBucket struct {
 	pulumi.ResourceState
 
@@ -59,11 +59,11 @@ func newSampleBucket(ctx *pulumi.Context) (*sampleBucket, error) {
 	}
 	child := pulumi.Parent(b)
 
-	bucket, closed, err := newPrivateBucket(ctx, name, child)
+	bucket, protection, err := newPrivateBucket(ctx, name, child)
 	if err != nil {
 		return nil, err
 	}
-	object, err := newSampleObject(ctx, name, bucket, child, pulumi.DependsOn(closed))
+	object, err := newSampleObject(ctx, name, bucket, child, pulumi.DependsOn(protection))
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +72,11 @@ func newSampleBucket(ctx *pulumi.Context) (*sampleBucket, error) {
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"bucketName": b.name, "bucketArn": b.arn, "objectKey": b.key})
 }
 
-// newPrivateBucket makes an encrypted bucket that nobody reaches from outside
-// of the account or without TLS. What is put into it waits for closed.
-func newPrivateBucket(ctx *pulumi.Context, name string, child pulumi.ResourceOption) (bucket *s3.BucketV2, closed []pulumi.Resource, err error) {
+// newPrivateBucket creates an encrypted bucket that cannot be reached from outside
+// the account or without TLS. Objects put into it must depend on protection.
+func newPrivateBucket(ctx *pulumi.Context, name string, child pulumi.ResourceOption) (bucket *s3.BucketV2, protection []pulumi.Resource, err error) {
 	bucket, err = s3.NewBucketV2(ctx, name, &s3.BucketV2Args{
-		ForceDestroy: pulumi.Bool(true), // what is in it can be made again, and destroy is one command
+		ForceDestroy: pulumi.Bool(true), // its objects can be recreated, and destroy must be one command
 	}, child)
 	if err != nil {
 		return nil, nil, err
@@ -104,8 +104,8 @@ func newPrivateBucket(ctx *pulumi.Context, name string, child pulumi.ResourceOpt
 	if err != nil {
 		return nil, nil, err
 	}
-	// S3 answers 409 to a policy and an access block that change at once, so
-	// the one waits for the other.
+	// S3 answers 409 if a policy and an access block change at the same time, so
+	// the policy waits for the access block.
 	tls, err := s3.NewBucketPolicy(ctx, name, &s3.BucketPolicyArgs{
 		Bucket: bucket.ID(),
 		Policy: bucket.Arn.ApplyT(func(arn string) (string, error) { return onlyTLS(arn).document() }).(pulumi.StringOutput),
@@ -113,13 +113,13 @@ func newPrivateBucket(ctx *pulumi.Context, name string, child pulumi.ResourceOpt
 	return bucket, []pulumi.Resource{private, encrypted, tls}, err
 }
 
-// newSampleObject uploads the file with a CRC32: the checksum that a reader
-// validates at the least cost (1.5 us for 9 KB; CRC64NVME takes 26, SHA-256 74).
-// S3 keeps that of the whole object for an upload in one part, which the
-// provider's is below 5 MB; the SDK validates no other.
+// newSampleObject uploads the file with a CRC32, the checksum that costs a reader
+// the least CPU (1.5 us for 9 KB; CRC64NVME takes 26, SHA-256 74). S3 stores a
+// checksum of the whole object only for an upload in one part, as the provider
+// makes below 5 MB. The SDK validates no other checksum.
 //
-// The hash is what replaces the object when the file changes. The ETag would
-// do so only while it is an MD5, which it is not after an upload in parts.
+// SourceHash makes Pulumi replace the object when the file changes. The ETag would
+// do so only if it is an MD5, and it is not after an upload in parts.
 func newSampleObject(ctx *pulumi.Context, name string, bucket *s3.BucketV2, opts ...pulumi.ResourceOption) (*s3.BucketObjectv2, error) {
 	path := filepath.Join(ctx.RootDirectory(), sampleObject)
 	content, err := os.ReadFile(path)

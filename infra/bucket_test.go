@@ -11,8 +11,8 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// A bucket that exists already is no resource of the stack: nothing is written
-// to it, configured on it or deleted with the stack.
+// An existing bucket is not a resource of the stack: the stack does not write to it,
+// configure it or delete it.
 func TestABucketOfOnesOwnIsReadAndNothingElse(t *testing.T) {
 	const arn = "arn:aws:s3:::my-documents"
 	for _, test := range []struct {
@@ -21,7 +21,7 @@ func TestABucketOfOnesOwnIsReadAndNothingElse(t *testing.T) {
 	}{
 		{"", arn + "/*", nil},
 		{"orders/2026/", arn + "/orders/2026/*", map[string]map[string]string{"StringLike": {"s3:prefix": "orders/2026/*"}}},
-		// What IAM would take for wildcards and variables is part of the key.
+		// Characters that IAM would read as wildcards or variables are part of the key.
 		{"a*b?${c}/", arn + "/a${*}b${?}${$}{c}/*", map[string]map[string]string{"StringLike": {"s3:prefix": "a${*}b${?}${$}{c}/*"}}},
 	} {
 		c, outs := mustDeploy(t, map[string]string{"bucket": "my-documents", "prefix": test.prefix})
@@ -49,8 +49,8 @@ func TestABucketOfOnesOwnIsReadAndNothingElse(t *testing.T) {
 	}
 }
 
-// An execution reads each object below the prefix once an invocation, and no
-// more of them than of the sample: 2,000 is what its timeout is made for.
+// Each invocation of an execution reads every object below the prefix once. It reads
+// at most 2,000, as of the sample, because the timeout is chosen for 2,000.
 func TestTuningInputsReadTheObjectsBelowThePrefix(t *testing.T) {
 	_, outs := mustDeploy(t, map[string]string{"bucket": "my-documents", "prefix": "orders/"})
 	all, err := json.Marshal(outs["tuningInputs"])

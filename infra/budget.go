@@ -7,10 +7,10 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// newBudget makes AWS write an e-mail when the account's costs of a month are
-// above 80 % of the budget, and when it expects them to exceed it. They are
-// those of the whole account: a budget of the stack's tags would count nothing
-// before somebody activates them as cost allocation tags.
+// newBudget makes AWS send an e-mail when the account's costs of a month are above
+// 80 % of the budget, and when AWS expects them to exceed the budget. The budget
+// counts the whole account. A budget for the stack's tags would count nothing until
+// somebody activates them as cost allocation tags.
 func newBudget(ctx *pulumi.Context, cfg config) error {
 	if cfg.monthlyBudget == 0 {
 		return nil

@@ -12,23 +12,23 @@ import (
 	"lambda-parallel-io/handler/build"
 )
 
-// executable is the name by which provided.al2023 starts the function.
+// executable is the name of the file that the runtime provided.al2023 starts.
 const executable = "bootstrap"
 
-// builder builds the function below root for a and returns the absolute path
-// of its archive.
+// builder builds the function of the project at root for a, and returns the path of
+// its archive.
 type builder func(ctx context.Context, root string, a architecture) (path string, err error)
 
-// buildHandler compiles root/handler and packs it. The same sources and the
-// same Go give the same bytes, on whatever machine and in whatever
-// environment, so a deployment that changes nothing shows no change. The
-// archive's path depends on root and a alone.
+// buildHandler compiles root/handler, packs it and returns the path of the archive,
+// which depends only on root and a. The same sources and the same Go version give
+// the same bytes on every machine and in every environment, so Pulumi shows no
+// change if the sources did not change.
 func buildHandler(ctx context.Context, root string, a architecture) (string, error) {
 	dir := filepath.Join(root, "infra", ".build")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("building the function: %w", err)
 	}
-	// A folder of its own: two stacks may be previewed at once.
+	// Use a new folder, because two stacks may be previewed at the same time.
 	temp, err := os.MkdirTemp(dir, "build-")
 	if err != nil {
 		return "", fmt.Errorf("building the function: %w", err)
@@ -50,8 +50,9 @@ func buildHandler(ctx context.Context, root string, a architecture) (string, err
 	return path, nil
 }
 
-// pack writes the archive of one executable file. Lambda needs its mode, and
-// sameness a fixed date: the earliest that the format knows.
+// pack writes an archive with the file binary to path. Lambda needs the mode of an
+// executable. To be reproducible, the archive has a fixed date, the earliest that
+// the format allows.
 func pack(binary, path string) error {
 	content, err := os.ReadFile(binary)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// The real function, twice for each architecture; the second time in an
-// environment, and with settings of go's own, that would change the binary. For
-// another processor than this machine's, Go's library is compiled first.
+// The test builds the real function twice for each architecture, the second time in
+// an environment and with go settings that would change the binary. For another
+// architecture than this machine's, it compiles Go's standard library first.
 func TestTwoBuildsGiveEqualBytesThatLambdaCanRun(t *testing.T) {
 	for _, test := range []struct {
 		arch    architecture
@@ -52,7 +52,7 @@ func TestTwoBuildsGiveEqualBytesThatLambdaCanRun(t *testing.T) {
 				t.Fatalf("the archive holds %+v, want bootstrap alone with mode 0755", archive.File)
 			}
 			if made := archive.File[0].Modified; made.Year() != 1980 {
-				t.Errorf("bootstrap is dated %v, want a date that no build changes", made)
+				t.Errorf("bootstrap is dated %v, want a date that is the same in every build", made)
 			}
 			entry, err := archive.File[0].Open()
 			if err != nil {
@@ -111,8 +111,8 @@ func built(t *testing.T, root string, a architecture) (content []byte, path stri
 	return content, path
 }
 
-// clone makes a root with what the program takes from it: a function, here of
-// one line, and the sample object.
+// clone makes a root with the files that the program needs: a function of one line
+// and the sample object.
 func clone(t *testing.T) (root string) {
 	t.Helper()
 	root = t.TempDir()

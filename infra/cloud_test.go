@@ -42,7 +42,7 @@ const (
 	stateMachine = "arn:aws:states:eu-west-1:123456789012:stateMachine:powerTuning"
 )
 
-// registered is a resource as the program registered it.
+// registered is a resource that the program registered.
 type registered struct {
 	urn, kind, name string
 	id              string
@@ -51,7 +51,7 @@ type registered struct {
 	after           []string // the types of the resources that must exist before
 }
 
-// cloud answers registrations as AWS does, and records them.
+// cloud answers registrations as AWS would, and records them.
 type cloud struct {
 	noStateMachine bool
 
@@ -59,7 +59,7 @@ type cloud struct {
 	resources []registered
 }
 
-// create records a resource and returns the id and state that AWS gives it.
+// create records a resource and returns the id and state that AWS would give it.
 func (c *cloud) create(kind, name, parentURN string, dependencies []string, inputs resource.PropertyMap) (registered, resource.PropertyMap) {
 	r := registered{kind: kind, name: name, id: name + "-1a2b3c4", inputs: inputs, parent: typeOf(parentURN)}
 	for _, d := range dependencies {
@@ -96,8 +96,8 @@ func (c *cloud) create(kind, name, parentURN string, dependencies []string, inpu
 	return r, state
 }
 
-// withoutDefaults is what the provider reads of an application's parameters:
-// those whose values are not the defaults of version 4.4.0's template.
+// withoutDefaults returns the parameters of an application that the provider reads
+// back: those that differ from the defaults in the template of version 4.4.0.
 func withoutDefaults(parameters resource.PropertyValue) resource.PropertyValue {
 	read := parameters.ObjectValue().Copy()
 	for name, value := range map[resource.PropertyKey]string{
@@ -110,8 +110,9 @@ func withoutDefaults(parameters resource.PropertyValue) resource.PropertyValue {
 	return resource.NewObjectProperty(read)
 }
 
-// planned lists the properties that an up changes whose registrations are
-// those of next, as the provider compares them with what it read: "type: property".
+// planned lists the properties that an up with the registrations of next would
+// change, each as "type: property". Like the provider, it compares the registrations
+// with the state that was read.
 func (c *cloud) planned(t *testing.T, next *cloud) (changes []string) {
 	t.Helper()
 	if len(c.resources) != len(next.resources) {
@@ -149,7 +150,7 @@ func (c *cloud) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	panic("the program asked the provider for " + args.Token + ": it should need nothing but what it registers")
 }
 
-// one returns the only resource of a type, those of the state machine apart.
+// one returns the only resource of a type, not counting those of the state machine.
 func (c *cloud) one(t *testing.T, kind string) registered {
 	t.Helper()
 	return c.only(t, kind, false)
@@ -174,8 +175,9 @@ func (c *cloud) all(kind string) []registered {
 	return slices.DeleteFunc(slices.Clone(c.resources), func(r registered) bool { return r.kind != kind })
 }
 
-// deployment runs the whole program under mocks, configured by the files at
-// the root but for set, and returns what it registered and its outputs.
+// deployment runs the whole program under mocks and returns the resources that it
+// registered and its outputs. The configuration is that of the files at the root,
+// except for the keys in set.
 func deployment(t *testing.T, c *cloud, set map[string]string) (map[string]any, error) {
 	t.Helper()
 	return deploymentWith(t, c, configured(t, set))
@@ -235,7 +237,7 @@ func loadProject(t *testing.T) (*workspace.Project, *workspace.ProjectStack) {
 	return proj, ps
 }
 
-// configured is stackConfig with set in place of its values.
+// configured returns stackConfig with the values of set in place of its own.
 func configured(t *testing.T, set map[string]string) map[string]string {
 	t.Helper()
 	settings := stackConfig(t)
@@ -248,8 +250,8 @@ func configured(t *testing.T, set map[string]string) map[string]string {
 	return settings
 }
 
-// stackConfig is the configuration that the engine makes of Pulumi.yaml and
-// Pulumi.dev.yaml, by the engine's own code.
+// stackConfig returns the configuration that the engine's own code makes from
+// Pulumi.yaml and Pulumi.dev.yaml.
 func stackConfig(t *testing.T) map[string]string {
 	t.Helper()
 	proj, ps := loadProject(t)

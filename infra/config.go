@@ -21,42 +21,41 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
-// config is the stack's configuration, checked. Its defaults are in
-// Pulumi.yaml alone.
+// config is the checked configuration of the stack. Its defaults are only in
+// Pulumi.yaml.
 type config struct {
 	memorySize            int // MB
 	timeout               int // s
 	architecture          architecture
 	maxWorkers            int
 	logRetentionDays      int
-	totalExecutionTimeout int   // s, of all invocations of one power value
+	totalExecutionTimeout int   // s, for all invocations of one power value
 	powerValues           []int // MB
 
-	bucket        string // that exists already; empty for one of the stack's own
-	prefix        string // of the keys that may be read in bucket
-	monthlyBudget int    // dollars; 0 for none
+	bucket        string // an existing bucket; empty for the stack's own
+	prefix        string // of the keys in bucket that may be read
+	monthlyBudget int    // dollars; 0 for no budget
 	budgetEmail   string
 
-	batch           event.Execution // of the state machine, where its input leaves something out
-	inventory       inventory       // that its input may name
-	batchResultDays int             // how long its results are kept
+	batch           event.Execution // defaults for the state machine's input
+	inventory       inventory       // from which its input may name one
+	batchResultDays int             // days for which its results are kept
 }
 
-// inventory is where S3 Inventories are delivered; its bucket is empty for
-// nowhere.
+// inventory is the place where S3 Inventories are delivered. An empty bucket means
+// that there are none.
 type inventory struct{ bucket, prefix string }
 
-// architecture is a processor as Lambda and as Go call it.
+// architecture has the names of a processor architecture in Lambda and in Go.
 type architecture struct{ name, goarch string }
 
 var architectures = []architecture{{platform.ARM64, "arm64"}, {platform.X8664, "amd64"}}
 
-// retentions is CloudWatch's own list, in days (PutRetentionPolicy).
+// retentions lists the days that CloudWatch allows (PutRetentionPolicy).
 var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 
-// readConfig reads and checks every key, and tells of all that is wrong at
-// once. Each error ends in the command that mends it: it sets what is allowed
-// and nearest to what was meant.
+// readConfig reads and checks every key, and returns all errors together. Each
+// error ends with the command that fixes it, with the nearest allowed value.
 func readConfig(ctx *pulumi.Context) (config, error) {
 	r := reader{from: pulumiconfig.New(ctx, "")}
 	cfg := config{
@@ -67,8 +66,8 @@ func readConfig(ctx *pulumi.Context) (config, error) {
 
 		logRetentionDays: r.retention("logRetentionDays"),
 
-		// The limits of the template's parameter, whose executors are Lambda
-		// functions themselves.
+		// The limits of the template's parameter: its executors are themselves Lambda
+		// functions.
 		totalExecutionTimeout: r.between("totalExecutionTimeout", 10, int(platform.MaxTimeout.Seconds()), "seconds"),
 		powerValues:           r.powers("powerValues"),
 	}
@@ -88,13 +87,14 @@ func readConfig(ctx *pulumi.Context) (config, error) {
 	return cfg, errors.Join(r.errs...)
 }
 
-// reader collects what is wrong with the keys it reads.
+// reader reads keys and collects the errors in them.
 type reader struct {
 	from *pulumiconfig.Config
-	keys []string // that were read
+	keys []string // read so far
 	errs []error
 }
 
+// text returns the value of a key, or records an error and returns false.
 func (r *reader) text(key string) (value string, ok bool) {
 	r.keys = append(r.keys, key)
 	value, err := r.from.Try(key)
@@ -104,13 +104,14 @@ func (r *reader) text(key string) (value string, ok bool) {
 	return value, err == nil
 }
 
+// wrong records that a value is not allowed, and a value that is.
 func (r *reader) wrong(key, value, allowed, mended string) {
 	r.errs = append(r.errs, fmt.Errorf("config %s is %q: it must be %s\n  pulumi config set %s %s", key, value, allowed, key, mended))
 }
 
-// unknown refuses each key of the project that nothing has read: Pulumi takes a
-// misspelt one without a word, and its default would hold. All that is set is in
-// set, by which the engine configures the program.
+// unknown records an error for each of the project's keys that was not read. Pulumi
+// silently accepts a misspelt key, and the default of the intended one would apply.
+// set holds all configured keys as JSON, as the engine passes them to the program.
 func (r *reader) unknown(project, set string) {
 	values := map[string]string{}
 	if err := json.Unmarshal([]byte(set), &values); err != nil && set != "" {
@@ -185,13 +186,13 @@ func (r *reader) powers(key string) []int {
 		powers = append(powers, n)
 	}
 	if ok && !right {
-		allowed := fmt.Sprintf("memory sizes in MB separated by commas, each a whole number from %d to %d, none twice", platform.MinMemory, platform.MaxMemory)
+		allowed := fmt.Sprintf("memory sizes in MB separated by commas, each a whole number from %d to %d, without duplicates", platform.MinMemory, platform.MaxMemory)
 		r.wrong(key, value, allowed, join(mendPowers(value), ","))
 	}
 	return powers
 }
 
-// budget reads a pair of keys that stand together or not at all.
+// budget reads a pair of keys that must be set together or not at all.
 func (r *reader) budget(key, emailKey string) (dollars int, email string) {
 	const most = 1_000_000
 	value, ok := r.text(key)
@@ -210,12 +211,13 @@ func (r *reader) budget(key, emailKey string) (dollars int, email string) {
 	return dollars, email
 }
 
-// mendPowers takes the numbers it finds in value, whatever stands between
-// them, each as near as is allowed.
+// mendPowers returns the numbers in value, whatever their separators, each replaced
+// by the nearest allowed one. If there are none, it returns the smallest and the
+// largest allowed.
 func mendPowers(value string) []int {
 	var powers []int
 	for _, digits := range strings.FieldsFunc(value, func(r rune) bool { return r < '0' || r > '9' }) {
-		n, _ := strconv.Atoi(digits) // too great a number gives the greatest
+		n, _ := strconv.Atoi(digits) // a number too large for int becomes the largest int
 		n = min(max(n, platform.MinMemory), platform.MaxMemory)
 		if !slices.Contains(powers, n) {
 			powers = append(powers, n)

@@ -12,18 +12,19 @@ import (
 // the endings of other buckets (platform.OtherBucket).
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
+// isBucket reports whether name may be that of a general purpose bucket.
 func isBucket(name string) bool {
 	return bucketName.MatchString(name) && platform.OtherBucket(name) == ""
 }
 
-// bucket reads a pair of keys of which the second needs the first. People
-// write a bucket as a URI or an ARN, too.
+// bucket reads a bucket and a prefix; a prefix requires a bucket. If the bucket is
+// a URI or an ARN, the error suggests the bucket's name.
 func (r *reader) bucket(key, prefixKey string) (name, prefix string) {
 	name, ok := r.text(key)
 	prefix, _ = r.text(prefixKey)
 	allowed := "the name of an existing bucket, of 3 to 63 lower-case letters, digits, dots and hyphens"
 	if other := platform.OtherBucket(name); other != "" {
-		allowed = "the name of an existing general purpose bucket, and this is " + other
+		allowed = "the name of an existing general purpose bucket, but this is " + other
 	}
 	meant, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "s3://"), "arn:aws:s3:::"), "/")
 	if !isBucket(meant) {
@@ -41,7 +42,7 @@ func (r *reader) bucket(key, prefixKey string) (name, prefix string) {
 	return name, prefix
 }
 
-// inventory reads a URI, s3://BUCKET/PREFIX.
+// inventory reads where S3 Inventories are delivered: a URI, s3://BUCKET/PREFIX.
 func (r *reader) inventory(key string) inventory {
 	value, ok := r.text(key)
 	if !ok || value == "" {

@@ -9,9 +9,9 @@ import (
 
 func TestEachBadValueIsToldWithTheCommandThatMendsIt(t *testing.T) {
 	const days = "a number of days that CloudWatch offers: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653"
-	const powers = "memory sizes in MB separated by commas, each a whole number from 128 to 10240, none twice"
+	const powers = "memory sizes in MB separated by commas, each a whole number from 128 to 10240, without duplicates"
 	const bucket = "the name of an existing bucket, of 3 to 63 lower-case letters, digits, dots and hyphens"
-	const other = "the name of an existing general purpose bucket, and this is "
+	const other = "the name of an existing general purpose bucket, but this is "
 	for _, test := range []struct{ key, value, allowed, mended string }{
 		{"memorySize", "127", "a whole number of MB from 128 to 10240", "128"},
 		{"memorySize", "10241", "a whole number of MB from 128 to 10240", "10240"},
@@ -72,7 +72,7 @@ func TestEachBadValueIsToldWithTheCommandThatMendsIt(t *testing.T) {
 	}
 }
 
-// Of a pair of keys, the one that is missing or wrong is told.
+// The error names the key of a pair that is missing or wrong.
 func TestKeysThatNeedEachOtherAreToldWithTheCommandThatMendsThem(t *testing.T) {
 	const dollars = "a whole number of dollars from 1 to 1000000, or empty with an empty budgetEmail"
 	const email = "an e-mail address, because monthlyBudget is set"
@@ -133,8 +133,8 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 	}
 }
 
-// The files and the program agree: every key that the program requires has a
-// default, a type and a description, and there is no key that it does not read.
+// Pulumi.yaml and the program agree: every key that the program requires has a
+// default, a type and a description, and the program reads every key.
 func TestPulumiYAMLDeclaresTheKeysThatTheProgramRequires(t *testing.T) {
 	proj, ps := loadProject(t)
 	if proj.Runtime.Name() != "go" || proj.Main != "infra" {

@@ -11,7 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// policyOf parses a policy document that was registered, as AWS will.
+// policyOf parses a registered policy document as AWS will.
 func policyOf(t *testing.T, r registered, key resource.PropertyKey) policy {
 	t.Helper()
 	var doc struct {
@@ -65,7 +65,7 @@ func TestRoleMayReadTheBucketAndWriteItsOwnLogAndNothingElse(t *testing.T) {
 	}
 	for _, key := range []resource.PropertyKey{"managedPolicyArns", "inlinePolicies"} {
 		if v, ok := role.inputs[key]; ok {
-			t.Errorf("the role has %s %v: its permissions should stand in one place", key, v)
+			t.Errorf("the role has %s %v: its permissions should be in one place", key, v)
 		}
 	}
 	for _, r := range c.resources {
@@ -75,7 +75,7 @@ func TestRoleMayReadTheBucketAndWriteItsOwnLogAndNothingElse(t *testing.T) {
 	}
 	trust := policy{{Effect: "Allow", Principal: &principal{Service: "lambda.amazonaws.com"}, Action: []string{"sts:AssumeRole"}}}
 	if diff := cmp.Diff(trust, policyOf(t, role, "assumeRolePolicy")); diff != "" {
-		t.Errorf("who may take the role (-want +got):\n%s", diff)
+		t.Errorf("who may assume the role (-want +got):\n%s", diff)
 	}
 }
 
@@ -138,7 +138,7 @@ func TestLogGroupExistsBeforeTheFunctionThatLogsToIt(t *testing.T) {
 	c, _ := mustDeploy(t, nil)
 	logs, fn := c.one(t, logGroupType), c.one(t, functionType)
 	if !slices.Contains(fn.after, logGroupType) {
-		t.Errorf("the function waits for %v, not for its log group: Lambda would make one that is kept for ever", fn.after)
+		t.Errorf("the function waits for %v, not for its log group: Lambda would create one that never expires", fn.after)
 	}
 	if !slices.Contains(fn.after, permitType) {
 		t.Errorf("the function waits for %v, not for its role's permissions: its first lines would be lost", fn.after)
@@ -175,7 +175,7 @@ func TestFunctionIsWhatTheConfigurationSays(t *testing.T) {
 				}
 			}
 			variables := map[string]any{"BUCKET": bucket.id}
-			if workers, set := test.want["workers"]; set { // else the function's own, which follows its memory size
+			if workers, set := test.want["workers"]; set { // otherwise the function chooses by its memory size
 				variables["MAX_WORKERS"] = workers
 			}
 			if diff := cmp.Diff(map[string]any{"variables": variables}, fn.inputs["environment"].Mappable()); diff != "" {

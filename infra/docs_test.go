@@ -11,7 +11,7 @@ import (
 	"lambda-parallel-io/tune/plan"
 )
 
-// What docs/deploy.md says of keys, defaults, outputs and regions is what there is.
+// docs/deploy.md names the actual keys, defaults, outputs and regions.
 func TestThePageNamesEveryKeyWithItsDefaultAndEveryOutputAndRegion(t *testing.T) {
 	b, err := os.ReadFile("../docs/deploy.md")
 	if err != nil {
@@ -43,7 +43,7 @@ func TestThePageNamesEveryKeyWithItsDefaultAndEveryOutputAndRegion(t *testing.T)
 	}
 }
 
-// What docs/batch.md says an execution may name is what the state machine takes.
+// docs/batch.md names the fields that the state machine accepts.
 func TestThePageOnManyObjectsNamesEveryFieldOfAnInput(t *testing.T) {
 	page, err := os.ReadFile("../docs/batch.md")
 	if err != nil {
@@ -58,9 +58,9 @@ func TestThePageOnManyObjectsNamesEveryFieldOfAnInput(t *testing.T) {
 	}
 }
 
-// The defaults of a batch are what `go run ./tune plan` makes of a function of
-// the default size that reads 30 objects at a time, in smaller batches than it
-// would, and each key that a plan tells to set is one of the project's.
+// The defaults of a batch are those that `go run ./tune plan` finds for a function
+// of the default size that reads 30 objects at a time, but in smaller batches. Each
+// key that a plan says to set is a key of the project.
 func TestTheDefaultsOfABatchAreThoseOfAPlan(t *testing.T) {
 	f, err := os.Open("testdata/comparison.json")
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// engine is the part of Pulumi's engine that a program speaks to.
+// engine is the part of Pulumi's engine that a program communicates with.
 type engine struct {
 	pulumirpc.UnimplementedResourceMonitorServer
 	pulumirpc.UnimplementedEngineServer
@@ -33,8 +33,8 @@ type engine struct {
 	err     error                           // how the program ended
 }
 
-// run runs the program against a new engine, until it ends, configured by the
-// files at the root but for set.
+// run runs the program to its end with a new engine. The configuration is that of the
+// files at the root, except for the keys in set.
 func run(t *testing.T, root string, preview bool, set map[string]string) *engine {
 	t.Helper()
 	self, err := os.Executable()
@@ -85,8 +85,8 @@ func runProgram(t *testing.T, program, root string, preview bool, set map[string
 
 func (e *engine) log() string { return strings.Join(e.said, "\n") }
 
-// inputs is what was registered by type, as JSON. An asset's has the hash of
-// its content, by which the engine compares it, and its path.
+// inputs returns the registered inputs by type, as JSON. An asset is represented by
+// its path and the hash of its content, by which the engine compares it.
 func (e *engine) inputs(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -117,8 +117,8 @@ func (e *engine) SupportsFeature(context.Context, *pulumirpc.SupportsFeatureRequ
 	return &pulumirpc.SupportsFeatureResponse{HasSupport: false}, nil
 }
 
-// RegisterResource answers a preview as a provider does: with the inputs and
-// no more, since nothing exists.
+// RegisterResource answers a preview as a provider does: only with the inputs,
+// because the resource does not exist.
 func (e *engine) RegisterResource(_ context.Context, in *pulumirpc.RegisterResourceRequest) (*pulumirpc.RegisterResourceResponse, error) {
 	inputs, err := plugin.UnmarshalProperties(in.GetObject(), plugin.MarshalOptions{KeepUnknowns: true, ComputeAssetHashes: true})
 	if err != nil {

@@ -17,7 +17,7 @@ type function struct {
 	arn  pulumi.StringOutput
 }
 
-// newFunction deploys the archive at path code, to read what from holds.
+// newFunction deploys the archive at path code as a function that reads from.
 func newFunction(ctx *pulumi.Context, cfg config, code string, from source) (*function, error) {
 	f := &function{}
 	name := ctx.Project()
@@ -26,8 +26,8 @@ func newFunction(ctx *pulumi.Context, cfg config, code string, from source) (*fu
 	}
 	child := pulumi.Parent(f)
 
-	// The log group comes first: a function without one makes its own, which
-	// is kept for ever and is left behind by destroy.
+	// Create the log group first: a function without one creates its own, which
+	// never expires and which destroy leaves behind.
 	logs, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
 		NamePrefix:      pulumi.Sprintf("/aws/lambda/%s-", name),
 		RetentionInDays: pulumi.Int(cfg.logRetentionDays),
@@ -54,7 +54,7 @@ func newFunction(ctx *pulumi.Context, cfg config, code string, from source) (*fu
 	}
 
 	environment := pulumi.StringMap{"BUCKET": from.bucket}
-	if cfg.maxWorkers > 0 { // else the function's own, which follows the memory size that Power Tuning gives it
+	if cfg.maxWorkers > 0 { // otherwise the function chooses, by the memory size that Power Tuning sets
 		environment["MAX_WORKERS"] = pulumi.String(strconv.Itoa(cfg.maxWorkers))
 	}
 	fn, err := lambda.NewFunction(ctx, name, &lambda.FunctionArgs{
@@ -66,10 +66,10 @@ func newFunction(ctx *pulumi.Context, cfg config, code string, from source) (*fu
 		MemorySize:    pulumi.Int(cfg.memorySize),
 		Timeout:       pulumi.Int(cfg.timeout),
 		Environment:   lambda.FunctionEnvironmentArgs{Variables: environment},
-		// Text: Power Tuning reads the REPORT line, and fails on JSON.
+		// Power Tuning reads the REPORT line as text, and fails on JSON.
 		LoggingConfig: lambda.FunctionLoggingConfigArgs{
 			LogFormat: pulumi.String("Text"),
-			LogGroup:  logs.ID(), // waits for it, too
+			LogGroup:  logs.ID(), // also waits for the log group
 		},
 	}, child, pulumi.DependsOn([]pulumi.Resource{allowed}))
 	if err != nil {

@@ -14,23 +14,22 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 )
 
-// stepFunctions runs a definition as Step Functions does, as far as AWS's
-// documentation tells; what it does not know of the States Language is an
-// error.
+// stepFunctions runs a definition as Step Functions does according to AWS's
+// documentation. Parts of the States Language that it does not know are errors.
 type stepFunctions struct {
 	machine aslMachine
 	jsonata *jsonata
-	list    func(bucket, prefix string) ([]any, error) // as the item reader gives them
+	list    func(bucket, prefix string) ([]any, error) // as the item reader returns them
 	get     func(bucket, key string) ([]byte, error)
 	put     func(bucket, key string, content []byte) error
 	invoke  func(ctx context.Context, function string, payload []byte) ([]byte, error)
 
 	mu     sync.Mutex
-	maps   map[string]*mapRun // by the execution's name
+	maps   map[string]*mapRun // by the name of the execution
 	delays []time.Duration    // before retries
 }
 
-const maxState = 262_144 // bytes that a state's input, result and output may have
+const maxState = 262_144 // most bytes of a state's input, result or output
 
 func newStepFunctions(t *testing.T, definition string) *stepFunctions {
 	t.Helper()
@@ -44,7 +43,7 @@ func newStepFunctions(t *testing.T, definition string) *stepFunctions {
 	return s
 }
 
-// run starts an execution, or redrives the one of that name, and waits for it.
+// run starts an execution, or redrives the existing one of that name, and waits for it.
 func (s *stepFunctions) run(ctx context.Context, name, input string) (output any, err error) {
 	var in any
 	if err := json.Unmarshal([]byte(input), &in); err != nil {
@@ -166,7 +165,7 @@ func (s *stepFunctions) task(ctx context.Context, state aslState, vars map[strin
 		if !again {
 			return nil, err
 		}
-		s.mu.Lock() // the delay is noted, not waited for
+		s.mu.Lock() // record the delay without waiting
 		s.delays = append(s.delays, delay)
 		s.mu.Unlock()
 	}

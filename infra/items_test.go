@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// items reads those of the map, and selects of each what the child gets.
+// items reads the items of a map and selects the fields that the child gets.
 func (s *stepFunctions) items(state aslState, from, vars map[string]any) (items []any, err error) {
 	bucket, _ := from["Bucket"].(string)
 	switch r := state.ItemReader; r.Resource + " " + r.ReaderConfig.InputType {
@@ -40,7 +40,7 @@ func (s *stepFunctions) items(state aslState, from, vars map[string]any) (items 
 	return s.jsonata.each(state.ItemSelector, of)
 }
 
-// inventory reads the lines of an S3 Inventory, whose fields are all text.
+// inventory reads the lines of an S3 Inventory; all fields are text.
 func (s *stepFunctions) inventory(bucket, key string) (items []any, err error) {
 	content, err := s.get(bucket, key)
 	if err != nil {
@@ -77,13 +77,13 @@ func (s *stepFunctions) inventory(bucket, key string) (items []any, err error) {
 	return items, nil
 }
 
-// batches cuts items into lists of at most so many, and of so many bytes.
+// batches splits items into lists with a maximum of items and of bytes.
 func batches(items []any, most, mostBytes int) (all [][]any) {
 	size := 0
 	for _, item := range items {
 		b, err := json.Marshal(item)
 		if err != nil {
-			panic(err) // it is of JSON
+			panic(err) // JSON values cannot fail
 		}
 		if n := len(all); n == 0 || len(all[n-1]) == most || size+len(b)+1 > mostBytes {
 			all, size = append(all, nil), 2

@@ -32,29 +32,29 @@ import (
 	"lambda-parallel-io/tune/local/lambda"
 )
 
-// job is a deployed state machine on this machine: the definition that the
-// program registers, the function as it is built, and an S3 over TLS.
+// job is a state machine deployed on this machine: the definition that the program
+// registers, the built function, and an S3 over TLS.
 type job struct {
 	*stepFunctions
 	bucket, results string
 	store           http.Handler
 	functions       chan *lambda.Function
 
-	calls  atomic.Int64 // of the function so far
-	flying atomic.Int64 // calls at the moment
+	calls  atomic.Int64 // of the function, so far
+	flying atomic.Int64 // calls in flight
 	peak   atomic.Int64
-	fault  func(call int64, keys []string) error // befalls a call before it reaches the function; may be nil
+	fault  func(call int64, keys []string) error // the error of a call before it reaches the function; may be nil
 
 	silent string // the key of an object that S3 never sends
 
 	mu   sync.Mutex
-	gets map[string]int // of objects of the bucket that is read
-	puts []string       // bucket/key, of what the state machine has written
+	gets map[string]int // by key, in the bucket that is read
+	puts []string       // bucket/key of each object that the state machine wrote
 }
 
 const environments = 3
 
-// handler is the function as it is built, in one place for all tests.
+// handler returns the path of the function, which it builds once for all tests.
 var handler = sync.OnceValues(func() (binary string, err error) {
 	binary = filepath.Join(scratch, executable)
 	return binary, build.Function(context.Background(), "..", "./handler", runtime.GOARCH, binary)
@@ -150,7 +150,7 @@ func deployed(t *testing.T, set map[string]string, timeout time.Duration) *job {
 func (j *job) serve(method, bucket, key string, content []byte) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest(method, (&url.URL{Path: "/" + bucket + "/" + key}).EscapedPath(), bytes.NewReader(content))
-	r.Header.Set("Content-Length", strconv.Itoa(len(content))) // gofakes3 looks for it there
+	r.Header.Set("Content-Length", strconv.Itoa(len(content))) // gofakes3 reads it from the header
 	j.store.ServeHTTP(w, r)
 	if method == http.MethodPut && w.Code != http.StatusOK {
 		panic(fmt.Sprintf("put %s/%s: %d %s", bucket, key, w.Code, w.Body))
@@ -158,7 +158,7 @@ func (j *job) serve(method, bucket, key string, content []byte) *httptest.Respon
 	return w
 }
 
-// call is Lambda's answer to Step Functions.
+// call answers Step Functions as Lambda does.
 func (j *job) call(ctx context.Context, payload []byte) ([]byte, error) {
 	n := j.calls.Add(1)
 	now := j.flying.Add(1)
@@ -183,7 +183,7 @@ func (j *job) call(ctx context.Context, payload []byte) ([]byte, error) {
 	return inv.Response, err
 }
 
-// fill puts n objects below prefix, of which each that bad says is no JSON.
+// fill puts n objects below prefix; those for which bad is true are not JSON.
 func (j *job) fill(prefix string, n int, bad func(i int) bool) (keys, broken []string) {
 	for i := range n {
 		key, content := fmt.Sprintf("%s%06d.json", prefix, i), `[{"total": 1}, {"total": 2}]`
@@ -196,7 +196,7 @@ func (j *job) fill(prefix string, n int, bad func(i int) bool) (keys, broken []s
 	return keys, broken
 }
 
-// read adds up what the results of an execution say.
+// read adds up the results of an execution.
 func (j *job) read(t *testing.T, execution, status string) (sum event.Answer, failed []string, file string) {
 	t.Helper()
 	file = "runs/" + execution + "/5c3e/" + status + "_0.jsonl"

@@ -1,8 +1,9 @@
-// Command infra is the Pulumi program of the deployment: the bucket with the
-// sample object, the function that reads it, Power Tuning, which measures the
-// function, and a state machine that shares many objects out among calls of it;
-// by configuration a bucket that exists already, and a budget. Pulumi.yaml, at
-// the root, points here and declares the configuration with its defaults.
+// Command infra is the Pulumi program of the deployment. It deploys a bucket with
+// the sample object, the function that reads it, Power Tuning, which measures the
+// function, and a state machine that distributes many objects over calls of the
+// function. The configuration can name an existing bucket instead, and add a
+// budget. Pulumi.yaml, at the root, points to this program and declares the
+// configuration with its defaults.
 package main
 
 import (
@@ -22,8 +23,8 @@ func main() {
 	})
 }
 
-// deploy registers every resource and returns the stack's outputs. The build
-// is the caller's, so that a test needs none.
+// deploy registers every resource and returns the stack's outputs. The caller
+// passes the build, so that a test can do without one.
 func deploy(ctx *pulumi.Context, build builder) (pulumi.Map, error) {
 	if ctx.RootDirectory() == "" {
 		return nil, errors.New("pulumi did not say where Pulumi.yaml is: this program needs a newer Pulumi CLI")
@@ -32,10 +33,10 @@ func deploy(ctx *pulumi.Context, build builder) (pulumi.Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := warnOfRegion(ctx); err != nil {
+	if err := warnAboutRegion(ctx); err != nil {
 		return nil, err
 	}
-	// The first time it takes a minute, in which nothing else would be said.
+	// The first build takes a minute without any other output.
 	if err := ctx.Log.Info(fmt.Sprintf("building the function for %s", cfg.architecture.name), nil); err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// mapRun is a Distributed Map of one execution.
+// mapRun is a run of a Distributed Map in one execution.
 type mapRun struct {
 	children  []*childRun
 	tolerated float64
@@ -26,8 +26,8 @@ type childRun struct {
 
 func (c *childRun) items() int { return len(c.input.(map[string]any)["Items"].([]any)) }
 
-// intolerable reports whether more than the tolerated share of the items is in
-// children that failed.
+// intolerable reports whether failed children hold more than the tolerated share of
+// the items.
 func (r *mapRun) intolerable(failed int) bool {
 	all := 0
 	for _, c := range r.children {
@@ -49,7 +49,7 @@ func (s *stepFunctions) distributed(ctx context.Context, state aslState, executi
 	}
 	v := values.(map[string]any)
 	run := s.maps[execution]
-	if run == nil { // else a redrive
+	if run == nil { // otherwise it is a redrive
 		items, err := s.items(state, v["from"].(map[string]any), vars)
 		if err != nil {
 			return nil, err
@@ -66,8 +66,8 @@ func (s *stepFunctions) distributed(ctx context.Context, state aslState, executi
 	return s.results(state, execution, v["to"].(map[string]any), run)
 }
 
-// runChildren runs those that have not succeeded yet, until more have failed
-// than is tolerated.
+// runChildren runs the children that have not succeeded yet, until more have failed
+// than are tolerated.
 func (s *stepFunctions) runChildren(ctx context.Context, of aslStates, execution string, run *mapRun, atOnce int) error {
 	var todo []*childRun
 	for _, c := range run.children {
@@ -102,7 +102,7 @@ func (s *stepFunctions) runChildren(ctx context.Context, of aslStates, execution
 			}
 			var known *failure
 			if c.err != nil && !errors.As(c.err, &known) {
-				return c.err // the interpreter's own
+				return c.err // an error of the interpreter itself
 			}
 			return nil
 		})
@@ -110,8 +110,7 @@ func (s *stepFunctions) runChildren(ctx context.Context, of aslStates, execution
 	return g.Wait()
 }
 
-// results writes what became of the children, and tells whether the map has
-// failed.
+// results writes the results of the children. It returns an error if the map failed.
 func (s *stepFunctions) results(state aslState, execution string, to map[string]any, run *mapRun) (any, error) {
 	if w := state.ResultWriter; w.Resource != "arn:aws:states:::s3:putObject" || w.WriterConfig.Transformation != "FLATTEN" || w.WriterConfig.OutputType != "JSONL" {
 		return nil, fmt.Errorf("a result writer %+v", w)
@@ -124,7 +123,7 @@ func (s *stepFunctions) results(state aslState, execution string, to map[string]
 			manifest[c.status] = []any{map[string]any{"Key": folder + "/" + c.status + "_0.jsonl"}}
 		}
 		list, ok := c.output.([]any)
-		if c.status != "SUCCEEDED" { // these are not flattened
+		if c.status != "SUCCEEDED" { // failed results are not flattened
 			in, err := json.Marshal(c.input)
 			if err != nil {
 				return nil, err

@@ -12,17 +12,17 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// What one execution does: ten invocations a power value, of at most 2,000
-// reads each. Of the strategies, sequential takes longest: some 40 s an
-// invocation, of the 60 s that totalExecutionTimeout leaves by default.
+// One execution makes ten invocations per power value, of at most 2,000 reads each.
+// The slowest strategy, sequential, takes about 40 s an invocation. By default
+// totalExecutionTimeout leaves 60 s for each.
 const (
 	tuningNum   = 10
 	tuningReads = 2_000
 )
 
-// outputs is what `pulumi stack output` shows, with timeouts in seconds and
-// sizes in MB: objectKey of the sample bucket, or prefix of a bucket that the
-// configuration names.
+// outputs returns the outputs that `pulumi stack output` shows, with timeouts in
+// seconds and sizes in MB. It has objectKey for the sample bucket, or prefix for a
+// bucket named in the configuration.
 func outputs(cfg config, from source, fn *function, tuning powerTuning, many *batch) pulumi.Map {
 	shown := pulumi.Map{
 		"bucketName":            from.bucket,
@@ -50,8 +50,8 @@ func outputs(cfg config, from source, fn *function, tuning powerTuning, many *ba
 	return shown
 }
 
-// region is where the function is, whichever of flag, profile, environment and
-// configuration said so.
+// region returns the region of the function. It may come from a flag, a profile,
+// the environment or the configuration.
 func region(functionARN string) (string, error) {
 	parsed, err := arn.Parse(functionARN)
 	if err != nil {
@@ -60,9 +60,9 @@ func region(functionARN string) (string, error) {
 	return parsed.Region, nil
 }
 
-// tuningInputs holds, under the name of each strategy, what an execution that
-// measures it takes. The payloads name no concurrency: the function's own
-// holds, which follows each size where maxWorkers is 0.
+// tuningInputs returns, by the name of each strategy, the input of an execution
+// that measures it. The payloads set no concurrency, so the function's default
+// applies, which depends on the memory size if maxWorkers is 0.
 func tuningInputs(functionARN, sample, prefix string, powerValues []int) (any, error) {
 	inputs := map[string]powertuning.Input{}
 	for _, name := range strategies.Names() {
@@ -82,8 +82,8 @@ func tuningInputs(functionARN, sample, prefix string, powerValues []int) (any, e
 	return plain(inputs)
 }
 
-// reads is a payload: the sample again and again, or the objects below a
-// prefix, refused where there are more of them than the plan allows for.
+// reads returns a payload that reads the sample tuningReads times, or the objects
+// below a prefix. The function refuses a prefix with more than tuningReads objects.
 func reads(strategy, sample, prefix string) any {
 	if sample != "" {
 		return event.Payload{Strategy: strategy, Repeat: tuningReads, ObjectKey: sample}
@@ -91,7 +91,7 @@ func reads(strategy, sample, prefix string) any {
 	return event.Payload{Strategy: strategy, Prefix: &prefix, MaxObjects: tuningReads}
 }
 
-// plain turns v, by way of its JSON, into the maps and lists that Pulumi takes.
+// plain converts v, through its JSON, into the maps and lists that Pulumi needs.
 func plain(v any) (out any, err error) {
 	b, err := json.Marshal(v)
 	if err == nil {

@@ -18,14 +18,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// need is what making, reading, changing and deleting a resource takes: the
-// actions, and a name as it may be on AWS.
+// need holds the actions that creating, reading, changing and deleting a resource
+// require, and a name that the resource could have on AWS.
 type need struct{ on, actions string }
 
-// needs is, by type, what the provider of pulumi-aws 6.83.2 calls
-// (terraform-provider-aws 5.100), default tags included, and for Power Tuning
-// what CloudFormation calls in the caller's name for the resources of its
-// template (the handlers of their schemas).
+// needs holds, by type, the actions that the provider of pulumi-aws 6.83.2 calls
+// (terraform-provider-aws 5.100), including default tags. For Power Tuning it holds
+// the actions that CloudFormation calls in the caller's name for the resources of
+// its template (the handlers of their schemas).
 var needs = map[string][]need{
 	bucketType: {
 		{"arn:aws:s3:::lambda-parallel-io-sample-1a2b3c4", `s3:CreateBucket s3:DeleteBucket s3:ListBucket s3:GetBucketLocation
@@ -59,11 +59,11 @@ var needs = map[string][]need{
 			cloudformation:DescribeChangeSet cloudformation:ExecuteChangeSet cloudformation:DescribeStacks cloudformation:DescribeStackEvents
 			cloudformation:DeleteStack cloudformation:TagResource cloudformation:DescribeStackResource cloudformation:DescribeStackResources`},
 		{"arn:aws:s3:::awsserverlessrepo-changesets-1a2b3c4d5e6/key", "s3:GetObject"},
-		// CloudFormation cuts a stack's name so that a generated one has at most 64 characters.
+		// CloudFormation shortens a stack's name so that a generated name has at most 64 characters.
 		{"arn:aws:lambda:eu-west-1:123456789012:function:serverlessrepo-lambda-parallel-io-power-t-initializer-1a2b3c4d5e6f",
 			functionActions + " lambda:GetFunctionRecursionConfig lambda:GetRuntimeManagementConfig"},
 		{"arn:aws:lambda:eu-west-1:123456789012:layer:AWS-SDK-v3", "lambda:PublishLayerVersion"},
-		{"arn:aws:lambda:eu-west-1:123456789012:layer:AWS-SDK-v3:1", "lambda:GetLayerVersion lambda:DeleteLayerVersion"}, // deleted by hand
+		{"arn:aws:lambda:eu-west-1:123456789012:layer:AWS-SDK-v3:1", "lambda:GetLayerVersion lambda:DeleteLayerVersion"}, // deleted manually
 		{"arn:aws:iam::123456789012:role/serverlessrepo-lambda-parallel-io-statemachineRole-1a2b3c4d5e6f", roleActions +
 			" iam:PutRolePolicy iam:GetRolePolicy iam:DeleteRolePolicy iam:AttachRolePolicy iam:DetachRolePolicy iam:PassRole"},
 		{"arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/serverlessrepo-lambda-parallel-io-power-t-initializer-1a2b3c4d5e6f", groupActions},
@@ -72,7 +72,7 @@ var needs = map[string][]need{
 	},
 	budgetType: {{"arn:aws:budgets::123456789012:budget/lambda-parallel-io-1a2b3c4", `budgets:ViewBudget budgets:ModifyBudget
 		budgets:TagResource budgets:UntagResource budgets:ListTagsForResource`}},
-	bucketParts: nil, functionParts: nil, batchParts: nil, // components: Pulumi's alone
+	bucketParts: nil, functionParts: nil, batchParts: nil, // components exist only in Pulumi
 }
 
 const (
@@ -92,14 +92,14 @@ func TestTheDeployersPolicyAllowsWhatTheResourcesNeedAndNoActionMore(t *testing.
 	types := map[string]bool{}
 	for _, r := range c.resources {
 		types[r.kind] = true
-		// The results' bucket and role need what the others do, under their own names.
+		// The bucket and role of the results need the same as the others, under their own names.
 		own := strings.NewReplacer("-results-", "-sample-", "-batch-1a2b3c4", "-1a2b3c4").Replace(r.id)
 		if named := func(n need) bool { return strings.Contains(n.on, own) || strings.Contains(n.on, r.id) }; needs[r.kind] != nil && !slices.ContainsFunc(needs[r.kind], named) {
 			t.Errorf("%s is called %s: its permissions are known for %v", r.kind, r.id, needs[r.kind])
 		}
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(types)), slices.Sorted(maps.Keys(needs))); diff != "" {
-		t.Fatalf("the types that are registered (-) and those whose permissions are known (+):\n%s", diff)
+		t.Fatalf("the registered types (-) and the types with known permissions (+):\n%s", diff)
 	}
 	needed := map[string]bool{}
 	for kind, list := range needs {
@@ -119,7 +119,7 @@ func TestTheDeployersPolicyAllowsWhatTheResourcesNeedAndNoActionMore(t *testing.
 	}
 }
 
-// Whatever else the account holds is out of the deployer's reach.
+// The deployer cannot reach anything else in the account.
 func TestNoPolicyReachesWhatIsNotTheDeployments(t *testing.T) {
 	for _, file := range []string{"pulumi-up.json", "tune-aws.json"} {
 		p := permissions(t, file)
@@ -135,15 +135,15 @@ func TestNoPolicyReachesWhatIsNotTheDeployments(t *testing.T) {
 				}
 			}
 		}
-		// IAM's quota for a managed policy, spaces not counted.
+		// IAM's quota for a managed policy, not counting spaces.
 		if size := len(strings.Join(strings.Fields(p.text), "")); size > 6_144 {
 			t.Errorf("%s has %d characters: IAM takes at most 6,144", file, size)
 		}
 	}
 }
 
-// A comparison on AWS needs what its source asks of AWS's SDK, and can do
-// without the function's configuration.
+// A comparison on AWS needs permission for the actions that its source calls through
+// the AWS SDK, and works without that for the function's configuration.
 func TestTheTunersPolicyAllowsWhatTheTunerCallsAndNoActionMore(t *testing.T) {
 	services := map[string]string{"sfn": "states", "lambda": "lambda"}
 	called := map[string]bool{"lambda:GetFunctionConfiguration": true}
@@ -152,7 +152,7 @@ func TestTheTunersPolicyAllowsWhatTheTunerCallsAndNoActionMore(t *testing.T) {
 			return err
 		}
 		if slices.Contains([]string{"internal", "sfntest", "testdata"}, entry.Name()) {
-			return fs.SkipDir // stand-ins
+			return fs.SkipDir // simulated services
 		}
 		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
 			return nil
@@ -202,7 +202,7 @@ func TestTheTunersPolicyAllowsWhatTheTunerCallsAndNoActionMore(t *testing.T) {
 	}
 }
 
-// permitted is a policy file of docs/policies.
+// permitted reads a policy file of docs/policies.
 type permitted struct {
 	text       string
 	statements []struct{ actions, resources []string }
@@ -234,7 +234,7 @@ func permissions(t *testing.T, name string) (p permitted) {
 	return p
 }
 
-// list reads what IAM takes as one string or several.
+// list decodes an IAM value that may be one string or a list.
 func list(v any) (all []string) {
 	if one, ok := v.(string); ok {
 		return []string{one}

@@ -22,7 +22,7 @@ type principal struct {
 	Service string `json:",omitempty"`
 }
 
-// document is the policy as AWS takes it.
+// document returns the policy as JSON in AWS's format.
 func (p policy) document() (string, error) {
 	b, err := json.Marshal(struct {
 		Version   string
@@ -31,7 +31,7 @@ func (p policy) document() (string, error) {
 	return string(b), err
 }
 
-// assumedBy lets a service of AWS take the role.
+// assumedBy returns a trust policy that lets an AWS service assume the role.
 func assumedBy(service string) policy {
 	return policy{{
 		Effect:    "Allow",
@@ -40,8 +40,8 @@ func assumedBy(service string) policy {
 	}}
 }
 
-// readAndLog is all that the function may do: read and list the keys that
-// begin with prefix, of which an empty one is all, and write its log.
+// readAndLog returns the function's permissions: it may list and read the keys that
+// begin with prefix, and write its log. An empty prefix means all keys.
 func readAndLog(bucketARN, prefix, logGroupARN string) policy {
 	return policy{
 		{Sid: "Read", Effect: "Allow", Action: []string{"s3:GetObject"}, Resource: []string{bucketARN + "/" + below(prefix)}},
@@ -50,7 +50,7 @@ func readAndLog(bucketARN, prefix, logGroupARN string) policy {
 	}
 }
 
-// listBelow allows to list the keys that begin with prefix.
+// listBelow returns a statement that allows listing the keys that begin with prefix.
 func listBelow(bucketARN, prefix string) statement {
 	s := statement{Sid: "List", Effect: "Allow", Action: []string{"s3:ListBucket"}, Resource: []string{bucketARN}}
 	if prefix != "" {
@@ -59,12 +59,13 @@ func listBelow(bucketARN, prefix string) statement {
 	return s
 }
 
+// below returns an IAM pattern for the keys that begin with prefix.
 func below(prefix string) string { return escaped.Replace(prefix) + "*" }
 
-// escaped writes what IAM would take for a wildcard or a variable as itself.
+// escaped escapes characters that IAM would interpret as a wildcard or a variable.
 var escaped = strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}")
 
-// onlyTLS refuses everyone, whatever else they may do, over plain HTTP.
+// onlyTLS returns a policy that denies everyone all access over plain HTTP.
 func onlyTLS(bucketARN string) policy {
 	return policy{{
 		Sid:       "OnlyTLS",

@@ -15,11 +15,11 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
-// asProgram is the variable that lets the tests' executable be the program: so
-// nothing has to be linked a second time.
+// asProgram is the environment variable that makes the test executable run as the
+// program, so that nothing has to be linked a second time.
 const asProgram = "INFRA_TEST_IS_THE_PROGRAM"
 
-// scratch is a folder for what several tests need.
+// scratch is a folder for files that several tests need.
 var scratch string
 
 func TestMain(m *testing.M) {
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// slow leaves a test out unless the slow ones are asked for.
+// slow skips a test unless slow tests run.
 func slow(t *testing.T) {
 	t.Helper()
 	if os.Getenv("SLOW") == "" {
@@ -45,16 +45,16 @@ func slow(t *testing.T) {
 	}
 }
 
-// The program, run as the engine runs it: a process in infra/, told by its
-// environment, speaking the engine's protocol. The root is a small one, so that
-// it can be changed.
+// The test runs the program as the engine does: as a process in infra/, configured by
+// its environment, that speaks the engine's protocol. The root is a small copy, so
+// that the test can change it.
 func TestProgramRunsOnTheEnginesProtocol(t *testing.T) {
 	t.Parallel()
 	root := clone(t)
 
 	preview := run(t, root, true, nil)
 	if preview.err != nil || !strings.Contains(preview.log(), "INFO: building the function for arm64") {
-		t.Fatalf("preview: %v\n%s\nwant none, and a word of the build", preview.err, preview.log())
+		t.Fatalf("preview: %v\n%s\nwant none, and a line about the build", preview.err, preview.log())
 	}
 	up := run(t, root, false, nil)
 	if up.err != nil {
@@ -98,11 +98,11 @@ func TestProgramRunsOnTheEnginesProtocol(t *testing.T) {
 	write(t, filepath.Join(root, "handler", "main.go"), "package main\n\nfunc main() { missing() }\n")
 	broken := run(t, root, false, nil)
 	if broken.err == nil || !strings.Contains(broken.log(), "undefined: missing") {
-		t.Errorf("a handler that does not compile ends in %v and the words\n%s\nwant a failure with the compiler's", broken.err, broken.log())
+		t.Errorf("a handler that does not compile ends in %v and the output\n%s\nwant a failure with the compiler's output", broken.err, broken.log())
 	}
 }
 
-// Pulumi takes a misspelt key without a word, and its default would hold.
+// Pulumi silently accepts a misspelt key, and the default would apply.
 func TestAKeyThatTheProjectDoesNotHaveIsToldWithTheNearest(t *testing.T) {
 	t.Parallel()
 	e := run(t, clone(t), false, map[string]string{"memorysize": "512", "batch-children": "a b", "other:memorysize": "1"})
@@ -115,12 +115,12 @@ func TestAKeyThatTheProjectDoesNotHaveIsToldWithTheNearest(t *testing.T) {
 		}
 	}
 	if strings.Contains(e.log(), "other") || len(e.aws.resources) > 0 {
-		t.Errorf("%d resources were registered, and up said\n%s\nwant none, and no word of another namespace", len(e.aws.resources), e.log())
+		t.Errorf("%d resources were registered, and up said\n%s\nwant none, and nothing about another namespace", len(e.aws.resources), e.log())
 	}
 }
 
-// The region may be told by the environment, too, and new ones are added to AWS:
-// it is a warning.
+// The environment may also set the region, and AWS adds regions, so an unknown region
+// is only a warning.
 func TestARegionThatMayLackPowerTuningIsToldAtPreview(t *testing.T) {
 	t.Parallel()
 	root := clone(t)
@@ -132,7 +132,7 @@ func TestARegionThatMayLackPowerTuningIsToldAtPreview(t *testing.T) {
 	}
 }
 
-// A strategy that stands in the list is deployed with an execution input.
+// A strategy in the list is deployed with an execution input.
 func TestAFifthStrategyIsDeployedLikeTheOthers(t *testing.T) {
 	slow(t)
 	root := repository(t)

@@ -31,12 +31,12 @@ func TestPowerTuningIsPinnedAndItsFunctionsMayTouchTheFunctionAlone(t *testing.T
 func TestPowerTuningWithoutAStateMachineIsAnError(t *testing.T) {
 	_, err := deployment(t, &cloud{noStateMachine: true}, nil)
 	if err == nil || !strings.Contains(err.Error(), `no output StateMachineARN, only "Something"`) {
-		t.Errorf("error %v, want one that names the output that is missing and those that there are", err)
+		t.Errorf("error %v, want one that names the missing output and the existing ones", err)
 	}
 }
 
-// A value that is the template's own default is not in what the provider reads
-// back: naming it would be planned as a change by every later up, which fails.
+// The provider does not read back a value that is the template's default. If the
+// program set it, every later up would plan it as a change and fail.
 func TestASecondUpPlansNoChangeWhereAParameterIsTheTemplatesDefault(t *testing.T) {
 	for _, set := range []map[string]string{
 		{"totalExecutionTimeout": "300"},

@@ -8,11 +8,11 @@ import (
 	"github.com/sourcegraph/conc/panics"
 )
 
-// call is one Run: what its tasks share, so that a strategy has nothing to do
-// but to schedule.
+// call is the state of one Run, shared by its tasks. It handles cancellation,
+// errors and panics, so that a strategy only schedules.
 //
-// The first event that ends ctx is its cause, and later ones change nothing:
-// the cause is the very error that Run owes its caller, without a lock.
+// The first event to end ctx becomes its cause, and later events do not change
+// it. So the cause is the error that Run must return, and needs no lock.
 type call struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -22,14 +22,14 @@ type call struct {
 	panics    panics.Catcher
 }
 
-var errGoexit = errors.New("a task left its goroutine by runtime.Goexit")
+var errGoexit = errors.New("a task ended its goroutine with runtime.Goexit")
 
 func newCall(parent context.Context, task Task) *call {
 	ctx, cancel := context.WithCancelCause(parent)
 	return &call{ctx: ctx, cancel: cancel, task: task}
 }
 
-// ended reports whether nothing more may be started.
+// ended reports whether the call has ended, so that no task may start.
 func (c *call) ended() bool { return c.ctx.Err() != nil }
 
 // run runs task i, unless the call has ended.
@@ -37,7 +37,7 @@ func (c *call) run(i int) {
 	if c.ended() {
 		return
 	}
-	err := errGoexit // stays when the task does not return, by a panic too
+	err := errGoexit // remains if the task does not return, also after a panic
 	defer func() {
 		if err == nil {
 			c.succeeded.Add(1)
@@ -48,9 +48,9 @@ func (c *call) run(i int) {
 	c.panics.Try(func() { err = c.task(c.ctx, i) })
 }
 
-// result is what Run returns, or the panic it raises, once every task that
-// was started has returned. It counts rather than asking ctx: a context that
-// ends after the last task has succeeded takes nothing back.
+// result returns the result of Run, or raises the panic of a task again. Every
+// started task must have returned. It counts successes instead of asking ctx,
+// because a context that ends after the last task succeeded must not matter.
 func (c *call) result(n int) error {
 	c.panics.Repanic()
 	if c.succeeded.Load() >= int64(n) {

@@ -12,8 +12,8 @@ import (
 
 var words = []string{"sequential", "unbounded", "pool", "semaphore"}
 
-// lengths measures every word by the strategy of that name. The tasks write
-// to places of their own, so they need no lock.
+// lengths returns the length of every word, measured by the strategy of that name.
+// Each task writes to its own element, so the tasks need no lock.
 func lengths(name string, concurrency int) []int {
 	s, err := strategies.ByName(name)
 	if err != nil {

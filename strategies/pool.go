@@ -2,13 +2,12 @@ package strategies
 
 import concpool "github.com/sourcegraph/conc/pool"
 
-// pool hands the tasks to at most concurrency goroutines, which are reused:
+// pool runs the tasks in at most concurrency goroutines, which it reuses:
 // github.com/sourcegraph/conc's pool.
 //
-// It is conc's plain Pool rather than its ContextPool: of that, v0.3.0 starts
-// every task that was submitted even after cancellation, and returns nil when
-// the caller's context ended. What the context is owed is the call's business,
-// for every strategy alike.
+// It uses conc's Pool and not its ContextPool. In v0.3.0 the latter starts every
+// submitted task even after cancellation, and returns nil if the caller's context
+// has ended. The call handles the context, in the same way for every strategy.
 var pool = Strategy{
 	Name:        "pool",
 	Description: "reused goroutines, sourcegraph/conc",

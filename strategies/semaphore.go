@@ -6,9 +6,9 @@ import (
 	xsemaphore "golang.org/x/sync/semaphore"
 )
 
-// semaphore starts a goroutine a task, once it has one of concurrency places:
-// golang.org/x/sync/semaphore. The place is acquired before the goroutine is
-// started, so that an item that waits costs nothing.
+// semaphore starts a goroutine for each task and runs at most concurrency of them at
+// a time: golang.org/x/sync/semaphore. It acquires the semaphore before it starts a
+// goroutine, so that a waiting item costs nothing.
 var semaphore = Strategy{
 	Name:        "semaphore",
 	Description: "a goroutine an item, x/sync/semaphore",
@@ -18,7 +18,7 @@ var semaphore = Strategy{
 		sem := xsemaphore.NewWeighted(int64(concurrency))
 		for i := 0; i < n; i++ {
 			if sem.Acquire(c.ctx, 1) != nil {
-				break // the call has ended: result says why
+				break // the call has ended, and result returns the cause
 			}
 			wg.Go(func() {
 				defer sem.Release(1)

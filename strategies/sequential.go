@@ -1,7 +1,7 @@
 package strategies
 
-// sequential runs one task after the other in the caller's goroutine: the
-// measure of what concurrency gains.
+// sequential runs one task after the other in the caller's goroutine. It is the
+// baseline for the gain of concurrency.
 var sequential = Strategy{
 	Name:        "sequential",
 	Description: "one after the other",

@@ -18,9 +18,8 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
-// each runs a test of the contract against every strategy, inside a synctest
-// bubble: time is virtual, and a goroutine that outlives the call fails the
-// test.
+// each runs a test of the contract for every strategy in a synctest bubble: time is
+// virtual, and a goroutine that outlives the call fails the test.
 func each(t *testing.T, test func(t *testing.T, s strategies.Strategy)) {
 	t.Helper()
 	for _, s := range strategies.All() {
@@ -207,7 +206,7 @@ func panicky() { panic("boom") }
 
 func TestATaskThatLeavesByGoexitIsAnError(t *testing.T) {
 	each(t, func(t *testing.T, s strategies.Strategy) {
-		if s.Sequential { // its tasks run in the caller, which Goexit ends
+		if s.Sequential { // its tasks run in the caller's goroutine, which Goexit ends
 			var err error
 			var wg sync.WaitGroup
 			wg.Go(func() {
@@ -267,6 +266,6 @@ func TestNames(t *testing.T) {
 	}
 	_, err := strategies.ByName("Pool")
 	if err == nil || !strings.Contains(err.Error(), `"Pool"`) || !strings.Contains(err.Error(), "sequential, unbounded, pool, semaphore") {
-		t.Errorf("ByName(Pool) = %v, want an error with the name and the names that there are", err)
+		t.Errorf("ByName(Pool) = %v, want an error with this name and the known names", err)
 	}
 }

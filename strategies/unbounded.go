@@ -2,9 +2,9 @@ package strategies
 
 import "sync"
 
-// unbounded starts a goroutine for every task at once. Nothing holds it back:
-// n tasks need the memory and the descriptors of n tasks, so a task should
-// wait for what is scarce before it takes anything else.
+// unbounded starts a goroutine for every task at once. Without a limit, n tasks may
+// need n times the memory and the file descriptors of one. So a task should
+// acquire a scarce resource before it allocates anything else.
 var unbounded = Strategy{
 	Name:        "unbounded",
 	Description: "a goroutine an item, all at once",

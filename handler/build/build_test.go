@@ -10,8 +10,7 @@ import (
 	"lambda-parallel-io/handler/build"
 )
 
-// somebodys is a module of its own whose program says by which tags it was
-// built.
+// somebodys is a user's module, whose program prints the tags it was built with.
 func somebodys(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()

@@ -16,10 +16,10 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
-// Decode reads a payload: a JSON object that names the objects in one way, and
-// all else has a default. workers is the concurrency of a payload that names
-// none, as [Workers] returns it. An error names the field, its value and what
-// is allowed.
+// Decode decodes a payload and sets its defaults. The payload is a JSON object
+// that names the objects in exactly one way; everything else is optional. workers
+// is the concurrency of a payload that sets none, as returned by [Workers]. An
+// error names the field, its value and the allowed values.
 func Decode(raw []byte, workers int) (Payload, error) {
 	var r request
 	err := strictjson.Unmarshal(raw, &r, rules)
@@ -32,14 +32,14 @@ func Decode(raw []byte, workers int) (Payload, error) {
 	return r.Payload, nil
 }
 
-// request is a payload as it is sent.
+// request is a payload as sent, before Items become Keys.
 type request struct {
 	Payload
 	BatchInput *batchInput `json:"BatchInput"`
 	Items      []Item      `json:"Items"`
 }
 
-// batchInput is what a Distributed Map adds to each batch.
+// batchInput holds the fields that a Distributed Map adds to each batch.
 type batchInput struct {
 	Strategy    string `json:"strategy"`
 	Concurrency int    `json:"concurrency"`
@@ -47,22 +47,23 @@ type batchInput struct {
 	StartAfter  string `json:"startAfter"`
 }
 
-// Item is one of Items, as Step Functions' readers make them:
-// {"Etag", "Key", "LastModified", "Size", "StorageClass"}. Only Key is needed.
+// Item is an element of Items. Step Functions' item readers produce
+// {"Etag", "Key", "LastModified", "Size", "StorageClass"}; only Key is required.
 type Item struct {
 	Key          string `json:"Key"`
 	Size         Bytes  `json:"Size"`
 	StorageClass Class  `json:"StorageClass"`
 }
 
-// Bytes is a size, -1 where it is not known, and Class a storage class. In a
+// Bytes is a size in bytes, or -1 if unknown. Class is a storage class. In a
 // payload both may be text, a number or null.
 type (
 	Bytes int64
 	Class string
 )
 
-// UnmarshalJSONFrom leaves fields alone that it does not know.
+// UnmarshalJSONFrom decodes an item and ignores unknown fields. It returns an error
+// without a Key.
 func (i *Item) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	type fields Item
 	i.Size = -1
@@ -73,8 +74,8 @@ func (i *Item) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return err
 }
 
-// rules are those of the fields. JSON has one kind of number: 30, 30.0 and 3e1
-// are the same, and some clients send the latter.
+// rules check the fields. JSON has only one kind of number: 30, 30.0 and 3e1 are
+// equal, and some clients send the latter two.
 var rules = json.JoinUnmarshalers(
 	strictjson.Rule(func(name string, v jsontext.Value, s *string) (want string, ok bool) {
 		switch name {
@@ -98,7 +99,7 @@ var rules = json.JoinUnmarshalers(
 		*n = int(f)
 		return fmt.Sprintf("a whole number from 1 to %d", most), v.Kind() == '0' && err == nil && f == math.Trunc(f) && f >= 1 && f <= float64(most)
 	}),
-	// What Step Functions hands on may be text, empty or null.
+	// Step Functions may pass on a size as text, empty or null.
 	strictjson.Rule(func(_ string, v jsontext.Value, s *Bytes) (string, bool) {
 		if f, err := strconv.ParseFloat(strings.Trim(string(v), `"`), 64); err == nil && f >= 0 && f < math.MaxInt64 {
 			*s = Bytes(f)

@@ -1,13 +1,13 @@
 package event
 
-// Execution is the input of an execution of the state machine that shares very
-// many objects out among calls of the function. A field that its JSON leaves out
-// has the deployment's default.
+// Execution is the input of an execution of the state machine that distributes
+// very many objects over calls of the function. A field missing in its JSON has
+// the deployment's default.
 type Execution struct {
-	Prefix      string `json:"prefix"` // of the keys to read, within the deployment's; "" is the deployment's own
+	Prefix      string `json:"prefix"` // of the keys to read, below the deployment's prefix; "" means the deployment's prefix itself
 	Strategy    string `json:"strategy"`
-	Concurrency int    `json:"concurrency"` // of one call's reads
-	Batch       int    `json:"batch"`       // objects a call, at most
-	Children    int    `json:"children"`    // calls at once
-	Tolerated   int    `json:"toleratedFailurePercentage"`
+	Concurrency int    `json:"concurrency"`                // reads at a time in one call
+	Batch       int    `json:"batch"`                      // objects a call, at most
+	Children    int    `json:"children"`                   // calls at a time
+	Tolerated   int    `json:"toleratedFailurePercentage"` // percent of the objects that may be in failed calls
 }

@@ -1,7 +1,6 @@
-// Package event is what the function is asked and what it answers: the
-// payload with its defaults and limits, its decoder, and the answer. It is
-// pure, so that the tuner and the deployment use the very code that the
-// function does.
+// Package event defines the function's input and output: the payload with its
+// defaults, limits and decoder, and the answer. It has no side effects, so that
+// the tuner and the deployment can use the same code as the function.
 package event
 
 import (
@@ -19,51 +18,50 @@ import (
 // The defaults and limits of a payload.
 const (
 	DefaultStrategy    = "pool"
-	DefaultConcurrency = 30 // of a comparison, and of a function at the least: [DefaultWorkers]
+	DefaultConcurrency = 30 // of a comparison; a function's default is at least this: [DefaultWorkers]
 	DefaultRepeat      = 10_000
 	DefaultMaxObjects  = 100_000
 
-	MaxConcurrency = 900 // connections: Lambda grants 1,024 file descriptors
+	MaxConcurrency = 900 // one connection each: Lambda allows 1,024 file descriptors
 	MaxRepeat      = 1_000_000
-	MaxObjects     = 1_000_000 // at S3's 5,500 GETs a second more than three minutes
+	MaxObjects     = 1_000_000 // more than three minutes at S3's 5,500 GETs a second
 )
 
 // Values of OnFailure. The empty one means Fail.
 const (
-	Fail   = "fail"   // the first object that fails ends the call with its error
-	Report = "report" // the rest goes on, and the answer names what failed
+	Fail   = "fail"   // the first object to fail ends the call with its error
+	Report = "report" // the call continues, and the answer names the objects that failed
 )
 
-// Payload is what one invocation is asked to do: to read objects by the
-// strategy of that name. It names them in one of four ways: by ObjectKey, by
-// Keys, by Prefix, or as a child of Step Functions' Distributed Map, whose
-// Items become Keys.
+// Payload says which objects one invocation reads, and by which strategy. It names
+// the objects in one of four ways: with ObjectKey, with Keys, with Prefix, or with
+// the Items that Step Functions' Distributed Map sends and that become Keys.
 type Payload struct {
 	Strategy    string `json:"strategy"`
-	Concurrency int    `json:"concurrency,omitzero"` // of the strategies that it bounds; left out, the function's MAX_WORKERS holds
+	Concurrency int    `json:"concurrency,omitzero"` // for strategies with a bound; by default the function's MAX_WORKERS
 
-	Repeat    int    `json:"repeat,omitzero"` // how often the object is read
+	Repeat    int    `json:"repeat,omitzero"` // how often to read ObjectKey
 	ObjectKey string `json:"objectKey,omitzero"`
 
-	Keys []string `json:"keys,omitzero"` // these objects, in this order
+	Keys []string `json:"keys,omitzero"` // read these objects, in this order
 
-	Prefix     *string `json:"prefix,omitzero"`     // what S3 lists below it; "" is the whole bucket
-	Suffix     string  `json:"suffix,omitzero"`     // and whose keys end like this
-	MaxObjects int     `json:"maxObjects,omitzero"` // more are an error
+	Prefix     *string `json:"prefix,omitzero"`     // read the objects below it; "" means the whole bucket
+	Suffix     string  `json:"suffix,omitzero"`     // and only those whose keys have this suffix
+	MaxObjects int     `json:"maxObjects,omitzero"` // more objects than this are an error
 
-	// StartAfter is the last key that an earlier call has dealt with: of Keys,
-	// or in S3's order of those below Prefix.
+	// StartAfter is the last key that an earlier call has handled, in the order of
+	// Keys or in S3's order of the keys below Prefix.
 	StartAfter string `json:"startAfter,omitzero"`
 
-	OnFailure string `json:"onFailure,omitzero"` // Fail or Report, which does not go with ObjectKey
+	OnFailure string `json:"onFailure,omitzero"` // Fail or Report; ObjectKey does not allow Report
 
 	Batch   bool    `json:"-"` // whether a Distributed Map sent the payload
-	Listed  []Item  `json:"-"` // its Items that Keys names, in its order
-	Skipped Skipped `json:"-"` // those of them that are not in Keys
+	Listed  []Item  `json:"-"` // the items of Keys, in the same order
+	Skipped Skipped `json:"-"` // counts the items that are not in Keys
 }
 
-// ways are the fields that name the objects, each with the fields that go
-// with it alone.
+// ways lists the fields that name the objects, and for each the other fields that
+// may be used with it.
 var ways = []struct {
 	name string
 	with []string
@@ -74,7 +72,8 @@ var ways = []struct {
 	{"Items", []string{"BatchInput"}},
 }
 
-// complete checks that the fields go together, and makes the payload of them.
+// complete checks the combination of fields and completes the payload with
+// defaults. workers is the default concurrency.
 func (r *request) complete(workers int) error {
 	given := strictjson.Given(r)
 	var named, with []string
@@ -88,11 +87,11 @@ func (r *request) complete(workers int) error {
 		return errors.New(`objectKey is missing: it must be the key of the object to read, as in {"objectKey": "sample.json"}; keys, prefix or Items name several objects`)
 	case 1:
 	default:
-		return fmt.Errorf("%s stand together: exactly one of objectKey, keys, prefix and Items must name the objects", strings.Join(named, " and "))
+		return fmt.Errorf("%s cannot be combined: exactly one of objectKey, keys, prefix and Items must name the objects", strings.Join(named, " and "))
 	}
 	for _, name := range given {
 		if name != named[0] && !slices.Contains(with, name) {
-			return fmt.Errorf("%s does not go with %s: beside it may stand %s", name, named[0], strings.Join(with, ", "))
+			return fmt.Errorf("%s cannot be used with %s, which allows only %s", name, named[0], strings.Join(with, ", "))
 		}
 	}
 	p := &r.Payload
@@ -103,7 +102,7 @@ func (r *request) complete(workers int) error {
 	switch {
 	case p.ObjectKey != "":
 		if p.OnFailure == Report {
-			return errors.New(`onFailure "report" does not go with objectKey: it names objects that failed, and here is one`)
+			return errors.New(`onFailure "report" cannot be used with objectKey: it lists the objects that failed, and objectKey names only one`)
 		}
 		p.Repeat = cmp.Or(p.Repeat, DefaultRepeat)
 		return nil
@@ -122,15 +121,15 @@ func (r *request) complete(workers int) error {
 	return nil
 }
 
-// unique refuses a key that stands twice among keys, since somebody chose them.
-// Among Items it is read once, and counted: they come from lists that were put
-// together.
+// unique returns an error for a repeated key in keys, because a person chose them.
+// It drops and counts repeated keys in Items, because Items may come from merged
+// lists.
 func (r *request) unique() error {
 	p := &r.Payload
 	seen := make(map[string]struct{}, len(p.Keys)+len(r.Items))
 	for _, key := range p.Keys {
 		if _, twice := seen[key]; twice {
-			return fmt.Errorf("the key %.60q stands twice: each object is read once", key)
+			return fmt.Errorf("the key %.60q appears twice: each object is read once", key)
 		}
 		seen[key] = struct{}{}
 	}
@@ -145,7 +144,7 @@ func (r *request) unique() error {
 	return nil
 }
 
-// Rest returns those of Keys that come after StartAfter.
+// Rest returns the keys of Keys after StartAfter, or nil if Keys lacks StartAfter.
 func (p *Payload) Rest() []string {
 	if p.StartAfter == "" {
 		return p.Keys
@@ -156,17 +155,17 @@ func (p *Payload) Rest() []string {
 	return nil
 }
 
-// DefaultWorkers is the concurrency of a payload that names none, in a function
-// of that memory size in MB: 100 for each vCPU, and 30 at least. The best one
-// depends on the processor that a size buys, on what a read takes of it and on
-// S3's latency. For reads of 9 KB this is near it, and 30 is half or a third of
-// it above 1,024 MB: docs/decisions/adaptive-concurrency.md has both measured.
+// DefaultWorkers returns the default concurrency of a function of a memory size in
+// MB: 100 per vCPU, from 30 to MaxConcurrency. The best concurrency depends on the
+// CPU that a size buys, on the CPU time of a read and on S3's latency. For reads
+// of 9 KB, DefaultWorkers is near the best, while 30 is a half or a third of the
+// best above 1,024 MB: docs/decisions/adaptive-concurrency.md has the measurements.
 func DefaultWorkers(memoryMB int) int {
 	return min(max(DefaultConcurrency, 100*memoryMB/platform.MemoryPerVCPU), MaxConcurrency)
 }
 
-// Workers reads the environment's MAX_WORKERS. An empty value means
-// DefaultWorkers.
+// Workers returns the concurrency that the environment's MAX_WORKERS sets. An empty
+// value means DefaultWorkers. An error says which values are allowed.
 func Workers(value string, memoryMB int) (int, error) {
 	if value == "" {
 		return DefaultWorkers(memoryMB), nil

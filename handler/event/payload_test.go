@@ -44,7 +44,7 @@ func TestDecode(t *testing.T) {
 				Listed: []event.Item{{"o/3", 5, "GLACIER_IR"}, {"o/4/", 5, ""}, {"o/5", 0, ""}, {"o/6/", -1, ""}, {"o/7", 7, ""}, {"o/10/", -1, ""}, {"o/11/", -1, ""}},
 			},
 		},
-		// Lists that were put together may name an object twice.
+		// Merged lists may name an object twice.
 		{
 			`{"Items": [{"Key": "a"}, {"Key": "b/", "Size": 0}, {"Key": "a", "Size": 3}, {"Key": "\u0061"}, {"Key": "b/", "Size": 0}]}`,
 			event.Payload{
@@ -86,22 +86,22 @@ func TestDecodeRefuses(t *testing.T) {
 		`{"objectKey": "k", "strategy": "threads"}`: `strategy must be one of sequential, unbounded, pool, semaphore, got "threads"`,
 		`{"objectKey": "k", "strategy": 3}`:         "strategy must be one of sequential, unbounded, pool, semaphore, got 3",
 
-		`{"objectKey": "k", "keys": ["k"]}`:                            "objectKey and keys stand together: exactly one of objectKey, keys, prefix and Items",
-		`{"prefix": "p", "Items": [{"Key": "k"}], "keys": ["k"]}`:      "keys and prefix and Items stand together",
-		`{"keys": ["k"], "repeat": 5}`:                                 "repeat does not go with keys: beside it may stand strategy, concurrency, onFailure, startAfter",
-		`{"prefix": "p", "repeat": 5}`:                                 "repeat does not go with prefix",
-		`{"Items": [{"Key": "k"}], "repeat": 5}`:                       "repeat does not go with Items",
-		`{"Items": [{"Key": "k"}], "strategy": "pool"}`:                "strategy does not go with Items: beside it may stand BatchInput",
-		`{"keys": ["k"], "suffix": ".json"}`:                           "suffix does not go with keys",
-		`{"keys": ["k"], "maxObjects": 5}`:                             "maxObjects does not go with keys",
-		`{"objectKey": "k", "startAfter": "j"}`:                        "startAfter does not go with objectKey",
-		`{"objectKey": "k", "BatchInput": {}}`:                         "BatchInput does not go with objectKey",
-		`{"objectKey": "k", "onFailure": "report"}`:                    `onFailure "report" does not go with objectKey`,
+		`{"objectKey": "k", "keys": ["k"]}`:                            "objectKey and keys cannot be combined: exactly one of objectKey, keys, prefix and Items",
+		`{"prefix": "p", "Items": [{"Key": "k"}], "keys": ["k"]}`:      "keys and prefix and Items cannot be combined",
+		`{"keys": ["k"], "repeat": 5}`:                                 "repeat cannot be used with keys, which allows only strategy, concurrency, onFailure, startAfter",
+		`{"prefix": "p", "repeat": 5}`:                                 "repeat cannot be used with prefix",
+		`{"Items": [{"Key": "k"}], "repeat": 5}`:                       "repeat cannot be used with Items",
+		`{"Items": [{"Key": "k"}], "strategy": "pool"}`:                "strategy cannot be used with Items, which allows only BatchInput",
+		`{"keys": ["k"], "suffix": ".json"}`:                           "suffix cannot be used with keys",
+		`{"keys": ["k"], "maxObjects": 5}`:                             "maxObjects cannot be used with keys",
+		`{"objectKey": "k", "startAfter": "j"}`:                        "startAfter cannot be used with objectKey",
+		`{"objectKey": "k", "BatchInput": {}}`:                         "BatchInput cannot be used with objectKey",
+		`{"objectKey": "k", "onFailure": "report"}`:                    `onFailure "report" cannot be used with objectKey`,
 		`{"BatchInput": {"strategy": "pool"}}`:                         "objectKey is missing",
 		`{"keys": []}`:                                                 "keys must name at least one object, got []",
 		`{"Items": []}`:                                                "Items must name at least one object, got []",
-		`{"keys": ["a", "b", "a"]}`:                                    `the key "a" stands twice`,
-		`{"keys": ["a", "b", "\u0061"]}`:                               `the key "a" stands twice`,
+		`{"keys": ["a", "b", "a"]}`:                                    `the key "a" appears twice`,
+		`{"keys": ["a", "b", "\u0061"]}`:                               `the key "a" appears twice`,
 		`{"keys": ["a", ""]}`:                                          "keys[1] must be 1 to 1024 bytes long: it has 0",
 		`{"keys": ["a", null]}`:                                        "keys[1] must be a string, got null",
 		`{"keys": "a"}`:                                                `keys must be a list of strings, got "a"`,
@@ -146,10 +146,10 @@ func TestAnErrorStaysReadableWhateverThePayload(t *testing.T) {
 	}
 }
 
-// Six MB is what Lambda takes as a payload: a million keys of 6 bytes, quotes
-// and comma included. Ten times the keys may take ten times the time, and
-// twice that where memory is scarce, but not a hundred times. The time is the
-// processor's: what else the machine does is in none of it.
+// Lambda accepts a payload of 6 MB: a million keys of 6 bytes, including quotes
+// and comma. Ten times the keys may take ten times as long, and twice that if
+// memory is scarce, but not a hundred times as long. The test measures CPU time,
+// which does not depend on the load of the machine.
 func TestAMillionKeysAreDecodedInTheTimeThatTheirNumberTakes(t *testing.T) {
 	payload := func(n int) []byte {
 		raw := []byte(`{"keys": [`)
@@ -198,8 +198,8 @@ func TestDecodingCopiesEachKeyOnce(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	_, err := event.Decode(raw, 7)
 	runtime.ReadMemStats(&after)
-	// The keys themselves; beside them a slice that grows, and the set that
-	// finds what stands twice. The race detector makes pools drop the decoder's buffers.
+	// Room for the keys, the growing slice of keys and the set that finds repeated
+	// keys. The race detector makes pools drop the decoder's buffers.
 	most := len(raw) * 5 / 2
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		most += len(raw)
@@ -227,8 +227,8 @@ func TestWorkers(t *testing.T) {
 	}
 }
 
-// What Decode takes is within the limits, and is the same when it is sent
-// again as Go writes it.
+// A payload that Decode accepts is within the limits, and Decode returns the same
+// payload for its JSON as encoded by Go.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`{"strategy": "pool", "concurrency": 30, "repeat": 2000, "objectKey": "sample.json"}`,
@@ -268,7 +268,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("Decode(%q) = %+v, which does not name objects in one way", raw, p)
 		}
 		if p.Batch {
-			return // Go does not write Items
+			return // Go does not encode Items
 		}
 		again, err := json.Marshal(p)
 		if err != nil {

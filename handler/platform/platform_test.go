@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// Lists of sizes, text and the simulated services that tests use may repeat a
-// number: they are examples, not rules.
+// A number may also appear in lists of sizes, in text and in the simulated services
+// of tests, which are examples and not rules.
 func TestANumberOfThePlatformStandsOnce(t *testing.T) {
 	places := map[int64][]string{1769: nil, 5500: nil, 200_000: nil, 262_144: nil}
 	root := "../.."
@@ -46,7 +46,7 @@ func TestANumberOfThePlatformStandsOnce(t *testing.T) {
 	}
 	for value, found := range places {
 		if !slices.ContainsFunc(found, func(path string) bool { return strings.Contains(path, "handler/platform/") }) || len(found) > 1 {
-			t.Errorf("%d stands in %d places, want one, in handler/platform: %s", value, len(found), strings.Join(found, ", "))
+			t.Errorf("%d appears in %d places, want one, in handler/platform: %s", value, len(found), strings.Join(found, ", "))
 		}
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// AWS's list prices, in dollars, in PricesRegion, without free tier, savings
-// plan or volume discount, as of PricesDate on
+// AWS's list prices in PricesRegion as of PricesDate, in dollars, without free
+// tier, savings plan or volume discount. Sources:
 // https://aws.amazon.com/lambda/pricing/, https://aws.amazon.com/s3/pricing/ (S3
 // Standard) and https://aws.amazon.com/step-functions/pricing/. The prices of S3
-// Batch Operations are from memory.
+// Batch Operations are from memory, without a source.
 const (
 	PricesDate   = "2026-11"
 	PricesRegion = "us-east-1"
@@ -33,10 +33,10 @@ const (
 	PricePerMillionBatchOperations = 1.00 // objects
 )
 
-// ComputeCost returns the list price, in dollars, of the compute of one
-// invocation that was billed for so many ms at that size in MB. Its request and
-// its S3 GETs are apart. It is NaN for an architecture that Lambda does not have,
-// so that a mistake shows instead of a price.
+// ComputeCost returns the list price, in dollars, of the compute of one invocation
+// billed for billedMS at a size in MB. It does not include the Lambda request and
+// the S3 GETs. For an unknown architecture it returns NaN, so that the mistake is
+// visible.
 func ComputeCost(arch string, memoryMB int, billedMS float64) float64 {
 	price := map[string]float64{ARM64: PricePerGBSecondARM64, X8664: PricePerGBSecondX8664}[arch]
 	return billedMS / 1000 * float64(memoryMB) / 1024 * cmp.Or(price, math.NaN())

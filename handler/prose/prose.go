@@ -1,4 +1,4 @@
-// Package prose makes words and numbers fit to be read, whatever they came from.
+// Package prose formats words and numbers for people, whatever their source.
 package prose
 
 import (
@@ -9,13 +9,13 @@ import (
 	"unicode"
 )
 
-// OneLine makes text from outside fit for a table and a terminal: at most so
-// many characters of valid UTF-8 on one line, and none that commands a
-// terminal or turns the direction of writing. Lines are joined by "; ", other
-// white space becomes a space, and what is cut off is replaced by "…".
+// OneLine makes untrusted text safe for a table and a terminal. It returns one line
+// of valid UTF-8, no longer than most characters, without characters that control a
+// terminal or change the writing direction. It joins lines with "; ", turns other
+// white space into a space, and replaces the text that it cuts off with "…".
 func OneLine(s string, most int) string {
 	var line []rune
-	between := "" // what separates the last word from the next
+	between := "" // the separator before the next character
 	for _, r := range s {
 		switch {
 		case r == '\n':
@@ -38,8 +38,8 @@ func OneLine(s string, most int) string {
 	return string(line)
 }
 
-// Thousands writes a number with so many decimals, or with -1 those that it has,
-// and with commas: 1,769.
+// Thousands formats a number with commas, as in 1,769, and with that many decimals;
+// -1 means as many as the number needs.
 func Thousands[N int | int64 | float64](n N, decimals int) string {
 	s := strconv.FormatFloat(float64(n), 'f', decimals, 64)
 	for i := strings.Index(s+".", ".") - 3; i > 0; i -= 3 {
@@ -48,7 +48,7 @@ func Thousands[N int | int64 | float64](n N, decimals int) string {
 	return s
 }
 
-// Bytes writes a size in its unit, of 1,000 bytes or a million: 9.4 KB.
+// Bytes formats a size in bytes in B, KB of 1,000 bytes or MB of a million: 9.4 KB.
 func Bytes(n int) string {
 	switch {
 	case n >= 1e6:
@@ -59,7 +59,7 @@ func Bytes(n int) string {
 	return strconv.Itoa(n) + " B"
 }
 
-// Count writes 1 cell, 2 cells.
+// Count formats a number with its noun in the singular or plural: 1 cell, 2 cells.
 func Count(n int, one, many string) string {
 	if n != 1 {
 		one = many

@@ -1,5 +1,5 @@
-// Package strictjson decodes JSON that somebody has written by hand, and says
-// what is wrong with it.
+// Package strictjson decodes JSON written by hand and explains what is wrong with
+// it.
 package strictjson
 
 import (
@@ -18,12 +18,11 @@ import (
 	"lambda-parallel-io/handler/prose"
 )
 
-// Unmarshal decodes a JSON object into the struct that to points to. It takes
-// names by their exact letters, and refuses a name that is unknown or stands
-// twice, and null. Rules decide on single fields; nil is none. Its options are
-// [json.RejectUnknownMembers] unless others say otherwise. An error is one line
-// of at most some 500 characters that names the field, its value and what is
-// allowed, whatever the input was.
+// Unmarshal decodes a JSON object into the struct that to points to. It matches
+// names exactly, and refuses unknown names, repeated names and null. rules check
+// single fields and may be nil. options are added to, and may override,
+// [json.RejectUnknownMembers]. Whatever the input, an error is one line of at most
+// about 500 characters that names the field, its value and the allowed values.
 func Unmarshal(raw []byte, to any, rules *json.Unmarshalers, options ...json.Options) error {
 	raw = bytes.TrimPrefix(raw, []byte("\ufeff")) // a byte order mark, which editors write
 	if jsontext.Value(raw).Kind() != '{' {
@@ -35,17 +34,17 @@ func Unmarshal(raw []byte, to any, rules *json.Unmarshalers, options ...json.Opt
 	case err == nil:
 		return nil
 	case ok && refused.Err == json.ErrUnknownName:
-		return fmt.Errorf("unknown field %q: the fields are %s", Shorten([]byte(path(refused.JSONPointer))), strings.Join(Names(refused.GoType), ", "))
+		return fmt.Errorf("unknown field %q: the fields are %s", Shorten([]byte(path(refused.JSONPointer))), strings.Join(fieldNames(refused.GoType), ", "))
 	case ok:
 		return fmt.Errorf("%s %w", path(refused.JSONPointer), refused.Err)
-	default: // it may quote a name of any length
+	default: // the library's error may quote a name of any length
 		return errors.New("it is not valid JSON: " + prose.OneLine(err.Error(), 200))
 	}
 }
 
-// Rule decides on every value of a T, but for the lists of a slice. It gets
-// the field's name, "" for an element of a list, and returns what the value must
-// be and whether it is that.
+// Rule returns a rule that reads every value of type T; if T is a slice, it does
+// not apply to lists. read gets the field's name, or "" for an element of a list.
+// It returns what the value must be, and whether the value is valid.
 func Rule[T any](read func(name string, v jsontext.Value, to *T) (want string, ok bool)) *json.Unmarshalers {
 	list := reflect.TypeFor[T]().Kind() == reflect.Slice
 	return json.UnmarshalFromFunc(func(d *jsontext.Decoder, to *T) error {
@@ -67,8 +66,8 @@ func Rule[T any](read func(name string, v jsontext.Value, to *T) (want string, o
 	})
 }
 
-// kinds refuses what is not of its field's kind, null first of all. JSON that a
-// field keeps as it is may be anything.
+// kinds refuses a value, such as null, whose JSON kind does not match its field.
+// A field of raw JSON accepts any value.
 var kinds = json.UnmarshalFromFunc(func(d *jsontext.Decoder, to any) error {
 	t := reflect.TypeOf(to).Elem()
 	for t.Kind() == reflect.Pointer {
@@ -100,16 +99,16 @@ var kinds = json.UnmarshalFromFunc(func(d *jsontext.Decoder, to any) error {
 	return fmt.Errorf("must be %s, got %s", want, Shorten(v))
 })
 
-// Names are those of a struct's fields in JSON, in their order.
-func Names(t reflect.Type) (names []string) {
+// fieldNames returns the JSON names of a struct's fields, in their order.
+func fieldNames(t reflect.Type) (names []string) {
 	for name := range members(t) {
 		names = append(names, name)
 	}
 	return names
 }
 
-// Given are the names of those fields of a struct that to points to which are
-// not zero.
+// Given returns the JSON names of the fields that are not zero, in the struct that
+// to points to.
 func Given(to any) (names []string) {
 	v := reflect.ValueOf(to).Elem()
 	for name, f := range members(v.Type()) {
@@ -120,6 +119,7 @@ func Given(to any) (names []string) {
 	return names
 }
 
+// members yields the JSON name of each field of a struct, and the field.
 func members(t reflect.Type) iter.Seq2[string, reflect.StructField] {
 	return func(yield func(string, reflect.StructField) bool) {
 		for _, f := range reflect.VisibleFields(t) {
@@ -131,7 +131,8 @@ func members(t reflect.Type) iter.Seq2[string, reflect.StructField] {
 	}
 }
 
-// path writes stats[0].value for /stats/0/value.
+// path returns a pointer in JavaScript's notation: stats[0].value for
+// /stats/0/value.
 func path(p jsontext.Pointer) string {
 	var b strings.Builder
 	for token := range p.Tokens() {
@@ -145,5 +146,5 @@ func path(p jsontext.Pointer) string {
 	return b.String()
 }
 
-// Shorten makes a value fit for an error: at most 60 characters on one line.
+// Shorten returns a value as one line of at most 60 characters, for an error.
 func Shorten(v []byte) string { return prose.OneLine(string(v), 60) }
