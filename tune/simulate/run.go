@@ -15,10 +15,10 @@ const (
 	period  = float64(platform.Period / time.Millisecond)
 	longest = float64(platform.MaxTimeout / time.Millisecond)
 
-	// The handler's stallTime, firstDelay and mostDelay.
+	// The handler's stallTime, firstDelay and maxDelay.
 	silence    = 10_000.0
 	firstDelay = 50.0
-	mostDelay  = 2_000.0
+	maxDelay  = 2_000.0
 
 	// tiny is less than any computation, and more than the error of a sum.
 	tiny = 1e-9
@@ -203,7 +203,7 @@ func (s *Simulator) answered(core *core, x step) {
 // retry schedules a GET again after the handler's delay, and returns when.
 func (s *Simulator) retry(conn int32, at float64) float64 {
 	s.result.Retries++
-	most := mostDelay
+	most := maxDelay
 	if n := max(s.connections[conn].attempt, 1) - 1; n < 6 {
 		most = min(most, firstDelay*float64(int(1)<<n))
 	}
