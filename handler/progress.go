@@ -60,6 +60,7 @@ type tally struct {
 	began       time.Time
 	retries     atomic.Int64
 	connections atomic.Int64          // that its requests opened
+	answered    atomic.Bool           // whether S3 has answered, perhaps on a connection of an earlier invocation
 	last        atomic.Pointer[error] // what the last retry was made for
 }
 
