@@ -37,7 +37,7 @@ func newBudget() *budget {
 		return &budget{bytes: unlimited, room: semaphore.NewWeighted(unlimited)}
 	}
 	limit -= int64(len(ballast))
-	b := &budget{bytes: max(limit-ownMemory, limit/4)}
+	b := &budget{bytes: max(limit-ownMemory, limit/4, 1<<20)} // GOMEMLIMIT may be less than the ballast
 	b.room = semaphore.NewWeighted(b.bytes)
 	return b
 }

@@ -115,3 +115,13 @@ func TestAnObjectThatIsTooLargeForTheMemoryIsItsOwnFailure(t *testing.T) {
 		t.Errorf("%v, want an error with the object and the memory that it takes", err)
 	}
 }
+
+func TestAMemoryLimitOfAnySizeLeavesRoomForSmallObjects(t *testing.T) {
+	s3 := newS3(t)
+	for _, limit := range []string{"0", "30MiB", "40MiB"} {
+		p := start(t, s3.settings("GOMEMLIMIT="+limit)...)
+		if a, err := p.invoke(`{"objectKey": "sample.json", "repeat": 30}`, time.Minute); err != nil || a.ObjectsRead != 30 {
+			t.Errorf("GOMEMLIMIT=%s: %d read, %v; want 30", limit, a.ObjectsRead, err)
+		}
+	}
+}

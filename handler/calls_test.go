@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -113,5 +115,25 @@ func TestACallCountsWhatIsItsOwn(t *testing.T) {
 		if a := answers[key]; a.Retries != retries || a.Connections != 1 {
 			t.Errorf("%s: retries %d, connections %d; want %d and the one that it opened", key, a.Retries, a.Connections, retries)
 		}
+	}
+}
+
+// A later invocation has the connections of an earlier one. That a dial fails
+// once, a minute later, is no way to S3 that is missing.
+func TestACallThatS3HasAnsweredDoesNotEndByADialThatFails(t *testing.T) {
+	b := openTestBucket(t, newS3(t), stallTime)
+	var calls tally
+	ctx := calls.into(t.Context())
+	for _, ctx := range []context.Context{t.Context(), ctx} {
+		if _, err := b.read(ctx, "sample.json", -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	calls.began = calls.began.Add(-time.Minute)
+	if n := calls.connections.Load(); n != 0 {
+		t.Fatalf("%d connections opened, want the kept one to be used", n)
+	}
+	if _, err := newRetryer().GetRetryToken(ctx, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}); err != nil {
+		t.Errorf("%v, want another attempt", err)
 	}
 }

@@ -63,6 +63,7 @@ func (c *conn) exchange(r *http.Request) (resp *http.Response, err error) {
 		return nil, err
 	}
 	p.phase = reading
+	tallyOf(r.Context()).answered.Store(true)
 	for resp == nil || resp.StatusCode < 200 { // a 1xx precedes the final response
 		if resp, err = http.ReadResponse(c.buffered, r); err != nil {
 			return nil, err

@@ -60,6 +60,7 @@ type tally struct {
 	began       time.Time
 	retries     atomic.Int64
 	connections atomic.Int64          // opened by its requests
+	answered    atomic.Bool           // S3 has answered, perhaps on a connection of an earlier invocation
 	last        atomic.Pointer[error] // the failure that caused the last retry
 }
 

@@ -51,7 +51,7 @@ func (r retryer) GetRetryToken(ctx context.Context, failure error) (func(error) 
 		return nil, context.Cause(ctx)
 	}
 	t := tallyOf(ctx)
-	if took := time.Since(t.began); isDial(failure) && t.connections.Load() == 0 && took > unreachableTime {
+	if took := time.Since(t.began); isDial(failure) && !t.answered.Load() && t.connections.Load() == 0 && took > unreachableTime {
 		return nil, fmt.Errorf("no connection to S3 could be opened in %.1f s", took.Seconds())
 	}
 	t.retries.Add(1)

@@ -55,10 +55,9 @@ func (b *comparing) Run(ctx context.Context, s *session) error {
 	if !(b.Tolerance > 0 && b.Tolerance <= 100) {
 		return usageError{err: fmt.Errorf("--tolerance %g: it must be above 0 and at most 100", b.Tolerance)}
 	}
-	for _, name := range b.FailOn {
-		if !slices.Contains(builds.Figures, name) {
-			return usageError{err: fmt.Errorf("--fail-on %s: it must be of %s", name, prose.List(builds.Figures))}
-		}
+	known := func(name string) bool { return slices.Contains(builds.Figures, name) }
+	if n := len(slices.DeleteFunc(slices.Clone(b.FailOn), known)); n > 0 || len(b.FailOn) == 0 {
+		return usageError{err: fmt.Errorf("--fail-on %s: it must be of %s", strings.Join(b.FailOn, ","), prose.List(builds.Figures))}
 	}
 	q, err := b.question(s)
 	if err != nil {

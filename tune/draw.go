@@ -29,6 +29,8 @@ func (d *drawing) Run(s *session) error {
 		keep: d.Dir == "" && filepath.Base(d.File) != report.DataFile}
 	if p.Dir == "" {
 		p.Dir = filepath.Dir(d.File)
+	} else if err := refuseUnfinished(p.Dir); err != nil && filepath.Join(p.Dir, report.DataFile) != filepath.Clean(d.File) {
+		return err
 	}
 	if err := p.present(s, c, nil); !errors.Is(err, errCells) {
 		return err

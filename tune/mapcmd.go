@@ -42,9 +42,14 @@ func (*mapping) Help() string {
 
 // Run is the command.
 func (m *mapping) Run(ctx context.Context, s *session) error {
+	if err := refuseUnfinished(m.Dir); err != nil {
+		return err
+	}
 	c, err := load(m.File)
 	if err == nil && c.Mode == comparison.AWS {
 		c, err = m.fitted(ctx, s, c)
+	} else if err == nil && m.Calibration != "" {
+		err = usageError{err: fmt.Errorf("--calibration has no effect: %s is of this machine, and has its own", m.File)}
 	}
 	if err == nil {
 		err = haveCalibration(c, m.File)

@@ -89,7 +89,7 @@ type Point struct {
 	P10MS          float64 `json:"p10_ms"` // percentiles over the draws
 	P90MS          float64 `json:"p90_ms"`
 	CostPerMillion float64 `json:"cost_per_million"` // dollars, compute and requests
-	Binds          string  `json:"binds"`            // processor, s3 latency, s3 limit, bandwidth, connections or memory
+	Binds          string  `json:"binds"`            // processor, s3 latency, s3 limit, bandwidth, connections, memory or timeout
 	CPUMS          float64 `json:"cpu_ms"`
 	PeakMB         float64 `json:"peak_mb"`
 }
@@ -97,8 +97,14 @@ type Point struct {
 // Limited reports whether S3's limit binds. Then the time depends on how much S3 grants at once, which is not published.
 func (p Point) Limited() bool { return p.Binds == "s3 limit" }
 
+// Timeout binds a point that lasts as long as the function may, or longer.
+const Timeout = "timeout"
+
+// Killed reports whether Lambda would end the invocation: out of memory, or at its timeout.
+func (p Point) Killed() bool { return p.Binds == "memory" || p.Binds == Timeout }
+
 // Usable reports whether the point can be recommended.
-func (p Point) Usable() bool { return !p.Limited() && p.Binds != "memory" }
+func (p Point) Usable() bool { return !p.Limited() && !p.Killed() }
 
 // Product is cost x duration, by which settings are recommended.
 func (p Point) Product() float64 { return p.CostPerMillion * p.DurationMS }
@@ -170,16 +176,21 @@ func (m *Map) At(p Place) *Point {
 const near = 0.05
 
 // Best returns a variant's point at a memory size, or nil if the map has none. For a bounded strategy without a
-// concurrency it is the smallest one that is near the fastest.
+// concurrency it is the smallest one that is near the fastest; where all are killed, one that is by its timeout, or nil.
 func (m *Map) Best(v Variant, power int) (best *Point) {
 	if s, err := strategies.ByName(v.Strategy); err != nil || !s.Bounded || v.Concurrency != nil {
 		return m.At(v.Place(power))
 	}
 	least := math.Inf(1)
 	var of []*Point
+	var late *Point
 	for i := range m.Points {
-		if p := &m.Points[i]; p.Strategy == v.Strategy && p.Power == power && p.Binds != "memory" {
+		if p := &m.Points[i]; p.Strategy != v.Strategy || p.Power != power {
+			continue
+		} else if !p.Killed() {
 			of, least = append(of, p), min(least, p.DurationMS)
+		} else if p.Binds == Timeout {
+			late = p
 		}
 	}
 	for _, p := range of {
@@ -187,7 +198,7 @@ func (m *Map) Best(v Variant, power int) (best *Point) {
 			best = p
 		}
 	}
-	return best
+	return cmp.Or(best, late)
 }
 
 // Label names a setting: "pool (30)", "sequential".

@@ -172,6 +172,7 @@ func (s Spec) checkVariants() error {
 			unless(name >= 1 && name <= maxText, "strategies", "has a name of %d bytes: it must be 1 to %d long", name, maxText),
 			unless(n >= 1 && n <= maxConcurrency, "concurrency", "%d: it must be a whole number from 1 to %d", n, event.MaxConcurrency),
 			unless(size <= most, "payload", "of %s has %d bytes: %s takes %d at most", label, size, where, most),
+			unless(size == 0 || json.Valid(v.Payload), "payload", "%.60q: it must be JSON", v.Payload),
 			unless(!seen[label], "strategies", "%s stands twice", label),
 		); err != nil {
 			return err

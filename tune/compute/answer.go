@@ -21,7 +21,10 @@ func (q *Question) answer() {
 	answer := &comparison.Answer{Point: *a}
 	q.Map.Answer = answer
 	one := func(strategy string, n int) *comparison.Point {
-		return &q.points([]comparison.Place{{Strategy: strategy, Concurrency: &n, Power: a.Power}})[0]
+		if p := &q.points([]comparison.Place{{Strategy: strategy, Concurrency: &n, Power: a.Power}})[0]; !p.Killed() {
+			return p
+		}
+		return nil
 	}
 	answer.Sequential = one("sequential", 1)
 	if s, err := strategies.ByName(a.Strategy); err == nil && s.Bounded {

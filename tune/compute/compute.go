@@ -124,6 +124,12 @@ func (q *Question) points(places []comparison.Place) []comparison.Point {
 				typical, binds = s, simulate.Limit
 			}
 		}
+		switch { // of a point that Lambda ends nothing else matters
+		case typical.OutOfMemory:
+			binds = simulate.Memory
+		case typical.DurationMS >= float64(q.Run.Timeout().Milliseconds()):
+			binds = comparison.Timeout
+		}
 		points[i] = comparison.Point{Place: p, DurationMS: typical.DurationMS,
 			LowMS: min(ratio(low[i]), 1) * typical.DurationMS, HighMS: max(ratio(high[i]), 1) * typical.DurationMS,
 			P10MS: typical.LowMS, P90MS: typical.HighMS, CPUMS: typical.CPUMS, PeakMB: typical.PeakMB, Binds: binds,

@@ -120,6 +120,29 @@ func TestWhatRestsOnS3sBurstIsNotRecommended(t *testing.T) {
 	}
 }
 
+// Lambda ends a call at its timeout: however cheap that looks, it is no answer.
+func TestWhatDoesNotEndBeforeTheTimeoutIsNotRecommended(t *testing.T) {
+	c := mapped(t, func(r *comparison.Request) {
+		r.Strategies, r.Repeat = []string{"sequential", "pool"}, new(20_000)
+		r.Spec.PowerValues, r.Spec.TimeoutSec = []int{128, 1_769}, 30
+	})
+	a := c.Map.Answer
+	if a == nil || a.DurationMS >= 30_000 || a.Sequential != nil {
+		t.Fatalf("the answer is %+v, want one that ends within 30 s, and no comparison with 20,000 reads one by one, which does not", a)
+	}
+	for _, p := range c.Map.Points {
+		if late := p.DurationMS >= 30_000; late != p.Killed() || late && p.Usable() {
+			t.Errorf("%s takes %.0f ms of 30,000, bound by %s", p.Name(), p.DurationMS, p.Binds)
+		}
+	}
+	c = mapped(t, func(r *comparison.Request) {
+		r.Strategies, r.Repeat, r.Spec.PowerValues = []string{"sequential"}, new(100_000), []int{128}
+	})
+	if p := c.Variants[0].Cells[0].Computed; c.Map.Answer != nil || p.Binds != comparison.Timeout {
+		t.Errorf("100,000 reads one by one: answer %+v, %+v; want none, and the timeout", c.Map.Answer, p)
+	}
+}
+
 func TestTheSameQuestionHasTheSameAnswerAndAnotherSeedANeighbour(t *testing.T) {
 	few := func(seed uint64) func(*comparison.Request) {
 		return func(r *comparison.Request) { r.Repeat, r.Spec.Seed = new(500), seed }

@@ -37,9 +37,10 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 		if err := observe(comparison.Progress{Done: i, Total: len(c.Checks), Now: k.Name()}); err != nil {
 			return err
 		}
-		once := time.Duration(c.Map.At(k.Place).DurationMS * float64(k.Repeat) / float64(c.Run.Repeat) * float64(time.Millisecond))
+		p := cmp.Or(c.Map.At(k.Place), c.Map.Answer.Sequential) // which is computed even where it is not compared
+		once := time.Duration(p.DurationMS * float64(k.Repeat) / float64(c.Run.Repeat) * float64(time.Millisecond))
 		k.Unchecked = "there was no time for it"
-		for slow := t.slowFor(c, k); slow <= comparison.MaxSlow && time.Until(end) > slow.Stretch(checkRounds*once); slow *= 2 {
+		for slow := t.slowFor(c, p); slow <= comparison.MaxSlow && time.Until(end) > slow.Stretch(checkRounds*once); slow *= 2 {
 			if err := t.check(ctx, c, k, slow, checkRounds); err != nil {
 				return err
 			}
@@ -52,9 +53,8 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 	return observe(comparison.Progress{Done: len(c.Checks), Total: len(c.Checks), Changed: true})
 }
 
-// slowFor returns the slow-motion factor at which this machine can keep up with a check.
-func (t *Tuner) slowFor(c *comparison.Comparison, k *comparison.Check) slowmotion.Factor {
-	p := c.Map.At(k.Place)
+// slowFor returns the slow-motion factor at which this machine can keep up with a point of the map.
+func (t *Tuner) slowFor(c *comparison.Comparison, p *comparison.Point) slowmotion.Factor {
 	cores := (p.CPUMS/c.Calibration.Core.Value + t.perGET*float64(c.Run.Repeat)) / p.DurationMS
 	return slowmotion.Factor(min(max(1, math.Ceil(cores/maxUse/c.Run.CPUs)), comparison.MaxSlow))
 }

@@ -10,7 +10,6 @@ import (
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/simulate"
 )
 
 type row struct {
@@ -53,7 +52,7 @@ func (r *Report) newCell(variant, power int) *cell {
 	v := &r.Variants[variant]
 	c := &cell{Cell: v.Cell(power), Variant: variant, Label: r.Labels[variant], Power: power, place: v.Place(power)}
 	s, ok := r.Summarize(c.Cell)
-	if c.OK = ok && (c.Computed == nil || c.Computed.Binds != simulate.Memory); !c.OK {
+	if c.OK = ok && (c.Computed == nil || !c.Computed.Killed()); !c.OK {
 		c.Duration.Text = r.failure(c.Cell)
 		c.Cost.Text = c.Duration.Text
 		return c
@@ -155,6 +154,8 @@ func (r *Report) failure(c *comparison.Cell) string {
 	switch {
 	case c == nil && r.Map == nil:
 		return "–"
+	case c != nil && c.Computed != nil && c.Computed.Binds == comparison.Timeout:
+		return "timeout"
 	case r.Map != nil, c.OutOfMemory, r.Mode == comparison.AWS && outOfMemory.MatchString(c.Error):
 		return "out of memory" // nothing else keeps a map from a figure
 	case strings.Contains(c.Error, "Task timed out"):

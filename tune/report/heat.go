@@ -17,7 +17,7 @@ const maxTiles = 1_000
 
 // tile is a point of a map in a heat map.
 type tile struct {
-	Level int    // of the colour; len(levels)+1 if it runs out of memory
+	Level int    // of the colour; len(levels)+1 if it is killed
 	Path  string // its rectangle
 	Title string
 }
@@ -60,7 +60,8 @@ func (r *Report) Heat() []*figure {
 			time.Checks = append(time.Checks, label{time.x.at(float64(k.Power)), time.y.at(float64(*k.Concurrency)), twoDigits(k.MeasuredMS)})
 		}
 	}
-	time.Hint = "Computed. Colour: how many times the least of the map. The line joins the smallest concurrency of each size that is within 5 % of the fastest. The large ring is the setting to use. Struck through: S3’s limit. Grey: out of memory." +
+	late := slices.ContainsFunc(r.Map.Points, func(p comparison.Point) bool { return p.Binds == comparison.Timeout })
+	time.Hint = "Computed. Colour: how many times the least of the map. The line joins the smallest concurrency of each size that is within 5 % of the fastest. The large ring is the setting to use. Struck through: S3’s limit. Grey: out of memory" + when(late, " or time") + "." +
 		when(time.Checks != nil, " A small ring with a number: checked, and the measured ms.")
 	cost.Hint = "Compute and requests. S3’s requests cost the same everywhere."
 	return []*figure{time, cost}
@@ -104,14 +105,14 @@ func (r *Report) heat(id, what string, points []comparison.Point, sizes, ns []in
 			f.Struck += "M" + xy(left, below) + "L" + xy(right, above)
 			t.Title += ", S3’s limit"
 		case !p.Usable():
-			t.Level, t.Title = len(levels)+1, p.Name()+": out of memory"
+			t.Level, t.Title = len(levels)+1, p.Name()+": "+when(p.Binds == comparison.Timeout, "timeout")+when(p.Binds != comparison.Timeout, "out of memory")
 		}
 		f.Tiles = append(f.Tiles, t)
 	}
 	var path []string
 	for _, size := range sizes {
 		best := r.Map.Best(comparison.Variant{Strategy: points[0].Strategy}, size)
-		if best == nil || best.Concurrency == nil {
+		if best == nil || best.Concurrency == nil || best.Killed() {
 			continue
 		}
 		f.Frontier = append(f.Frontier, point{X: f.x.at(float64(size)), Y: f.y.at(float64(*best.Concurrency)), Joined: len(f.Frontier) > 0})
