@@ -18,7 +18,7 @@ const (
 	// The handler's stallTime, firstDelay and maxDelay.
 	silence    = 10_000.0
 	firstDelay = 50.0
-	maxDelay  = 2_000.0
+	maxDelay   = 2_000.0
 
 	// tiny is less than any computation, and more than the error of a sum.
 	tiny = 1e-9
