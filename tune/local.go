@@ -20,15 +20,15 @@ import (
 type onThisMachine struct {
 	selection `group:"What to compare"`
 
-	Function    string `first:"" group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"Go package, or executable that speaks the Lambda Runtime API (./handler). Any other function than this one is measured."`
+	Function    string `first:"" group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"Go package, or executable that speaks the Lambda Runtime API (./handler). Any function but this project's is measured, not computed."`
 	local.Model `group:"On this machine (Linux)"`
 	Max         *int           `group:"On this machine (Linux)" placeholder:"N" xor:"max" help:"At most N invocations a cell, while it is open which is faster (${max})."`
 	For         *time.Duration `group:"On this machine (Linux)" placeholder:"D" xor:"for" help:"Measure for at most this long, not counting the build (${for})."`
 	Measure     bool           `first:"" group:"On this machine (Linux)" help:"Measure every cell instead of computing a map."`
 
-	presentation `group:"Output"`
+	presentation `group:"Output" set:"dir=tune-results"`
 
-	DryRun  bool `group:"Output" help:"Print what would be run, and stop."`
+	DryRun  bool `group:"Output" help:"Print what would run, and stop."`
 	Verbose bool `group:"Output" short:"v" help:"Print each invocation's REPORT line and the function's log."`
 }
 

@@ -18,20 +18,20 @@ import (
 // mapping computes another question from a calibration, or from what a comparison on
 // AWS tells of the Lambda there.
 type mapping struct {
-	File        string        `first:"" arg:"" help:"The results.json of a run on this machine, which holds its calibration, or of tune aws: a calibration is then fitted to it."`
-	Calibration string        `first:"" placeholder:"FILE" help:"With a FILE of tune aws: the results.json of the run on this machine that tells how the strategies differ (tune-results/results.json; without it, that is measured)."`
-	Strategies  []string      `first:"" placeholder:"LIST" help:"${strategies} (those of FILE)."`
-	Concurrency concurrencies `first:"" placeholder:"LIST" help:"${bounded} at exactly these, 1 to ${max_concurrency} (the best of each size)."`
+	File        string        `first:"" arg:"" help:"results.json of a run on this machine, which holds its calibration, or of tune aws, to which the calibration is then fitted."`
+	Calibration string        `first:"" placeholder:"FILE" help:"For a FILE of tune aws: results.json of a run on this machine, which tells how the strategies differ (tune-results/results.json; without one, this is measured)."`
+	Strategies  []string      `first:"" placeholder:"LIST" help:"Strategies: ${strategies} (those of FILE)."`
+	Concurrency concurrencies `first:"" placeholder:"LIST" help:"Exactly these concurrencies of ${bounded}, 1 to ${max_concurrency} (the best of each size)."`
 	Power       []int         `first:"" aliases:"memory" placeholder:"LIST" help:"Exactly these memory sizes, 128 to 10240 MB (those of FILE)."`
-	Repeat      *int          `first:"" placeholder:"N" help:"Reads an invocation, 1 to 1000000 (as in FILE)."`
+	Repeat      *int          `first:"" placeholder:"N" help:"Reads per invocation, 1 to 1000000 (as in FILE)."`
 	Latency     string        `first:"" placeholder:"NAME" help:"S3's latency: apg, public, express, none, 15ms, 13ms~0.62, 1.3xapg (as in FILE)."`
-	Arch        string        `first:"" placeholder:"ARCH" help:"arm64 or x86_64 (as in FILE)."`
-	Dir         string        `first:"" name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-map" help:"Where results.json, report.html and the other views go (tune-map)."`
+	Arch        string        `first:"" placeholder:"ARCH" help:"arm64 or x86_64; it must be that of FILE."`
+	Dir         string        `first:"" name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-map" help:"Folder for the results (tune-map)."`
 	JSON        bool          `first:"" group:"Output" xor:"shown" help:"Print results.json, and nothing else, on stdout."`
-	Open        bool          `first:"" group:"Output" xor:"shown" help:"Open the report."`
+	Open        bool          `first:"" group:"Output" xor:"shown" help:"Open the report in a browser."`
 }
 
-// Help is what follows the flags.
+// Help returns examples.
 func (*mapping) Help() string {
 	return `Examples
 
@@ -128,7 +128,7 @@ func (m *mapping) question(c *comparison.Comparison) (*comparison.Comparison, er
 		run.Latency, run.LatencyMeanMS = s3.String(), float64(s3.Mean().Microseconds())/1e3
 	}
 	if m.Arch != "" && m.Arch != run.Arch {
-		return nil, fmt.Errorf("--arch %s: %s was calibrated for %s, whose processor is another\nmake a calibration for it: go run ./tune --arch %s", m.Arch, m.File, run.Arch, m.Arch)
+		return nil, fmt.Errorf("--arch %s: %s was calibrated for %s, and their CPUs differ\nmake a calibration for it: go run ./tune --arch %s", m.Arch, m.File, run.Arch, m.Arch)
 	}
 	r := comparison.Request{Spec: run.Spec, Map: true, Ours: true, ObjectKey: run.ObjectKey, Strategies: m.Strategies, Concurrency: m.Concurrency, Repeat: m.Repeat}
 	if len(m.Power) > 0 {

@@ -80,7 +80,7 @@ func refuseUnfinished(dir string) error {
 	if c, err := load(filepath.Join(dir, report.DataFile)); err != nil || !c.Unfinished() {
 		return nil
 	}
-	return usageError{err: fmt.Errorf("%s holds a comparison on AWS that is not finished: go run ./tune aws --resume %s takes it up,\nand -o DIR writes this one to another folder",
+	return usageError{err: fmt.Errorf("%s holds a comparison on AWS that is not finished\nresume it: go run ./tune aws --resume %s\nor write this one to another folder by -o DIR",
 		dir, shellescape.Quote(dir))}
 }
 

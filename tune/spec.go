@@ -31,7 +31,7 @@ func (s *selection) request() comparison.Request {
 
 // presentation are the flags that say what becomes of the results.
 type presentation struct {
-	Dir  string `first:"" name:"output" short:"o" placeholder:"DIR" default:"tune-results" help:"Folder for the results (tune-results)."`
+	Dir  string `first:"" name:"output" short:"o" placeholder:"DIR" default:"${dir}" help:"Folder for the results (${dir})."`
 	JSON bool   `xor:"shown" help:"Print results.json, and nothing else, on stdout."`
 	Open bool   `xor:"shown" help:"Open the report in a browser."`
 
