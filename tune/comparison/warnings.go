@@ -84,7 +84,7 @@ func (c *Comparison) warn() {
 	}
 }
 
-// steps says what else than the calibration to distrust if a check disagrees, by its Why.
+// steps names what to distrust if a check disagrees, by its Why. Otherwise it is the calibration.
 var steps = map[string]string{
 	"processor":  "the CPU time of a read, which the calibration measured",
 	"sequential": "S3's latency as this machine keeps it",
