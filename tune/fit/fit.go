@@ -98,7 +98,7 @@ func To(cells []Cell) (Lambda, error) {
 		l.AssumedMS = append(l.AssumedMS, a.ms)
 	}
 	if !e.free[cpu] {
-		l.Add = append(l.Add, "a CPU-bound cell of a second or more, such as 1,000 reads by pool (100) at 512 MB")
+		l.Add = append(l.Add, "a cell of a second or more that is CPU-bound, such as 1,000 reads by pool (100) at 512 MB")
 	}
 	if !e.free[latency] {
 		l.Add = append(l.Add, "a cell of a second or more that reads one by one, as 200 reads by sequential at 1,769 MB")
