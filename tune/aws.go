@@ -22,7 +22,7 @@ import (
 	"lambda-parallel-io/tune/stepfunctions"
 )
 
-// onAWS compares by the Power Tuning state machine that `pulumi up` deployed.
+// onAWS compares with the Power Tuning state machine that `pulumi up` deployed.
 type onAWS struct {
 	selection `group:"What to compare"`
 	Input     string `group:"What to compare" placeholder:"FILE" xor:"payload" help:"Power Tuning execution input. Flags given here win over it."`
@@ -68,7 +68,7 @@ var besideResume = []string{"resume", "local", "profile",
 // besideCheck are the flags allowed with --check: its FILE says what is compared.
 var besideCheck = append([]string{"check", "stack", "state-machine", "function-arn", "num", "arch", "timeout", "output"}, besideResume[1:]...)
 
-// Run is the command.
+// Run makes or resumes a comparison on AWS.
 func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 	begin, beside := a.begin, besideCheck
 	if a.Resume != "" {
@@ -184,12 +184,12 @@ func (a *onAWS) spec(target stepfunctions.Target) (comparison.Spec, error) {
 		}
 		r.Input = &in
 	} else {
-		r.Input = &powertuning.Input{} // whose goal is Power Tuning's own
+		r.Input = &powertuning.Input{} // with Power Tuning's default goal
 	}
 	r.Deployed = target.PowerValues
 	r.Spec.Arch, r.Spec.TimeoutSec = target.Arch, target.Timeout.Seconds()
 	r.Spec.StateMachine, r.Spec.Function = target.StateMachine, target.Function
-	r.Spec.Region = stepfunctions.RegionOf(target.Function) // prices are those of where the function runs
+	r.Spec.Region = stepfunctions.RegionOf(target.Function) // prices are those of the function's region
 	r.Spec.ParallelInvocation = a.Parallel
 	r.Ours, r.ObjectKey, r.MaxObjects = true, cmp.Or(target.ObjectKey, "sample.json"), maxObjects
 	if r.Prefix, r.PrefixWins = a.Prefix, a.Prefix != nil; !r.PrefixWins && target.ObjectKey == "" {
@@ -228,14 +228,14 @@ func (a *onAWS) again(k *kong.Context) string {
 	return command
 }
 
-// confirm asks once. Without a terminal nobody can answer: the run is refused.
+// confirm asks once whether to spend the money. Without a terminal it refuses.
 func (s *session) confirm(ctx context.Context, dollars float64) error {
 	if f, ok := s.stdin.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
 		return usageError{err: fmt.Errorf("the comparison may cost $%.2f: say --yes to that, or lower --num, --repeat, --power or --strategies", dollars)}
 	}
 	fmt.Fprintf(s.stderr, "  Spend up to $%.2f? [y/N] ", dollars)
 	answers := make(chan string, 1)
-	go func() { // ends with the process when a signal comes first: a read of a terminal cannot be cut short
+	go func() { // outlives a signal until the process ends: a read of a terminal cannot be canceled
 		line, _ := bufio.NewReader(s.stdin).ReadString('\n')
 		answers <- strings.ToLower(strings.TrimSpace(line))
 	}()

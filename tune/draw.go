@@ -10,7 +10,7 @@ import (
 	"lambda-parallel-io/tune/report"
 )
 
-// drawing draws the views of a comparison that was made earlier.
+// drawing draws the views of an earlier comparison.
 type drawing struct {
 	File string `first:"" arg:"" help:"results.json of a comparison."`
 	Dir  string `first:"" name:"output" group:"Output" short:"o" placeholder:"DIR" help:"Folder for the views (that of FILE)."`
@@ -18,7 +18,7 @@ type drawing struct {
 	Open bool   `first:"" group:"Output" xor:"shown" help:"Open the report in a browser."`
 }
 
-// Run is the command.
+// Run writes and prints the views.
 func (d *drawing) Run(s *session) error {
 	c, err := load(d.File)
 	if err != nil {

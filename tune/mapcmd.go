@@ -15,8 +15,8 @@ import (
 	"lambda-parallel-io/tune/profile"
 )
 
-// mapping computes another question from a calibration, or from what a comparison on
-// AWS tells of the Lambda there.
+// mapping computes another map from a calibration, which it fits to a comparison on
+// AWS if it gets one.
 type mapping struct {
 	File        string        `first:"" arg:"" help:"results.json of a run on this machine, which holds its calibration, or of tune aws, to which the calibration is then fitted."`
 	Calibration string        `first:"" placeholder:"FILE" help:"For a FILE of tune aws: results.json of a run on this machine, which tells how the strategies differ (tune-results/results.json; without one, this is measured)."`
@@ -40,7 +40,7 @@ func (*mapping) Help() string {
   go run ./tune map tune-results/results.json --concurrency 60 --power 1769`
 }
 
-// Run is the command.
+// Run computes the map and presents it.
 func (m *mapping) Run(ctx context.Context, s *session) error {
 	c, err := load(m.File)
 	if err == nil && c.Mode == comparison.AWS {
@@ -81,7 +81,7 @@ func haveCalibration(c *comparison.Comparison, file string) error {
 	return nil
 }
 
-// calibrated measures what a read costs, and nothing else.
+// calibrated returns a comparison with nothing but a new calibration.
 func (l *onThisMachine) calibrated(ctx context.Context, s *session) (*comparison.Comparison, error) {
 	q, err := l.question()
 	if err != nil {
@@ -93,8 +93,8 @@ func (l *onThisMachine) calibrated(ctx context.Context, s *session) (*comparison
 	return c, l.with(s, q.Options, func(t *local.Tuner) error { return t.Calibrate(ctx, c, show.step("calibrating")) })
 }
 
-// fitted is the comparison on this machine that tells how the strategies differ,
-// with the calibration and the question of one on AWS.
+// fitted returns a comparison with the spec of the one on AWS, and the calibration of
+// this machine fitted to it. The calibration tells how the strategies differ.
 func (m *mapping) fitted(ctx context.Context, s *session, aws *comparison.Comparison) (*comparison.Comparison, error) {
 	if aws.Checks != nil {
 		return nil, usageError{err: fmt.Errorf("%s is a check that is not whole: go run ./tune aws --resume %s", m.File, filepath.Dir(m.File))}
@@ -117,7 +117,7 @@ func (m *mapping) fitted(ctx context.Context, s *session, aws *comparison.Compar
 	return c, fit.Comparison(c, aws, m.File)
 }
 
-// question is what the flags ask, with what the run of c answers for the rest.
+// question returns the comparison that the flags ask for. The run of c gives the rest.
 func (m *mapping) question(c *comparison.Comparison) (*comparison.Comparison, error) {
 	run := c.Run
 	if m.Latency != "" {

@@ -39,10 +39,10 @@ func (*planning) Help() string {
   go run ./tune plan --objects 1000000 tune-results/results.json`
 }
 
-// mostBytes is the largest object that is calibrated with for a plan within a minute.
+// mostBytes is the largest object with which a calibration takes at most a minute.
 const mostBytes = 64_000
 
-// Run is the command.
+// Run computes the plan, draws its curve and prints it.
 func (p *planning) Run(ctx context.Context, s *session) error {
 	job := plan.Job{Objects: p.Objects, Prefixes: p.Prefixes, ConcurrencyLimit: p.ConcurrencyLimit}
 	if err := job.Validate(); err != nil {
@@ -85,8 +85,8 @@ func (p *planning) Run(ctx context.Context, s *session) error {
 	return err
 }
 
-// calibrate measures what a read costs of an object of so many bytes, 0 for
-// sample.json, and saves it. Its memory sizes are those that every account has.
+// calibrate measures the cost of reading an object of size bytes (0: sample.json), and
+// saves it. It uses the memory sizes that every account has.
 func (p *planning) calibrate(ctx context.Context, s *session, size uint64) (*comparison.Comparison, error) {
 	if size > mostBytes {
 		return nil, usageError{err: fmt.Errorf("--size %s: it must be %d bytes at most\ncalibrate with such an object first, and plan with the results.json of that: go run ./tune --object FILE", p.Size, mostBytes)}

@@ -9,7 +9,7 @@ import (
 	"lambda-parallel-io/tune/comparison"
 )
 
-// selection are the flags that say what to compare, wherever it runs.
+// selection holds the flags that say what to compare, here and on AWS.
 type selection struct {
 	Strategies  []string      `first:"" placeholder:"LIST" help:"${strategies} (all), or ${none}: send the payload as it is."`
 	Concurrency concurrencies `placeholder:"LIST" help:"Concurrency of ${bounded}, 1 to ${max_concurrency} (the best of each size; with --measure and on AWS ${concurrency}). Each of a list is a variant."`
@@ -21,7 +21,7 @@ type selection struct {
 	Timeout     time.Duration `placeholder:"D" help:"Timeout of an invocation, 1s to 900s (600s; on AWS the function's)."`
 }
 
-// request is what the flags say of it. Where it runs is added to that.
+// request returns the request of these flags, to which the caller adds where it runs.
 func (s *selection) request() comparison.Request {
 	return comparison.Request{
 		Strategies: s.Strategies, Concurrency: s.Concurrency, Num: s.Num, Repeat: s.Repeat, Payload: json.RawMessage(s.Payload),
@@ -29,16 +29,16 @@ func (s *selection) request() comparison.Request {
 	}
 }
 
-// presentation are the flags that say what becomes of the results.
+// presentation holds the flags for the output.
 type presentation struct {
 	Dir  string `first:"" name:"output" short:"o" placeholder:"DIR" default:"${dir}" help:"Folder for the results (${dir})."`
 	JSON bool   `xor:"shown" help:"Print results.json, and nothing else, on stdout."`
 	Open bool   `xor:"shown" help:"Open the report in a browser."`
 
-	keep bool // whether a results.json in Dir is left as it is
+	keep bool // leave a results.json in Dir as it is
 }
 
-// asFlag makes the error of a field that of the flag of the same name.
+// asFlag turns the error of a field into one of the flag with its name.
 func asFlag(err error) error {
 	if field := (*comparison.FieldError)(nil); errors.As(err, &field) {
 		return usageError{err: fmt.Errorf("--%w", err)}
