@@ -89,7 +89,7 @@ type Point struct {
 	P10MS          float64 `json:"p10_ms"` // percentiles over the draws
 	P90MS          float64 `json:"p90_ms"`
 	CostPerMillion float64 `json:"cost_per_million"` // dollars, compute and requests
-	Binds          string  `json:"binds"`            // the bottleneck: processor (the CPU), s3 latency, s3 limit, bandwidth, connections or memory
+	Binds          string  `json:"binds"`            // the bottleneck: processor (the CPU), s3 latency, s3 limit, bandwidth, connections, memory or timeout
 	CPUMS          float64 `json:"cpu_ms"`
 	PeakMB         float64 `json:"peak_mb"`
 }
