@@ -22,7 +22,7 @@ import (
 	"lambda-parallel-io/tune/stepfunctions"
 )
 
-// onAWS compares by the Power Tuning state machine that `pulumi up` deployed.
+// onAWS compares with the Power Tuning state machine that `pulumi up` deployed.
 type onAWS struct {
 	selection `group:"What to compare"`
 	Input     string `group:"What to compare" placeholder:"FILE" xor:"payload" help:"Power Tuning execution input. Flags given here win over it."`
@@ -36,12 +36,12 @@ type onAWS struct {
 	Parallel         bool          `group:"On AWS" help:"Run all invocations of a size at once, not one by one."`
 	ExecutionTimeout time.Duration `group:"On AWS" placeholder:"D" help:"totalExecutionTimeout of Power Tuning (the stack's, else 600s)."`
 	Local            string        `group:"On AWS" placeholder:"FILE" help:"results.json of a local run: the estimate names the sizes that ran out of memory there."`
-	Check            string        `first:"" group:"On AWS" placeholder:"FILE" help:"Measure only the three cells that confirm the map in this results.json, and fit the map to them (into tune-check)."`
+	Check            string        `first:"" group:"On AWS" placeholder:"FILE" help:"Measure only the three cells that confirm the map in this results.json, and fit the map to them. -o is then tune-check."`
 	Yes              bool          `group:"On AWS" help:"Spend more than $$1 without being asked."`
-	Resume           string        `first:"" group:"On AWS" placeholder:"DIR" help:"Resume the comparison in this folder, which was cut off."`
+	Resume           string        `first:"" group:"On AWS" placeholder:"DIR" help:"Resume the interrupted comparison in this folder."`
 
-	presentation `group:"Output"`
-	DryRun       bool `first:"" group:"Output" help:"Print what would be run and what it costs, and stop."`
+	presentation `group:"Output" set:"dir=tune-aws"`
+	DryRun       bool `first:"" group:"Output" help:"Print what would run and what it would cost, and stop."`
 }
 
 func (a *onAWS) Help() string {
@@ -50,29 +50,29 @@ func (a *onAWS) Help() string {
   go run ./tune aws --stack dev --dry-run
   go run ./tune aws --stack dev --power 512,1024,1769 --num 10 --repeat 2000
   go run ./tune aws --stack dev --check tune-results/results.json
-  go run ./tune aws --resume tune-results`
+  go run ./tune aws --resume tune-aws`
 }
 
-// maxObjects is how many objects below a prefix a payload takes by default. The
-// deployment's inputs take as many.
+// maxObjects is the default of a payload's maxObjects, as in the deployment's
+// inputs.
 const maxObjects = 2_000
 
-// askAbove is the cost of a comparison, in dollars, that wants a yes.
+// askAbove is the cost in dollars above which a comparison needs --yes or a yes.
 const askAbove = 1.0
 
-// besideResume are the flags that go with --resume: what is compared, and
-// where, was said when the comparison was begun.
+// besideResume are the flags allowed with --resume: the comparison itself says
+// what is compared and where.
 var besideResume = []string{"resume", "local", "profile",
 	"region", "execution-timeout", "yes", "json", "open", "dry-run"}
 
-// besideCheck are those that go with --check: what is compared, its FILE says.
+// besideCheck are the flags allowed with --check: its FILE says what is compared.
 var besideCheck = append([]string{"check", "stack", "state-machine", "function-arn", "num", "arch", "timeout", "output"}, besideResume[1:]...)
 
-// Run is the command.
+// Run makes or resumes a comparison on AWS.
 func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 	begin, beside := a.begin, besideCheck
 	if a.Resume != "" {
-		begin, beside = a.takeUp, besideResume
+		begin, beside = a.resume, besideResume
 	}
 	for _, p := range k.Path {
 		if p.Flag != nil && a.Resume+a.Check != "" && !slices.Contains(beside, p.Flag.Name) {
@@ -80,8 +80,13 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 				p.Flag.Name, beside[0], strings.Join(beside[1:], ", --"))}
 		}
 	}
-	if a.Check != "" && filepath.Clean(a.Dir) == filepath.Dir(a.Check) {
-		a.Dir = "tune-check" // what is checked stays
+	if a.Check != "" {
+		if !slices.ContainsFunc(k.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == "output" }) {
+			a.Dir = "tune-check"
+		}
+		if filepath.Clean(a.Dir) == filepath.Dir(a.Check) {
+			return usageError{err: fmt.Errorf("-o %s holds the map to check: name another folder", a.Dir)}
+		}
 	}
 	c, t, err := begin(ctx, s, stepfunctions.Target{
 		StateMachine: a.StateMachine,
@@ -120,11 +125,11 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 	if err == nil || errors.Is(err, errCells) || !c.Underway() {
 		return err
 	}
-	return fmt.Errorf("%w\nto take it up again: %s", err, a.again(k))
+	return fmt.Errorf("%w\nto resume it: %s", err, a.again(k))
 }
 
-// tuner makes the one for what the flags and the stack say. That of a dry run
-// cannot call AWS, and so needs no credentials.
+// tuner returns a tuner for the flags and the stack. In a dry run it cannot call
+// AWS, and so needs no credentials.
 func (a *onAWS) tuner(ctx context.Context, stack string, flags stepfunctions.Target) (*stepfunctions.Tuner, error) {
 	target, err := stepfunctions.Resolve(ctx, stack, flags)
 	if err != nil || a.DryRun {
@@ -133,7 +138,7 @@ func (a *onAWS) tuner(ctx context.Context, stack string, flags stepfunctions.Tar
 	return stepfunctions.New(ctx, target)
 }
 
-// begin makes the comparison that the flags describe.
+// begin returns the comparison that the flags describe, and its tuner.
 func (a *onAWS) begin(ctx context.Context, s *session, flags stepfunctions.Target) (*comparison.Comparison, *stepfunctions.Tuner, error) {
 	if err := refuseUnfinished(a.Dir); err != nil && !a.DryRun {
 		return nil, nil, err
@@ -165,7 +170,7 @@ func (a *onAWS) begin(ctx context.Context, s *session, flags stepfunctions.Targe
 	return comparison.New(spec, time.Now()), t, nil
 }
 
-// spec says what is compared, by the flags, the execution input and the stack.
+// spec builds the Spec from the flags, the execution input and the stack.
 func (a *onAWS) spec(target stepfunctions.Target) (comparison.Spec, error) {
 	r := a.request()
 	if a.Input != "" {
@@ -179,12 +184,12 @@ func (a *onAWS) spec(target stepfunctions.Target) (comparison.Spec, error) {
 		}
 		r.Input = &in
 	} else {
-		r.Input = &powertuning.Input{} // whose goal is Power Tuning's own
+		r.Input = &powertuning.Input{} // with Power Tuning's default goal
 	}
 	r.Deployed = target.PowerValues
 	r.Spec.Arch, r.Spec.TimeoutSec = target.Arch, target.Timeout.Seconds()
 	r.Spec.StateMachine, r.Spec.Function = target.StateMachine, target.Function
-	r.Spec.Region = stepfunctions.RegionOf(target.Function) // prices are those of where the function runs
+	r.Spec.Region = stepfunctions.RegionOf(target.Function) // prices are those of the function's region
 	r.Spec.ParallelInvocation = a.Parallel
 	r.Ours, r.ObjectKey, r.MaxObjects = true, cmp.Or(target.ObjectKey, "sample.json"), maxObjects
 	if r.Prefix, r.PrefixWins = a.Prefix, a.Prefix != nil; !r.PrefixWins && target.ObjectKey == "" {
@@ -194,12 +199,12 @@ func (a *onAWS) spec(target stepfunctions.Target) (comparison.Spec, error) {
 	return spec, asFlag(err)
 }
 
-// takeUp reads the comparison that was cut off.
-func (a *onAWS) takeUp(ctx context.Context, _ *session, flags stepfunctions.Target) (*comparison.Comparison, *stepfunctions.Tuner, error) {
+// resume reads the interrupted comparison.
+func (a *onAWS) resume(ctx context.Context, _ *session, flags stepfunctions.Target) (*comparison.Comparison, *stepfunctions.Tuner, error) {
 	name := filepath.Join(a.Resume, report.DataFile)
 	c, err := load(name)
 	if err == nil && c.Mode != comparison.AWS {
-		err = fmt.Errorf("%s is not a comparison on AWS that was cut off: a local one is made again from the start", name)
+		err = fmt.Errorf("%s is not an interrupted comparison on AWS: a local one starts again", name)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("--resume: %w", err)
@@ -211,8 +216,8 @@ func (a *onAWS) takeUp(ctx context.Context, _ *session, flags stepfunctions.Targ
 	return c, t, asFlag(err)
 }
 
-// again is the command that takes the comparison up, with the flags of this
-// one that go with it.
+// again returns the command that resumes the comparison, with those flags of
+// this command that are allowed there.
 func (a *onAWS) again(k *kong.Context) string {
 	command := "go run ./tune aws --resume " + shellescape.Quote(a.Dir)
 	for _, p := range k.Path {
@@ -223,14 +228,14 @@ func (a *onAWS) again(k *kong.Context) string {
 	return command
 }
 
-// confirm asks once. Without a terminal nobody can answer: the run is refused.
+// confirm asks once whether to spend the money. Without a terminal it refuses.
 func (s *session) confirm(ctx context.Context, dollars float64) error {
 	if f, ok := s.stdin.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
 		return usageError{err: fmt.Errorf("the comparison may cost $%.2f: say --yes to that, or lower --num, --repeat, --power or --strategies", dollars)}
 	}
 	fmt.Fprintf(s.stderr, "  Spend up to $%.2f? [y/N] ", dollars)
 	answers := make(chan string, 1)
-	go func() { // ends with the process when a signal comes first: a read of a terminal cannot be cut short
+	go func() { // outlives a signal until the process ends: a read of a terminal cannot be canceled
 		line, _ := bufio.NewReader(s.stdin).ReadString('\n')
 		answers <- strings.ToLower(strings.TrimSpace(line))
 	}()

@@ -19,33 +19,36 @@ import (
 	"lambda-parallel-io/tune/local"
 )
 
-// commands are what the program can do: each is a type with its flags and a
-// Run. The first is the one that may be left out.
+// commands are the program's commands. Each is a type with its flags and a Run;
+// the tag codes lists its exit codes. The first command may be left out.
 type commands struct {
 	Version kong.VersionFlag `help:"Print the commit and Go's version."`
 
-	Local onThisMachine `cmd:"" help:"Compare on this machine, under a model of Lambda and S3 (may be left out)."`
-	AWS   onAWS         `cmd:"" name:"aws" help:"Compare on AWS, by the stack that pulumi up made."`
-	Map   mapping       `cmd:"" help:"Compute another question from a calibration that is there."`
-	Draw  drawing       `cmd:"" help:"Draw a comparison again."`
-	Plan  planning      `cmd:"" help:"Plan how Step Functions reads a million objects or more."`
+	Local onThisMachine `cmd:"" codes:"0 fine, 1 failed, 2 usage" help:"Compare on this machine, under a model of Lambda and S3. This command may be left out."`
+	AWS   onAWS         `cmd:"" codes:"0 fine, 1 failed, 2 usage, 4 no valid credentials" name:"aws" help:"Compare on AWS, with the stack that pulumi up deployed."`
+	Map   mapping       `cmd:"" codes:"0 fine, 1 failed, 2 usage" help:"Answer another question from an earlier calibration."`
+	Draw  drawing       `cmd:"" codes:"0 fine, 1 failed, 2 usage" help:"Draw an earlier comparison again."`
+	Plan  planning      `cmd:"" codes:"0 fine, 1 failed, 2 usage" help:"Plan how Step Functions reads a million objects or more."`
 
-	Compare comparing `cmd:"" help:"Compare two builds of a function on this machine: is one slower?"`
+	Compare comparing `cmd:"" codes:"0 not slower, 1 failed or different work, 2 usage, 3 slower" help:"Compare two builds of a function on this machine: is one slower?"`
 }
 
 const description = `tune compares concurrency strategies at Lambda memory sizes, and recommends one.
 
   go run ./tune                  on this machine, under a model of Lambda and S3
-  go run ./tune aws --stack dev  on AWS, by the stack that pulumi up made
-  go run ./tune map FILE         compute another question from a calibration
+  go run ./tune aws --stack dev  on AWS, with the stack that pulumi up deployed
+  go run ./tune map FILE         answer another question from a calibration
   go run ./tune draw FILE        draw a comparison again
-  go run ./tune plan --objects N how Step Functions reads so many objects
-  go run ./tune compare OLD NEW  is a build of a function slower than another?
+  go run ./tune plan --objects N plan how Step Functions reads N objects
+  go run ./tune compare OLD NEW  is the new build of a function slower?
 
-Each command has its own flags: go run ./tune aws -h. Of go run ./tune:`
+Each command has its own flags: go run ./tune aws -h. Those of go run ./tune:`
 
-const exitCodes = `Exit codes: 0 fine, 1 failed, 2 usage, 3 slower, 4 credentials, 129 SIGHUP,
-130 Ctrl-C, 143 SIGTERM. "go run" turns every failure into 1.`
+// exitCodes ends the help of a command, with the codes of that command.
+const exitCodes = `
+Exit codes: %s,
+129 SIGHUP, 130 Ctrl-C, 143 SIGTERM. "go run" turns every failure into 1.
+`
 
 // run is the program.
 func run(ctx context.Context, args []string, s *session) error {
@@ -89,8 +92,8 @@ func run(ctx context.Context, args []string, s *session) error {
 	return err
 }
 
-// completed puts the command that may be left out in front of its flags, takes help
-// for a command and refuses a flag with one dash, which kong would take for a row of short ones.
+// completed adds the first command where none is named, and turns help COMMAND into
+// COMMAND -h. It refuses a flag with one dash, which kong would read as several short flags.
 func completed(args []string, app *kong.Application) ([]string, error) {
 	for _, a := range args {
 		name, _, _ := strings.Cut(strings.TrimPrefix(a, "-"), "=")
@@ -107,7 +110,7 @@ func completed(args []string, app *kong.Application) ([]string, error) {
 	return args, nil
 }
 
-// commandWith returns the first command that has a flag of that name, or nil.
+// commandWith returns the first command with a flag of that name, or nil.
 func commandWith(flag string, app *kong.Application) *kong.Node {
 	for _, c := range app.Children {
 		if slices.ContainsFunc(c.Flags, func(f *kong.Flag) bool { return f.Name == flag }) {
@@ -117,8 +120,8 @@ func commandWith(flag string, app *kong.Application) *kong.Node {
 	return nil
 }
 
-// explained adds to the error of an unknown flag the command that has it, and
-// to that of an unknown command those that there are.
+// explained adds the command that has the flag to the error of an unknown flag,
+// and the list of commands to the error of an unknown command.
 func explained(err error, args []string, app *kong.Application) error {
 	flag, unknown := strings.CutPrefix(err.Error(), "unknown flag --")
 	if c := commandWith(flag, app); unknown && c != nil {
@@ -134,8 +137,8 @@ func explained(err error, args []string, app *kong.Application) error {
 	return err
 }
 
-// help prints a command's first flags, or all of them. For the program as a whole
-// that is what it can do, and the flags of the command that may be left out.
+// help prints the flags of a command that have the tag first, or all of them. The
+// help of the first command also describes the program.
 func help(all bool) func(kong.HelpOptions, *kong.Context) error {
 	return func(options kong.HelpOptions, ctx *kong.Context) error {
 		selected, command := ctx.Selected(), " "+ctx.Selected().Name
@@ -159,7 +162,7 @@ func help(all bool) func(kong.HelpOptions, *kong.Context) error {
 		if rest > 0 {
 			fmt.Fprintf(ctx.Stdout, "\ngo run ./tune%s --help-all explains %d more flags.\n", command, rest)
 		}
-		_, err := fmt.Fprintf(ctx.Stdout, "\n%s\n", exitCodes)
+		_, err := fmt.Fprintf(ctx.Stdout, exitCodes, selected.Tag.Get("codes"))
 		return err
 	}
 }

@@ -23,24 +23,24 @@ import (
 
 // comparing compares two builds of a function.
 type comparing struct {
-	Old       string        `first:"" arg:"" help:"Go package, executable that speaks the Lambda Runtime API, or REVISION:PACKAGE of this git repository."`
-	New       string        `first:"" arg:"" help:"Likewise."`
-	Payload   string        `first:"" placeholder:"JSON" help:"The payload (100 reads of sample.json by pool)."`
+	Old       string        `first:"" arg:"" help:"Old build: Go package, executable that speaks the Lambda Runtime API, or REVISION:PACKAGE of this git repository."`
+	New       string        `first:"" arg:"" help:"New build, in any of these forms."`
+	Payload   string        `first:"" placeholder:"JSON" help:"Payload (100 reads of sample.json by pool)."`
 	Power     []int         `first:"" aliases:"memory" placeholder:"LIST" default:"512,1769" help:"Memory sizes, 128 to 10240 MB (512,1769)."`
 	Tolerance float64       `first:"" placeholder:"PERCENT" default:"10" help:"Ignore differences up to this many percent, above 0 to 100 (10)."`
-	FailOn    []string      `first:"" placeholder:"LIST" default:"duration" help:"Exit with 3 where one of these is slower: ${figures} (duration)."`
+	FailOn    []string      `first:"" placeholder:"LIST" default:"duration" help:"Exit with 3 if one of these is slower: ${figures} (duration)."`
 	Strict    bool          `first:"" help:"Also exit with 3 if a figure of --fail-on is open."`
 	For       time.Duration `first:"" placeholder:"D" default:"60s" help:"Measure for at most this long, not counting the build (60s)."`
-	Max       int           `placeholder:"N" default:"30" help:"At most N pairs of environments a size, while a figure is open (30)."`
-	Arch      string        `placeholder:"ARCH" help:"arm64 or x86_64: its prices and its speed (arm64)."`
+	Max       int           `placeholder:"N" default:"30" help:"At most N pairs of environments per memory size, while a figure is open (30)."`
+	Arch      string        `placeholder:"ARCH" help:"Architecture, arm64 or x86_64, for prices and speed (arm64)."`
 	local.Model
-	Dir     string `first:"" name:"output" short:"o" placeholder:"DIR" default:"tune-compare" help:"Where builds.json, report.html and table.md go (tune-compare)."`
+	Dir     string `first:"" name:"output" short:"o" placeholder:"DIR" default:"tune-compare" help:"Folder for builds.json, report.html and table.md (tune-compare)."`
 	JSON    bool   `first:"" xor:"shown" help:"Print builds.json, and nothing else, on stdout."`
-	Open    bool   `xor:"shown" help:"Open the report."`
+	Open    bool   `xor:"shown" help:"Open the report in a browser."`
 	Verbose bool   `short:"v" help:"Print each invocation's REPORT line and the functions' log."`
 }
 
-// Help is what follows the flags.
+// Help returns examples.
 func (*comparing) Help() string {
 	return `Examples (go run turns every exit code into 1: build the program)
 
@@ -49,7 +49,7 @@ func (*comparing) Help() string {
   bin/tune compare ./mine-1.2 ./mine-1.3 --payload '{"orders": 5}' --json`
 }
 
-// Run is the command.
+// Run compares the builds and reports the verdict as an error: see exitCode.
 func (b *comparing) Run(ctx context.Context, s *session) error {
 	r := &builds.Result{Old: b.Old, New: b.New, FailOn: b.FailOn, Tolerance: b.Tolerance / 100}
 	if !(b.Tolerance > 0 && b.Tolerance <= 100) {
@@ -88,8 +88,8 @@ func (b *comparing) Run(ctx context.Context, s *session) error {
 	return err
 }
 
-// question is that of a comparison of one variant. The payload is completed where
-// it is this project's own.
+// question returns the comparison of one variant. Missing fields are added to the
+// payload only if both functions are this project's.
 func (b *comparing) question(s *session) (local.Question, error) {
 	r := (&selection{Strategies: []string{"pool"}, Power: b.Power, Payload: b.Payload, Arch: b.Arch}).request()
 	r.Max, r.For, r.Ours, r.Spec.Function = &b.Max, &b.For, true, "./handler"

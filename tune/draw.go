@@ -10,21 +10,21 @@ import (
 	"lambda-parallel-io/tune/report"
 )
 
-// drawing draws the views of a comparison that was made earlier.
+// drawing draws the views of an earlier comparison.
 type drawing struct {
-	File string `first:"" arg:"" help:"The results.json of a comparison."`
-	Dir  string `first:"" name:"output" group:"Output" short:"o" placeholder:"DIR" help:"Where the views go (the folder of FILE)."`
+	File string `first:"" arg:"" help:"results.json of a comparison."`
+	Dir  string `first:"" name:"output" group:"Output" short:"o" placeholder:"DIR" help:"Folder for the views (that of FILE)."`
 	JSON bool   `first:"" group:"Output" xor:"shown" help:"Print the comparison with its ratios, verdicts and warnings, and nothing else, on stdout."`
-	Open bool   `first:"" group:"Output" xor:"shown" help:"Open the report."`
+	Open bool   `first:"" group:"Output" xor:"shown" help:"Open the report in a browser."`
 }
 
-// Run is the command.
+// Run writes and prints the views.
 func (d *drawing) Run(s *session) error {
 	c, err := load(d.File)
 	if err != nil {
 		return err
 	}
-	// Another comparison's results.json may stand beside FILE.
+	// The folder of FILE may also hold the results.json of another comparison.
 	p := presentation{Dir: d.Dir, JSON: d.JSON, Open: d.Open,
 		keep: d.Dir == "" && filepath.Base(d.File) != report.DataFile}
 	if p.Dir == "" {
@@ -35,7 +35,7 @@ func (d *drawing) Run(s *session) error {
 	if err := p.present(s, c, nil); !errors.Is(err, errCells) {
 		return err
 	}
-	return nil // the run that made it has failed, not this one
+	return nil // failed cells are an error of the run that made FILE, not of this one
 }
 
 // load reads a results.json.

@@ -20,15 +20,15 @@ import (
 type onThisMachine struct {
 	selection `group:"What to compare"`
 
-	Function    string `first:"" group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"Go package, or executable that speaks the Lambda Runtime API (./handler). Any other function than this one is measured."`
+	Function    string `first:"" group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"Go package, or executable that speaks the Lambda Runtime API (./handler). Another function is always measured."`
 	local.Model `group:"On this machine (Linux)"`
 	Max         *int           `group:"On this machine (Linux)" placeholder:"N" xor:"max" help:"At most N invocations a cell, while it is open which is faster (${max})."`
 	For         *time.Duration `group:"On this machine (Linux)" placeholder:"D" xor:"for" help:"Measure for at most this long, not counting the build (${for})."`
 	Measure     bool           `first:"" group:"On this machine (Linux)" help:"Measure every cell instead of computing a map."`
 
-	presentation `group:"Output"`
+	presentation `group:"Output" set:"dir=tune-results"`
 
-	DryRun  bool `group:"Output" help:"Print what would be run, and stop."`
+	DryRun  bool `group:"Output" help:"Print what would run, and stop."`
 	Verbose bool `group:"Output" short:"v" help:"Print each invocation's REPORT line and the function's log."`
 }
 
@@ -61,7 +61,7 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) error {
 	return l.measure(ctx, s, c, q.Options)
 }
 
-// warnTime says before a comparison that it takes long, or longer than --for.
+// warnTime warns before a comparison that takes long, or longer than --for.
 func warnTime(s *session, spec comparison.Spec) {
 	d, asked := lasts(spec), time.Duration(spec.ForSec*float64(time.Second))
 	if d > 2*time.Minute || asked > 0 && d > 3*asked/2 {
@@ -69,12 +69,12 @@ func warnTime(s *session, spec comparison.Spec) {
 	}
 }
 
-// measure makes a comparison on this machine and presents it.
+// measure measures a comparison on this machine and presents it.
 func (p *presentation) measure(ctx context.Context, s *session, c *comparison.Comparison, o local.Options) error {
 	return p.with(s, o, func(t *local.Tuner) error { return p.compare(ctx, s, c, t.Tune) })
 }
 
-// with makes a tuner for what do does.
+// with calls do with a new tuner, and closes it.
 func (p *presentation) with(s *session, o local.Options, do func(*local.Tuner) error) error {
 	if err := cmp.Or(refuseUnfinished(p.Dir), writable(p.Dir)); err != nil {
 		return err
@@ -84,12 +84,12 @@ func (p *presentation) with(s *session, o local.Options, do func(*local.Tuner) e
 		return err
 	}
 	abandon := t.Abandon
-	s.abandon.Store(&abandon) // where the program leaves at once
+	s.abandon.Store(&abandon) // called before an immediate exit
 	return errors.Join(do(t), t.Close())
 }
 
-// compute measures what a read costs, computes the map, checks the answer, and
-// presents what there is.
+// compute measures the cost of a read, computes the map, checks the answer, and
+// presents the result.
 func (p *presentation) compute(ctx context.Context, s *session, c *comparison.Comparison, t *local.Tuner) error {
 	show := newProgress(s.stderr)
 	defer show.end()
@@ -111,9 +111,8 @@ func (p *presentation) compute(ctx context.Context, s *session, c *comparison.Co
 	return p.present(s, c, err)
 }
 
-// lasts estimates how long a comparison takes. It is 0 where its reads are not
-// known. Where the rounds are not fixed these are the least ones, which count in
-// any case.
+// lasts estimates the duration of a comparison: 0 if its reads are not known, and
+// that of the fewest rounds if their number is not fixed.
 func lasts(spec comparison.Spec) (d time.Duration) {
 	rounds := spec.Num + 1
 	if spec.ForSec > 0 {
@@ -128,7 +127,7 @@ func lasts(spec comparison.Spec) (d time.Duration) {
 	return d
 }
 
-// about writes a duration as one says it: 45 s, 3 min.
+// about rounds a duration for people: 45 s, 3 min.
 func about(d time.Duration) string {
 	if d < 2*time.Minute {
 		return fmt.Sprintf("%.0f s", d.Seconds())
@@ -136,7 +135,8 @@ func about(d time.Duration) string {
 	return fmt.Sprintf("%.0f min", d.Minutes())
 }
 
-// question is what the flags ask, of a map unless one of them is of measuring alone.
+// question returns the question that the flags ask. It asks for a map unless one of
+// them implies measuring.
 func (l *onThisMachine) question() (local.Question, error) {
 	r := l.request()
 	r.Max, r.For, r.Ours = l.Max, l.For, build.Ours(l.Function)

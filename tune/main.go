@@ -20,7 +20,7 @@ import (
 const (
 	exitFailed      = 1 // a cell failed, or the run did
 	exitUsage       = 2
-	exitSlower      = 3 // a build is slower than the one that it is compared with
+	exitSlower      = 3 // the new build is slower
 	exitCredentials = 4
 )
 
@@ -32,31 +32,31 @@ func main() {
 	os.Exit(exitCode(err, os.Stderr))
 }
 
-// session is what a command works with. stderr takes progress and, with -v,
-// details.
+// session holds the streams of a command. Progress and, with -v, details go to
+// stderr.
 type session struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
-	abandon atomic.Pointer[func()] // what a program that leaves at once has to do; nil for nothing
+	abandon atomic.Pointer[func()] // to call before an immediate exit; nil for nothing
 }
 
-// errCells says that the run ended and cells failed: the report has told which.
+// errCells means that the run ended with failed cells, which the report names.
 var errCells = errors.New("some cells failed")
 
-// errSlower says that a build is slower: the report has told which figures.
+// errSlower means that the new build is slower; the report names the figures.
 var errSlower = errors.New("the new build is slower")
 
 // usageError is an error in how the command was called.
 type usageError struct {
 	err     error
-	command string // whose flags are to be explained; empty: the program's
+	command string // the command to name in the hint on -h; empty for the program
 }
 
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-// interrupted is the cause of a context that a signal has ended.
+// interrupted is the cause of a context that a signal ended.
 type interrupted struct{ signal syscall.Signal }
 
 func (i interrupted) Error() string {
@@ -64,8 +64,7 @@ func (i interrupted) Error() string {
 }
 
 // interruptible returns a context that the first Ctrl-C, SIGTERM or SIGHUP ends.
-// The second one leaves at once. A SIGHUP that is ignored, as under nohup, stays
-// ignored.
+// The second one exits at once. An ignored SIGHUP, as under nohup, stays ignored.
 func (s *session) interruptible(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
@@ -85,8 +84,8 @@ func (s *session) interruptible(parent context.Context) (context.Context, func()
 	return ctx, func() { signal.Stop(signals) }
 }
 
-// exitCode tells what went wrong, unless that has been told, and returns the
-// code for it.
+// exitCode prints the error, unless the report already has it, and returns its
+// exit code.
 func exitCode(err error, stderr io.Writer) int {
 	var usage usageError
 	var sig interrupted

@@ -15,23 +15,23 @@ import (
 	"lambda-parallel-io/tune/profile"
 )
 
-// mapping computes another question from a calibration, or from what a comparison on
-// AWS tells of the Lambda there.
+// mapping computes another map from a calibration, which it fits to a comparison on
+// AWS if it gets one.
 type mapping struct {
-	File        string        `first:"" arg:"" help:"The results.json of a run on this machine, which holds its calibration, or of tune aws: a calibration is then fitted to it."`
-	Calibration string        `first:"" placeholder:"FILE" help:"With a FILE of tune aws: the results.json of the run on this machine that tells how the strategies differ (tune-results/results.json; without it, that is measured)."`
-	Strategies  []string      `first:"" placeholder:"LIST" help:"${strategies} (those of FILE)."`
-	Concurrency concurrencies `first:"" placeholder:"LIST" help:"${bounded} at exactly these, 1 to ${max_concurrency} (the best of each size)."`
+	File        string        `first:"" arg:"" help:"results.json of a run on this machine, which holds its calibration, or of tune aws, to which the calibration is then fitted."`
+	Calibration string        `first:"" placeholder:"FILE" help:"For a FILE of tune aws: results.json of a run on this machine, which tells how the strategies differ (tune-results/results.json; without one, this is measured)."`
+	Strategies  []string      `first:"" placeholder:"LIST" help:"Strategies: ${strategies} (those of FILE)."`
+	Concurrency concurrencies `first:"" placeholder:"LIST" help:"Exactly these concurrencies of ${bounded}, 1 to ${max_concurrency} (the best of each size)."`
 	Power       []int         `first:"" aliases:"memory" placeholder:"LIST" help:"Exactly these memory sizes, 128 to 10240 MB (those of FILE)."`
-	Repeat      *int          `first:"" placeholder:"N" help:"Reads an invocation, 1 to 1000000 (as in FILE)."`
+	Repeat      *int          `first:"" placeholder:"N" help:"Reads per invocation, 1 to 1000000 (as in FILE)."`
 	Latency     string        `first:"" placeholder:"NAME" help:"S3's latency: apg, public, express, none, 15ms, 13ms~0.62, 1.3xapg (as in FILE)."`
-	Arch        string        `first:"" placeholder:"ARCH" help:"arm64 or x86_64 (as in FILE)."`
-	Dir         string        `first:"" name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-map" help:"Where results.json, report.html and the other views go (tune-map)."`
+	Arch        string        `first:"" placeholder:"ARCH" help:"arm64 or x86_64; it must be that of FILE."`
+	Dir         string        `first:"" name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-map" help:"Folder for the results (tune-map)."`
 	JSON        bool          `first:"" group:"Output" xor:"shown" help:"Print results.json, and nothing else, on stdout."`
-	Open        bool          `first:"" group:"Output" xor:"shown" help:"Open the report."`
+	Open        bool          `first:"" group:"Output" xor:"shown" help:"Open the report in a browser."`
 }
 
-// Help is what follows the flags.
+// Help returns examples.
 func (*mapping) Help() string {
 	return `Examples
 
@@ -40,7 +40,7 @@ func (*mapping) Help() string {
   go run ./tune map tune-results/results.json --concurrency 60 --power 1769`
 }
 
-// Run is the command.
+// Run computes the map and presents it.
 func (m *mapping) Run(ctx context.Context, s *session) error {
 	if err := refuseUnfinished(m.Dir); err != nil {
 		return err
@@ -86,7 +86,7 @@ func haveCalibration(c *comparison.Comparison, file string) error {
 	return nil
 }
 
-// calibrated measures what a read costs, and nothing else.
+// calibrated returns a comparison with nothing but a new calibration.
 func (l *onThisMachine) calibrated(ctx context.Context, s *session) (*comparison.Comparison, error) {
 	q, err := l.question()
 	if err != nil {
@@ -98,8 +98,8 @@ func (l *onThisMachine) calibrated(ctx context.Context, s *session) (*comparison
 	return c, l.with(s, q.Options, func(t *local.Tuner) error { return t.Calibrate(ctx, c, show.step("calibrating")) })
 }
 
-// fitted is the comparison on this machine that tells how the strategies differ,
-// with the calibration and the question of one on AWS.
+// fitted returns a comparison with the spec of the one on AWS, and the calibration of
+// this machine fitted to it. The calibration tells how the strategies differ.
 func (m *mapping) fitted(ctx context.Context, s *session, aws *comparison.Comparison) (*comparison.Comparison, error) {
 	if aws.Checks != nil {
 		return nil, usageError{err: fmt.Errorf("%s is a check that is not whole: go run ./tune aws --resume %s", m.File, filepath.Dir(m.File))}
@@ -122,7 +122,7 @@ func (m *mapping) fitted(ctx context.Context, s *session, aws *comparison.Compar
 	return c, fit.Comparison(c, aws, m.File)
 }
 
-// question is what the flags ask, with what the run of c answers for the rest.
+// question returns the comparison that the flags ask for. The run of c gives the rest.
 func (m *mapping) question(c *comparison.Comparison) (*comparison.Comparison, error) {
 	run := c.Run
 	if m.Latency != "" {
@@ -133,7 +133,7 @@ func (m *mapping) question(c *comparison.Comparison) (*comparison.Comparison, er
 		run.Latency, run.LatencyMeanMS = s3.String(), float64(s3.Mean().Microseconds())/1e3
 	}
 	if m.Arch != "" && m.Arch != run.Arch {
-		return nil, fmt.Errorf("--arch %s: %s was calibrated for %s, whose processor is another\nmake a calibration for it: go run ./tune --arch %s", m.Arch, m.File, run.Arch, m.Arch)
+		return nil, fmt.Errorf("--arch %s: %s was calibrated for %s, and their CPUs differ\nmake a calibration for it: go run ./tune --arch %s", m.Arch, m.File, run.Arch, m.Arch)
 	}
 	r := comparison.Request{Spec: run.Spec, Map: true, Ours: true, ObjectKey: run.ObjectKey, Strategies: m.Strategies, Concurrency: m.Concurrency, Repeat: m.Repeat}
 	if len(m.Power) > 0 {

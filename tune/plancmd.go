@@ -22,16 +22,16 @@ import (
 
 // planning plans how Step Functions reads very many objects.
 type planning struct {
-	File             string `first:"" arg:"" optional:"" help:"The results.json of a run on this machine, which holds its calibration. Without it one is made here (Linux), within a minute."`
-	Objects          int    `first:"" required:"" placeholder:"N" help:"How many objects there are to read."`
-	Size             string `first:"" placeholder:"SIZE" help:"Of an object, such as 9KB: that of FILE's object, or without FILE what is measured (sample.json's)."`
-	Prefixes         int    `first:"" placeholder:"N" default:"1" help:"Over how many prefixes of the bucket they are spread evenly (1)."`
-	ConcurrencyLimit int    `first:"" placeholder:"N" default:"1000" help:"Of the account's Lambda functions at once (1000); 10 in a new account."`
-	Dir              string `first:"" name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-plan" help:"Where plan.svg goes, and the results.json of a calibration that was made for it (tune-plan)."`
+	File             string `first:"" arg:"" optional:"" help:"results.json of a run on this machine, which holds its calibration. Without it this machine is calibrated now, within a minute (Linux)."`
+	Objects          int    `first:"" required:"" placeholder:"N" help:"Number of objects to read."`
+	Size             string `first:"" placeholder:"SIZE" help:"Size of an object, such as 9KB: with FILE that of its object, without FILE the size to measure (sample.json's)."`
+	Prefixes         int    `first:"" placeholder:"N" default:"1" help:"Number of prefixes over which the objects are spread evenly (1)."`
+	ConcurrencyLimit int    `first:"" placeholder:"N" default:"1000" help:"Concurrent executions that the account allows (1000; a new account has 10)."`
+	Dir              string `first:"" name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-plan" help:"Folder for plan.svg, and for results.json if this machine is calibrated (tune-plan)."`
 	JSON             bool   `first:"" group:"Output" help:"Print the plan as JSON, and nothing else, on stdout."`
 }
 
-// Help is what follows the flags.
+// Help returns examples.
 func (*planning) Help() string {
 	return `Examples
 
@@ -39,10 +39,10 @@ func (*planning) Help() string {
   go run ./tune plan --objects 1000000 tune-results/results.json`
 }
 
-// mostBytes is the largest object that is calibrated with for a plan within a minute.
+// mostBytes is the largest object with which a calibration takes at most a minute.
 const mostBytes = 64_000
 
-// Run is the command.
+// Run computes the plan, draws its curve and prints it.
 func (p *planning) Run(ctx context.Context, s *session) error {
 	job := plan.Job{Objects: p.Objects, Prefixes: p.Prefixes, ConcurrencyLimit: p.ConcurrencyLimit}
 	if err := job.Validate(); err != nil {
@@ -85,8 +85,8 @@ func (p *planning) Run(ctx context.Context, s *session) error {
 	return err
 }
 
-// calibrate measures what a read costs of an object of so many bytes, 0 for
-// sample.json, and saves it. Its memory sizes are those that every account has.
+// calibrate measures the cost of reading an object of size bytes (0: sample.json), and
+// saves it. It uses the memory sizes that every account has.
 func (p *planning) calibrate(ctx context.Context, s *session, size uint64) (*comparison.Comparison, error) {
 	if size > mostBytes {
 		return nil, usageError{err: fmt.Errorf("--size %s: it must be %d bytes at most\ncalibrate with such an object first, and plan with the results.json of that: go run ./tune --object FILE", p.Size, mostBytes)}

@@ -16,14 +16,14 @@ import (
 	"lambda-parallel-io/tune/report"
 )
 
-// tuner measures a comparison: on this machine, or on AWS. They differ below
-// this, and nowhere above it. It fills in what c lacks, and calls observe after
-// every change. What fails in a cell or a variant is in c. An error is one of
-// the comparison as a whole, or the cause of ctx: then c holds what there is.
+// tuner measures the cells that c lacks, on this machine or on AWS, and calls
+// observe after every change. The error of a cell or a variant goes into c. The
+// returned error is one of the whole comparison, or the cause of ctx; c then has
+// the results so far.
 type tuner func(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error
 
-// compare lets a tuner measure c, saves it after every change, and presents
-// it, also when it was cut off.
+// compare measures c, saves it after every change, and presents it even if it was
+// interrupted.
 func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Comparison, tune tuner) error {
 	if err := writable(p.Dir); err != nil {
 		return err
@@ -37,16 +37,16 @@ func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Co
 			c.Recommend()
 			saving = report.WriteData(p.Dir, c)
 		}
-		return saving // a result that is lost is not worth measuring
+		return saving // do not go on measuring what cannot be saved
 	})
 	show.end()
 	c.Run.Interrupted = err != nil && saving == nil
 	return p.present(s, c, err)
 }
 
-// present writes every view of c, then prints the one for people or, with
-// --json, the model. cause is why c is not complete, or nil; where nothing at
-// all was measured there is nothing to print but that.
+// present writes every view of c, then prints the text or, with --json, the
+// model. cause is why c is incomplete, or nil. If nothing was measured, present
+// only returns the cause.
 func (p *presentation) present(s *session, c *comparison.Comparison, cause error) error {
 	if cause != nil && !c.Any((*comparison.Result).Begun) {
 		return cause
@@ -74,17 +74,18 @@ func (p *presentation) present(s *session, c *comparison.Comparison, cause error
 }
 
 // refuseUnfinished returns an error if dir holds an AWS comparison that can be
-// resumed: overwriting it would lose paid results. A file that cannot be read is
-// no comparison.
+// resumed: overwriting it would lose paid results. An unreadable file counts as no
+// comparison.
 func refuseUnfinished(dir string) error {
 	if c, err := load(filepath.Join(dir, report.DataFile)); err != nil || !c.Unfinished() {
 		return nil
 	}
-	return usageError{err: fmt.Errorf("%s holds a comparison on AWS that is not finished: go run ./tune aws --resume %s takes it up,\nand -o DIR writes this one to another folder",
+	return usageError{err: fmt.Errorf("%s holds a comparison on AWS that is not finished\nresume it: go run ./tune aws --resume %s\nor write this one to another folder by -o DIR",
 		dir, shellescape.Quote(dir))}
 }
 
-// writable finds out before anything is measured that nothing can be saved.
+// writable returns an error if nothing can be saved in dir. It is called before
+// anything is measured.
 func writable(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("-o %s: %w", dir, err)
@@ -96,7 +97,7 @@ func writable(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// printDryRun prints the comparison that would be made.
+// printDryRun prints the comparison that would run.
 func printDryRun(w io.Writer, asJSON, maps bool, c *comparison.Comparison) error {
 	if asJSON {
 		return c.Write(w)

@@ -12,17 +12,17 @@ import (
 	"lambda-parallel-io/tune/comparison"
 )
 
-// progress tells what runs, how far that is and how long it still takes: on a
-// terminal in one line, of which end leaves nothing behind, and elsewhere in a
-// line every few seconds and for each cell.
+// progress shows what runs, how far it is and how long it still takes. On a terminal
+// it is one line, which end clears. Elsewhere it prints a line every few seconds and
+// one for each cell.
 type progress struct {
 	w        io.Writer
 	terminal bool
 	told     time.Time
-	shown    bool // a line that is to be cleared
+	shown    bool // a line is on the terminal and must be cleared
 }
 
-// often is how long a reader of lines waits for the next one.
+// often is the time between two lines without a terminal.
 const often = 3 * time.Second
 
 func newProgress(w io.Writer) *progress {
@@ -30,12 +30,12 @@ func newProgress(w io.Writer) *progress {
 	return &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
 }
 
-// step returns what tells of a step's progress. It never returns an error.
+// step returns a function that shows the progress of a step. It never returns an error.
 func (p *progress) step(name string) func(comparison.Progress) error {
 	begin := time.Now()
 	return func(news comparison.Progress) error {
 		if news.Done == 0 {
-			begin = time.Now() // what came before was building
+			begin = time.Now() // the time before was spent building
 		}
 		left := ""
 		if d := time.Since(begin); news.Done > 0 && news.Done < news.Total && d > time.Second {
@@ -55,7 +55,7 @@ func (p *progress) step(name string) func(comparison.Progress) error {
 	}
 }
 
-// say tells what runs now.
+// say shows what runs now.
 func (p *progress) say(name, what string) {
 	text := prose.OneLine(fmt.Sprintf("%-12s %s", name, what), 78)
 	switch {

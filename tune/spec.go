@@ -9,19 +9,19 @@ import (
 	"lambda-parallel-io/tune/comparison"
 )
 
-// selection are the flags that say what to compare, wherever it runs.
+// selection holds the flags that say what to compare, here and on AWS.
 type selection struct {
-	Strategies  []string      `first:"" placeholder:"LIST" help:"${strategies} (all), or ${none}: the payload as it is."`
+	Strategies  []string      `first:"" placeholder:"LIST" help:"${strategies} (all), or ${none}: send the payload as it is."`
 	Concurrency concurrencies `placeholder:"LIST" help:"Concurrency of ${bounded}, 1 to ${max_concurrency} (the best of each size; with --measure and on AWS ${concurrency}). Each of a list is a variant."`
-	Power       []int         `first:"" aliases:"memory" placeholder:"LIST" help:"Memory sizes, 128 to 10240 MB: 512,1769."`
+	Power       []int         `first:"" aliases:"memory" placeholder:"LIST" help:"Memory sizes, 128 to 10240 MB, such as 512,1769 (docs/defaults.md)."`
 	Num         *int          `placeholder:"N" xor:"max,for" help:"Exact number of invocations a cell (on AWS ${num}). Fewer than 6 cannot tell noise from a difference."`
 	Repeat      *int          `first:"" placeholder:"N" help:"Reads per invocation (${map_repeat}; with --measure and on AWS ${repeat})."`
-	Payload     string        `first:"" placeholder:"JSON" xor:"payload" help:"Payload, in which the flags above set fields."`
+	Payload     string        `first:"" placeholder:"JSON" xor:"payload" help:"JSON payload, in which the flags above set fields."`
 	Arch        string        `placeholder:"ARCH" help:"Architecture, arm64 or x86_64, for prices and speed (arm64; on AWS the function's)."`
 	Timeout     time.Duration `placeholder:"D" help:"Timeout of an invocation, 1s to 900s (600s; on AWS the function's)."`
 }
 
-// request is what the flags say of it. Where it runs is added to that.
+// request returns the request of these flags, to which the caller adds where it runs.
 func (s *selection) request() comparison.Request {
 	return comparison.Request{
 		Strategies: s.Strategies, Concurrency: s.Concurrency, Num: s.Num, Repeat: s.Repeat, Payload: json.RawMessage(s.Payload),
@@ -29,16 +29,16 @@ func (s *selection) request() comparison.Request {
 	}
 }
 
-// presentation are the flags that say what becomes of the results.
+// presentation holds the flags for the output.
 type presentation struct {
-	Dir  string `first:"" name:"output" short:"o" placeholder:"DIR" default:"tune-results" help:"Folder for the results (tune-results)."`
+	Dir  string `first:"" name:"output" short:"o" placeholder:"DIR" default:"${dir}" help:"Folder for the results (${dir})."`
 	JSON bool   `xor:"shown" help:"Print results.json, and nothing else, on stdout."`
 	Open bool   `xor:"shown" help:"Open the report in a browser."`
 
-	keep bool // whether a results.json in Dir is left as it is
+	keep bool // leave a results.json in Dir as it is
 }
 
-// asFlag makes the error of a field that of the flag of the same name.
+// asFlag turns the error of a field into one of the flag with its name.
 func asFlag(err error) error {
 	if field := (*comparison.FieldError)(nil); errors.As(err, &field) {
 		return usageError{err: fmt.Errorf("--%w", err)}

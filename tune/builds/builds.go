@@ -36,7 +36,7 @@ type Result struct {
 	failures []string
 }
 
-// pair is what the old and the new build measured and did, by the names of Figures and does; 0 is unknown.
+// pair holds the figures of the old and the new build, and what they did, by the names in Figures and does; 0 is unknown.
 type pair [2]map[string]float64
 
 // Cell is a figure at a memory size. Old and New are medians: ms, for cpu ms of a vCPU, MB, or dollars per
@@ -121,7 +121,7 @@ func (r *Result) add(c *comparison.Comparison, power int) bool {
 	return true
 }
 
-// judge draws every conclusion from the pairs so far. The error is shared by so many comparisons.
+// judge draws every conclusion from the pairs so far. All comparisons share the error.
 func (r *Result) judge(comparisons int) {
 	r.Cells, r.Differences, r.Verdict = []Cell{}, slices.Clone(r.failures), Open // if nothing was measured
 	found := map[Verdict]bool{}

@@ -28,7 +28,7 @@ const (
 // DefaultPowers are the memory sizes measured by default, in MB.
 var DefaultPowers = []int{128, 512, 1_024, platform.MemoryPerVCPU, 3_008}
 
-// The defaults of a map are those of the sample that this project carries on, and 128 MB.
+// The defaults of a map: those of the sample that this project continues, plus 128 MB.
 const DefaultMapRepeat = 2_000
 
 var DefaultMapPowers = []int{128, 512, 1_024, 2_048, 3_072, 4_096, 10_240}
@@ -169,7 +169,7 @@ func (r Request) variants() (out []Variant, err error) {
 	return out, nil
 }
 
-// concurrencies returns those to compare a strategy with: the request's, the payload's, or the default of this project's
+// concurrencies returns the concurrencies at which to compare a strategy: the request's, the payload's, or the default of this project's
 // function. nil leaves it to the payload of another function.
 func (r Request) concurrencies(s strategies.Strategy) (out []*int) {
 	switch {
@@ -191,8 +191,8 @@ func (r Request) concurrencies(s strategies.Strategy) (out []*int) {
 	return []*int{given.Concurrency}
 }
 
-// payload returns the payload of a strategy and a concurrency. In that of a user's own function only what was asked for
-// changes.
+// payload returns the payload of a strategy and a concurrency. In the payload of a user's own function it changes only
+// what was asked for.
 func (r Request) payload(s strategies.Strategy, concurrency *int) (json.RawMessage, error) {
 	fields := map[string]json.RawMessage{}
 	if len(r.Payload) > 0 && (json.Unmarshal(r.Payload, &fields) != nil || fields == nil) {
@@ -264,7 +264,7 @@ func BoundedStrategies() (names []string) {
 	return names
 }
 
-// reads returns how many reads a payload asks for, and of which objects if these are many.
+// reads returns how many reads a payload asks for, and the objects unless it is a single one.
 func (r Request) reads(p event.Payload) (n int, o *Objects, err error) {
 	if p.ObjectKey != "" {
 		return p.Repeat, nil, nil

@@ -23,7 +23,7 @@ const (
 	MinFactor, MaxFactor = 0.1, 20.0 // vCPUs per core
 )
 
-// Factor limits f to what a CPU's factor or scale can be, and rounds it to a hundredth.
+// Factor clamps f to the range of a CPU's factor or scale, and rounds it to a hundredth.
 func Factor(f float64) float64 { return math.Round(100*min(max(f, MinFactor), MaxFactor)) / 100 }
 
 // Validate reports the first thing in a comparison that no run could have written. The views rely on what it checks.

@@ -32,7 +32,8 @@ type Comparison struct {
 	Recommendation *Recommendation `json:"recommendation"` // null when no cell qualifies
 	Warnings       []Warning       `json:"warnings,omitempty"`
 
-	// Of a computed run. Its Variants are the map's points at the run's sizes, bounded strategies at their best concurrency.
+	// Set for a computed run. Its Variants are the map's points at the run's sizes, with bounded strategies at their best
+	// concurrency.
 	Calibration *Calibration `json:"calibration,omitempty"`
 	Map         *Map         `json:"map,omitempty"`
 	Checks      []Check      `json:"checks,omitempty"`
@@ -50,14 +51,14 @@ type Run struct {
 	Interrupted bool `json:"interrupted,omitempty"` // someone stopped the run, so cells are missing
 }
 
-// CPU is the speed of this machine relative to Lambda. A local run has it, unless it is older than the field: then a core
-// counted as one vCPU.
+// CPU is the speed of this machine relative to Lambda. Results from before this field existed lack it: they counted a core
+// as one vCPU.
 type CPU struct {
 	Factor float64 `json:"factor"`          // vCPUs (of 1,769 MB) per core: the median over turns
 	Scale  float64 `json:"scale,omitempty"` // multiplier of each turn's measurement; 0: Factor is fixed
 	Low    float64 `json:"low,omitempty"`   // 10th percentile over turns
 	High   float64 `json:"high,omitempty"`  // 90th percentile
-	Source string  `json:"source"`          // how Factor is known
+	Source string  `json:"source"`          // how Factor was obtained
 }
 
 // VCPUs returns how many vCPUs n cores of this machine were worth, slow motion included.
@@ -98,7 +99,7 @@ type Result struct {
 	Error     string              `json:"error,omitempty"`     // of the whole variant
 }
 
-// Cell is one variant at one memory size. If it failed, only Power, MaxMemoryMB, Error and OutOfMemory have a meaning.
+// Cell is one variant at one memory size. If it failed, only Power, MaxMemoryMB, Error and OutOfMemory count.
 type Cell struct {
 	Power       int             `json:"power"`                  // MB
 	DurationsMS []float64       `json:"durations_ms,omitempty"` // in the order of measurement; local alone
@@ -113,7 +114,7 @@ type Cell struct {
 	Computed    *Point          `json:"computed,omitempty"`     // the map's point, in place of measurements
 	Against     *Ratio          `json:"against_best,omitempty"` // to the fastest cell of its size; null for that one, and without pairs
 	CoreMS      float64         `json:"-"`                      // mean CPU time of an invocation, in ms of a core of this machine; local alone
-	Requests    int             `json:"-"`                      // that S3 answered in the last invocation, SlowDown excluded; local alone
+	Requests    int             `json:"-"`                      // requests that S3 answered in the last invocation, without its SlowDown answers; local alone
 	Error       string          `json:"error,omitempty"`
 	OutOfMemory bool            `json:"out_of_memory,omitempty"` // why Error happened
 }
@@ -121,8 +122,8 @@ type Cell struct {
 // MaxResponse is the longest response that a cell keeps, in bytes.
 const MaxResponse = 16 << 10
 
-// WarmUp is the first invocation of a cell, which no statistic includes. Of a single object it makes only as many reads
-// as the variant makes at once.
+// WarmUp is the first invocation of a cell, which no statistic includes. If it reads a single object, it makes only as many
+// reads as the variant runs at once.
 type WarmUp struct {
 	DurationMS float64 `json:"duration_ms"`
 	BilledMS   int     `json:"billed_ms"` // INIT included, as Lambda bills it
@@ -135,7 +136,7 @@ type CPUShare struct {
 	Starved float64 `json:"starved"` // time its threads waited for a core, throttling excluded, divided by duration
 }
 
-// Recommendation is the cell to use, by which rule, and the next one by that rule.
+// Recommendation is the cell to use, the rule that chose it, and the next one by that rule.
 type Recommendation struct {
 	Place
 	Rule string `json:"rule"`
@@ -153,7 +154,7 @@ type Place struct {
 type Next struct {
 	Place
 	Ratio
-	Alike int `json:"alike"` // more cells that may be as good as the recommended one
+	Alike int `json:"alike"` // number of other cells that may be as good as the recommended one
 }
 
 // New returns the comparison that the spec describes, with nothing measured.
@@ -185,7 +186,7 @@ func (r *Result) Cell(power int) *Cell {
 	return nil
 }
 
-// Begun reports whether there is anything of the variant to show.
+// Begun reports whether the variant has a cell or an error to show.
 func (r *Result) Begun() bool { return len(r.Cells) > 0 || r.Error != "" }
 
 // Failed reports whether the variant or one of its cells has failed.

@@ -43,7 +43,7 @@ func decode(data []byte) (*Comparison, error) {
 		Schema *int `json:"schema"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
-		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok { // its position is in a field alone
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok { // its message lacks the position
 			err = fmt.Errorf("not valid JSON at byte %d: %w", syntax.Offset, err)
 		}
 		return nil, err

@@ -8,7 +8,7 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
-// Figure is a measured value with its interval, at least as wide as the rounds of its measurement differ.
+// Figure is a measured value with its interval, which is at least as wide as the spread of its rounds.
 type Figure struct {
 	Value float64 `json:"value"`
 	Low   float64 `json:"low"`
@@ -29,10 +29,10 @@ type Calibration struct {
 
 	ObjectBytes int     `json:"object_bytes"`
 	BaseMB      float64 `json:"base_mb"`    // memory of the process without reads
-	ReadMB      float64 `json:"read_mb"`    // of a read in flight
-	WaitingMB   float64 `json:"waiting_mb"` // of a read that waits for a connection
+	ReadMB      float64 `json:"read_mb"`    // memory of a read in flight
+	WaitingMB   float64 `json:"waiting_mb"` // memory of a read that waits for a connection
 	Loads       int     `json:"loads"`      // measured calls, or cells that it was fitted to
-	Seconds     float64 `json:"seconds"`    // that it took
+	Seconds     float64 `json:"seconds"`    // time taken
 	Fit         *Fit    `json:"fit,omitempty"`
 }
 
@@ -42,7 +42,7 @@ type Fit struct {
 	Latency  bool     `json:"latency"`
 	WakeUp   bool     `json:"wake_up"`
 	S3Median Figure   `json:"s3_median"`
-	Add      []string `json:"add,omitempty"` // what to measure to fit both CPU and Latency
+	Add      []string `json:"add,omitempty"` // cells to measure so that both CPU and Latency can be fitted
 }
 
 // OnLambda returns Lambda's cost of a wake-up, fitted or assumed, in ms of a vCPU.
@@ -74,8 +74,8 @@ func (c *Calibration) CPU(strategy string) Figure {
 // Map is what was computed: every strategy at every concurrency and memory size.
 type Map struct {
 	WakeUpMS float64 `json:"wake_up_ms"` // of Lambda, assumed or fitted
-	Draws    int     `json:"draws"`      // of latencies, the same for every point
-	Seconds  float64 `json:"seconds"`    // that it took
+	Draws    int     `json:"draws"`      // number of latency draws, the same for every point
+	Seconds  float64 `json:"seconds"`    // time taken
 	Points   []Point `json:"points"`
 	Answer   *Answer `json:"answer"` // null if no point can be recommended
 }
@@ -83,21 +83,21 @@ type Map struct {
 // Point is one setting, computed.
 type Point struct {
 	Place
-	DurationMS     float64 `json:"duration_ms"` // the median over the draws; without S3's burst, which this project chose, if S3's limit binds
+	DurationMS     float64 `json:"duration_ms"` // median over the draws; without S3's burst, whose size this project chose, if S3's limit is the bottleneck
 	LowMS          float64 `json:"low_ms"`      // the calibration's interval
 	HighMS         float64 `json:"high_ms"`
 	P10MS          float64 `json:"p10_ms"` // percentiles over the draws
 	P90MS          float64 `json:"p90_ms"`
 	CostPerMillion float64 `json:"cost_per_million"` // dollars, compute and requests
-	Binds          string  `json:"binds"`            // processor, s3 latency, s3 limit, bandwidth, connections, memory or timeout
+	Binds          string  `json:"binds"`            // the bottleneck: processor (the CPU), s3 latency, s3 limit, bandwidth, connections, memory or timeout
 	CPUMS          float64 `json:"cpu_ms"`
 	PeakMB         float64 `json:"peak_mb"`
 }
 
-// Limited reports whether S3's limit binds. Then the time depends on how much S3 grants at once, which is not published.
+// Limited reports whether S3's limit is the bottleneck. Then the time depends on S3's burst, which is not published.
 func (p Point) Limited() bool { return p.Binds == "s3 limit" }
 
-// Timeout binds a point that lasts as long as the function may, or longer.
+// Timeout is the bottleneck of a point that lasts at least as long as the function may.
 const Timeout = "timeout"
 
 // Killed reports whether Lambda would end the invocation: out of memory, or at its timeout.
@@ -138,7 +138,7 @@ type Check struct {
 	Execution  string  `json:"execution,omitempty"`  // on AWS, until all are measured: its ARN
 	AssumedMS  float64 `json:"assumed_ms,omitempty"` // on AWS: computed before the fit
 	Why        string  `json:"why"`                  // answer, rival, processor, sequential or fit
-	Unchecked  string  `json:"unchecked,omitempty"`  // why it tells nothing
+	Unchecked  string  `json:"unchecked,omitempty"`  // why there is no result to trust
 }
 
 // Tolerance is how far a measured time may be outside the computed interval before a warning.
@@ -172,7 +172,7 @@ func (m *Map) At(p Place) *Point {
 	return nil
 }
 
-// near is how much slower than the best concurrency of a size a smaller one may be, and still be preferred.
+// near: a smaller concurrency is preferred if it is slower than the fastest of its memory size by at most this share.
 const near = 0.05
 
 // Best returns a variant's point at a memory size, or nil if the map has none. For a bounded strategy without a

@@ -6,13 +6,13 @@ import (
 )
 
 const (
-	// Alpha is the chance that an interval does not hold the truth, over all looks at a pair of variants together.
+	// Alpha is the chance that an interval misses the true ratio, over all looks at a pair of variants together.
 	Alpha = 0.05
 
 	// Zone is the difference within which two variants count as equal.
 	Zone = 0.10
 
-	// A variant that is slower by such a factor in each of its first two or three pairs is measured no more.
+	// A variant that is slower by these factors in each of its first two or three pairs is not measured further.
 	outAfterTwo, outAfterThree = 4.0, 2.0
 
 	// maxPairs limits the time of a comparison, which grows with the square of the pairs. With a hundred, the interval is
@@ -42,7 +42,7 @@ const (
 	Open    Verdict = "open"    // which is faster is not known
 	Equal   Verdict = "equal"   // within Zone of each other
 	Decided Verdict = "decided" // one is faster
-	Out     Verdict = "out"     // one is so much slower that it was measured no more
+	Out     Verdict = "out"     // one is so much slower that it was not measured further
 )
 
 // Ratio is one cell's duration divided by another's, in pairs: invocations of both whose reads had the same latencies.
@@ -54,7 +54,7 @@ type Ratio struct {
 	Verdict Verdict   `json:"verdict"`
 }
 
-// alike reports whether the pairs leave open, or tell, that the two are as good as each other.
+// alike reports whether the two are, or may be, as good as each other.
 func (r Ratio) alike() bool { return r.Low > 0 && (r.Verdict == Open || r.Verdict == Equal) }
 
 // Compare compares what was measured in the same rounds, at one of looks looks. It assumes only that the logarithms of
@@ -114,7 +114,7 @@ func signedRankTail(n int, alpha float64) int {
 }
 
 // Least returns the item whose cell has the least figure, the first of equals, or the zero value if none has one. Two
-// cells are compared by the rounds that both have: others had other latencies.
+// cells are compared by the rounds that both have, since other rounds had other latencies.
 func Least[T any](c *Comparison, items []T, cellOf func(T) *Cell, figure func(Summary) float64) (best T) {
 	var least *Cell
 	of := func(cell *Cell, rounds int) float64 {

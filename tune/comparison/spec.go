@@ -57,13 +57,13 @@ type Spec struct {
 	DiscardTopBottom   float64 `json:"discard_top_bottom"`
 	SleepBetweenRunsMS int     `json:"sleep_between_runs_ms,omitempty"`
 
-	// Of a local run alone.
+	// For a local run only.
 	Seed          uint64            `json:"seed,omitempty"`
 	Latency       string            `json:"latency,omitempty"`         // the profile of S3's latency, or a duration
 	LatencyMeanMS float64           `json:"latency_mean_ms,omitempty"` // of the profile
 	Slow          slowmotion.Factor `json:"slow,omitempty"`            // modelled delays are multiplied by it, reported figures divided
 
-	// Of a run on AWS alone.
+	// For a run on AWS only.
 	StateMachine       string `json:"state_machine,omitempty"`       // ARN
 	ParallelInvocation bool   `json:"parallel_invocation,omitempty"` // all invocations of a size at once
 
@@ -71,10 +71,10 @@ type Spec struct {
 	TuningInput *powertuning.Input `json:"tuning_input,omitempty"`
 }
 
-// Objects are Repeat objects; on AWS, where nobody has counted, at most so many.
+// Objects describes the Repeat objects that an invocation reads. On AWS their number is unknown, and Repeat is the most.
 type Objects struct {
-	Prefix *string `json:"prefix"`          // of their keys; null: the payload has the keys
-	Bytes  int     `json:"bytes,omitempty"` // of all; 0 if not known
+	Prefix *string `json:"prefix"`          // of their keys; null: the payload lists the keys
+	Bytes  int     `json:"bytes,omitempty"` // of all objects together; 0 if not known
 }
 
 // Lists returns the least number of LIST requests of an invocation: one for each 1,000 keys.
@@ -91,7 +91,7 @@ type Variant struct {
 	Concurrency *int            `json:"concurrency"` // 1 for sequential; null if unbounded, and for None
 	Payload     json.RawMessage `json:"payload"`
 
-	// Of a comparison of builds, on this machine alone.
+	// For a comparison of builds only, which is local.
 	Name     string `json:"-"` // in place of the strategy's
 	Function string `json:"-"` // in place of the Spec's
 }
@@ -102,7 +102,7 @@ func (s Spec) AWS() bool { return s.StateMachine != "" }
 // Timeout is the longest time of an invocation.
 func (s Spec) Timeout() time.Duration { return time.Duration(s.TimeoutSec * float64(time.Second)) }
 
-// FieldError says which field of a Spec is wrong, with its value and what is allowed. A flag has its field's name.
+// FieldError says which field of a Spec is wrong, with its value and what is allowed. The flag for a field has its name.
 type FieldError struct{ Field, Problem string }
 
 func (e *FieldError) Error() string { return e.Field + " " + e.Problem }
@@ -203,11 +203,11 @@ func within[N int | float64](name string, got, least, most N) error {
 	return &FieldError{name, fmt.Sprintf("%v: it must be %sfrom %v to %v", got, kind, least, most)}
 }
 
-// Calls are the invocations that a variant's payload asks for.
+// Calls describes the invocations that a variant's payload asks for.
 type Calls struct {
 	InFlight    int             // reads at once; 1 if not known
 	WarmUp      json.RawMessage // payload of a call that opens the variant's connections
-	WarmUpReads int             // of a single object only InFlight many; 0 if not known
+	WarmUpReads int             // reads of that call: if of a single object, as many as run at once; 0 if not known
 }
 
 // Calls returns what the payload of v asks for.
@@ -248,6 +248,6 @@ func (v Variant) Bounded() bool { return v.Concurrency != nil && !v.Sequential()
 
 // Sequential reports whether the variant reads one object after the other.
 func (v Variant) Sequential() bool {
-	s, _ := strategies.ByName(v.Strategy) // not another function's own strategy
+	s, _ := strategies.ByName(v.Strategy) // zero for a strategy of another function
 	return s.Sequential
 }

@@ -47,7 +47,7 @@ func (c *Comparison) warn() {
 			prose.Count(len(open), "comparison is", "comparisons are"), d, prose.Count(c.Run.Num, "invocation", "invocations"), 2*d, 2*c.Run.Num)
 	}
 	if busy, most := c.above(BusyCores, (*Cell).Starved); busy != nil {
-		add("busy", busy, most, "! This machine could not keep up with %s: their threads waited for up to %.1f cores, so they may be too slow. Close other programs, measure %sor use a machine with more than %s. A size with more processors than this machine has is not recommended from such a cell.",
+		add("busy", busy, most, "! This machine could not keep up with %s: their threads waited for up to %.1f cores, so they may be too slow. Close other programs, measure %sor use a machine with more than %s. A memory size that buys more CPU than this machine has is not recommended from such a cell.",
 			someOf(busy), most, slower, c.Run.Cores())
 	}
 	if unread, most := c.above(0, func(k *Cell) float64 { return float64(cmp.Or(c.Answer(k), &event.Answer{}).Failed) }); unread != nil {
@@ -77,14 +77,14 @@ func (c *Comparison) warn() {
 	}
 	switch {
 	case far != nil && c.Calibration != nil && c.Calibration.Fit != nil:
-		add("check", far, most, "! Measured up to %.0f %% beyond what the fit gives: %s. No processor and S3 explain all that was measured. To measure every cell: go run ./tune aws", 100*most, someOf(far))
+		add("check", far, most, "! Measured up to %.0f %% beyond what the fit gives: %s. No single CPU speed and S3 latency explain all that was measured. To measure every cell: go run ./tune aws", 100*most, someOf(far))
 	case far != nil:
 		add("check", far, most, "! Measured up to %.0f %% beyond what was computed: %s. Distrust %s. To measure every cell: go run ./tune --measure",
 			100*most, someOf(far), prose.List(distrust))
 	}
 }
 
-// steps says what else than the calibration to distrust if a check disagrees, by its Why.
+// steps names what to distrust if a check disagrees, by its Why. Otherwise it is the calibration.
 var steps = map[string]string{
 	"processor":  "the CPU time of a read, which the calibration measured",
 	"sequential": "S3's latency as this machine keeps it",

@@ -43,7 +43,7 @@ func (q *Question) answer() {
 	}
 }
 
-// withWakeUps returns the answer if a wake-up cost ms of a vCPU, with each variant's concurrency as it is, or nil if
+// withWakeUps returns the answer if a wake-up cost ms of a vCPU, with each variant's concurrency unchanged, or nil if
 // that answer has the same size.
 func (q *Question) withWakeUps(ms float64) *comparison.Point {
 	other := *q

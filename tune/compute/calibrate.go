@@ -24,8 +24,8 @@ type Load struct {
 	PeakMB      float64 // of the process so far
 }
 
-// Busy is how many reads in flight keep the processor of a small memory size saturated, and cost no more each than
-// fewer do.
+// Busy is a number of reads in flight that saturates the CPU of a small memory size, but does not yet make each read
+// more expensive.
 const Busy = 60
 
 // waitingMB is the memory of a read that waits for a connection: 10,000 unbounded reads take 128 MB, of which 900 are
@@ -114,7 +114,7 @@ func Figure(values []float64, unit string) comparison.Figure {
 	return comparison.Figure{Value: comparison.Median(values), Low: slices.Min(values), High: slices.Max(values), Unit: unit}
 }
 
-// handshake is what a connection costs: the CPU time by which a load of the first round exceeds the same one of the last,
+// handshake is the CPU time of a new connection: a load of the first round takes more than the same one of the last round,
 // which opened fewer.
 func handshake(loads []Load, rounds int) comparison.Figure {
 	const tells = 30 // connections: with fewer the difference is noise

@@ -6,11 +6,11 @@ import (
 	"lambda-parallel-io/tune/comparison"
 )
 
-// sequentialMS is how long a checked call of sequential reads is to take.
+// sequentialMS is the intended duration of a checked call of sequential reads.
 const sequentialMS = 2_000
 
 // Checks returns the points of a map that are worth measuring: the answer, its nearest rival of another strategy, one
-// that the processor limits, and sequential with as many reads as fit two seconds. None is measured yet.
+// that is CPU-bound, and sequential with as many reads as fit two seconds. None is measured yet.
 func Checks(c *comparison.Comparison) (checks []comparison.Check) {
 	a := c.Map.Answer
 	if a == nil {

@@ -1,5 +1,5 @@
-// Package compute draws a map from a calibration: what an invocation takes and costs on Lambda by every strategy, at
-// every concurrency and memory size. It measures nothing and repeats itself exactly.
+// Package compute computes a map from a calibration: the time and cost of an invocation on Lambda by every strategy, at
+// every concurrency and memory size. It measures nothing. The same input gives the same map.
 package compute
 
 import (
@@ -32,7 +32,7 @@ const (
 	luck = 0.05
 )
 
-// Question is what a map is to answer.
+// Question is the input of a map.
 type Question struct {
 	*comparison.Comparison         // its calibration, and its run: reads, S3, architecture, seed, sizes and variants
 	WakeUpMS               float64 // assumed cost of a wake-up on Lambda, in ms of a vCPU
@@ -102,7 +102,7 @@ func (q *Question) points(places []comparison.Place) []comparison.Point {
 	}
 	some := min(intervalDraws, len(q.draws))
 	all, low, high := sweep(Middle, len(q.draws)), sweep(Low, some), sweep(High, some)
-	var refused []int // points with retries, or faster than S3's limit: how much S3 grants at once is not known
+	var refused []int // points with retries, or faster than S3's limit: S3's burst is not known
 	var without []simulate.Invocation
 	for i, results := range all {
 		if slices.ContainsFunc(results, func(r simulate.Result) bool {

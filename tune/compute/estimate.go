@@ -10,7 +10,7 @@ import (
 	"lambda-parallel-io/tune/simulate"
 )
 
-// Invocation is a call of so many reads on Lambda, with every connection open.
+// Invocation returns a call of reads on Lambda, with every connection open.
 func Invocation(p comparison.Place, costs simulate.Costs, s3 profile.S3, arch string, reads int) simulate.Invocation {
 	return simulate.Invocation{Machine: simulate.Lambda(p.Power, arch), Costs: costs, S3: s3,
 		Reads: reads, Workers: *cmp.Or(p.Concurrency, new(0)), Open: event.MaxConcurrency}

@@ -64,7 +64,7 @@ func calibrate(c *comparison.Comparison, num int, discard float64, of string) er
 	}
 	l, err := To(cells)
 	if err == nil && !l.CPU.Fitted && !l.Latency.Fitted {
-		err = errors.New("they tell neither the processor nor S3's latency\nadd " + strings.Join(l.Add, ",\nand "))
+		err = errors.New("they tell neither the CPU time of a read nor S3's latency\nadd " + strings.Join(l.Add, ",\nand "))
 	}
 	from := fmt.Sprintf("%s of %s in %s", prose.Count(len(cells), "cell", "cells"), of, c.Run.Region)
 	if err != nil {

@@ -2,9 +2,9 @@
 // Tuning returned. It fits three numbers: a factor of a read's CPU time, a factor of S3's latencies, and the cost of a
 // wake-up. With them, the simulation gives those averages.
 //
-// Each number is fitted only where the cells can tell it. A cell tells the CPU time where it saturates the processor, and
-// the latency where it reads one by one, if it lasts for 50 periods: then the beginning and the end matter little. A
-// wake-up takes cells of both kinds and one that is nearly saturated. What the cells cannot tell stays as assumed.
+// Each number is fitted only if the cells can tell it. A cell that saturates the CPU tells the CPU time, and one that
+// reads one by one tells the latency, if it lasts for 50 periods: then the beginning and the end matter little. A
+// wake-up takes cells of both kinds and one that is nearly saturated. A number that the cells cannot tell stays as assumed.
 package fit
 
 import (
@@ -51,7 +51,7 @@ type Number struct {
 	Fitted           bool
 }
 
-// Lambda is what was fitted.
+// Lambda holds the fitted numbers.
 type Lambda struct {
 	CPU     Number // factor of the assumed CPU time, wake-ups excluded
 	Latency Number // factor of the assumed latencies
@@ -62,7 +62,7 @@ type Lambda struct {
 	Add        []string  // what to measure, so that CPU and Latency can both be fitted
 }
 
-// On returns the invocation as it is on that Lambda.
+// On returns the invocation with the costs and latencies of that Lambda.
 func (l Lambda) On(in simulate.Invocation) simulate.Invocation {
 	in.S3 = in.S3.Scaled(l.Latency.Value)
 	return costing(in, l.CPU.Value, l.WakeUp.Value)
@@ -98,7 +98,7 @@ func To(cells []Cell) (Lambda, error) {
 		l.AssumedMS = append(l.AssumedMS, a.ms)
 	}
 	if !e.free[cpu] {
-		l.Add = append(l.Add, "a cell of a second or more that the processor binds, as 1,000 reads by pool (100) at 512 MB")
+		l.Add = append(l.Add, "a cell of a second or more that is CPU-bound, such as 1,000 reads by pool (100) at 512 MB")
 	}
 	if !e.free[latency] {
 		l.Add = append(l.Add, "a cell of a second or more that reads one by one, as 200 reads by sequential at 1,769 MB")

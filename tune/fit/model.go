@@ -41,7 +41,7 @@ func newModel(cells []Cell) *model {
 	return m
 }
 
-// costing multiplies what reads cost, and sets what a wake-up does.
+// costing multiplies the cost of reads, and sets that of a wake-up.
 func costing(in simulate.Invocation, times, wakeUp float64) simulate.Invocation {
 	in.Before *= times
 	in.After *= times
@@ -94,7 +94,7 @@ func (c *Cell) average(results []simulate.Result) (a average) {
 	return average{powertuning.TrimmedMean(means, 0), math.Sqrt(max(0, variance)/float64(c.Num)) / mean}
 }
 
-// evidence is what the cells say at one vector.
+// evidence is what follows from the cells at one vector.
 type evidence struct {
 	ms     []float64 // what each cell takes there
 	free   [3]bool   // which parameters the cells can tell

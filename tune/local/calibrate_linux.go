@@ -19,7 +19,7 @@ import (
 	"lambda-parallel-io/tune/simulate"
 )
 
-// The quotas of a calibration, as memory sizes in MB. At saturated the processor is
+// The quotas of a calibration, as memory sizes in MB. At saturated the CPU is
 // always busy. At roomy it idles between reads, and the extra cost of a read is its
 // wake-up. The process has the memory of roomy throughout.
 const (

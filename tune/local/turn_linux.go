@@ -15,7 +15,7 @@ import (
 var closing = 5 * time.Second
 
 // Warm-up: warmReads reads or warmTime, without a CPU quota. Before that the heap
-// grows, and a read takes at least twice its processor time.
+// grows, and a read takes at least twice its CPU time.
 const (
 	warmReads = 500
 	warmTime  = time.Second

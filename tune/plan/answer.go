@@ -27,8 +27,8 @@ type Dollars struct {
 	Total         float64 `json:"total"`
 }
 
-// Alternative is another way to do the job. Seconds are the least that it takes, null if not known. Where the job
-// cannot be done in this way, Dollars are null too.
+// Alternative is another way to do the job. Seconds is the least time, null if not known. If the job cannot be done
+// in this way, Dollars is null too.
 type Alternative struct {
 	Name    string   `json:"name"`
 	Seconds *float64 `json:"seconds"`
@@ -36,7 +36,7 @@ type Alternative struct {
 	Note    string   `json:"-"`
 }
 
-// dollars is the price of the job with so many children of so many seconds, given dollars of compute per read.
+// dollars is the price of the job with children of the given seconds, at the given dollars of compute per read.
 func (p *Plan) dollars(children int, seconds, compute float64) Dollars {
 	objects, n := float64(p.Objects), float64(children)
 	d := Dollars{

@@ -1,6 +1,6 @@
-// Package plan says how Step Functions' Distributed Map should read very many objects with this project's
-// function, and what that takes and costs. It simulates the children from a calibration, and does not scale
-// that to another object size or other work.
+// Package plan computes how Step Functions' Distributed Map should read very many objects with this project's
+// function, and the time and cost of that. It simulates the children from a calibration, and does not scale
+// it to another object size or other work.
 package plan
 
 import (
@@ -21,7 +21,7 @@ import (
 // Limits of a plan. Those of the platform are in AWS's documentation of the quotas of Step Functions and Lambda.
 const (
 	share         = 0.95 // of a prefix's GETs: the rest covers the calibration's uncertainty
-	refusedOf     = 200  // S3 may refuse one of so many reads
+	refusedOf     = 200  // S3 may refuse one read in this many
 	memoryShare   = 0.9  // of the memory size, for the peak
 	readsInFlight = 10   // batches of a child's concurrency, at least: below that, ramp-up and tail dominate
 	draws         = 3    // of latencies, for each batch
@@ -35,7 +35,7 @@ const (
 	pauseSec = 0.5
 )
 
-// Job is what to plan.
+// Job is the job to plan.
 type Job struct {
 	Objects          int `json:"objects"`  // 1 to 10,000,000,000, spread evenly over the prefixes
 	Prefixes         int `json:"prefixes"` // 1 to 10,000, each with GETs of its own
@@ -80,7 +80,7 @@ type Plan struct {
 	most       int // objects per batch, at most
 }
 
-// Seconds are the least that the job takes, and what it takes if every child starts as late as is assumed.
+// Seconds is the least time of the job, and its time if every child starts as late as is assumed.
 type Seconds struct {
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
@@ -135,10 +135,10 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	return p, nil
 }
 
-// read is the least time of a read, in seconds, where nobody else reads the prefix.
+// read is the least time of a read, in seconds, if nobody else reads the prefix.
 func (p *Plan) read() float64 { return 1 / min(p.rate, p.child.S3.GetsPerSecond) }
 
-// compute is the price of a child that lasts so long, in dollars, without its requests.
+// compute is the price of a child of that duration, in dollars, without its requests.
 func (p *Plan) compute(ms float64) float64 {
 	return platform.ComputeCost(p.compared.Run.Arch, p.Memory, math.Ceil(ms))
 }
@@ -215,7 +215,7 @@ func (p *Plan) lasts(n, batch int) float64 {
 	return max(p.simulated(1, batch).DurationMS/1e3, float64(n*batch)/p.child.S3.GetsPerSecond)
 }
 
-// with returns the time and the price of the job with so many children at once.
+// with returns the time and the price of the job with that many children at once.
 func (p *Plan) with(children int) (Seconds, Dollars) {
 	n := max(1, children/p.executions)
 	batch := p.batch(n)

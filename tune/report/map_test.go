@@ -120,7 +120,7 @@ func TestTheHeaderSaysWhereAWakeUpCostsMoreThanIsAssumedOfLambda(t *testing.T) {
 	for ms, want := range map[float64]bool{2.1 * comparison.LambdaWakeUpMS: true, 1.9 * comparison.LambdaWakeUpMS: false} {
 		c := computed()
 		c.Calibration.WakeUp.Value = ms
-		if got := strings.Contains(oneSpaced(terminal(t, c, "")), "where 0.05 is assumed of Lambda"); got != want {
+		if got := strings.Contains(oneSpaced(terminal(t, c, "")), "where Lambda's is assumed to be 0.05"); got != want {
 			t.Errorf("a wake-up of %g ms: the header names the assumption: %v, want %v", ms, got, want)
 		}
 	}

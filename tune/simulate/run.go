@@ -212,8 +212,8 @@ func (s *Simulator) retry(conn int32, at float64) float64 {
 	return at
 }
 
-// next returns the core for what is ready then, and when it can begin: of the idle cores the one busy last, as a thread
-// stays where it is, otherwise the first to be free.
+// next returns the core for work that is ready then, and when it can start: the idle core that was busy last, as a thread
+// stays on its core, otherwise the first core to become free.
 func (s *Simulator) next(ready float64) (*core, float64) {
 	best := &s.cores[0]
 	for i := 1; i < len(s.cores); i++ {
@@ -225,7 +225,7 @@ func (s *Simulator) next(ready float64) (*core, float64) {
 	return best, max(ready, best.free)
 }
 
-// compute spends CPU time on a core for what is ready then, and returns when that is done.
+// compute spends CPU time on a core for work that is ready then, and returns when the work is done.
 func (s *Simulator) compute(core *core, ready, need float64) float64 {
 	t := max(ready, core.free)
 	p := int(t / period)

@@ -13,14 +13,14 @@
 //   - Each read in flight has its own connection, and there are at most 900. Opening one computes first and waits then.
 //   - S3 grants GETs from a token bucket as they arrive, and refuses the others after their latency; a refused one
 //     computes as much as an answered one. The handler retries it after full jitter of 50 ms, doubled each time up to 2 s.
-//   - A read that has been silent for 10 s when the processor comes to it is given up at no cost: its connection is
+//   - A read that has been silent for 10 s when the CPU comes to it is given up at no cost: its connection is
 //     closed, and it is retried like a refused one.
 //   - A body longer than [profile.Piece] takes its time on its connection. All bodies share the function's bandwidth, in
 //     the order of their beginnings.
 //   - Memory is the sum of what reads take in flight or waiting for a connection.
 //   - Lambda ends an invocation after 900 s.
 //
-// It leaves out garbage collection cycles, the listing of a prefix and what this machine's throttle overshoots.
+// It leaves out garbage collection cycles, the listing of a prefix and the overshoot of this machine's throttle.
 package simulate
 
 import (
@@ -28,7 +28,7 @@ import (
 	"lambda-parallel-io/tune/profile"
 )
 
-// Machine is what a memory size buys. Processors are in Lambda vCPUs.
+// Machine is the hardware that a memory size buys. CPU is in Lambda vCPUs.
 type Machine struct {
 	MemoryMB    int
 	VCPUs       float64 // the quota
@@ -43,7 +43,7 @@ func Lambda(memoryMB int, arch string) Machine {
 	return Machine{memoryMB, platform.VCPUs(memoryMB), platform.VisibleCores(memoryMB), thread, thread}
 }
 
-// Costs are what reads cost.
+// Costs are the CPU time, waiting and memory of reads and connections.
 type Costs struct {
 	Before, After float64 // CPU time of a read before and after its wait for S3
 	WakeUp        float64 // CPU time
@@ -57,8 +57,8 @@ type Costs struct {
 	WaitingMB     float64 // of a read that waits for a connection
 }
 
-// Crowd is the additional CPU time of a read with so many in flight. Between two of them, and below the first, it is
-// interpolated; above the last it is the last's.
+// Crowd is the additional CPU time of a read with InFlight reads in flight. It is interpolated between two of them and
+// below the first. Above the last it stays that of the last.
 type Crowd struct {
 	InFlight int
 	CPU      float64
@@ -75,7 +75,7 @@ func (c *Costs) crowd(n int) float64 {
 	return below.CPU
 }
 
-// Invocation is everything of an invocation but its luck.
+// Invocation describes an invocation without its random part, the [Draw].
 type Invocation struct {
 	Machine
 	Costs
@@ -85,8 +85,8 @@ type Invocation struct {
 	Open    int // connections that are open from the start
 }
 
-// Draw is an invocation's luck: the latencies, in ms, of its reads' first GETs in the order in which they are sent, those
-// of retries, used in turn, and the seed of the handler's jitter.
+// Draw is the random part of an invocation: the latencies, in ms, of its reads' first GETs in the order in which they are
+// sent, those of retries, used one after the other, and the seed of the handler's jitter.
 type Draw struct {
 	First, Again []float64
 	Seed         uint64
@@ -107,7 +107,7 @@ func NewDraw(s profile.S3, seed, invocation uint64, reads int) Draw {
 type Result struct {
 	DurationMS  float64 // to the end of its last read
 	CPUMS       float64
-	Reads       int // that were done: not all if Lambda ended it
+	Reads       int // that were completed: not all if Lambda ended it
 	WakeUps     int
 	Retries     int
 	Connections int // that were opened
@@ -115,14 +115,14 @@ type Result struct {
 	PeakMB      float64
 	OutOfMemory bool // PeakMB is more than there is: Lambda would have ended it
 
-	// For how long what held it up.
-	ProcessorMS   float64 // something waited for the processor, or nothing for S3
+	// How long each cause held it up.
+	ProcessorMS   float64 // something waited for the CPU, or nothing for S3
 	LimitMS       float64 // a GET waited for its retry after S3 had refused it
 	BandwidthMS   float64 // a body waited for its bytes
 	ConnectionsMS float64 // a read waited for a connection alone
 }
 
-// What can bind, as [Result.Binds] names it.
+// The bottlenecks, as [Result.Binds] names them.
 const (
 	Processor   = "processor"
 	Latency     = "s3 latency"
@@ -132,7 +132,8 @@ const (
 	Memory      = "memory"
 )
 
-// Binds names what held the invocation up the longest, if for at least half of its duration; otherwise S3's latency.
+// Binds names the bottleneck: the cause that held the invocation up the longest, if for at least half of its duration,
+// otherwise S3's latency.
 func (r Result) Binds() string {
 	if r.OutOfMemory {
 		return Memory

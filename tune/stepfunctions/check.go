@@ -16,9 +16,9 @@ import (
 )
 
 // NewCheck turns c, a comparison with a map that was read from the file name, into the check of that map
-// on AWS: the same variants, without results. It measures the answer's variant, also at a size where the
-// processor binds, and sequential reads for S3's latency: 200, or as many as last 3 s if S3 is as the map
-// assumes. In simulation these cells give the processor within 3 to 6 % and the median latency within 5 to 7 %.
+// on AWS: the same variants, without results. It measures the answer's variant, also at a size where it
+// is CPU-bound, and sequential reads for S3's latency: 200, or as many as last 3 s if S3 is as the map
+// assumes. In simulation these cells give the CPU time of a read within 3 to 6 % and the median latency within 5 to 7 %.
 func NewCheck(c *comparison.Comparison, name string, target Target, num int) error {
 	const saturated, reads = 512, 1_000
 	run, arch := &c.Run, cmp.Or(target.Arch, c.Run.Arch)

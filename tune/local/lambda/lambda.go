@@ -1,5 +1,5 @@
 // Package lambda is a local model of AWS Lambda: it runs a function as a real
-// process behind the Lambda Runtime API, with the processor time, the limits,
+// process behind the Lambda Runtime API, with the CPU time, the limits,
 // the errors and the billing of its memory size.
 //
 // It needs Linux and no privilege. It leaves out the limit of 1,024 processes and
@@ -27,8 +27,8 @@ type Invocation struct {
 	MaxMemoryMB int           // the process's highest resident memory so far
 	OutOfMemory bool          // the process was killed because it outgrew its memory size
 
-	CPU      time.Duration // processor time used during Duration
-	RunDelay time.Duration // time that its threads were ready to run but had no processor, summed
+	CPU      time.Duration // CPU time used during Duration
+	RunDelay time.Duration // time that its threads were ready to run but had no core, summed
 	Children bool          // the function started processes of its own, which are not throttled
 
 	Log []byte // the last 4 KB that the process printed

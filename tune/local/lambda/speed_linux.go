@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onVCPU is the processor time of a pass on one of Lambda's vCPUs (1,769 MB). It is
+// onVCPU is the CPU time of a pass on one of Lambda's vCPUs (1,769 MB). It is
 // computed, not measured on Lambda. cebert/aws-lambda-performance-benchmarks
 // (us-east-2, December 2025, means of 300 warm invocations, Python 3.11) published
 // 500,000 chained SHA-256 digests at six memory sizes. Scaled to 1,769 MB, the median
@@ -23,7 +23,7 @@ import (
 // 2,048 MB is one vCPU there). On a Xeon (Sapphire Rapids), alternating 25 times, a
 // pass takes 2.64 ms for each second of that loop (quartiles 2.59 and 2.68; best of
 // many short passes). Lambda's sizes differ by 10 % and the measurement by 2 %.
-// Another processor's ratio between Go and Python can differ by more.
+// Another CPU's ratio between Go and Python can differ by more.
 var onVCPU = map[string]time.Duration{"arm64": 820 * time.Microsecond, "x86_64": 915 * time.Microsecond}
 
 // Speed measures for d how many of Lambda's vCPUs of an architecture a core of this

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// throttle limits a process to the processor time and the memory of its size. It
+// throttle limits a process to the CPU time and the memory of its size. It
 // stops the process group once the process has used up the quota of a period, or
 // once one thread could have used up its own, and continues it in the next period.
 // What is used beyond a quota is taken from the next ones. The kernel's CFS bandwidth
@@ -24,7 +24,7 @@ type throttle struct {
 	clock    cpuClock
 	memoryMB int
 
-	// Quotas are in processor time of this machine per period.
+	// Quotas are in CPU time of this machine per period.
 	period           time.Duration
 	quota, initQuota time.Duration // of all threads
 	perThread        time.Duration
@@ -58,7 +58,7 @@ const (
 
 const (
 	// step is the shortest sleep between two readings of the clock. The process can
-	// exceed its quota by this much on each processor, until the next period.
+	// exceed its quota by this much on each core, until the next period.
 	step = 100 * time.Microsecond
 
 	// window is the longest sleep if one thread could use more than Lambda gives it.
@@ -212,7 +212,7 @@ func sleepUntil(at time.Time) {
 	_ = unix.Nanosleep(&ts, nil) // a signal may wake it early, which does no harm
 }
 
-// cpuClock is the kernel's clock of the processor time of all threads of a process.
+// cpuClock is the kernel's clock of the CPU time of all threads of a process.
 type cpuClock int32
 
 // clockOf returns the clock of process pid, as clock_getcpuclockid(3) does, in the
