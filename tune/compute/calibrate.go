@@ -33,17 +33,24 @@ const Busy = 60
 const waitingMB = 0.008
 
 // Calibrate finds the costs with which the simulation reproduces the CPU time of each load and the duration of the
-// sequential ones. The loads come in rounds, each with the same ones in the same order. A round must have one load of
-// Busy reads in flight by each bounded strategy, one with fewer, one with more, and a sequential one. The interval of
-// a figure holds what each of its loads gives.
-func Calibrate(loads []Load, rounds, objectBytes int) *comparison.Calibration {
-	c := &calibrator{&comparison.Calibration{ObjectBytes: objectBytes, Loads: len(loads) / rounds, WaitingMB: waitingMB,
-		Crowd: []comparison.CrowdCost{{InFlight: Busy, CPU: Figure(nil, "ms")}}, Handshake: handshake(loads, rounds)}, loads}
+// sequential ones. The loads must have, for each bounded strategy, one of Busy reads in flight, one with fewer, some
+// with more, and a sequential one. The interval of a figure spans what each of its loads gives. Before them warm had
+// Busy reads in flight. Then opening had as many as any load, and opened the connections that all of them use.
+func Calibrate(warm, opening Load, loads []Load, objectBytes int) *comparison.Calibration {
+	c := &calibrator{&comparison.Calibration{ObjectBytes: objectBytes, Loads: len(loads), WaitingMB: waitingMB,
+		Crowd: []comparison.CrowdCost{{InFlight: Busy, CPU: Figure(nil, "ms")}}}, loads}
+	var handshakes []float64
 	for _, l := range loads {
 		if l.InFlight > c.Crowd[len(c.Crowd)-1].InFlight {
 			c.Crowd = append(c.Crowd, comparison.CrowdCost{InFlight: l.InFlight})
 		}
+		if l.InFlight == opening.InFlight && opening.Connections > 0 {
+			handshakes = append(handshakes, max(0, opening.CPUMS-l.CPUMS*float64(opening.Reads)/float64(l.Reads))/float64(opening.Connections))
+		}
 	}
+	c.Handshake = Figure(handshakes, "ms")
+	c.ReadMB = max(0, (opening.PeakMB-warm.PeakMB)/float64(opening.InFlight-warm.InFlight))
+	c.BaseMB = max(0, warm.PeakMB-float64(warm.InFlight)*c.ReadMB)
 	for _, s := range strategies.Names() {
 		c.Reads = append(c.Reads, comparison.StrategyCost{Strategy: s})
 	}
@@ -51,29 +58,52 @@ func Calibrate(loads []Load, rounds, objectBytes int) *comparison.Calibration {
 	duration := func(r simulate.Result) float64 { return r.DurationMS }
 	// Each figure is solved with the others as known by then. After three passes nothing moves any more.
 	for range 3 {
+		read, none := c.read(cpu)
 		for i := range c.Reads {
 			r := &c.Reads[i]
-			of := r.Strategy
-			if s, _ := strategies.ByName(of); !s.Bounded {
-				of = event.DefaultStrategy // sequential and unbounded reads do the same work, without a bound to wait for
+			r.CPU = read
+			// A semaphore starts a goroutine for each read: it costs more, or the difference is noise. Sequential and
+			// unbounded reads do the same work as the workers of a pool.
+			if s, _ := strategies.ByName(r.Strategy); s.Bounded && s.Name != event.DefaultStrategy {
+				own := Figure(c.solve(cpu, func(l Load) bool { return l.Strategy == r.Strategy }, readCost), "ms")
+				if own.Value > read.Value {
+					r.CPU = own
+				}
 			}
-			r.CPU = c.solve(cpu, func(l Load) bool { return l.Strategy == of && l.InFlight == Busy },
-				func(k *simulate.Costs, x float64) { k.Before, k.After = before*x, x-before*x })
 		}
-		c.WakeUp = c.solve(cpu, func(l Load) bool { return l.InFlight < Busy },
-			func(k *simulate.Costs, x float64) { k.WakeUp = x })
+		c.WakeUp = Figure(c.solve(cpu, func(l Load) bool { return l.InFlight < Busy },
+			func(k *simulate.Costs, x float64) { k.WakeUp = x }), "ms")
 		for i := range c.Crowd {
-			if i > 0 {
-				c.Crowd[i].CPU = c.solve(cpu, func(l Load) bool { return l.InFlight == c.Crowd[i].InFlight },
-					func(k *simulate.Costs, x float64) { k.Crowd[i].CPU = x })
+			if c.Crowd[i].CPU = Figure(nil, "ms"); i > none {
+				c.Crowd[i].CPU = Figure(c.solve(cpu, func(l Load) bool { return l.InFlight == c.Crowd[i].InFlight },
+					func(k *simulate.Costs, x float64) { k.Crowd[i].CPU = x }), "ms")
 			}
 		}
-		c.Late = c.solve(duration, func(l Load) bool { return l.InFlight == 1 },
-			func(k *simulate.Costs, x float64) { k.Late = x })
+		c.Late = Figure(c.solve(duration, func(l Load) bool { return l.InFlight == 1 },
+			func(k *simulate.Costs, x float64) { k.Late = x }), "ms")
 	}
-	c.memory()
 	return c.Calibration
 }
+
+// read finds the CPU time of a read by a worker, from the loads that keep less than a vCPU busy, so that few wake-ups
+// disturb it: those of Busy reads in flight, and those with more that cost no more each, since then the difference is
+// noise. They are those up to c.Crowd[none].
+func (c *calibrator) read(cpu func(simulate.Result) float64) (f comparison.Figure, none int) {
+	var all, some []float64
+	for i, k := range c.Crowd {
+		found := c.solve(cpu, func(l Load) bool {
+			s, _ := strategies.ByName(l.Strategy)
+			return l.InFlight == k.InFlight && l.Machine.VCPUs < 1 && (l.Strategy == event.DefaultStrategy || !s.Bounded)
+		}, readCost)
+		if all = append(all, found...); i == 0 || comparison.Median(found) < comparison.Median(some) {
+			some, none = slices.Clone(all), i
+		}
+	}
+	return Figure(some, "ms"), none
+}
+
+// readCost makes x the CPU time of each read, however many are in flight.
+func readCost(k *simulate.Costs, x float64) { k.Before, k.After, k.Crowd = before*x, x-before*x, nil }
 
 type calibrator struct {
 	*comparison.Calibration
@@ -81,8 +111,7 @@ type calibrator struct {
 }
 
 // solve finds the value of a cost, at least 0, with which the simulation reproduces the measured figure of each matching load.
-func (c *calibrator) solve(figure func(simulate.Result) float64, match func(Load) bool, set func(*simulate.Costs, float64)) comparison.Figure {
-	var found []float64
+func (c *calibrator) solve(figure func(simulate.Result) float64, match func(Load) bool, set func(*simulate.Costs, float64)) (found []float64) {
 	var s simulate.Simulator
 	for _, l := range c.loads {
 		if !match(l) {
@@ -103,40 +132,15 @@ func (c *calibrator) solve(figure func(simulate.Result) float64, match func(Load
 		}
 		found = append(found, x)
 	}
-	return Figure(found, "ms")
+	return found
 }
 
-// Figure returns the median of values, with an interval that holds them all.
+// Figure returns the median of values, with an interval that holds them all, but for an eighth at each end.
 func Figure(values []float64, unit string) comparison.Figure {
-	if len(values) == 0 {
+	n := len(values)
+	if n == 0 {
 		return comparison.Figure{Unit: unit}
 	}
-	return comparison.Figure{Value: comparison.Median(values), Low: slices.Min(values), High: slices.Max(values), Unit: unit}
-}
-
-// handshake is the CPU time of a new connection: a load of the first round takes more than the same one of the last round,
-// which opened fewer.
-func handshake(loads []Load, rounds int) comparison.Figure {
-	const tells = 30 // connections: with fewer the difference is noise
-	var each []float64
-	n := len(loads) / rounds
-	for i := range n {
-		first, last := loads[i], loads[i+(rounds-1)*n]
-		if opened := first.Connections - last.Connections; opened >= tells {
-			each = append(each, max(0, (first.CPUMS-last.CPUMS)/float64(opened)))
-		}
-	}
-	return Figure(each, "ms")
-}
-
-// memory sets ReadMB and BaseMB from the peaks of the first round, in which more and more reads are in flight.
-func (c *calibrator) memory() {
-	peak := map[int]float64{} // MB, by reads in flight
-	for _, l := range c.loads[:c.Loads] {
-		peak[l.InFlight] = l.PeakMB
-	}
-	if most := c.Crowd[len(c.Crowd)-1].InFlight; most > Busy {
-		c.ReadMB = max(0, (peak[most]-peak[Busy])/float64(most-Busy))
-		c.BaseMB = max(0, peak[Busy]-Busy*c.ReadMB)
-	}
+	sorted := slices.Sorted(slices.Values(values))
+	return comparison.Figure{Value: comparison.Median(sorted), Low: sorted[n/8], High: sorted[n-1-n/8], Unit: unit}
 }

@@ -6,11 +6,12 @@ import (
 	"lambda-parallel-io/tune/comparison"
 )
 
-// sequentialMS is the intended duration of a checked call of sequential reads.
-const sequentialMS = 2_000
+// The reads of a checked call: few, so that all checks fit their time, even in slow motion. Both rounds of sequential
+// reads together take two seconds.
+const mostReads, sequentialMS = 1_000, 1_000
 
 // Checks returns the points of a map that are worth measuring: the answer, its nearest rival of another strategy, one
-// that is CPU-bound, and sequential with as many reads as fit two seconds. None is measured yet.
+// that is CPU-bound, and sequential with as many reads as fit their time. None is measured yet.
 func Checks(c *comparison.Comparison) (checks []comparison.Check) {
 	a := c.Map.Answer
 	if a == nil {
@@ -36,9 +37,10 @@ func Checks(c *comparison.Comparison) (checks []comparison.Check) {
 			}
 		}
 	}
-	add("answer", &a.Point, c.Run.Repeat)
-	add("rival", rival, c.Run.Repeat)
-	add("processor", bound, c.Run.Repeat)
+	reads := min(c.Run.Repeat, mostReads)
+	add("answer", &a.Point, reads)
+	add("rival", rival, reads)
+	add("processor", bound, reads)
 	if s := a.Sequential; s != nil && s.Label() != a.Label() {
 		add("sequential", s, max(1, min(c.Run.Repeat, int(float64(c.Run.Repeat)*sequentialMS/s.DurationMS))))
 	}

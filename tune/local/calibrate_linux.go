@@ -17,6 +17,7 @@ import (
 	"lambda-parallel-io/tune/compute"
 	"lambda-parallel-io/tune/local/lambda"
 	"lambda-parallel-io/tune/simulate"
+	"lambda-parallel-io/tune/slowmotion"
 )
 
 // The quotas of a calibration, as memory sizes in MB. At saturated the CPU is
@@ -25,6 +26,8 @@ import (
 const (
 	saturated = 512
 	roomy     = platform.NewAccountMemory
+
+	crowd = 600 // the most reads in flight
 )
 
 // load is a call of a calibration.
@@ -34,7 +37,7 @@ type load struct {
 	memoryMB        int
 }
 
-// loads are in order of their reads in flight, because peak memory never falls.
+// loads are those of a round.
 func loads() []load {
 	all := []load{{"sequential", 1, 60, platform.MemoryPerVCPU}, {event.DefaultStrategy, 15, 300, roomy}}
 	for _, s := range strategies.All() {
@@ -44,8 +47,9 @@ func loads() []load {
 	}
 	return append(all,
 		load{event.DefaultStrategy, 120, 500, saturated}, load{event.DefaultStrategy, 120, 600, roomy},
+		load{event.DefaultStrategy, compute.Busy, 400, saturated},
 		load{event.DefaultStrategy, 240, 600, saturated}, load{event.DefaultStrategy, 240, 800, roomy},
-		load{"unbounded", 600, 600, saturated}, load{"unbounded", 600, 600, roomy})
+		load{"unbounded", crowd, crowd, saturated}, load{"unbounded", crowd, crowd, roomy})
 }
 
 // calibrations is how often the loads are called.
@@ -63,8 +67,14 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 		return err
 	}
 	defer func() { err = errors.Join(err, t.retire(f)) }()
-	if _, err := t.load(ctx, f, c, load{event.DefaultStrategy, compute.Busy, warmReads, roomy}, 0); err != nil {
-		return err // the cold start and the warm-up
+	// The cold start and the warm-up, then the connections of all loads.
+	warm, err := t.load(ctx, f, c, load{event.DefaultStrategy, compute.Busy, warmReads, roomy}, 0)
+	if err != nil {
+		return err
+	}
+	opening, err := t.load(ctx, f, c, load{"unbounded", crowd, crowd, roomy}, 0)
+	if err != nil {
+		return err
 	}
 	all := loads()
 	var called []compute.Load
@@ -83,7 +93,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 		called, cores, reads = append(called, measured), append(cores, measured.Machine.CoreVCPUs), reads+l.reads
 	}
 	t.perGET = (processorTime() - before).Seconds() * 1e3 / float64(reads)
-	c.Calibration = compute.Calibrate(called, calibrations, c.Run.ObjectBytes)
+	c.Calibration = compute.Calibrate(warm, opening, called, c.Run.ObjectBytes)
 	c.Calibration.Source, c.Calibration.Core = "this machine", compute.Figure(cores, "vCPUs")
 	c.Calibration.Seconds = time.Since(begin).Seconds()
 	return observe(comparison.Progress{Done: len(called), Total: len(called)})
@@ -102,25 +112,17 @@ func (t *Tuner) load(ctx context.Context, f *lambda.Function, c *comparison.Comp
 		return m, err
 	}
 	t.Verbose.Print(inv.Report(roomy))
-	after, err := t.coreSpeed(c.Run)
-	if err != nil {
-		return m, err
-	}
 	var a event.Answer
 	if failure := invalid(inv, l.reads); failure != "" {
 		return m, fmt.Errorf("calibrating by %d reads, %d at once, by %s: %s", l.reads, l.inFlight, l.strategy, failure)
 	} else if err := json.Unmarshal(inv.Response, &a); err != nil {
 		return m, fmt.Errorf("calibrating: the function's answer: %w", err)
 	}
-	// A host's speed moves within a call: the mean of before and after is nearer to it.
-	// The quota was set by the speed before.
-	mean := (core + after) / 2
-	machine := t.machine(c.Run, l.memoryMB, mean)
+	machine := t.machine(c.Run, l.memoryMB, core, 1)
 	machine.MemoryMB = roomy
-	machine.VCPUs *= mean / core
 	return compute.Load{Strategy: l.strategy, InFlight: l.inFlight, Reads: l.reads, Machine: machine, S3: t.latency,
 		Draw:       simulate.NewDraw(t.latency, c.Run.Seed, uint64(k), l.reads),
-		DurationMS: inv.Duration.Seconds() * 1e3, CPUMS: inv.CPU.Seconds() * 1e3 * mean,
+		DurationMS: inv.Duration.Seconds() * 1e3, CPUMS: inv.CPU.Seconds() * 1e3 * core,
 		Connections: int(a.Connections), PeakMB: float64(inv.MaxMemoryMB)}, nil
 }
 
@@ -134,12 +136,12 @@ func payload(c *comparison.Comparison, strategy string, inFlight, reads int) []b
 	return raw
 }
 
-// machine is what a function of a memory size has on this machine. core is in vCPUs,
-// slow motion not included.
-func (t *Tuner) machine(run comparison.Run, memoryMB int, core float64) simulate.Machine {
+// machine is what a function of a memory size has on this machine, in the time of
+// slow motion. core is in vCPUs.
+func (t *Tuner) machine(run comparison.Run, memoryMB int, core float64, slow slowmotion.Factor) simulate.Machine {
 	m := simulate.Lambda(memoryMB, run.Arch)
 	m.Cores = max(1, min(m.Cores, int(math.Ceil(run.CPUs))))
-	m.CoreVCPUs = core * float64(run.Slow.Times())
+	m.CoreVCPUs = core * float64(slow.Times())
 	return m
 }
 
