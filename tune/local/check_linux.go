@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"lambda-parallel-io/handler/event"
@@ -40,53 +39,73 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 		p := cmp.Or(c.Map.At(k.Place), c.Map.Answer.Sequential) // which is computed even where it is not compared
 		once := time.Duration(p.DurationMS * float64(k.Repeat) / float64(c.Run.Repeat) * float64(time.Millisecond))
 		k.Unchecked = "there was no time for it"
-		for slow := t.slowFor(c, p); slow <= comparison.MaxSlow && time.Until(end) > slow.Stretch(checkRounds*once); slow *= 2 {
-			if err := t.check(ctx, c, k, slow, checkRounds); err != nil {
+		if time.Until(end) < checkRounds*once {
+			continue
+		}
+		for slow := t.slowFor(c, k); slow <= comparison.MaxSlow && time.Until(end) > slow.Stretch(checkRounds*once); slow *= 2 {
+			if _, err := t.check(ctx, c, k, slow, checkRounds); err != nil {
 				return err
 			}
 			if k.Starved <= maxStarved {
 				break
 			}
-			k.Unchecked = fmt.Sprintf("its threads waited for %.1f cores of this machine", k.Starved)
+			k.Unchecked = fmt.Sprintf("its threads and S3's waited for %.1f cores of this machine", k.Starved)
 		}
 	}
 	return observe(comparison.Progress{Done: len(c.Checks), Total: len(c.Checks), Changed: true})
 }
 
-// slowFor returns the slow-motion factor at which this machine can keep up with a point of the map.
-func (t *Tuner) slowFor(c *comparison.Comparison, p *comparison.Point) slowmotion.Factor {
-	cores := (p.CPUMS/c.Calibration.Core.Value + t.perGET*float64(c.Run.Repeat)) / p.DurationMS
-	return slowmotion.Factor(min(max(1, math.Ceil(cores/maxUse/c.Run.CPUs)), comparison.MaxSlow))
+// slowFor returns the slow-motion factor at which this machine can keep up with a
+// check, the local S3's work included.
+func (t *Tuner) slowFor(c *comparison.Comparison, k *comparison.Check) slowmotion.Factor {
+	core, slow := c.Calibration.Core.Value, slowmotion.Factor(1)
+	for ; slow < comparison.MaxSlow; slow++ {
+		r := t.computed(c, k, slow, core, 1, compute.Middle)[0]
+		cores := (r.CPUMS/core + t.perGET*float64(k.Repeat)) / (r.DurationMS * float64(slow))
+		if cores <= maxUse*c.Run.CPUs {
+			break
+		}
+	}
+	return slow
 }
 
-// check measures and computes one check.
-func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, rounds int) error {
+// computed simulates the first rounds of a check on this machine, a core of which is
+// worth so many vCPUs.
+func (t *Tuner) computed(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, core float64, rounds int, of func(comparison.Figure) float64) (results []simulate.Result) {
+	costs := compute.Costs(c.Calibration, k.Strategy, of)
+	costs.Late /= float64(slow)
+	in := simulate.Invocation{Machine: t.machine(c.Run, k.Power, core, slow), Costs: costs, S3: t.latency, Reads: k.Repeat,
+		Workers: *cmp.Or(k.Concurrency, new(int)), Open: event.MaxConcurrency}
+	var s simulate.Simulator
+	for round := range rounds {
+		results = append(results, s.Run(in, simulate.NewDraw(t.latency, c.Run.Seed, uint64(round+1), k.Repeat)))
+	}
+	return results
+}
+
+// check measures and computes one check, and returns what its rounds took, in ms.
+func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, rounds int) ([]float64, error) {
 	spec := c.Run.Spec
 	spec.PowerValues, spec.Num, spec.ForSec, spec.Repeat, spec.Slow = []int{k.Power}, rounds, 0, k.Repeat, slow
-	workers := *cmp.Or(k.Concurrency, new(int))
-	spec.Variants = []comparison.Variant{{Strategy: k.Strategy, Concurrency: k.Concurrency, Payload: payload(c, k.Strategy, workers, k.Repeat)}}
+	spec.Variants = []comparison.Variant{{Strategy: k.Strategy, Concurrency: k.Concurrency, Payload: payload(c, k.Strategy, *cmp.Or(k.Concurrency, new(int)), k.Repeat)}}
 	once := comparison.New(spec, c.Run.Time)
 	once.Run.CPUs, once.Run.CPU = c.Run.CPUs, c.Run.CPU
 	if err := t.Tune(ctx, once, func(comparison.Progress) error { return nil }); err != nil {
-		return err
+		return nil, err
 	}
 	cell := once.Variants[0].Cell(k.Power)
 	if cell.Error != "" {
-		return errors.New("checking " + k.Name() + ": " + cell.Error)
+		return nil, errors.New("checking " + k.Name() + ": " + cell.Error)
 	}
 	k.MeasuredMS, k.Slow, k.Starved, k.Unchecked = comparison.Median(cell.DurationsMS), int(slow), cell.CPUShare.Starved, ""
-	computed := func(figure func(comparison.Figure) float64) float64 {
-		costs := compute.Costs(c.Calibration, k.Strategy, figure)
-		costs.Late /= float64(slow.Times())
-		in := simulate.Invocation{Machine: t.machine(once.Run, k.Power, once.Run.CPU.Factor), Costs: costs, S3: t.latency, Reads: k.Repeat, Workers: workers, Open: event.MaxConcurrency}
-		var s simulate.Simulator
+	duration := func(of func(comparison.Figure) float64) float64 {
 		var ms []float64
-		for round := range rounds {
-			ms = append(ms, s.Run(in, simulate.NewDraw(t.latency, spec.Seed, uint64(round+1), k.Repeat)).DurationMS)
+		for _, r := range t.computed(c, k, slow, once.Run.CPU.Factor, rounds, of) {
+			ms = append(ms, r.DurationMS)
 		}
 		return comparison.Median(ms)
 	}
-	k.ComputedMS = computed(compute.Middle)
-	k.LowMS, k.HighMS = min(computed(compute.Low), k.ComputedMS), max(computed(compute.High), k.ComputedMS)
-	return nil
+	k.ComputedMS = duration(compute.Middle)
+	k.LowMS, k.HighMS = min(duration(compute.Low), k.ComputedMS), max(duration(compute.High), k.ComputedMS)
+	return cell.DurationsMS, nil
 }

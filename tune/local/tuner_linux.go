@@ -36,7 +36,8 @@ type Tuner struct {
 	slow      slowmotion.Factor // of s3
 	env       []string
 	functions sync.Map  // its keys are the open *lambda.Function
-	speeds    []float64 // vCPUs per core, one per measurement
+	measured  []float64 // vCPUs per core, one per measurement
+	speeds    []float64 // likewise, as they were used
 	perGET    float64   // CPU time that this process, mostly the local S3, uses per GET, in ms
 }
 
@@ -91,8 +92,12 @@ func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison) error {
 	}
 	c.Run.CPU = cmp.Or(c.Run.CPU, &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"})
 	c.Run.Versions = versions(ctx, t.paths[cmp.Or(c.Variants[0].Function, c.Run.Function)])
-	_, err := t.coreSpeed(c.Run)
-	return err
+	for range max(1, latest-len(t.measured)) {
+		if _, err := t.coreSpeed(c.Run); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // serve starts an S3 with credentials for this run only. It replaces one that runs
@@ -185,8 +190,13 @@ func (t *Tuner) retire(f *lambda.Function) error {
 	return f.Close()
 }
 
+// latest is how many measurements give the speed. A single one scatters more than the
+// machine's speed moves from turn to turn, and the speed sets a turn's quota.
+const latest = 25
+
 // coreSpeed returns how many vCPUs a core of this machine is worth. Unless that is
-// fixed, it measures it and records the median and the spread so far.
+// fixed, it measures it, takes the median of the latest measurements, and records the
+// median and the spread of what it has returned so far.
 func (t *Tuner) coreSpeed(run comparison.Run) (float64, error) {
 	cpu := run.CPU
 	if cpu.Scale == 0 {
@@ -196,7 +206,8 @@ func (t *Tuner) coreSpeed(run comparison.Run) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	speed = comparison.Factor(speed * cpu.Scale)
+	t.measured = append(t.measured, speed*cpu.Scale)
+	speed = comparison.Factor(comparison.Median(t.measured[max(0, len(t.measured)-latest):]))
 	t.speeds = append(t.speeds, speed)
 	sorted := slices.Sorted(slices.Values(t.speeds))
 	n := len(sorted)

@@ -14,10 +14,11 @@ import (
 // are closed after 10 s without use.
 var closing = 5 * time.Second
 
-// Warm-up: warmReads reads or warmTime, without a CPU quota. Before that the heap
-// grows, and a read takes at least twice its CPU time.
+// Warm-up: warmReads reads or warmTime, without a CPU quota and without latency. The
+// first 500 reads of a process take two to three times their later CPU time, and the
+// next 2,000 up to 1.5 times.
 const (
-	warmReads = 500
+	warmReads = 3_000
 	warmTime  = time.Second
 	noQuota   = 1e-4 // vCPUs per core: the quota is then thousands of cores
 )
@@ -32,14 +33,14 @@ type call struct {
 }
 
 // callsOf lists the invocations in a variant's turn. Round 0 has the cold start and
-// then warm-up calls, unless the variant is sequential: its reads would take too
-// long. After a long pause one call reopens the connections.
+// then warm-up calls, unless the variant is sequential, which waits for S3 all the
+// time. After a long pause one call reopens the connections.
 func (r *race) callsOf(v *racer, k int) []call {
 	whole := call{v.Payload, r.c.Run.Repeat, k, true, false}
 	first := call{payload: v.calls.WarmUp, reads: v.calls.WarmUpReads, counts: k == 0}
 	if k == 0 {
 		calls := []call{first}
-		for reads := 0; reads < warmReads && len(calls) < 20 && !v.Sequential(); reads += cmp.Or(r.c.Run.Repeat, warmReads) {
+		for reads := 0; reads < warmReads && len(calls) < 30 && !v.Sequential(); reads += cmp.Or(r.c.Run.Repeat, warmReads) {
 			calls = append(calls, call{v.Payload, r.c.Run.Repeat, 0, false, true})
 		}
 		return calls
@@ -69,13 +70,15 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	v.speed = speed * slow
 	var started time.Time
 	for _, c := range r.callsOf(v, k) {
-		if v.f.SetQuota(speed, 0); c.warms {
-			if time.Since(started) > r.c.Run.Slow.Stretch(warmTime) {
+		v.f.SetQuota(speed, 0)
+		r.t.s3.Begin(c.round)
+		if c.warms {
+			if time.Since(started) > warmTime {
 				return nil
 			}
 			v.f.SetQuota(noQuota, 0)
+			r.t.s3.BeginInstant()
 		}
-		r.t.s3.Begin(c.round)
 		requests := r.t.s3.Requests()
 		inv, err := v.f.Invoke(ctx, c.payload)
 		if err != nil {

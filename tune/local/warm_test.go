@@ -35,7 +35,7 @@ func TestAfterALongPauseTheFirstInvocationDoesNotCount(t *testing.T) {
 }
 
 // The cold start has as many reads as there are in flight. Then the function reads
-// until it has made 500 reads. Sequential has no such warm-up.
+// until it has made 3,000 reads. Sequential has no such warm-up.
 func TestAFunctionIsWarmedUpBeforeTheFirstRound(t *testing.T) {
 	for _, tt := range []struct {
 		strategy    string
@@ -44,12 +44,12 @@ func TestAFunctionIsWarmedUpBeforeTheFirstRound(t *testing.T) {
 		objects     *comparison.Objects
 		want        string
 	}{
-		{"pool", new(3), 50, nil, "3 reads\n" + strings.Repeat("50 reads\n", 11)},
-		{"pool", new(64), 200, nil, "64 reads\n" + strings.Repeat("200 reads\n", 4)},
-		{"pool", new(3), 2, nil, "2 reads\n" + strings.Repeat("2 reads\n", 20)},
-		{"unbounded", nil, 1_000, nil, strings.Repeat("1000 reads\n", 3)},
+		{"pool", new(3), 50, nil, "3 reads\n" + strings.Repeat("50 reads\n", 30)},
+		{"pool", new(64), 200, nil, "64 reads\n" + strings.Repeat("200 reads\n", 16)},
+		{"pool", new(3), 2, nil, "2 reads\n" + strings.Repeat("2 reads\n", 30)},
+		{"unbounded", nil, 1_000, nil, strings.Repeat("1000 reads\n", 5)},
 		{"sequential", new(1), 50, nil, "1 reads\n50 reads\n"},
-		{"pool", new(3), 250, &comparison.Objects{}, strings.Repeat("250 reads\n", 4)},
+		{"pool", new(3), 250, &comparison.Objects{}, strings.Repeat("250 reads\n", 14)},
 		{comparison.None, nil, 0, nil, strings.Repeat("7 reads\n", 3)}, // another function's reads are not known
 	} {
 		var printed strings.Builder
@@ -90,8 +90,8 @@ func TestTheWarmUpHasNoQuota(t *testing.T) {
 		c.Run.Repeat, c.Variants[0].Payload = 500, []byte(`{"repeat": 500, "cpu": 60}`)
 	})
 	const once = "500 reads\nby a quota\n"
-	if got, want := printed.String(), once+"500 reads\nat once\n"+once; err != nil || got != want {
-		t.Errorf("%q, %v; want the cold start's invocation, one without a quota, and one that counts", got, err)
+	if got, want := printed.String(), once+strings.Repeat("500 reads\nat once\n", 6)+once; err != nil || got != want {
+		t.Errorf("%q, %v; want the cold start's invocation, six without a quota, and one that counts", got, err)
 	}
 }
 

@@ -45,6 +45,7 @@ type invocation struct {
 	others  atomic.Uint64
 	network []*rate.Limiter // in bytes a second, of all connections together
 	limit   *rate.Limiter   // in requests a second
+	instant bool            // without latency
 }
 
 func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -57,6 +58,9 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := m.now.Load()
 	throttled := !now.limit.Allow()
 	arrived, latency := time.Now(), m.slow.Stretch(m.draw(r, now))
+	if now.instant {
+		latency = 0
+	}
 	if !m.wait(r.Context(), latency) { // the client has gone
 		return
 	}

@@ -97,6 +97,12 @@ func (s *Server) BeginUnlimited(k int) {
 	s.model.now.Load().limit.SetLimit(rate.Inf)
 }
 
+// BeginInstant is BeginUnlimited without latency. Warm-ups need it: they are about reads, not time.
+func (s *Server) BeginInstant() {
+	s.BeginUnlimited(0)
+	s.model.now.Load().instant = true
+}
+
 // Requests returns how many GETs, HEADs and listings were answered since the start,
 // except those answered SlowDown.
 func (s *Server) Requests() int64 { return s.model.served.Load() - s.model.slowDowns.Load() }
