@@ -62,11 +62,11 @@ func Calibrate(warm, opening Load, loads []Load, objectBytes int) *comparison.Ca
 		for i := range c.Reads {
 			r := &c.Reads[i]
 			r.CPU = read
-			// A semaphore starts a goroutine for each read: it costs more, or the difference is noise. Sequential and
-			// unbounded reads do the same work as the workers of a pool.
+			// A semaphore starts a goroutine for each read: it costs more, or what differs is noise. Sequential and unbounded
+			// reads do the same work as the workers of a pool.
 			if s, _ := strategies.ByName(r.Strategy); s.Bounded && s.Name != event.DefaultStrategy {
 				own := Figure(c.solve(cpu, func(l Load) bool { return l.Strategy == r.Strategy }, readCost), "ms")
-				if own.Value > read.Value {
+				if own.Low > read.High {
 					r.CPU = own
 				}
 			}

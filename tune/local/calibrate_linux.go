@@ -27,7 +27,7 @@ const (
 	saturated = 512
 	roomy     = platform.NewAccountMemory
 
-	crowd = 600 // the most reads in flight
+	crowd = event.MaxConcurrency // the most reads in flight
 )
 
 // load is a call of a calibration.
@@ -37,18 +37,18 @@ type load struct {
 	memoryMB        int
 }
 
-// loads are those of a round.
+// loads are those of a round. A call costs some ms of CPU time whatever it reads, so few
+// reads would make each seem dearer.
 func loads() []load {
-	all := []load{{"sequential", 1, 60, platform.MemoryPerVCPU}, {event.DefaultStrategy, 15, 300, roomy}}
+	all := []load{{"sequential", 1, 40, platform.MemoryPerVCPU}, {event.DefaultStrategy, 15, 300, roomy}}
 	for _, s := range strategies.All() {
 		if s.Bounded {
-			all = append(all, load{s.Name, compute.Busy, 400, saturated})
+			all = append(all, load{s.Name, compute.Busy, 800, saturated})
 		}
 	}
 	return append(all,
-		load{event.DefaultStrategy, 120, 500, saturated}, load{event.DefaultStrategy, 120, 600, roomy},
-		load{event.DefaultStrategy, compute.Busy, 400, saturated},
-		load{event.DefaultStrategy, 240, 600, saturated}, load{event.DefaultStrategy, 240, 800, roomy},
+		load{event.DefaultStrategy, 120, 800, saturated}, load{event.DefaultStrategy, 120, 800, roomy},
+		load{event.DefaultStrategy, 240, 800, saturated}, load{event.DefaultStrategy, 240, 800, roomy},
 		load{"unbounded", crowd, crowd, saturated}, load{"unbounded", crowd, crowd, roomy})
 }
 
