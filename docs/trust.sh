@@ -98,7 +98,7 @@ loop() {
   original 2 2500 30 7000
   original 1 10000 30 27000
   original 1 2500 1 47000
-} | tee table.tsv >/dev/stderr
+} | tee table.tsv >&2
 
 awk -F '\t' '
   BEGIN { print "| load | processor | MB | published, ms | model, ms | error | 1 core, vCPUs |\n|---|---|--:|--:|--:|--:|--:|" }

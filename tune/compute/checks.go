@@ -39,10 +39,10 @@ func Checks(c *comparison.Comparison) (checks []comparison.Check) {
 	}
 	reads := min(c.Run.Repeat, mostReads)
 	add("answer", &a.Point, reads)
-	add("rival", rival, reads)
-	add("processor", bound, reads)
 	if s := a.Sequential; s != nil && s.Label() != a.Label() {
 		add("sequential", s, max(1, min(c.Run.Repeat, int(float64(c.Run.Repeat)*sequentialMS/s.DurationMS))))
 	}
+	add("rival", rival, reads)
+	add("processor", bound, reads)
 	return checks
 }

@@ -15,14 +15,15 @@ import (
 )
 
 const (
-	checkTime   = 12 * time.Second // for all checks together
+	checkTime   = 12 * time.Second        // for all checks together
+	checkSetUp  = 1500 * time.Millisecond // about, for the cold start and the warm-up of one
 	checkRounds = 2
 
 	// maxUse is the share of the cores that a check may use in real time. A check that
 	// needs more runs in slow motion.
-	maxUse = 0.5
+	maxUse = 0.45
 
-	// maxStarved bounds for how many cores the function's threads may have waited.
+	// maxStarved bounds for how many cores the function's threads and the local S3's may have waited.
 	maxStarved = 0.5
 )
 
@@ -39,10 +40,10 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 		p := cmp.Or(c.Map.At(k.Place), c.Map.Answer.Sequential) // which is computed even where it is not compared
 		once := time.Duration(p.DurationMS * float64(k.Repeat) / float64(c.Run.Repeat) * float64(time.Millisecond))
 		k.Unchecked = "there was no time for it"
-		if time.Until(end) < checkRounds*once {
+		if time.Until(end) < checkSetUp+checkRounds*once {
 			continue
 		}
-		for slow := t.slowFor(c, k); slow <= comparison.MaxSlow && time.Until(end) > slow.Stretch(checkRounds*once); slow *= 2 {
+		for slow := t.slowFor(c, k); slow <= comparison.MaxSlow && time.Until(end) > checkSetUp+slow.Stretch(checkRounds*once); slow *= 2 {
 			if _, err := t.check(ctx, c, k, slow, checkRounds); err != nil {
 				return err
 			}
