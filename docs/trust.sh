@@ -7,7 +7,7 @@
 #
 # The flags are the comparison's: --cpu 1 takes a core of this machine for a
 # vCPU. PYTHON is an interpreter that has boto3 (python3); the published loop
-# ran on 3.11. It needs jq, and takes 6 minutes.
+# ran on 3.11. It needs jq, and takes 7 minutes.
 set -euo pipefail
 
 original=${1:?the clone is missing: docs/trust.sh CLONE [FLAG ...]}
