@@ -133,7 +133,7 @@ type WarmUp struct {
 type CPUShare struct {
 	Target  float64 `json:"target"`  // what the memory size buys
 	Used    float64 `json:"used"`    // CPU time divided by duration: less than Target while the function waits
-	Starved float64 `json:"starved"` // time its threads and the local S3's waited for a core, throttling excluded, divided by duration
+	Starved float64 `json:"starved"` // time its threads waited for a core, throttling excluded, divided by duration
 }
 
 // Recommendation is the cell to use, the rule that chose it, and the next one by that rule.

@@ -134,7 +134,7 @@ type Check struct {
 	HighMS     float64 `json:"high_ms"`
 	MeasuredMS float64 `json:"measured_ms"` // 0 if not measured
 	Slow       int     `json:"slow,omitempty"`
-	Starved    float64 `json:"starved"`              // cores that its threads and the local S3's waited for
+	Starved    float64 `json:"starved"`              // cores that its threads waited for
 	Execution  string  `json:"execution,omitempty"`  // on AWS, until all are measured: its ARN
 	AssumedMS  float64 `json:"assumed_ms,omitempty"` // on AWS: computed before the fit
 	Why        string  `json:"why"`                  // answer, rival, processor, sequential or fit

@@ -47,7 +47,7 @@ func (c *Comparison) warn() {
 			prose.Count(len(open), "comparison is", "comparisons are"), d, prose.Count(c.Run.Num, "invocation", "invocations"), 2*d, 2*c.Run.Num)
 	}
 	if busy, most := c.above(BusyCores, (*Cell).Starved); busy != nil {
-		add("busy", busy, most, "! This machine could not keep up with %s: their threads and the local S3's waited for up to %.1f cores, so they may be too slow. Close other programs, measure %sor use a machine with more than %s. A memory size that buys more CPU than this machine has is not recommended from such a cell.",
+		add("busy", busy, most, "! This machine could not keep up with %s: their threads waited for up to %.1f cores, so they may be too slow. Close other programs, measure %sor use a machine with more than %s. A memory size that buys more CPU than this machine has is not recommended from such a cell.",
 			someOf(busy), most, slower, c.Run.Cores())
 	}
 	if unread, most := c.above(0, func(k *Cell) float64 { return float64(cmp.Or(c.Answer(k), &event.Answer{}).Failed) }); unread != nil {
@@ -113,7 +113,7 @@ func truth(holds bool) float64 {
 	return 0
 }
 
-// Starved is how many cores of this machine the cell's threads and the local S3's waited for.
+// Starved is how many cores of this machine the cell's threads waited for.
 func (c *Cell) Starved() float64 { return cmp.Or(c.CPUShare, &CPUShare{}).Starved }
 
 // Busy reports whether this machine may have made the cell slower.

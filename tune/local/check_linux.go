@@ -23,7 +23,7 @@ const (
 	// needs more runs in slow motion.
 	maxUse = 0.45
 
-	// maxStarved bounds for how many cores the function's threads and the local S3's may have waited.
+	// maxStarved bounds for how many cores the function's threads may have waited.
 	maxStarved = 0.5
 )
 
@@ -50,7 +50,7 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 			if k.Starved <= maxStarved {
 				break
 			}
-			k.Unchecked = fmt.Sprintf("its threads and S3's waited for %.1f cores of this machine", k.Starved)
+			k.Unchecked = fmt.Sprintf("its threads waited for %.1f cores of this machine", k.Starved)
 		}
 	}
 	return observe(comparison.Progress{Done: len(c.Checks), Total: len(c.Checks), Changed: true})

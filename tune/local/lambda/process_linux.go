@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -95,12 +94,10 @@ func (p *process) usage() usage {
 	stat, _ := p.proc.Stat()
 	status, _ := p.proc.NewStatus()
 	u.faults, u.peakMB = stat.CMinFlt, megabytes(status.VmHWM)
-	for _, pid := range []int{p.pid, os.Getpid()} { // the latter is the local S3's
-		threads, _ := procfs.AllThreads(pid)
-		for _, thread := range threads {
-			s, _ := thread.Schedstat() // zero if the thread has ended since
-			u.runDelay += time.Duration(s.WaitingNanoseconds)
-		}
+	threads, _ := procfs.AllThreads(p.pid)
+	for _, thread := range threads {
+		s, _ := thread.Schedstat() // zero if the thread has ended since
+		u.runDelay += time.Duration(s.WaitingNanoseconds)
 	}
 	return u
 }
