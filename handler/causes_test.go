@@ -156,7 +156,7 @@ func TestTheDeadlineNamesWhatWasInFlightAndAdvisesByThat(t *testing.T) {
 		s3.injureLists(always(c.f))
 		p := start(t, s3.settings(c.setting)...)
 		for _, payload := range []string{`{"objectKey": "sample.json", "repeat": 3}`, `{"prefix": "sample"}`} {
-			_, err := p.invoke(payload, 2*time.Second)
+			_, err := p.invoke(payload, 4*time.Second)
 			want := c.want
 			if strings.Contains(payload, "prefix") {
 				want = strings.Replace(want, "3 ", "a page, ", 1)

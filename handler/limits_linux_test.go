@@ -94,7 +94,7 @@ func TestTheDeadlineErrorNamesWhatHeldTheReadsUp(t *testing.T) {
 	s3 := newS3(t)
 	p := start(t, s3.settings()...)
 	s3.injure(always(slowDown))
-	_, err := p.invoke(`{"repeat": 10, "objectKey": "sample.json"}`, 2*time.Second)
+	_, err := p.invoke(`{"repeat": 10, "objectKey": "sample.json"}`, 5*time.Second)
 	if err == nil || !strings.Contains(err.Error(), "0 of 10 reads were done") || !strings.Contains(err.Error(), "SlowDown") {
 		t.Errorf("all GETs refused: %v, want a deadline error that names SlowDown", err)
 	}
