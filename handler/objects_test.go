@@ -248,10 +248,7 @@ func TestWhatBefallsAListing(t *testing.T) {
 		"refused":        {slowDown, []string{"deadline: 0 objects had been listed", "SlowDown", "narrow the prefix"}},
 	} {
 		s3.injureLists(always(c.f))
-		within := time.Minute
-		if name == "refused" { // until the deadline
-			within = 2 * time.Second
-		}
+		within := map[bool]time.Duration{true: 2 * time.Second, false: time.Minute}[name == "refused"] // until the deadline
 		for _, onFailure := range []string{"fail", "report"} {
 			_, err := p.invoke(fmt.Sprintf(`{"prefix": "orders/", "onFailure": %q}`, onFailure), within)
 			for _, want := range append(c.want, `list prefix "orders/" of bucket "objects"`) {
