@@ -101,3 +101,15 @@ func TestTheSpeedIsMeasuredAnewForEachTurn(t *testing.T) {
 		t.Errorf("eleven turns gave %+v, want a median between a low and a high one", got)
 	}
 }
+
+func TestOneOutlierOfTheSpeedSetsNoQuota(t *testing.T) {
+	c := comparison.New(comparison.Spec{Arch: "arm64"}, time.Now())
+	c.Run.CPU = &comparison.CPU{Factor: 1, Scale: 1}
+	var tuner Tuner
+	for range latest - 1 {
+		tuner.measured = append(tuner.measured, 9) // which no machine has
+	}
+	if speed, err := tuner.coreSpeed(c.Run); err != nil || speed != 9 {
+		t.Errorf("after %d measurements of 9 one more gives %g, %v; want 9", latest-1, speed, err)
+	}
+}

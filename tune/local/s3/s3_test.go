@@ -207,3 +207,13 @@ func TestReadsTakeTheirDrawnLatency(t *testing.T) {
 		}
 	}
 }
+
+// A warm-up of 3,000 reads must not wait for 3,000 latencies.
+func TestAnInstantInvocationHasNoLatency(t *testing.T) {
+	s, client := server(t, "1m", "body")
+	client.Timeout = 20 * time.Second
+	s.BeginInstant()
+	if status, body, _ := get(t, client, s.URL+keyPath); status != http.StatusOK || body != "body" {
+		t.Errorf("status %d, %q; want the object long before its latency of a minute", status, body)
+	}
+}
