@@ -11,3 +11,10 @@ func SetClosing(d time.Duration) (reset func()) {
 	closing = d
 	return func() { closing = old }
 }
+
+// SetWarmTime changes how long a warm-up may take, for the time of a test.
+func SetWarmTime(d time.Duration) (reset func()) {
+	old := warmTime
+	warmTime = d
+	return func() { warmTime = old }
+}

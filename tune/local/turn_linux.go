@@ -10,16 +10,20 @@ import (
 	"lambda-parallel-io/tune/local/lambda"
 )
 
-// closing is how long a frozen process surely keeps its connections: the handler's
-// are closed after 10 s without use.
-var closing = 5 * time.Second
+// Variables for tests.
+var (
+	// closing is how long a frozen process surely keeps its connections: the handler's
+	// are closed after 10 s without use.
+	closing = 5 * time.Second
+	// warmTime ends a warm-up that has not made its warmReads.
+	warmTime = time.Second
+)
 
 // Warm-up: warmReads reads or warmTime, without a CPU quota and without latency. The
 // first 500 reads of a process take two to three times their later CPU time, and the
 // next 2,000 up to 1.5 times.
 const (
 	warmReads = 3_000
-	warmTime  = time.Second
 	noQuota   = 1e-4 // vCPUs per core: the quota is then thousands of cores
 )
 
