@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -66,13 +67,17 @@ func (d *direct) readBody(ctx context.Context, in middleware.DeserializeInput, n
 ) {
 	p := progressOf(ctx)
 	p.attempts++
-	if o := p.handed; o != nil && o.body != nil {
+	handed := p.handed
+	if handed != nil && handed.body != nil {
 		p.handed = nil
-		return out, metadata, o.body
+		return out, metadata, handed.body
 	}
 	out, metadata, err = next.HandleDeserialize(ctx, in)
 	if skew, ok := awsmiddleware.GetAttemptSkew(metadata); ok {
 		d.skew.Store(int64(skew))
+		if r, _, _ := refusal(err); handed != nil && r != nil && r.HTTPStatusCode() == http.StatusForbidden && (skew-handed.skew).Abs() > maxSkew {
+			err = wrongTime{err}
+		}
 	}
 	result, object := out.Result.(*s3.GetObjectOutput) // false for a page of a listing
 	if err != nil || !object {

@@ -97,7 +97,7 @@ func (d *direct) learn(r *http.Request, key string) *template {
 
 // request returns a signed request for the object of that key. It fails if there are
 // no credentials or signing fails.
-func (d *direct) request(ctx context.Context, t *template, key string) (*http.Request, error) {
+func (d *direct) request(ctx context.Context, t *template, key string, skew time.Duration) (*http.Request, error) {
 	credentials, err := d.credentials.Retrieve(ctx)
 	if err != nil {
 		return nil, err
@@ -107,8 +107,7 @@ func (d *direct) request(ctx context.Context, t *template, key string) (*http.Re
 	if id, _ := ctx.Value("x-amzn-trace-id").(string); id != "" { // set by aws-lambda-go
 		r.Header.Set("X-Amzn-Trace-Id", id)
 	}
-	now := time.Now().Add(time.Duration(d.skew.Load()))
-	return r, d.signer.SignHTTP(ctx, credentials, r, r.Header.Get("X-Amz-Content-Sha256"), "s3", t.region, now)
+	return r, d.signer.SignHTTP(ctx, credentials, r, r.Header.Get("X-Amz-Content-Sha256"), "s3", t.region, time.Now().Add(skew))
 }
 
 // get returns the object's body. It returns nil if GetObject must take over.
@@ -117,14 +116,15 @@ func (d *direct) get(ctx context.Context, p *progress) *body {
 	if t == nil {
 		return nil
 	}
-	r, err := d.request(ctx, t, p.key)
+	skew := time.Duration(d.skew.Load())
+	r, err := d.request(ctx, t, p.key, skew)
 	if err != nil {
 		return nil
 	}
 	resp, err := d.transport.Do(r)
 	check := checksum(resp)
 	if check == nil {
-		p.handed = &handover{resp: resp, err: err}
+		p.handed = &handover{resp: resp, err: err, skew: skew}
 		return nil
 	}
 	whole, err := d.readWhole(ctx, p, resp.Body, resp.ContentLength, check)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -165,6 +166,46 @@ func TestAClockThatIsOffCostsAFewRefusalsAndNotOneARead(t *testing.T) {
 		if refused := s3.gets.Load() - before - 300; refused > 20 || a.Retries != refused {
 			t.Errorf("S3's clock %d h ahead: %d of 300 reads were refused, retries %d; want those in flight at most", hours, refused, a.Retries)
 		}
+	}
+}
+
+// The second read is refused when the first has told the SDK how far the clock is off. So
+// the SDK takes its refusal, of a request signed before, for one of the right time.
+func TestARefusedClockFailsNoReadThatWasSignedBefore(t *testing.T) {
+	s3, content := newS3(t), sample(t)
+	b := openTestBucket(t, s3, stallTime)
+	read := func() error {
+		_, err := b.read(t.Context(), "sample.json", -1)
+		return err
+	}
+	if err := read(); err != nil { // the next ones repeat its request
+		t.Fatal(err)
+	}
+	var signed atomic.Int64
+	both, first := make(chan struct{}), make(chan struct{})
+	s3.injure(always(func(w http.ResponseWriter, r *http.Request, whole *httptest.ResponseRecorder) {
+		now := time.Now().Add(2 * time.Hour)
+		w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
+		if at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date")); err == nil && now.Sub(at).Abs() < 15*time.Minute {
+			w.Header().Set("X-Amz-Checksum-Crc32", crc32Of(content))
+			_, _ = w.Write(content)
+			return
+		}
+		if signed.Add(1) == 2 {
+			close(both)
+			<-first
+		}
+		<-both
+		refuse(403, "RequestTimeTooSkewed", "The difference between the request time and the server's time is too large.")(w, r, whole)
+	}))
+	ended := make(chan error)
+	for range 2 {
+		go func() { ended <- read() }()
+	}
+	err := <-ended
+	close(first)
+	if err = cmp.Or(err, <-ended); err != nil || signed.Load() != 2 {
+		t.Errorf("%v, after %d refusals; want both objects after one refusal each", err, signed.Load())
 	}
 }
 

@@ -24,6 +24,7 @@ type handover struct {
 	resp *http.Response // with its body unread
 	err  error          // instead of a response
 	body error          // from reading the body of a response
+	skew time.Duration  // by which the request's time was corrected
 }
 
 // phase is the step that a read is in, named after what it waits for.

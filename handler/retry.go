@@ -73,6 +73,18 @@ func (retryer) RetryDelay(attempt int, _ error) (time.Duration, error) {
 	return rand.N(most), nil
 }
 
+// maxSkew is the error of a request's time up to which a 403 is not about the time. It
+// is the SDK's (aws-sdk-go-v2 core 1.48.0).
+const maxSkew = 4 * time.Minute
+
+// wrongTime is a refusal of a request that direct signed with a wrong time, which is
+// worth a retry. The SDK compares S3's time with its own correction of the clock. If
+// another read has set that since, the SDK would take the refusal for final.
+type wrongTime struct{ error }
+
+func (e wrongTime) Unwrap() error      { return e.error }
+func (wrongTime) RetryableError() bool { return true }
+
 // transientKMS says which errors of KMS, passed on by S3 as KMS.NAME, are worth a
 // retry: those that the AWS KMS API Reference calls retryable (errors of Decrypt
 // and "Common errors"), and no others.
