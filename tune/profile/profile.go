@@ -101,10 +101,12 @@ func Parse(name string) (S3, error) {
 		}
 		names = append(names, p.name)
 	}
-	if factor, of, scaled := strings.Cut(name, "x"); scaled {
-		times, err := strconv.ParseFloat(factor, 64)
-		if p, errOf := Parse(of); err == nil && errOf == nil && times > 0 && times <= maxScale {
-			return p.Scaled(times), nil
+	if times, of := scale(name); of != name {
+		if p, err := Parse(of); err == nil && times > 0 && times <= maxScale {
+			p = p.Scaled(times)
+			if times, _ := scale(p.name); times <= maxScale { // of a scaled one, both together
+				return p, nil
+			}
 		}
 	}
 	median, spread, lognormal := strings.Cut(name, "~")
@@ -118,6 +120,16 @@ func Parse(name string) (S3, error) {
 		return Lognormal(d, sigma), nil
 	}
 	return S3{name: d.String(), Middle: d}.complete(), nil
+}
+
+// scale takes a name such as 1.3xapg apart. Of an unscaled one it is 1 and the name.
+func scale(name string) (times float64, of string) {
+	if before, of, scaled := strings.Cut(name, "x"); scaled {
+		if times, err := strconv.ParseFloat(before, 64); err == nil {
+			return times, of
+		}
+	}
+	return 1, name
 }
 
 // MustParse is Parse for a name known to be right. It panics otherwise.
@@ -142,11 +154,9 @@ func (s S3) Mean() time.Duration {
 
 // Scaled returns an S3 with its latencies multiplied, to three digits. Parse reads its name.
 func (s S3) Scaled(times float64) S3 {
-	if before, of, scaled := strings.Cut(s.name, "x"); scaled {
-		if was, err := strconv.ParseFloat(before, 64); err == nil {
-			base, _ := Parse(of) // as it was read before
-			return base.Scaled(was * times)
-		}
+	if was, of := scale(s.name); of != s.name {
+		base, _ := Parse(of) // as it was read before
+		return base.Scaled(was * times)
 	}
 	factor := strconv.FormatFloat(times, 'g', 3, 64)
 	times, _ = strconv.ParseFloat(factor, 64) // of what was a number

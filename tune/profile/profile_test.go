@@ -110,6 +110,7 @@ func TestALatencyIsReadByItsName(t *testing.T) {
 		"1.31xapg":    parse(t, "apg").Scaled(1.3142),
 		"3xexpress":   parse(t, "express").Scaled(3),
 		"1.5xapg":     parse(t, "3xapg").Scaled(0.5),
+		"6xapg":       parse(t, "2x3xapg"),
 	} {
 		s, err := profile.Parse(name)
 		if err != nil || s != want || s.String() != name || s.Draw(1, 1, 1) == s.Draw(1, 1, 2) {
@@ -123,7 +124,7 @@ func TestALatencyIsReadByItsName(t *testing.T) {
 }
 
 func TestParseSaysWhatIsAllowed(t *testing.T) {
-	for _, in := range []string{"", "fast", "15", "-1ms", "2m", "13ms~3", "13ms~-1", "13ms~wide", "0xapg", "-1xapg", "101xapg", "NaNxapg", "1xslow"} {
+	for _, in := range []string{"", "fast", "15", "-1ms", "2m", "13ms~3", "13ms~-1", "13ms~wide", "0xapg", "-1xapg", "101xapg", "NaNxapg", "1xslow", "100x100xapg"} {
 		if _, err := profile.Parse(in); err == nil || !strings.Contains(err.Error(), "apg, public, express, none, a duration from 0s to 1m") {
 			t.Errorf("Parse(%q) = %v, want an error that says what is allowed", in, err)
 		}
