@@ -37,16 +37,20 @@ const waitingMB = 0.008
 // with more, and a sequential one. The interval of a figure spans what each of its loads gives. Before them warm had
 // Busy reads in flight. Then opening had as many as any load, and opened the connections that all of them use.
 func Calibrate(warm, opening Load, loads []Load, objectBytes int) *comparison.Calibration {
-	c := &calibrator{&comparison.Calibration{ObjectBytes: objectBytes, Loads: len(loads), WaitingMB: waitingMB,
-		Crowd: []comparison.CrowdCost{{InFlight: Busy, CPU: Figure(nil, "ms")}}}, loads}
+	c := &calibrator{&comparison.Calibration{ObjectBytes: objectBytes, Loads: len(loads), WaitingMB: waitingMB}, loads}
+	crowds := []int{Busy}
 	var handshakes []float64
 	for _, l := range loads {
-		if l.InFlight > c.Crowd[len(c.Crowd)-1].InFlight {
-			c.Crowd = append(c.Crowd, comparison.CrowdCost{InFlight: l.InFlight})
+		if l.InFlight > Busy {
+			crowds = append(crowds, l.InFlight)
 		}
 		if l.InFlight == opening.InFlight && opening.Connections > 0 {
 			handshakes = append(handshakes, max(0, opening.CPUMS-l.CPUMS*float64(opening.Reads)/float64(l.Reads))/float64(opening.Connections))
 		}
+	}
+	slices.Sort(crowds)
+	for _, n := range slices.Compact(crowds) {
+		c.Crowd = append(c.Crowd, comparison.CrowdCost{InFlight: n, CPU: Figure(nil, "ms")})
 	}
 	c.Handshake = Figure(handshakes, "ms")
 	c.ReadMB = max(0, (opening.PeakMB-warm.PeakMB)/float64(opening.InFlight-warm.InFlight))
@@ -74,9 +78,13 @@ func Calibrate(warm, opening Load, loads []Load, objectBytes int) *comparison.Ca
 		c.WakeUp = Figure(c.solve(cpu, func(l Load) bool { return l.InFlight < Busy },
 			func(k *simulate.Costs, x float64) { k.WakeUp = x }), "ms")
 		for i := range c.Crowd {
-			if c.Crowd[i].CPU = Figure(nil, "ms"); i > none {
-				c.Crowd[i].CPU = Figure(c.solve(cpu, func(l Load) bool { return l.InFlight == c.Crowd[i].InFlight },
+			f := &c.Crowd[i].CPU
+			if *f = Figure(nil, "ms"); i > none {
+				*f = Figure(c.solve(cpu, func(l Load) bool { return l.InFlight == c.Crowd[i].InFlight },
 					func(k *simulate.Costs, x float64) { k.Crowd[i].CPU = x }), "ms")
+				if f.Low == 0 { // one of its loads cost no more: the rest is noise
+					f.Value = 0
+				}
 			}
 		}
 		c.Late = Figure(c.solve(duration, func(l Load) bool { return l.InFlight == 1 },

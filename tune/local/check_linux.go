@@ -44,7 +44,7 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 			continue
 		}
 		for slow := t.slowFor(c, k); slow <= comparison.MaxSlow && time.Until(end) > checkSetUp+slow.Stretch(checkRounds*once); slow *= 2 {
-			if _, err := t.check(ctx, c, k, slow, checkRounds); err != nil {
+			if _, err := t.check(ctx, c, k, slow, checkRounds, func(comparison.Progress) error { return nil }); err != nil {
 				return err
 			}
 			if k.Starved <= maxStarved {
@@ -84,14 +84,15 @@ func (t *Tuner) computed(c *comparison.Comparison, k *comparison.Check, slow slo
 	return results
 }
 
-// check measures and computes one check, and returns what its rounds took, in ms.
-func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, rounds int) ([]float64, error) {
+// check measures and computes one check, and returns what its rounds took, in ms. It
+// calls observe before each round.
+func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, rounds int, observe func(comparison.Progress) error) ([]float64, error) {
 	spec := c.Run.Spec
 	spec.PowerValues, spec.Num, spec.ForSec, spec.Repeat, spec.Slow = []int{k.Power}, rounds, 0, k.Repeat, slow
 	spec.Variants = []comparison.Variant{{Strategy: k.Strategy, Concurrency: k.Concurrency, Payload: payload(c, k.Strategy, *cmp.Or(k.Concurrency, new(int)), k.Repeat)}}
 	once := comparison.New(spec, c.Run.Time)
 	once.Run.CPUs, once.Run.CPU = c.Run.CPUs, c.Run.CPU
-	if err := t.Tune(ctx, once, func(comparison.Progress) error { return nil }); err != nil {
+	if err := t.Tune(ctx, once, observe); err != nil {
 		return nil, err
 	}
 	cell := once.Variants[0].Cell(k.Power)
@@ -99,14 +100,19 @@ func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparis
 		return nil, errors.New("checking " + k.Name() + ": " + cell.Error)
 	}
 	k.MeasuredMS, k.Slow, k.Starved, k.Unchecked = comparison.Median(cell.DurationsMS), int(slow), cell.CPUShare.Starved, ""
+	t.compute(c, k, slow, rounds)
+	return cell.DurationsMS, nil
+}
+
+// compute computes the time of a check that was measured.
+func (t *Tuner) compute(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, rounds int) {
 	duration := func(of func(comparison.Figure) float64) float64 {
 		var ms []float64
-		for _, r := range t.computed(c, k, slow, once.Run.CPU.Factor, rounds, of) {
+		for _, r := range t.computed(c, k, slow, c.Run.CPU.Factor, rounds, of) {
 			ms = append(ms, r.DurationMS)
 		}
 		return comparison.Median(ms)
 	}
 	k.ComputedMS = duration(compute.Middle)
 	k.LowMS, k.HighMS = min(duration(compute.Low), k.ComputedMS), max(duration(compute.High), k.ComputedMS)
-	return cell.DurationsMS, nil
 }
