@@ -172,8 +172,8 @@ func (m *Map) At(p Place) *Point {
 	return nil
 }
 
-// near: a smaller concurrency is preferred if it is slower than the fastest of its memory size by at most this share.
-const near = 0.05
+// Near: a smaller concurrency is preferred if it is slower than the fastest of its memory size by at most this share.
+const Near = 0.05
 
 // Best returns a variant's point at a memory size, or nil if the map has none. For a bounded strategy without a
 // concurrency it is the smallest one that is near the fastest; where all are killed, one that is by its timeout, or nil.
@@ -194,7 +194,7 @@ func (m *Map) Best(v Variant, power int) (best *Point) {
 		}
 	}
 	for _, p := range of {
-		if p.DurationMS <= (1+near)*least && (best == nil || *p.Concurrency < *best.Concurrency) {
+		if p.DurationMS <= (1+Near)*least && (best == nil || *p.Concurrency < *best.Concurrency) {
 			best = p
 		}
 	}

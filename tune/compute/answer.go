@@ -60,39 +60,50 @@ func (q *Question) withWakeUps(ms float64) *comparison.Point {
 	return nil
 }
 
-// choose returns the point with the least cost x duration over the sizes, with each variant at its best concurrency,
-// or nil if no point is usable. Of points within each other's interval it takes the cheapest; of those that cost the
-// same, pool before semaphore before the others, then the smallest size.
+// choose returns the point with the least cost x duration over the sizes, or nil if no point is usable. Of points within
+// each other's interval it takes the cheapest, and of those that cost the same the smallest size. At each size it takes
+// the variant that is fastest at its best concurrency. Of variants within each other's interval it takes pool before
+// semaphore before the others. So it does of those within a twentieth, as a strategy's best concurrency may be that much
+// slower than its fastest.
 func (q *Question) choose(points []comparison.Point, sizes []int) *comparison.Point {
 	m := comparison.Map{Points: points}
 	var candidates []*comparison.Point
-	for _, v := range q.Run.Variants {
-		for _, mb := range sizes {
+	for _, mb := range sizes {
+		var of []*comparison.Point
+		for _, v := range q.Run.Variants {
 			if p := m.Best(v, mb); p != nil && p.Usable() {
-				candidates = append(candidates, p)
+				of = append(of, p)
 			}
+		}
+		if len(of) > 0 {
+			of = alike(of, func(p *comparison.Point) float64 { return p.DurationMS }, 1, comparison.Near)
+			candidates = append(candidates, slices.MinFunc(of, func(a, b *comparison.Point) int { return cmp.Compare(rank(a), rank(b)) }))
 		}
 	}
 	if len(candidates) == 0 {
 		return nil
 	}
-	// keep leaves the points whose figure is as good as the least. The figure grows with that power of the duration.
-	keep := func(figure func(*comparison.Point) float64, power float64) {
-		least := slices.MinFunc(candidates, func(a, b *comparison.Point) int { return cmp.Compare(figure(a), figure(b)) })
-		holds := func(p *comparison.Point, value float64) bool {
-			return value >= figure(p)*math.Pow(p.LowMS/p.DurationMS, power) && value <= figure(p)*math.Pow(p.HighMS/p.DurationMS, power)
+	candidates = alike(candidates, (*comparison.Point).Product, 2, 0)
+	candidates = alike(candidates, func(p *comparison.Point) float64 { return p.CostPerMillion }, 1, 0)
+	return slices.MinFunc(candidates, func(a, b *comparison.Point) int { return cmp.Compare(a.Power, b.Power) })
+}
+
+// rank is 0 for pool, 1 for semaphore and 2 for any other.
+func rank(p *comparison.Point) int {
+	return (slices.Index([]string{"pool", "semaphore"}, p.Strategy) + 3) % 3
+}
+
+// alike returns the points whose figure is as good as the least: within that share of it, or the two within each other's
+// interval. The figure grows with that power of the duration.
+func alike(points []*comparison.Point, figure func(*comparison.Point) float64, power, share float64) (good []*comparison.Point) {
+	least := slices.MinFunc(points, func(a, b *comparison.Point) int { return cmp.Compare(figure(a), figure(b)) })
+	holds := func(p *comparison.Point, value float64) bool {
+		return value >= figure(p)*math.Pow(p.LowMS/p.DurationMS, power) && value <= figure(p)*math.Pow(p.HighMS/p.DurationMS, power)
+	}
+	for _, p := range points {
+		if figure(p) <= (1+share)*figure(least) || holds(least, figure(p)) && holds(p, figure(least)) {
+			good = append(good, p)
 		}
-		candidates = slices.DeleteFunc(candidates, func(p *comparison.Point) bool {
-			return p != least && !(holds(least, figure(p)) && holds(p, figure(least)))
-		})
 	}
-	keep((*comparison.Point).Product, 2)
-	keep(func(p *comparison.Point) float64 { return p.CostPerMillion }, 1)
-	// 0, 1 and, of any other, 2
-	rank := func(p *comparison.Point) int {
-		return (slices.Index([]string{"pool", "semaphore"}, p.Strategy) + 3) % 3
-	}
-	return slices.MinFunc(candidates, func(a, b *comparison.Point) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Power, b.Power))
-	})
+	return good
 }

@@ -85,6 +85,19 @@ func TestTheAnswerIsTheBestOfTheMatrixAsFarAsTheCalibrationTells(t *testing.T) {
 	}
 }
 
+// A pool is taken at the smallest concurrency that is near its best, so it may be a
+// twentieth slower than unbounded reads, which its best concurrency equals.
+func TestUnboundedIsNotRecommendedForWhatAPoolDoesAsWell(t *testing.T) {
+	c := calibrated(t, nil)
+	c.Calibration.Crowd = nil // many in flight cost nothing
+	if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
+		t.Fatal(err)
+	}
+	if c.Map.Answer.Strategy != "pool" {
+		t.Errorf("the answer is %s, want a pool", c.Map.Answer.Name())
+	}
+}
+
 // From some concurrency on more of it gains nothing: the smallest one that is as
 // good as the best within a twentieth is told.
 func TestTheSmallestConcurrencyIsTakenThatIsNearTheBest(t *testing.T) {
