@@ -39,7 +39,7 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 		}
 		p := cmp.Or(c.Map.At(k.Place), c.Map.Answer.Sequential) // which is computed even where it is not compared
 		once := time.Duration(p.DurationMS * float64(k.Repeat) / float64(c.Run.Repeat) * float64(time.Millisecond))
-		k.Unchecked = "there was no time for it"
+		k.Unchecked = "there was no time"
 		if time.Until(end) < checkSetUp+checkRounds*once {
 			continue
 		}

@@ -36,7 +36,7 @@ func TestAMapWithoutSequentialReadsIsChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := again.Checks[1]
-	if second.Why != "sequential" || second.Unchecked != "there was no time for it" {
+	if second.Why != "sequential" || second.Unchecked != "there was no time" {
 		t.Errorf("%+v, want the check of sequential, without time for it", second)
 	}
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -105,6 +106,28 @@ func step(name string, n int, noun string, sec float64, text string) string {
 // Made returns the checks that were measured while the machine kept up.
 func (r *Report) Made() []comparison.Check {
 	return slices.DeleteFunc(slices.Clone(r.Checks), func(k comparison.Check) bool { return !k.Made() })
+}
+
+// unchecked are checks without a result, for one reason.
+type unchecked struct {
+	Why   string
+	Names []string
+}
+
+// Unchecked returns the checks that were not measured while the machine kept up, by their reasons.
+func (r *Report) Unchecked() (by []unchecked) {
+	for _, k := range r.Checks {
+		if k.Made() {
+			continue
+		}
+		why := cmp.Or(k.Unchecked, "the run was stopped")
+		i := slices.IndexFunc(by, func(u unchecked) bool { return u.Why == why })
+		if i < 0 {
+			i, by = len(by), append(by, unchecked{Why: why})
+		}
+		by[i].Names = append(by[i].Names, prose.OneLine(k.Name(), maxName))
+	}
+	return by
 }
 
 // Agreement is the largest difference between measured and computed among the checks that agree:

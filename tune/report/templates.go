@@ -45,6 +45,7 @@ var functions = template.FuncMap{
 	"zone":         func() float64 { return comparison.Zone },
 	"count":        count,
 	"list":         prose.List[int],
+	"names":        prose.List[string],
 	"lines":        lines,
 	"firstLines":   firstLines,
 	"capital":      capital,
