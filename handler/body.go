@@ -68,14 +68,14 @@ func (d *direct) readBody(ctx context.Context, in middleware.DeserializeInput, n
 	p := progressOf(ctx)
 	p.attempts++
 	handed := p.handed
+	out, metadata, err = next.HandleDeserialize(ctx, in)
 	if handed != nil && handed.body != nil {
-		p.handed = nil
 		return out, metadata, handed.body
 	}
-	out, metadata, err = next.HandleDeserialize(ctx, in)
-	if skew, ok := awsmiddleware.GetAttemptSkew(metadata); ok {
+	r, _, _ := refusal(err)
+	if skew, ok := awsmiddleware.GetAttemptSkew(metadata); ok && (err == nil || r != nil) { // otherwise it is that of dated
 		d.skew.Store(int64(skew))
-		if r, _, _ := refusal(err); handed != nil && r != nil && r.HTTPStatusCode() == http.StatusForbidden && (skew-handed.skew).Abs() > maxSkew {
+		if handed != nil && r != nil && r.HTTPStatusCode() == http.StatusForbidden && (skew-handed.skew).Abs() > maxSkew {
 			err = wrongTime{err}
 		}
 	}

@@ -63,10 +63,19 @@ func (d *direct) Do(r *http.Request) (resp *http.Response, err error) {
 		}
 		resp, err = d.transport.Do(r)
 	}
-	if err == nil {
-		resp.Header.Del("X-Amz-Retry-After")
+	if resp == nil {
+		return d.dated(), err
 	}
+	resp.Header.Del("X-Amz-Retry-After")
 	return resp, err
+}
+
+// dated returns a response of status 0 with S3's time. After an attempt without a
+// Date, the SDK would sign the next one by this machine's clock (aws-sdk-go-v2 core
+// 1.48.0), and S3 would refuse it if that clock is off.
+func (d *direct) dated() *http.Response {
+	now := time.Now().Add(time.Duration(d.skew.Load()))
+	return &http.Response{Header: http.Header{"Date": {now.UTC().Format(http.TimeFormat)}}, Body: http.NoBody}
 }
 
 // learn returns a template made from r. It returns nil unless r addresses a

@@ -209,6 +209,41 @@ func TestARefusedClockFailsNoReadThatWasSignedBefore(t *testing.T) {
 	}
 }
 
+func TestAFailedAttemptDoesNotForgetS3sClock(t *testing.T) {
+	s3, content := newS3(t), sample(t)
+	for name, f := range map[string]fault{"body cut": cut, "reset before the answer": resetBefore} {
+		var served, refused atomic.Int64
+		s3.injure(always(func(w http.ResponseWriter, r *http.Request, whole *httptest.ResponseRecorder) {
+			now := time.Now().Add(2 * time.Hour)
+			w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
+			if signed, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date")); err != nil || now.Sub(signed).Abs() > 15*time.Minute {
+				refused.Add(1)
+				refuse(403, "RequestTimeTooSkewed", "The difference between the request time and the server's time is too large.")(w, r, whole)
+				return
+			}
+			whole = httptest.NewRecorder() // the store checks times by another clock
+			whole.Header().Set("X-Amz-Checksum-Crc32", crc32Of(content))
+			_, _ = whole.Write(content)
+			w.Header().Set("Connection", "close") // the reset of a reused one is no failure
+			if served.Add(1)%2 == 0 {
+				f(w, r, whole)
+				return
+			}
+			serve(w, whole, content)
+		}))
+		b := openTestBucket(t, s3, stallTime)
+		var counted tally
+		for range 10 {
+			if _, err := b.read(counted.into(t.Context()), "sample.json", -1); err != nil {
+				t.Error(err)
+			}
+		}
+		if refused.Load() != 1 || counted.retries.Load() != 10 {
+			t.Errorf("%s, nine times: %d requests refused, %d retries; want the first one refused, and 10", name, refused.Load(), counted.retries.Load())
+		}
+	}
+}
+
 func TestAnObjectIsAskedForOnceWhateverItsChecksum(t *testing.T) {
 	s3 := newS3(t)
 	whole := sample(t)

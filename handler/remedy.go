@@ -84,10 +84,11 @@ func remedyOf(err error) string {
 	return ""
 }
 
-// isDial reports whether the request failed because no connection could be opened.
+// isDial reports whether the request failed because no connection, to S3 or to a proxy,
+// could be opened.
 func isDial(err error) bool {
 	e, ok := errors.AsType[*net.OpError](err)
-	return ok && e.Op == "dial"
+	return ok && (e.Op == "dial" || e.Op == "proxyconnect")
 }
 
 // otherRegion returns the bucket's region if S3 answers that it is not the one

@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"sync"
 	"syscall"
@@ -52,7 +53,7 @@ func newTransport(general *awshttp.BuildableClient, stall time.Duration) *transp
 func (t *transport) Do(r *http.Request) (*http.Response, error) {
 	proxy, err := t.settings.Proxy(r)
 	if err != nil || proxy != nil || r.Body != nil && r.Body != http.NoBody {
-		return t.general.Do(r)
+		return t.leave(r)
 	}
 	ctx := r.Context()
 	resp, err := t.send(r)
@@ -60,8 +61,29 @@ func (t *transport) Do(r *http.Request) (*http.Response, error) {
 		return nil, context.Cause(ctx)
 	}
 	if err == nil && (resp.StatusCode == http.StatusTemporaryRedirect || resp.StatusCode == http.StatusPermanentRedirect) {
+		_, _ = io.CopyN(io.Discard, resp.Body, maxRedirect) // to its end, which keeps the connection
 		_ = resp.Body.Close()
-		return t.general.Do(r) // repeats the request and follows the redirect
+		return t.leave(r) // repeats the request and follows the redirect
+	}
+	return resp, err
+}
+
+// maxRedirect is the most bytes of a redirect's body that are read for the sake of its
+// connection. S3 sends less than 1 KB.
+const maxRedirect = 64 << 10
+
+// leave sends the request by net/http. It sets the read's phase as exchange does.
+func (t *transport) leave(r *http.Request) (*http.Response, error) {
+	ctx := r.Context()
+	p := progressOf(ctx)
+	p.phase = connecting
+	resp, err := t.general.Do(r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { p.phase = connecting }, // again for each redirect
+		GotConn: func(httptrace.GotConnInfo) { p.phase = waiting },
+	})))
+	if err == nil {
+		p.phase = reading
+		tallyOf(ctx).answered.Store(true)
 	}
 	return resp, err
 }

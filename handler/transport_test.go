@@ -200,10 +200,14 @@ func TestARedirectIsFollowed(t *testing.T) {
 		}
 		serve(w, whole, whole.Body.Bytes())
 	}))
-	for range 3 {
-		if o, err := b.read(t.Context(), "moved.json", -1); err != nil || o.records != records {
+	var counted tally
+	for range 10 {
+		if o, err := b.read(counted.into(t.Context()), "moved.json", -1); err != nil || o.records != records {
 			t.Errorf("read = %+v, %v; want %d records from where the redirect leads", o, err, records)
 		}
+	}
+	if opened := counted.connections.Load(); opened != 2 {
+		t.Errorf("%d connections, want the function's own and one of net/http", opened)
 	}
 }
 
@@ -222,6 +226,39 @@ func TestReadsGoThroughTheProxyOfTheEnvironment(t *testing.T) {
 	p := start(t, s3.settings("AWS_ENDPOINT_URL_S3=http://s3.test", "HTTP_PROXY="+proxy.URL)...)
 	if a := p.must(t, `{"repeat": 20, "concurrency": 1, "objectKey": "sample.json"}`, time.Minute); asked < 20 || a.Connections != 1 {
 		t.Errorf("the proxy was asked %d times over %d connections, want 20 over one", asked, a.Connections)
+	}
+}
+
+func TestAReadThroughAProxyOrARedirectSaysInWhichPhaseItEnds(t *testing.T) {
+	s3, deafAddr := newS3(t), deaf(t)
+	mute := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(func() { mute.CloseClientConnections(); mute.Close() })
+	closed := listen(t)
+	_ = closed.Close()
+	s3.injure(always(refuse(307, "TemporaryRedirect", "Please re-send this request.", "Location", mute.URL)))
+	for name, c := range map[string]struct {
+		proxy, want string
+		timeout     time.Duration
+	}{
+		"a proxy that does not answer":   {mute.URL, "in flight: 2 waiting for the first byte", 2 * time.Second},
+		"a proxy that does not connect":  {"http://" + deafAddr, "in flight: 2 connecting", 2 * time.Second},
+		"a redirect to what is mute":     {"", "in flight: 2 waiting for the first byte", 2 * time.Second},
+		"a proxy that refuses to listen": {"http://" + closed.Addr().String(), "no connection to S3 could be opened", 40 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			settings := s3.settings()
+			if c.proxy != "" {
+				settings = s3.settings("AWS_ENDPOINT_URL_S3=http://s3.test", "HTTP_PROXY="+c.proxy)
+			}
+			if c.timeout > 10*time.Second {
+				slow(t)
+			}
+			p := start(t, settings...)
+			if _, err := p.invoke(`{"repeat": 2, "objectKey": "sample.json"}`, c.timeout); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
 	}
 }
 
