@@ -22,7 +22,7 @@ import (
 // made for another object, with this object's key and signature. It accepts only a
 // 200 whose checksum proves the body complete. Any other outcome goes to GetObject,
 // which uses it for its own first attempt. So errors, retries and counts
-// are the SDK's, and no request is sent twice.
+// are the SDK's, and no request is sent twice, but for a redirected one.
 type direct struct {
 	*transport
 	budget      *budget
