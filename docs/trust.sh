@@ -101,7 +101,7 @@ loop() {
 } | tee table.tsv >&2
 
 awk -F '\t' '
-  BEGIN { print "| load | processor | MB | published, ms | model, ms | error | 1 core, vCPUs |\n|---|---|--:|--:|--:|--:|--:|" }
+  BEGIN { print "| load | architecture | MB | published, ms | model, ms | error | 1 core, vCPUs |\n|---|---|--:|--:|--:|--:|--:|" }
   { printf "| %s | %s | %d | %d | %d | %+d %% | %.2f |\n", $1, $2, $3, $4, $5, $6, $7 }' table.tsv
 cut -f 6 table.tsv | tr -d - | sort -n | awk '{ e[NR] = $1 }
   END { printf "\nMedian error %g %%, largest %d %%.\n", (e[int((NR + 1) / 2)] + e[int(NR / 2) + 1]) / 2, e[NR] }'

@@ -32,7 +32,7 @@ type onAWS struct {
 	FunctionARN      string        `group:"On AWS" placeholder:"ARN" help:"Function, in place of the stack's."`
 	Profile          string        `group:"On AWS" placeholder:"NAME" help:"Profile of the AWS configuration."`
 	Region           string        `group:"On AWS" placeholder:"NAME" help:"Region of the state machine (that of its ARN)."`
-	Prefix           *string       `group:"On AWS" placeholder:"P" help:"Read the objects below this prefix, at most 2000 or the payload's maxObjects, in place of one object (the stack's prefix, where it has no object)."`
+	Prefix           *string       `group:"On AWS" placeholder:"P" help:"Read the objects below this prefix, at most 2000 or the payload's maxObjects, in place of one object (the stack's prefix, if the stack has no object)."`
 	Parallel         bool          `group:"On AWS" help:"Run all invocations of a size at once, not one by one."`
 	ExecutionTimeout time.Duration `group:"On AWS" placeholder:"D" help:"totalExecutionTimeout of Power Tuning (the stack's, else 600s)."`
 	Local            string        `group:"On AWS" placeholder:"FILE" help:"results.json of a local run: the estimate names the sizes that ran out of memory there."`

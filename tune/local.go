@@ -22,7 +22,7 @@ type onThisMachine struct {
 
 	Function    string `first:"" group:"On this machine (Linux)" placeholder:"PATH" default:"./handler" help:"Go package, or executable that speaks the Lambda Runtime API (./handler). Another function is always measured."`
 	local.Model `group:"On this machine (Linux)"`
-	Max         *int           `group:"On this machine (Linux)" placeholder:"N" xor:"max" help:"At most N invocations a cell, while it is open which is faster (${max})."`
+	Max         *int           `group:"On this machine (Linux)" placeholder:"N" xor:"max" help:"At most N invocations per cell, until the fastest is known (${max})."`
 	For         *time.Duration `group:"On this machine (Linux)" placeholder:"D" xor:"for" help:"Measure for at most this long, not counting the build (${for})."`
 	Measure     bool           `first:"" group:"On this machine (Linux)" help:"Measure every cell instead of computing a map."`
 

@@ -24,7 +24,7 @@ import (
 type planning struct {
 	File             string `first:"" arg:"" optional:"" help:"results.json of a run on this machine, which holds its calibration. Without it this machine is calibrated now, within a minute (Linux)."`
 	Objects          int    `first:"" required:"" placeholder:"N" help:"Number of objects to read."`
-	Size             string `first:"" placeholder:"SIZE" help:"Size of an object, such as 9KB: with FILE that of its object, without FILE the size to measure (sample.json's)."`
+	Size             string `first:"" placeholder:"SIZE" help:"Size of an object, such as 9KB (sample.json's). With FILE it must be near that of FILE's object, which is then the default."`
 	Prefixes         int    `first:"" placeholder:"N" default:"1" help:"Number of prefixes over which the objects are spread evenly (1)."`
 	ConcurrencyLimit int    `first:"" placeholder:"N" default:"1000" help:"Concurrent executions that the account allows (1000; a new account has 10)."`
 	Dir              string `first:"" name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-plan" help:"Folder for plan.svg, and for results.json if this machine is calibrated (tune-plan)."`

@@ -14,7 +14,7 @@ type selection struct {
 	Strategies  []string      `first:"" placeholder:"LIST" help:"${strategies} (all), or ${none}: send the payload as it is."`
 	Concurrency concurrencies `placeholder:"LIST" help:"Concurrency of ${bounded}, 1 to ${max_concurrency} (the best of each size; with --measure and on AWS ${concurrency}). Each of a list is a variant."`
 	Power       []int         `first:"" aliases:"memory" placeholder:"LIST" help:"Memory sizes, 128 to 10240 MB, such as 512,1769 (docs/defaults.md)."`
-	Num         *int          `placeholder:"N" xor:"max,for" help:"Exact number of invocations a cell (on AWS ${num}). Fewer than 6 cannot tell noise from a difference."`
+	Num         *int          `placeholder:"N" xor:"max,for" help:"Exact number of invocations per cell (on AWS ${num}). Fewer than 6 cannot tell noise from a difference."`
 	Repeat      *int          `first:"" placeholder:"N" help:"Reads per invocation (${map_repeat}; with --measure and on AWS ${repeat})."`
 	Payload     string        `first:"" placeholder:"JSON" xor:"payload" help:"JSON payload, in which the flags above set fields."`
 	Arch        string        `placeholder:"ARCH" help:"Architecture, arm64 or x86_64, for prices and speed (arm64; on AWS the function's)."`

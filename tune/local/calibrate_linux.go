@@ -61,10 +61,10 @@ var calibrations = 2
 // Calibrate measures what a read costs by each strategy and puts it into c. It calls
 // the loads one after the other in one warm process whose quota changes.
 func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) (err error) {
-	begin := time.Now()
 	if err := t.prepare(ctx, c); err != nil {
 		return err
 	}
+	begin := time.Now() // without the build of the function
 	f, err := t.function(c.Run, roomy)
 	if err != nil {
 		return err

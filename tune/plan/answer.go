@@ -93,7 +93,7 @@ func (p *Plan) alternatives(one *Plan) []Alternative {
 
 	operations := p.dollars(0, 0, lone).Total + platform.PricePerBatchOperationsJob +
 		objects/1e6*(platform.PricePerMillionRequests+platform.PricePerMillionBatchOperations)
-	return []Alternative{single, each, storm, {"S3 Batch Operations", nil, &operations, "how fast is not published; its prices are from memory"}}
+	return []Alternative{single, each, storm, {"S3 Batch Operations", nil, &operations, "its speed is not published, and its prices are not verified"}}
 }
 
 //go:embed plan.tmpl
