@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"sync"
 	"syscall"
@@ -52,7 +53,7 @@ func newTransport(general *awshttp.BuildableClient, stall time.Duration) *transp
 func (t *transport) Do(r *http.Request) (*http.Response, error) {
 	proxy, err := t.settings.Proxy(r)
 	if err != nil || proxy != nil || r.Body != nil && r.Body != http.NoBody {
-		return t.general.Do(r)
+		return t.generally(r)
 	}
 	ctx := r.Context()
 	resp, err := t.send(r)
@@ -61,7 +62,21 @@ func (t *transport) Do(r *http.Request) (*http.Response, error) {
 	}
 	if err == nil && (resp.StatusCode == http.StatusTemporaryRedirect || resp.StatusCode == http.StatusPermanentRedirect) {
 		_ = resp.Body.Close()
-		return t.general.Do(r) // repeats the request and follows the redirect
+		return t.generally(r) // repeats the request and follows the redirect
+	}
+	return resp, err
+}
+
+// generally sends the request through net/http.
+func (t *transport) generally(r *http.Request) (*http.Response, error) {
+	p := progressOf(r.Context())
+	resp, err := t.general.Do(r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GetConn: func(string) { p.phase = connecting }, // both are called in this goroutine
+		GotConn: func(httptrace.GotConnInfo) { p.phase = waiting },
+	})))
+	if err == nil {
+		p.phase = reading
+		tallyOf(r.Context()).answered.Store(true)
 	}
 	return resp, err
 }

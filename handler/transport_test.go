@@ -225,6 +225,22 @@ func TestReadsGoThroughTheProxyOfTheEnvironment(t *testing.T) {
 	}
 }
 
+func TestWhatIsInFlightThroughAProxyIsNamed(t *testing.T) {
+	t.Parallel()
+	s3 := newS3(t)
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(silent.Close) // after the function's process has ended
+	for setting, want := range map[string]string{
+		"AWS_ENDPOINT_URL_S3=http://s3.test":  "in flight: 2 waiting for the first byte",
+		"AWS_ENDPOINT_URL_S3=https://s3.test": "in flight: 2 connecting",
+	} {
+		p := start(t, s3.settings(setting, "HTTP_PROXY="+silent.URL, "HTTPS_PROXY="+silent.URL)...)
+		if _, err := p.invoke(`{"keys": ["a", "b"]}`, 3*time.Second); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want a deadline with %q", setting, err, want)
+		}
+	}
+}
+
 func TestACancelledReadEndsAtOnceAndSaysInWhichPhase(t *testing.T) {
 	for scheme, want := range map[string]phase{"http": waiting, "https": connecting} { // TLS is part of connecting
 		l := listen(t)
