@@ -54,6 +54,17 @@ func TestTheRemedyIsThatOfS3sCode(t *testing.T) {
 	}
 }
 
+func TestAMissingBucketIsNoMissingKey(t *testing.T) {
+	s3 := newS3(t)
+	p := start(t, s3.settings()...)
+	s3.injureLists(always(func(w http.ResponseWriter, _ *http.Request, _ *httptest.ResponseRecorder) {
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	if _, err := p.invoke(`{"prefix": "orders/"}`, 20*time.Second); err == nil || !strings.Contains(err.Error(), "check BUCKET") {
+		t.Errorf("a listing that answers 404 without a code: %v, want an error with %q", err, "check BUCKET")
+	}
+}
+
 func TestWhatThrottlesIsTriedAgainWhereverItComesFrom(t *testing.T) {
 	s3 := newS3(t)
 	keys, _, found := orders("orders/", 200)
@@ -116,14 +127,18 @@ func TestWithoutAWayToS3TheCallEndsSoonAndSaysWhereToLook(t *testing.T) {
 	s3 := newS3(t)
 	closed := listen(t)
 	_ = closed.Close()
-	for name, addr := range map[string]string{"nothing answers": deaf(t), "refused": closed.Addr().String()} {
+	for name, setting := range map[string]string{
+		"nothing answers": "AWS_ENDPOINT_URL_S3=https://" + deaf(t),
+		"refused":         "AWS_ENDPOINT_URL_S3=https://" + closed.Addr().String(),
+		"no proxy":        "HTTPS_PROXY=http://" + closed.Addr().String() + "\nAWS_ENDPOINT_URL_S3=https://s3.test",
+	} {
 		for _, payload := range []string{`{"keys": ["a", "b", "c"], "onFailure": "report"}`, `{"objectKey": "a", "strategy": "unbounded", "repeat": 50}`, `{"prefix": "orders/"}`} {
 			t.Run(name+" "+payload, func(t *testing.T) {
 				t.Parallel()
-				if name == "refused" || !strings.Contains(payload, "keys") {
+				if name != "nothing answers" || !strings.Contains(payload, "keys") {
 					slow(t)
 				}
-				p := start(t, s3.settings("AWS_ENDPOINT_URL_S3=https://"+addr)...)
+				p := start(t, s3.settings(strings.Split(setting, "\n")...)...)
 				began := time.Now()
 				_, err := p.invoke(payload, 10*time.Minute)
 				for _, want := range []string{"no connection to S3 could be opened", "subnet", "S3 gateway endpoint", "security group", "DNS"} {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -42,6 +45,7 @@ func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, size
 		in.StartAfter = &p.StartAfter
 	}
 	last := p.StartAfter
+	tokens := map[string]bool{} // of the pages so far
 	for more := true; more; {
 		page, err := b.s3.ListObjectsV2(ctx, in, wholePages)
 		if err != nil {
@@ -69,10 +73,11 @@ func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, size
 			keys, sizes = append(keys, key), append(sizes, aws.ToInt64(o.Size))
 		}
 		more = *page.IsTruncated
-		if more && aws.ToString(in.ContinuationToken) == *page.NextContinuationToken {
-			return keys, nil, skipped, fmt.Errorf("two consecutive pages have the same continuation token, after the key %q: the listing would never end", last)
-		}
 		in.ContinuationToken = page.NextContinuationToken
+		if more && tokens[*in.ContinuationToken] {
+			return keys, nil, skipped, fmt.Errorf("two pages have the same continuation token, after the key %q: the listing would never end", last)
+		}
+		tokens[aws.ToString(in.ContinuationToken)] = true
 	}
 	if len(keys) == 0 {
 		return nil, nil, skipped, fmt.Errorf("no object matches it%s%s", conditions(p), skippedNote(skipped))
@@ -84,8 +89,9 @@ func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, size
 const maxPageAttempts = 5
 
 // wholePages retries a page that does not say whether another page follows. The
-// SDK accepts any 200 as a page: it takes an empty body, an HTML page, or a
-// truncated page without a token for the last page.
+// SDK accepts any 200 as a page: it takes an empty body, well-formed HTML, or a
+// truncated page without a token for the last page. It retries no 200 that it cannot
+// decode, such as most HTML.
 func wholePages(o *s3.Options) {
 	attempts := 0
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
@@ -95,7 +101,10 @@ func wholePages(o *s3.Options) {
 			out, metadata, err := next.HandleDeserialize(ctx, in)
 			if page, ok := out.Result.(*s3.ListObjectsV2Output); ok && err == nil && (page.IsTruncated == nil || *page.IsTruncated && aws.ToString(page.NextContinuationToken) == "") {
 				attempts++
-				err = &pageError{attempts}
+				err = &pageError{attempts, errors.New("the answer does not say whether it is the last page, or which page comes next")}
+			} else if undecodable(err) {
+				attempts++
+				err = &pageError{attempts, err}
 			}
 			return out, metadata, err
 		}), middleware.Before)
@@ -103,12 +112,23 @@ func wholePages(o *s3.Options) {
 }
 
 // pageError reports that S3 answered a listing with an invalid page.
-type pageError struct{ attempts int }
+type pageError struct {
+	attempts int
+	cause    error
+}
 
 func (e *pageError) Error() string {
-	return fmt.Sprintf("no valid page of a listing in %d attempts: the answer does not say whether it is the last page, or which page comes next", e.attempts)
+	return fmt.Sprintf("no valid page of a listing in %d attempts: %v", e.attempts, e.cause)
 }
+func (e *pageError) Unwrap() error        { return e.cause }
 func (e *pageError) RetryableError() bool { return e.attempts < maxPageAttempts }
+
+// undecodable reports whether err is about a complete 200 that is not S3's XML.
+func undecodable(err error) bool {
+	r, code, _ := refusal(err)
+	_, cut := errors.AsType[net.Error](err)
+	return r != nil && r.HTTPStatusCode() == http.StatusOK && code == "" && !cut && !errors.Is(err, io.ErrUnexpectedEOF)
+}
 
 // conditions describes the payload's suffix and startAfter, for an error.
 func conditions(p event.Payload) (s string) {

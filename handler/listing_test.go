@@ -43,6 +43,9 @@ func TestAPageThatIsNoListingIsAskedForAgainAndNeverTheEndOfIt(t *testing.T) {
 	for name, f := range map[string]fault{
 		"empty body":                raw(""),
 		"HTML":                      raw("<!DOCTYPE html><html><body><p>Please log in</p></body></html>"),
+		"HTML that is not XML":      raw("<!DOCTYPE html><html><head><meta charset=utf-8></head><body>Please<br>log in</body></html>"),
+		"bytes":                     raw("\x00\x01"),
+		"nothing that says yes":     raw("<ListBucketResult><IsTruncated>maybe</IsTruncated></ListBucketResult>"),
 		"text":                      raw("OK"),
 		"prolog alone":              raw(`<?xml version="1.0" encoding="UTF-8"?>`),
 		"nothing of its end":        pageOf("", keys[1_000:1_010]...),
@@ -88,8 +91,14 @@ func TestNoKeyOfAListingIsReadTwice(t *testing.T) {
 			},
 			[]string{`the key "orders/000998.json" comes after "orders/000999.json"`, "S3 lists keys in the order of their UTF-8 bytes", "with keys"},
 		},
-		"the same page again":       {always(pageOf(truncated+token, keys[:2]...)), []string{`"orders/000000.json" comes after "orders/000001.json"`}},
-		"the same token again":      {always(pageOf(truncated + token)), []string{"two consecutive pages have the same continuation token"}},
+		"the same page again":  {always(pageOf(truncated+token, keys[:2]...)), []string{`"orders/000000.json" comes after "orders/000001.json"`}},
+		"the same token again": {always(pageOf(truncated + token)), []string{"two pages have the same continuation token"}},
+		"two tokens in turn": {
+			func(n int64) fault {
+				return pageOf(fmt.Sprintf("%s<NextContinuationToken>t%d</NextContinuationToken>", truncated, n%2))
+			},
+			[]string{"two pages have the same continuation token"},
+		},
 		"no order":                  {always(pageOf("<IsTruncated>false</IsTruncated>", "orders/b", "orders/a")), []string{`"orders/a" comes after "orders/b"`}},
 		"a key twice":               {always(pageOf("<IsTruncated>false</IsTruncated>", "orders/b", "orders/b")), []string{`"orders/b" comes after "orders/b"`}},
 		"a startAfter that is void": {always(pageOf("<IsTruncated>false</IsTruncated>", keys[6:9]...)), []string{`"orders/000006.json" comes after "orders/000007.json"`}},

@@ -22,7 +22,7 @@ var remedies = []struct {
 }{
 	{"check the key: the object does not exist, or was deleted", []string{"NoSuchKey", "NotFound"}},
 	{"check that the object exists and that the function may read it: S3 answers 403 for a missing object, too, if the function may not list the bucket", []string{"AccessDenied", "Forbidden"}},
-	{"check BUCKET: there is no bucket of that name", []string{"NoSuchBucket"}},
+	{noBucket, []string{"NoSuchBucket"}},
 	{"the object is archived: restore it before you read it", []string{"InvalidObjectState"}},
 	{badCredentials, credentialCodes},
 	{"set the clock: it differs from S3's by more than 15 minutes", []string{"RequestTimeTooSkewed", "RequestExpired"}},
@@ -30,6 +30,7 @@ var remedies = []struct {
 }
 
 const (
+	noBucket       = "check BUCKET: there is no bucket of that name"
 	badCredentials = "check the credentials: a function gets those of its role, so do not set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN yourself"
 	mayList        = "check that the function may list the bucket below this prefix: its role needs s3:ListBucket"
 	mayDecrypt     = "the object is encrypted with a KMS key: the function's role needs kms:Decrypt on that key, and the key must be enabled"
@@ -75,6 +76,8 @@ func remedyOf(err error) string {
 		return mayDecrypt
 	case listing && (code == "AccessDenied" || code == "Forbidden"):
 		return mayList
+	case listing && (code == "NoSuchKey" || code == "NotFound"): // a 404 of a listing is not about an object
+		return noBucket
 	}
 	for _, of := range remedies {
 		if slices.Contains(of.codes, code) {

@@ -1,6 +1,7 @@
 package comparison
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func Read(r io.Reader) (*Comparison, error) {
 	if len(data) > maxBytes {
 		return nil, fmt.Errorf("reading results: more than %d MB: no comparison is that large", maxBytes>>20)
 	}
-	c, err := decode(data)
+	c, err := decode(bytes.TrimPrefix(data, []byte("\ufeff"))) // a byte order mark, which editors write
 	if err == nil {
 		err = c.Validate()
 	}

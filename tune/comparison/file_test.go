@@ -107,6 +107,13 @@ func (repeater) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+func TestReadTakesAFileWithAByteOrderMark(t *testing.T) {
+	data := append([]byte("\ufeff"), write(t, measured(t))...)
+	if _, err := comparison.Read(bytes.NewReader(data)); err != nil {
+		t.Errorf("Read after a byte order mark = %v, want no error", err)
+	}
+}
+
 func TestAFieldOfALaterVersionDoesNoHarm(t *testing.T) {
 	data := bytes.Replace(write(t, measured(t)), []byte(`"schema": 1,`), []byte(`"schema": 1, "novelty": {"a": [1]},`), 1)
 	if _, err := comparison.Read(bytes.NewReader(data)); err != nil {

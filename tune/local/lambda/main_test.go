@@ -138,8 +138,9 @@ func handle(ctx context.Context, r request) (any, error) {
 		}
 		return resp.StatusCode, resp.Body.Close()
 	case "break off": // within the answer
-		half := map[int]string{0: `{"half": `, 1: `{"looks": "whole"}`}[r.MS]
-		return io.MultiReader(strings.NewReader(half), iotest.ErrReader(errors.New("the object has ended"))), nil
+		half := map[int]string{0: `{"half": `, 1: `{"looks": "whole"}`}[r.MS%2]
+		cause := "the object has ended" + strings.Repeat(".", r.MS/2)
+		return io.MultiReader(strings.NewReader(half), iotest.ErrReader(errors.New(cause))), nil
 	case "register for INVOKE":
 		return extensionAPI(http.MethodPost, "register", `{"events": ["INVOKE"]}`)
 	case "poll as an extension":

@@ -104,13 +104,13 @@ func (api *runtimeAPI) take(w http.ResponseWriter, r *http.Request) bool {
 }
 
 func (api *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, platform.MaxResponse+1))
+	body, trailer, w, err := readAnswer(w, r)
 	if err != nil || !api.take(w, r) { // a request that broke off is no answer
 		return
 	}
 	a, status, reason := answer{at: time.Now(), payload: body}, http.StatusAccepted, any(accepted)
-	if kind := r.Trailer.Get(errorType); kind != "" { // a streamed answer failed
-		cause, _ := base64.StdEncoding.DecodeString(r.Trailer.Get("Lambda-Runtime-Function-Error-Body"))
+	if kind := trailer.Get(errorType); kind != "" { // a streamed answer failed
+		cause, _ := base64.StdEncoding.DecodeString(trailer.Get("Lambda-Runtime-Function-Error-Body"))
 		a.payload, a.err = nil, functionError(kind, cause)
 	}
 	if len(body) > platform.MaxResponse {
