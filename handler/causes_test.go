@@ -129,6 +129,7 @@ func TestWithoutAWayToS3TheCallEndsSoonAndSaysWhereToLook(t *testing.T) {
 	_ = closed.Close()
 	for name, setting := range map[string]string{
 		"nothing answers": "AWS_ENDPOINT_URL_S3=https://" + deaf(t),
+		"no TLS":          "AWS_ENDPOINT_URL_S3=https://" + listen(t).Addr().String(), // whose queue the kernel accepts
 		"refused":         "AWS_ENDPOINT_URL_S3=https://" + closed.Addr().String(),
 		"no proxy":        "HTTPS_PROXY=http://" + closed.Addr().String() + "\nAWS_ENDPOINT_URL_S3=https://s3.test",
 	} {
@@ -166,6 +167,7 @@ func TestTheDeadlineNamesWhatWasInFlightAndAdvisesByThat(t *testing.T) {
 		{"no answer", "", late(time.Minute), "in flight: 3 waiting for the first byte", "more memory does not change that"},
 		{"half a body", "", stallWithin, "in flight: 3 reading", "raise the function's timeout or memory"},
 		{"refused", "", slowDown, "SlowDown", "lower the concurrency"},
+		{"refused once", "", first(slowDown, late(time.Minute)), "in flight: 3 waiting for the first byte", "more memory does not change that"},
 	} {
 		s3.injure(always(c.f))
 		s3.injureLists(always(c.f))

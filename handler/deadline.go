@@ -65,8 +65,8 @@ func (m *meter) deadlineError() error {
 	return fmt.Errorf("deadline: %d of %d reads were done in %.1f s%s%s\n%s", m.reads.Load(), len(m.latencies), m.took.Seconds(), note, m.retryNote(), m.advice())
 }
 
-// advice returns the remedy for the failure last retried, or else for the phase
-// that most reads in flight were in.
+// advice returns the remedy for the phase that most reads in flight were in, or for
+// the failure last retried.
 func (m *meter) advice() string {
 	most := queued
 	for p := range m.cut {
@@ -74,13 +74,14 @@ func (m *meter) advice() string {
 			most = phase(p)
 		}
 	}
-	return m.tally.advice(most, "let it read fewer objects")
+	return m.tally.advice(most, m.cut[most].Load(), "let it read fewer objects")
 }
 
-// advice returns what to do about a deadline reached in that phase. less says how
-// to ask for fewer objects.
-func (t *tally) advice(in phase, less string) string {
-	if last := t.last.Load(); last != nil && remedyOf(*last) != "" {
+// advice returns what to do about a deadline that n requests reached in that phase.
+// If there were fewer retries, their cause is not what held the call up. less says
+// how to ask for fewer objects.
+func (t *tally) advice(in phase, n int64, less string) string {
+	if last := t.last.Load(); last != nil && remedyOf(*last) != "" && (in == pausing || t.retries.Load() >= n) {
 		return remedyOf(*last) + "; or raise the function's timeout, or " + less
 	}
 	switch in {

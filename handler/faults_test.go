@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -91,6 +92,18 @@ func slowBody(w http.ResponseWriter, _ *http.Request, whole *httptest.ResponseRe
 }
 
 // late answers after d, unless the client has gone by then.
+// first answers one request so, and all later ones otherwise.
+func first(f, then fault) fault {
+	var n atomic.Int64
+	return func(w http.ResponseWriter, r *http.Request, whole *httptest.ResponseRecorder) {
+		if n.Add(1) > 1 {
+			then(w, r, whole)
+			return
+		}
+		f(w, r, whole)
+	}
+}
+
 func late(d time.Duration) fault {
 	return func(w http.ResponseWriter, r *http.Request, whole *httptest.ResponseRecorder) {
 		select {

@@ -29,7 +29,7 @@ func (b *bucket) list(ctx context.Context, p event.Payload) (keys []string, size
 	ctx = context.WithValue(t.into(ctx), progressKey{}, at)
 	defer func() {
 		if err != nil && ctx.Err() != nil {
-			err = fmt.Errorf("deadline: %d objects had been listed; in flight: a page, %v%s\n%s", len(keys), at.phase, t.retryNote(), t.advice(at.phase, "narrow the prefix"))
+			err = fmt.Errorf("deadline: %d objects had been listed; in flight: a page, %v%s\n%s", len(keys), at.phase, t.retryNote(), t.advice(at.phase, 1, "narrow the prefix"))
 		}
 		if err != nil {
 			err = fmt.Errorf("list prefix %q of bucket %q: %w", *p.Prefix, b.name, err)

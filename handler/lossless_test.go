@@ -114,7 +114,7 @@ func TestWhatNoAttemptMendsFailsTheCallAtOnce(t *testing.T) {
 		{"denied", "sample.json", refuse(403, "AccessDenied", "Access Denied"), []string{"403", "AccessDenied", "check that the object exists"}},
 		{"another region", "sample.json", refuse(301, "PermanentRedirect", "The bucket must be addressed elsewhere.", "X-Amz-Bucket-Region", "us-west-2"), []string{"301", "the bucket is in us-west-2"}},
 		{"wrong region", "sample.json", refuse(400, "AuthorizationHeaderMalformed", "the region is wrong", "X-Amz-Bucket-Region", "us-west-2"), []string{"400", "the bucket is in us-west-2"}},
-		{"expired credentials", "sample.json", refuse(400, "ExpiredToken", "The provided token has expired."), []string{"ExpiredToken"}},
+		{"expired credentials", "sample.json", refuse(400, "ExpiredToken", "The provided token has expired.", "X-Amz-Bucket-Region", "us-east-1"), []string{"ExpiredToken", "check the credentials"}},
 		{"not an array", "object.json", nil, []string{"not a JSON array, but an object", "unless changed, the function counts the elements of a JSON array", "handler/process.go"}},
 		{"not JSON", "half.json", nil, []string{"not valid JSON"}},
 		{"two arrays", "two.json", nil, []string{"not valid JSON", "there is more data after the array"}},

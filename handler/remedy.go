@@ -68,8 +68,8 @@ func remedyOf(err error) string {
 		code = "AccessDenied"
 	}
 	switch {
-	case otherRegion(r) != "":
-		return fmt.Sprintf("the bucket is in %s: run the function there, or set AWS_REGION", otherRegion(r))
+	case otherRegion(r, code) != "":
+		return fmt.Sprintf("the bucket is in %s: run the function there, or set AWS_REGION", otherRegion(r, code))
 	case transientKMS(err) == aws.TrueTernary:
 		return throttledKey
 	case strings.HasPrefix(code, "KMS.") || status == 403 && strings.Contains(message, "kms:"):
@@ -95,10 +95,10 @@ func isDial(err error) bool {
 }
 
 // otherRegion returns the bucket's region if S3 answers that it is not the one
-// asked, and "" otherwise.
-func otherRegion(r *awshttp.ResponseError) string {
-	switch r.HTTPStatusCode() {
-	case 301, 307, 400:
+// asked, and "" otherwise. S3 names the region beside other errors too.
+func otherRegion(r *awshttp.ResponseError, code string) string {
+	switch status := r.HTTPStatusCode(); {
+	case status == 301, status == 307, status == 400 && slices.Contains([]string{"AuthorizationHeaderMalformed", "BadRequest", "UnknownError", ""}, code):
 		return r.Response.Header.Get("X-Amz-Bucket-Region")
 	}
 	return ""
@@ -121,7 +121,7 @@ func refusal(err error) (r *awshttp.ResponseError, code, message string) {
 // credentials, an endpoint that is not a URL, no network path to S3.
 func failsAll(err error) bool {
 	if r, code, _ := refusal(err); r != nil {
-		return otherRegion(r) != "" || slices.Contains(append(credentialCodes, "NoSuchBucket", "RequestTimeTooSkewed", "NoSuchAccessPoint"), code)
+		return otherRegion(r, code) != "" || slices.Contains(append(credentialCodes, "NoSuchBucket", "RequestTimeTooSkewed", "NoSuchAccessPoint"), code)
 	}
 	_, bounded := errors.AsType[*retry.MaxAttemptsError](err)
 	_, received := errors.AsType[*bodyError](err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -173,6 +174,10 @@ func (t *transport) dial(r *http.Request) (*conn, error) {
 		defer cancel()
 		if err := secure.HandshakeContext(ctx); err != nil {
 			_ = c.wire.Close()
+			if ctx.Err() != nil && r.Context().Err() == nil { // who never answers is no connection
+				tallyOf(ctx).connections.Add(-1)
+				err = &net.OpError{Op: "dial", Net: "tcp", Addr: opened.RemoteAddr(), Err: fmt.Errorf("TLS handshake: %w", err)}
+			}
 			return nil, err
 		}
 		c.in.R, c.out = secure, secure
