@@ -55,6 +55,9 @@ func (b *comparing) Run(ctx context.Context, s *session) error {
 	if !(b.Tolerance > 0 && b.Tolerance <= 100) {
 		return usageError{err: fmt.Errorf("--tolerance %g: it must be above 0 and at most 100", b.Tolerance)}
 	}
+	if b.Old == "" || b.New == "" {
+		return usageError{err: errors.New("OLD and NEW must not be empty: each is a Go package, an executable or REVISION:PACKAGE")}
+	}
 	known := func(name string) bool { return slices.Contains(builds.Figures, name) }
 	if n := len(slices.DeleteFunc(slices.Clone(b.FailOn), known)); n > 0 || len(b.FailOn) == 0 {
 		return usageError{err: fmt.Errorf("--fail-on %s: it must be of %s", strings.Join(b.FailOn, ","), prose.List(builds.Figures))}

@@ -41,7 +41,7 @@ func Ours(pkg string) bool {
 func Function(ctx context.Context, dir, pkg, goarch, out string) error {
 	cmd := command(ctx, dir, "go", "build", "-trimpath", "-buildvcs=false",
 		"-tags", tags, "-ldflags", "-s -w", "-o", out, pkg)
-	cmd.Env = append(append(cmd.Env, settings...), "GOARCH="+goarch)
+	cmd.Env = append(append(cmd.Env, settings...), "GOARCH="+goarch, scratch(out))
 	return run(ctx, cmd, "building the function "+pkg)
 }
 
@@ -65,9 +65,13 @@ func Package(ctx context.Context, dir, pkg, out string) error {
 		return err
 	}
 	cmd := command(ctx, dir, "go", "build", "-tags", tags+","+strings.TrimSpace(theirs.String()), "-o", out, pkg)
-	cmd.Env = append(cmd.Env, "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
+	cmd.Env = append(cmd.Env, "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH, scratch(out))
 	return run(ctx, cmd, task)
 }
+
+// scratch makes go work beside out, in a folder that the caller removes: an interrupt
+// before go compiles ends it without removing its own.
+func scratch(out string) string { return "GOTMPDIR=" + filepath.Dir(out) }
 
 func isDir(path string) bool {
 	info, err := os.Stat(path)

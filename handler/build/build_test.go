@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -58,6 +59,21 @@ func TestAPackageThatDoesNotCompileIsNamedWithWhatGoSays(t *testing.T) {
 	err := build.Package(t.Context(), "", dir, filepath.Join(t.TempDir(), "bootstrap"))
 	if err == nil || !strings.HasPrefix(err.Error(), "building the function "+dir+": exit status 1\n") || !strings.Contains(err.Error(), "broken.go:3:13") {
 		t.Errorf("Package(%s) = %v, want the folder and what go says of broken.go", dir, err)
+	}
+}
+
+// An interrupt while go loads packages ends it before it removes its folder.
+func TestABuildWritesNothingTemporaryOutsideTheFolderOfTheExecutable(t *testing.T) {
+	dir, out := somebodys(t), filepath.Join(t.TempDir(), "bootstrap")
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "none")) // go fails if it needs it
+	if err := build.Package(t.Context(), "", dir, out); err != nil {
+		t.Error(err)
+	}
+	if err := build.Function(t.Context(), dir, ".", runtime.GOARCH, out); err != nil {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(out), "*")); len(left) != 1 {
+		t.Errorf("beside the executable there are %q", left)
 	}
 }
 

@@ -141,6 +141,7 @@ func (r *Result) judge(comparisons int) {
 		for _, figure := range Figures {
 			old, new := values(0, figure), values(1, figure)
 			if len(old) == 0 || slices.Contains(old, 0) || slices.Contains(new, 0) {
+				found[Open] = found[Open] || slices.Contains(r.FailOn, figure) // it was to be compared
 				continue
 			}
 			cell := judge(old, new, r.Tolerance, comparisons)

@@ -192,6 +192,15 @@ func TestOnlyTheChosenFiguresMakeABuildFail(t *testing.T) {
 	}
 }
 
+// Only this project's function has cpu_per_read.
+func TestAFigureThatIsToFailAndIsNotMeasuredIsOpen(t *testing.T) {
+	m := &machine{r: rand.New(rand.NewPCG(8, 8)), spread: 0.001, change: func(_ string, _ *comparison.Cell, a *event.Answer) { a.ObjectsRead = 0 }}
+	r := measure(t, m, sized(8, 512), "duration", "cpu_per_read")
+	if got := r.Of(Open, true); r.Verdict != Open || got != "cpu_per_read (not measured)" || r.cell("duration", 512).Verdict != Same {
+		t.Errorf("%s: %q, %+v; want open by cpu_per_read alone", r.Verdict, got, r.Cells)
+	}
+}
+
 func TestRetriesAreComparedEvenIfABuildHasNone(t *testing.T) {
 	retries := map[string]int64{}
 	m := &machine{r: rand.New(rand.NewPCG(3, 3)), spread: 0.01, change: func(build string, _ *comparison.Cell, a *event.Answer) { a.Retries = retries[build] }}

@@ -49,12 +49,18 @@ func judge(old, new []float64, tolerance float64, comparisons int) Cell {
 	return c
 }
 
-// Of lists the cells with a verdict, among the figures in FailOn or among the others.
+// Of lists the cells with a verdict, among the figures in FailOn or among the others. A figure in FailOn that no
+// build has is open.
 func (r *Result) Of(v Verdict, failOn bool) string {
 	var names []string
 	for _, c := range r.Cells {
 		if c.Verdict == v && slices.Contains(r.FailOn, c.Figure) == failOn {
 			names = append(names, fmt.Sprintf("%s at %s MB", c.Figure, prose.Thousands(c.Power, 0)))
+		}
+	}
+	for _, figure := range r.FailOn {
+		if v == Open && failOn && !slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Figure == figure }) {
+			names = append(names, figure+" (not measured)")
 		}
 	}
 	return prose.List(names)
