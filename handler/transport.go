@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -35,17 +36,17 @@ type transport struct {
 }
 
 func newTransport(general *awshttp.BuildableClient, stall time.Duration) *transport {
+	own := general.GetTransport() // a copy
 	general = general.WithTransportOptions(func(t *http.Transport) {
-		dial := t.DialContext
 		t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := dial(ctx, network, addr)
+			c, err := own.DialContext(ctx, network, addr)
 			if err == nil {
 				tallyOf(ctx).connections.Add(1)
 			}
 			return c, err
 		}
 	})
-	return &transport{general: general, settings: general.GetTransport(), stall: stall}
+	return &transport{general: general, settings: own, stall: stall}
 }
 
 // Do sends the request and returns its response. If a reused connection turns out
@@ -174,8 +175,7 @@ func (t *transport) dial(r *http.Request) (*conn, error) {
 		defer cancel()
 		if err := secure.HandshakeContext(ctx); err != nil {
 			_ = c.wire.Close()
-			if ctx.Err() != nil && r.Context().Err() == nil { // who never answers is no connection
-				tallyOf(ctx).connections.Add(-1)
+			if (ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded)) && r.Context().Err() == nil { // no answer: this was no connection
 				err = &net.OpError{Op: "dial", Net: "tcp", Addr: opened.RemoteAddr(), Err: fmt.Errorf("TLS handshake: %w", err)}
 			}
 			return nil, err
@@ -183,5 +183,6 @@ func (t *transport) dial(r *http.Request) (*conn, error) {
 		c.in.R, c.out = secure, secure
 	}
 	c.buffered = bufio.NewReader(&c.in)
+	tallyOf(r.Context()).connections.Add(1)
 	return c, nil
 }

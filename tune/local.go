@@ -71,7 +71,12 @@ func warnTime(s *session, spec comparison.Spec) {
 
 // measure measures a comparison on this machine and presents it.
 func (p *presentation) measure(ctx context.Context, s *session, c *comparison.Comparison, o local.Options) error {
-	return p.with(s, o, func(t *local.Tuner) error { return p.compare(ctx, s, c, t.Tune) })
+	show := newProgress(s.stderr)
+	defer show.end()
+	return p.with(s, o, func(t *local.Tuner) error {
+		show.building()
+		return p.compare(ctx, s, c, t.Tune)
+	})
 }
 
 // with calls do with a new tuner, and closes it.
@@ -93,7 +98,7 @@ func (p *presentation) with(s *session, o local.Options, do func(*local.Tuner) e
 func (p *presentation) compute(ctx context.Context, s *session, c *comparison.Comparison, t *local.Tuner) error {
 	show := newProgress(s.stderr)
 	defer show.end()
-	show.say("building", "the function, which takes about 90 s the first time on a machine")
+	show.building()
 	if err := t.Calibrate(ctx, c, show.step("calibrating")); err != nil {
 		return err
 	}

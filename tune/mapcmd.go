@@ -94,7 +94,7 @@ func (l *onThisMachine) calibrated(ctx context.Context, s *session) (*comparison
 	}
 	c, show := q.Comparison(), newProgress(s.stderr)
 	defer show.end()
-	show.say("building", "the function, which takes about 90 s the first time on a machine")
+	show.building()
 	return c, l.with(s, q.Options, func(t *local.Tuner) error { return t.Calibrate(ctx, c, show.step("calibrating")) })
 }
 

@@ -55,6 +55,12 @@ func (p *progress) step(name string) func(comparison.Progress) error {
 	}
 }
 
+// building tells that the function is built. For this project's, on a new machine, that
+// takes long.
+func (p *progress) building() {
+	p.say("building", "the function, which takes about 90 s the first time on a machine")
+}
+
 // say shows what runs now.
 func (p *progress) say(name, what string) {
 	text := prose.OneLine(fmt.Sprintf("%-12s %s", name, what), 78)
