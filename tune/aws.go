@@ -121,7 +121,7 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 			return err
 		}
 	}
-	err = a.compare(ctx, s, c, t.Tune)
+	err = a.compare(ctx, s, newProgress(s.stderr), c, t.Tune)
 	if err == nil || errors.Is(err, errCells) || !c.Underway() {
 		return err
 	}

@@ -62,6 +62,9 @@ func (b *comparing) Run(ctx context.Context, s *session) error {
 	if n := len(slices.DeleteFunc(slices.Clone(b.FailOn), known)); n > 0 || len(b.FailOn) == 0 {
 		return usageError{err: fmt.Errorf("--fail-on %s: it must be of %s", strings.Join(b.FailOn, ","), prose.List(builds.Figures))}
 	}
+	if len(b.Power) == 0 {
+		return usageError{err: errors.New("--power has no sizes: name some, such as 512,1769")}
+	}
 	q, err := b.question(s)
 	if err != nil {
 		return usageError{err: asFlag(err)}

@@ -71,11 +71,10 @@ func warnTime(s *session, spec comparison.Spec) {
 
 // measure measures a comparison on this machine and presents it.
 func (p *presentation) measure(ctx context.Context, s *session, c *comparison.Comparison, o local.Options) error {
-	show := newProgress(s.stderr)
-	defer show.end()
 	return p.with(s, o, func(t *local.Tuner) error {
+		show := newProgress(s.stderr)
 		show.building()
-		return p.compare(ctx, s, c, t.Tune)
+		return p.compare(ctx, s, show, c, t.Tune)
 	})
 }
 

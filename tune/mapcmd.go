@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/compute"
 	"lambda-parallel-io/tune/fit"
@@ -132,7 +133,9 @@ func (m *mapping) question(c *comparison.Comparison) (*comparison.Comparison, er
 		}
 		run.Latency, run.LatencyMeanMS = s3.String(), float64(s3.Mean().Microseconds())/1e3
 	}
-	if m.Arch != "" && m.Arch != run.Arch {
+	if m.Arch != "" && m.Arch != platform.ARM64 && m.Arch != platform.X8664 {
+		return nil, fmt.Errorf("--arch %.40q: it must be %s or %s", m.Arch, platform.ARM64, platform.X8664)
+	} else if m.Arch != "" && m.Arch != run.Arch {
 		return nil, fmt.Errorf("--arch %s: %s was calibrated for %s, and their CPUs differ\nmake a calibration for it: go run ./tune --arch %s", m.Arch, m.File, run.Arch, m.Arch)
 	}
 	r := comparison.Request{Spec: run.Spec, Map: true, Ours: true, ObjectKey: run.ObjectKey, Strategies: m.Strategies, Concurrency: m.Concurrency, Repeat: m.Repeat}

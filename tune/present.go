@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"al.essio.dev/pkg/shellescape"
 	"github.com/cli/browser"
@@ -22,13 +23,13 @@ import (
 // the results so far.
 type tuner func(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error
 
-// compare measures c, saves it after every change, and presents it even if it was
-// interrupted.
-func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Comparison, tune tuner) error {
+// compare measures c, shows the progress and ends it, saves c after every change, and
+// presents it even if it was interrupted.
+func (p *presentation) compare(ctx context.Context, s *session, show *progress, c *comparison.Comparison, tune tuner) error {
+	defer show.end()
 	if err := writable(p.Dir); err != nil {
 		return err
 	}
-	show := newProgress(s.stderr)
 	step := show.step("measuring")
 	var saving error
 	err := tune(ctx, c, func(news comparison.Progress) error {
@@ -114,6 +115,6 @@ func printDryRun(w io.Writer, asJSON, maps bool, c *comparison.Comparison) error
 	for _, v := range c.Variants {
 		fmt.Fprintf(w, "  %-18s %s\n", v.Label(), v.Payload)
 	}
-	_, err := fmt.Fprintf(w, "\n  memory, MB: %d\n", c.Run.PowerValues)
+	_, err := fmt.Fprintf(w, "\n  memory, MB: %s\n", strings.Trim(strings.ReplaceAll(fmt.Sprint(c.Run.PowerValues), " ", ", "), "[]"))
 	return err
 }

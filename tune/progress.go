@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -18,8 +20,13 @@ import (
 type progress struct {
 	w        io.Writer
 	terminal bool
-	told     time.Time
-	shown    bool // a line is on the terminal and must be cleared
+
+	mu    sync.Mutex
+	told  time.Time
+	shown bool          // a line is on the terminal and must be cleared
+	now   string        // what runs, without a terminal
+	since time.Time     // when it began
+	ended chan struct{} // closed by end; nil if nothing repeats now
 }
 
 // often is the time between two lines without a terminal.
@@ -47,7 +54,9 @@ func (p *progress) step(name string) func(comparison.Progress) error {
 		}
 		switch {
 		case news.Finished != "" && !p.terminal:
+			p.mu.Lock()
 			p.line(fmt.Sprintf("%s%s", count, news.Finished))
+			p.mu.Unlock()
 		case news.Now != "" && news.Done < max(news.Total, 1):
 			p.say(name, count+news.Now+left)
 		}
@@ -61,24 +70,54 @@ func (p *progress) building() {
 	p.say("building", "the function, which takes about 90 s the first time on a machine")
 }
 
-// say shows what runs now.
+// say shows what runs now. Without a terminal that is repeated until end or the next.
 func (p *progress) say(name, what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	text := prose.OneLine(fmt.Sprintf("%-12s %s", name, what), 78)
-	switch {
-	case p.terminal:
+	if p.terminal {
 		fmt.Fprintf(p.w, "\r\x1b[K  %s", text)
 		p.shown = true
-	case time.Since(p.told) >= often:
+		return
+	}
+	if p.now, p.since = text, time.Now(); time.Since(p.told) >= often {
 		p.line("  " + text)
+	}
+	if p.ended == nil {
+		p.ended = make(chan struct{})
+		go p.repeat(p.ended)
 	}
 }
 
+func (p *progress) repeat(ended chan struct{}) {
+	for {
+		select {
+		case <-ended:
+			return
+		case <-time.After(often / 10):
+		}
+		p.mu.Lock()
+		if d := time.Since(p.since); p.ended == ended && time.Since(p.told) >= often && d >= often {
+			now, _, _ := strings.Cut(p.now, ", about") // no estimate that is old
+			p.line(fmt.Sprintf("  %s, for %s so far", now, about(d)))
+		}
+		p.mu.Unlock()
+	}
+}
+
+// line prints a line. The caller holds mu.
 func (p *progress) line(text string) {
 	p.told = time.Now()
 	fmt.Fprintln(p.w, text)
 }
 
 func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended != nil {
+		close(p.ended)
+		p.ended = nil
+	}
 	if p.shown {
 		fmt.Fprint(p.w, "\r\x1b[K")
 		p.shown = false

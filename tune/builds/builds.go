@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
 )
 
@@ -33,6 +34,7 @@ type Result struct {
 	Run         comparison.Run `json:"run"`                   // how it was measured: at most Num pairs in ForSec seconds
 
 	pairs    map[int][]pair // by size
+	answers  map[int]*answers
 	failures []string
 }
 
@@ -60,7 +62,10 @@ type Tune func(context.Context, *comparison.Comparison, func(comparison.Progress
 // Measure compares the functions Old and New by the one variant of how. Time counts from when they are
 // built. If ctx ends, Measure judges what it has and returns the cause.
 func (r *Result) Measure(ctx context.Context, how comparison.Run, tune Tune, observe func(comparison.Progress) error) error {
-	r.Run, r.pairs = how, map[int][]pair{}
+	r.Run, r.pairs, r.answers = how, map[int][]pair{}, map[int]*answers{}
+	for _, power := range how.PowerValues {
+		r.answers[power] = &answers{}
+	}
 	old, new := how.Variants[0], how.Variants[0]
 	old.Name, old.Function, new.Name, new.Function = "old", r.Old, "new", r.New
 	sizes, looks := slices.Clone(how.PowerValues), how.Looks()
@@ -99,7 +104,7 @@ func (r *Result) add(c *comparison.Comparison, power int) bool {
 	for i, v := range c.Variants {
 		cell := v.Cell(power)
 		if cell.Error != "" {
-			r.failures = append(r.failures, fmt.Sprintf("%s fails at %d MB: %s", v.Name, power, cell.Error))
+			r.failures = append(r.failures, fmt.Sprintf("%s fails at %s MB: %s", v.Name, prose.Thousands(power, 0), cell.Error))
 			continue
 		}
 		r.Busy = r.Busy || cell.Busy()
@@ -118,6 +123,11 @@ func (r *Result) add(c *comparison.Comparison, power int) bool {
 		return false
 	}
 	r.pairs[power] = append(r.pairs[power], p)
+	for i, v := range c.Variants {
+		if _, ours := p[i]["objects_read"]; !ours { // of ours the counts are compared
+			r.answers[power][i] = append(r.answers[power][i], string(v.Cell(power).Response))
+		}
+	}
 	return true
 }
 
@@ -135,8 +145,11 @@ func (r *Result) judge(comparisons int) {
 		for _, what := range does {
 			old, new := comparison.Median(values(0, what)), comparison.Median(values(1, what))
 			if len(r.pairs[power]) > 0 && old != new {
-				r.Differences = append(r.Differences, fmt.Sprintf("%s at %d MB: %.0f by old, %.0f by new", what, power, old, new))
+				r.Differences = append(r.Differences, fmt.Sprintf("%s at %s MB: %.0f by old, %.0f by new", what, prose.Thousands(power, 0), old, new))
 			}
+		}
+		if d := r.answers[power].differ(); d != "" {
+			r.Differences = append(r.Differences, fmt.Sprintf("the answer at %s MB: %s", prose.Thousands(power, 0), d))
 		}
 		for _, figure := range Figures {
 			old, new := values(0, figure), values(1, figure)

@@ -66,16 +66,49 @@ func (r *Result) Of(v Verdict, failOn bool) string {
 	return prose.List(names)
 }
 
-// More returns the flags that would decide the open figures, or "" if none would.
-func (r *Result) More() string {
-	pairs, times := 0, 1.0
-	for _, c := range r.Cells {
-		if c.Verdict == Open && c.Needs > 0 {
-			pairs, times = max(pairs, c.Needs), max(times, float64(c.Needs)/float64(len(c.Pairs)))
+// answers are the last answers of the old and the new build's environments.
+type answers [2][]string
+
+// differ tells how the answers differ, or "". Answers that change from environment to environment, such as those with a
+// time, tell nothing.
+func (a *answers) differ() string {
+	for _, side := range a {
+		if len(slices.Compact(slices.Clone(side))) != 1 || len(side) < 2 {
+			return ""
 		}
 	}
-	if pairs == 0 {
+	if a[0][0] == a[1][0] {
 		return ""
 	}
-	return fmt.Sprintf("--for %.0fm --max %d", math.Ceil(times*r.Seconds/time.Minute.Seconds()+0.2), max(pairs, r.Run.Num))
+	return fmt.Sprintf("%s by old, %s by new", prose.OneLine(a[0][0], 80), prose.OneLine(a[1][0], 80))
+}
+
+// More returns the flags that would decide the open figures, or "" if none would. Those in FailOn come first.
+func (r *Result) More() string {
+	for _, failOn := range []bool{true, false} {
+		pairs, times := 0, 1.0
+		for _, c := range r.Cells {
+			if c.Verdict == Open && c.Needs > 0 && slices.Contains(r.FailOn, c.Figure) == failOn {
+				pairs, times = max(pairs, c.Needs), max(times, float64(c.Needs)/float64(len(c.Pairs)))
+			}
+		}
+		if pairs > 0 {
+			return fmt.Sprintf("--for %.0fm --max %d", math.Ceil(times*r.Seconds/time.Minute.Seconds()+0.2), max(pairs, r.Run.Num))
+		}
+		if r.Of(Open, failOn) != "" && failOn {
+			return ""
+		}
+	}
+	return ""
+}
+
+// Undecidable lists the open figures that no run of a length worth it would decide.
+func (r *Result) Undecidable() string {
+	var names []string
+	for _, c := range r.Cells {
+		if c.Verdict == Open && c.Needs == 0 && slices.Contains(r.FailOn, c.Figure) {
+			names = append(names, fmt.Sprintf("%s at %s MB", c.Figure, prose.Thousands(c.Power, 0)))
+		}
+	}
+	return prose.List(names)
 }

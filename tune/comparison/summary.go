@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/powertuning"
@@ -61,8 +62,11 @@ func (c *Comparison) CostPerMillion(power int, billedMS float64) float64 {
 }
 
 // GETCostPerMillion returns what S3 charges for the reads and listings of a million invocations, in dollars. It is the same
-// for every cell, and 0 if the function's reads are not known.
+// for every cell, and 0 if the function's reads are not known, or for S3 Express, whose other prices are not in platform.
 func (c *Comparison) GETCostPerMillion() float64 {
+	if strings.HasSuffix(c.Run.Latency, "express") {
+		return 0
+	}
 	gets, lists := float64(c.Run.Repeat), float64(c.Run.Lists())
 	return 1e3 * (gets*platform.PricePerThousandGets + lists*platform.PricePerThousandLists)
 }

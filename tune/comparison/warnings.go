@@ -47,8 +47,12 @@ func (c *Comparison) warn() {
 			prose.Count(len(open), "comparison is", "comparisons are"), d, prose.Count(c.Run.Num, "invocation", "invocations"), 2*d, 2*c.Run.Num)
 	}
 	if busy, most := c.above(BusyCores, (*Cell).Starved); busy != nil {
-		add("busy", busy, most, "! This machine could not keep up with %s: their threads waited for up to %.1f cores, so they may be too slow. Close other programs, measure %sor use a machine with more than %s. A memory size that buys more CPU than this machine has is not recommended from such a cell.",
-			someOf(busy), most, slower, c.Run.Cores())
+		remedy := "Close other programs"
+		if c.Run.CPULimit != "" {
+			remedy = "Raise " + prose.OneLine(c.Run.CPULimit, maxLabel)
+		}
+		add("busy", busy, most, "! This machine could not keep up with %s, whose threads waited for up to %.1f cores: it may be faster on Lambda. %s, measure %sor use more than %s. A memory size that buys more CPU than this machine has is not recommended from such a cell.",
+			someOf(busy), most, remedy, slower, c.Run.Cores())
 	}
 	if unread, most := c.above(0, func(k *Cell) float64 { return float64(cmp.Or(c.Answer(k), &event.Answer{}).Failed) }); unread != nil {
 		add("unread", unread, most, "Not every object was read, up to %.0f failed an invocation: %s. The response of a cell in results.json names them.", most, someOf(unread))

@@ -65,17 +65,22 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 		return err
 	}
 	begin := time.Now() // without the build of the function
-	f, err := t.function(c.Run, roomy)
+	run := c.Run
+	run.TimeoutSec = comparison.DefaultTimeout.Seconds() // the loads are not the question's invocations
+	f, err := t.function(run, roomy)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.retire(f)) }()
+	all := loads()
+	if err := observe(comparison.Progress{Total: calibrations * len(all), Now: "a warm-up"}); err != nil {
+		return err
+	}
 	// The cold start and the warm-up.
 	warm, err := t.load(ctx, f, c, load{event.DefaultStrategy, compute.Busy, warmReads, roomy}, 0)
 	if err != nil {
 		return err
 	}
-	all := loads()
 	var opened compute.Load
 	var called []compute.Load
 	var cores []float64

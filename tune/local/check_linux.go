@@ -3,7 +3,6 @@ package local
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -38,12 +37,17 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 			k := &c.Checks[i]
 			p := cmp.Or(c.Map.At(k.Place), c.Map.Answer.Sequential) // which is computed even where it is not compared
 			once := time.Duration(p.DurationMS * float64(k.Repeat) / float64(c.Run.Repeat) * float64(time.Millisecond))
-			switch {
-			case pass == 0:
-				slow[i], k.Unchecked = t.slowFor(c, k), "there was no time"
-			case k.Unchecked == "":
+			if pass == 0 {
+				k.Unchecked = "there was no time"
+			} else if k.Unchecked == "" {
 				continue
-			case k.MeasuredMS > 0:
+			}
+			if time.Until(end) < checkSetUp+checkRounds*once {
+				continue
+			}
+			if slow[i] == 0 {
+				slow[i] = t.slowFor(c, k)
+			} else if k.MeasuredMS > 0 {
 				slow[i] *= 2
 			}
 			if slow[i] > comparison.MaxSlow || time.Until(end) < checkSetUp+slow[i].Stretch(checkRounds*once) {
@@ -53,6 +57,7 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 				return err
 			}
 			if _, err := t.check(ctx, c, k, slow[i], checkRounds, func(comparison.Progress) error { return nil }); err != nil {
+				k.Unchecked = "" // the run was stopped
 				return err
 			}
 			if k.Starved > maxStarved {
@@ -91,11 +96,12 @@ func (t *Tuner) computed(c *comparison.Comparison, k *comparison.Check, slow slo
 	return results
 }
 
-// check measures and computes one check, and returns what its rounds took, in ms. It
-// calls observe before each round.
+// check measures and computes one check, and returns what its rounds took, in ms. If
+// one fails, Unchecked says why, and there is no time. It calls observe before each round.
 func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, rounds int, observe func(comparison.Progress) error) ([]float64, error) {
 	spec := c.Run.Spec
 	spec.PowerValues, spec.Num, spec.ForSec, spec.Repeat, spec.Slow = []int{k.Power}, rounds, 0, k.Repeat, slow
+	spec.TimeoutSec = comparison.DefaultTimeout.Seconds() // the map has told what does not end in time
 	spec.Variants = []comparison.Variant{{Strategy: k.Strategy, Concurrency: k.Concurrency, Payload: payload(c, k.Strategy, *cmp.Or(k.Concurrency, new(int)), k.Repeat)}}
 	once := comparison.New(spec, c.Run.Time)
 	once.Run.CPUs, once.Run.CPU = c.Run.CPUs, c.Run.CPU
@@ -104,7 +110,8 @@ func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparis
 	}
 	cell := once.Variants[0].Cell(k.Power)
 	if cell.Error != "" {
-		return nil, errors.New("checking " + k.Name() + ": " + cell.Error)
+		k.Unchecked = cell.Error
+		return nil, nil
 	}
 	k.MeasuredMS, k.Slow, k.Starved, k.Unchecked = comparison.Median(cell.DurationsMS), int(slow), cell.CPUShare.Starved, ""
 	t.compute(c, k, slow, rounds)

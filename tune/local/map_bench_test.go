@@ -123,6 +123,9 @@ func (t *Tuner) checkBeside(ctx context.Context, c *comparison.Comparison, found
 	if f != nil {
 		err = errors.Join(err, t.retire(f))
 	}
+	if err == nil && ms == nil {
+		err = errors.New(k.Unchecked)
+	}
 	if err != nil {
 		return nil, 0, err
 	}

@@ -125,9 +125,14 @@ func (m *Model) stored(r *comparison.Request) (objects []Object, err error) {
 		r.ObjectKey = filepath.Base(file)
 	}
 	r.ObjectKey = filepath.ToSlash(filepath.Clean(r.ObjectKey))
-	if r.BodyOfObject, err = os.ReadFile(file); errors.Is(err, os.ErrNotExist) && m.Object == "" {
+	r.BodyOfObject, err = os.ReadFile(file)
+	switch missing := errors.Is(err, os.ErrNotExist) && m.Object == ""; {
+	case missing && !r.Ours: // outside of a clone another function may read nothing
+		r.ObjectKey = ""
+		return nil, nil
+	case missing:
 		return nil, fmt.Errorf("%w\nrun it in the root of the clone, or name an object: --object FILE", err)
-	} else if err != nil {
+	case err != nil:
 		return nil, fmt.Errorf("--object: %w", err)
 	}
 	body := func() ([]byte, error) { return r.BodyOfObject, nil }

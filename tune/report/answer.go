@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"al.essio.dev/pkg/shellescape"
@@ -46,8 +47,8 @@ func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 // Latency is the profile's name and, where the name does not tell it, its mean.
 func (r *Report) Latency() string {
 	name := prose.OneLine(r.Run.Latency, maxName)
-	if mean := r.Run.LatencyMeanMS; mean > 0 && fmt.Sprintf("%gms", mean) != name {
-		name += fmt.Sprintf(" (mean %.3g ms)", mean)
+	if _, err := time.ParseDuration(name); err != nil && r.Run.LatencyMeanMS > 0 {
+		name += fmt.Sprintf(" (mean %s ms)", prose.Thousands(r.Run.LatencyMeanMS, 1))
 	}
 	return name
 }
@@ -128,6 +129,16 @@ func (r *Report) Unchecked() (by []unchecked) {
 		by[i].Names = append(by[i].Names, prose.OneLine(k.Name(), maxName))
 	}
 	return by
+}
+
+// Doubt says why the answer of a map that was to be checked is not confirmed, or "".
+func (r *Report) Doubt() string {
+	for _, k := range r.Checks {
+		if k.Why == "answer" && k.AssumedMS == 0 && !k.Made() {
+			return "This setting was not checked: " + prose.OneLine(cmp.Or(k.Unchecked, "the run was stopped"), maxMessage) + ". Close other programs and run it again."
+		}
+	}
+	return ""
 }
 
 // Agreement is the largest difference between measured and computed among the checks that agree:

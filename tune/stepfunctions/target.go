@@ -128,9 +128,9 @@ func outputs(ctx context.Context, stack string) (Target, error) {
 	return t, nil
 }
 
-const pulumiNeeds = "\nit takes the pulumi command (https://www.pulumi.com/docs/install) after `pulumi login`, the root of the repository,\n" +
-	"PULUMI_CONFIG_PASSPHRASE where the state is local, and a stack that `pulumi stack ls` lists;\n" +
-	"or name both by --state-machine ARN and --function-arn ARN"
+const pulumiNeeds = "\ninstall the Pulumi CLI (https://www.pulumi.com/docs/install), run `pulumi login`, and run this in the root of the repository,\n" +
+	"with a stack that `pulumi stack ls` lists; a local state also needs PULUMI_CONFIG_PASSPHRASE;\n" +
+	"or pass --state-machine ARN and --function-arn ARN"
 
 // check refuses malformed fields. A state machine may have no version or alias, because running
 // executions are looked up over all its versions.

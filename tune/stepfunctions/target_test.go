@@ -107,9 +107,9 @@ func TestBothARNsNeedNoPulumi(t *testing.T) {
 func TestErrorsOfTheStackHaveARemedy(t *testing.T) {
 	for name, test := range map[string]struct{ script, want, remedy string }{
 		"no such stack":  {`echo "error: no stack named 'dev' found" >&2; exit 255`, "no stack named 'dev' found", "`pulumi stack ls` lists"},
-		"not logged in":  {`echo "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions" >&2; exit 1`, "PULUMI_ACCESS_TOKEN must be set", "after `pulumi login`"},
-		"logged out":     {`echo "error: getting stack: not logged in, please run 'pulumi login'" >&2; exit 1`, "not logged in", "after `pulumi login`"},
-		"passphrase":     {`echo "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables" >&2; exit 1`, "passphrase must be set", "PULUMI_CONFIG_PASSPHRASE where"},
+		"not logged in":  {`echo "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions" >&2; exit 1`, "PULUMI_ACCESS_TOKEN must be set", "run `pulumi login`"},
+		"logged out":     {`echo "error: getting stack: not logged in, please run 'pulumi login'" >&2; exit 1`, "not logged in", "run `pulumi login`"},
+		"passphrase":     {`echo "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables" >&2; exit 1`, "passphrase must be set", "needs PULUMI_CONFIG_PASSPHRASE"},
 		"no project":     {`echo "error: no Pulumi.yaml project file found" >&2; exit 1`, "no Pulumi.yaml project file found", "the root of the repository"},
 		"something else": {`exit 3`, "exit status 3", "--state-machine ARN and --function-arn ARN"},
 		"missing output": {`echo '{"functionArn": "` + function + `"}'`, `the outputs of the Pulumi stack "dev": stateMachineArn or functionArn is missing`, "`pulumi up --stack dev`"},
@@ -132,7 +132,7 @@ func TestErrorsOfTheStackHaveARemedy(t *testing.T) {
 		})
 	}
 	t.Setenv("PATH", t.TempDir())
-	if _, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{}); err == nil || !strings.Contains(err.Error(), "it takes the pulumi command (https://www.pulumi.com/docs/install)") {
+	if _, err := stepfunctions.Resolve(t.Context(), "dev", stepfunctions.Target{}); err == nil || !strings.Contains(err.Error(), "install the Pulumi CLI (https://www.pulumi.com/docs/install)") {
 		t.Errorf("Resolve(dev) without Pulumi = %v, want what to do", err)
 	}
 }
