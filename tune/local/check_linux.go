@@ -15,7 +15,7 @@ import (
 
 const (
 	checkTime   = 12 * time.Second        // for all checks together
-	checkSetUp  = 1500 * time.Millisecond // about, for the cold start and the warm-up of one
+	checkSetUp  = 2500 * time.Millisecond // about, for the cold start and the warm-up of one
 	checkRounds = 2
 
 	// maxUse is the share of the cores that a check may use in real time. A check that
