@@ -129,8 +129,22 @@ func TestTheHeaderSaysWhereAWakeUpCostsMoreThanIsAssumedOfLambda(t *testing.T) {
 func TestAnotherQuestionSaysThatNothingOfItWasMeasured(t *testing.T) {
 	c := computed()
 	c.Checks = nil
-	if text := oneSpaced(terminal(t, c, "")); !strings.Contains(text, "checked 0 cells nothing of this was measured") || strings.Contains(text, "*") {
+	if text := oneSpaced(terminal(t, c, "")); !strings.Contains(text, "checked 0 cells no cell of this map was measured") || strings.Contains(text, "*") {
 		t.Errorf("without checks the text is\n%s", text)
+	}
+}
+
+func TestAnAnswerThatWasNotCheckedSaysSoAndWhy(t *testing.T) {
+	c := computed()
+	for i := range c.Checks {
+		c.Checks[i].MeasuredMS, c.Checks[i].Unchecked = 0, "there was no time"
+	}
+	text := oneSpaced(terminal(t, c, ""))
+	if !strings.Contains(text, "This setting was not checked: there was no time. Close other programs") || strings.Count(text, "there was no time") != 2 {
+		t.Errorf("it is not said once of the answer and once of all checks:\n%s", text)
+	}
+	if text := terminal(t, computed(), ""); strings.Contains(text, "was not checked") {
+		t.Errorf("an answer that was checked is called unchecked:\n%s", text)
 	}
 }
 
