@@ -143,7 +143,7 @@ func TestAnAnswerThatWasNotCheckedSaysSoAndWhy(t *testing.T) {
 	if !strings.Contains(text, "This setting was not checked: there was no time. Close other programs") || strings.Count(text, "there was no time") != 2 {
 		t.Errorf("it is not said once of the answer and once of all checks:\n%s", text)
 	}
-	if text := terminal(t, computed(), ""); strings.Contains(text, "was not checked") {
+	if text := oneSpaced(terminal(t, computed(), "")); strings.Contains(text, "was not checked") {
 		t.Errorf("an answer that was checked is called unchecked:\n%s", text)
 	}
 }
