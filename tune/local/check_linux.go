@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lambda-parallel-io/handler/event"
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/compute"
 	"lambda-parallel-io/tune/simulate"
@@ -15,7 +16,7 @@ import (
 
 const (
 	checkTime   = 12 * time.Second        // for all checks together
-	checkSetUp  = 2500 * time.Millisecond // about, for the cold start and the warm-up of one
+	checkSetUp  = 1500 * time.Millisecond // about, for the cold start and the warm-up of one
 	checkRounds = 2
 
 	// maxUse is the share of the cores that a check may use in real time. A check that
@@ -35,14 +36,12 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 	for pass := range 3 { // one that was starved comes again, in slower motion, after the others
 		for i := range c.Checks {
 			k := &c.Checks[i]
-			p := cmp.Or(c.Map.At(k.Place), c.Map.Answer.Sequential) // which is computed even where it is not compared
-			once := time.Duration(p.DurationMS * float64(k.Repeat) / float64(c.Run.Repeat) * float64(time.Millisecond))
 			if pass == 0 {
 				k.Unchecked = "there was no time"
 			} else if k.Unchecked == "" {
 				continue
 			}
-			if time.Until(end) < checkSetUp+checkRounds*once {
+			if time.Until(end) < lasts(c, k, 1) {
 				continue
 			}
 			if slow[i] == 0 {
@@ -50,7 +49,7 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 			} else if k.MeasuredMS > 0 {
 				slow[i] *= 2
 			}
-			if slow[i] > comparison.MaxSlow || time.Until(end) < checkSetUp+slow[i].Stretch(checkRounds*once) {
+			if slow[i] > comparison.MaxSlow || time.Until(end) < lasts(c, k, slow[i]) {
 				continue
 			}
 			if err := observe(comparison.Progress{Done: i, Total: len(c.Checks), Now: k.Name()}); err != nil {
@@ -66,6 +65,14 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 		}
 	}
 	return observe(comparison.Progress{Done: len(c.Checks), Total: len(c.Checks), Changed: true})
+}
+
+// lasts returns about how long a check takes, whose cold start opens its connections.
+func lasts(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor) time.Duration {
+	p := cmp.Or(c.Map.At(k.Place), c.Map.Answer.Sequential) // which is computed even where it is not compared
+	connections := min(*cmp.Or(k.Concurrency, &k.Repeat), k.Repeat, event.MaxConcurrency)
+	ms := float64(connections)*c.Calibration.Handshake.Value/platform.VCPUs(k.Power) + checkRounds*p.DurationMS*float64(k.Repeat)/float64(c.Run.Repeat)
+	return checkSetUp + slow.Stretch(time.Duration(ms*float64(time.Millisecond)))
 }
 
 // slowFor returns the slow-motion factor at which this machine can keep up with a
