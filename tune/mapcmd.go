@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/compute"
 	"lambda-parallel-io/tune/fit"
@@ -133,12 +132,8 @@ func (m *mapping) question(c *comparison.Comparison) (*comparison.Comparison, er
 		}
 		run.Latency, run.LatencyMeanMS = s3.String(), float64(s3.Mean().Microseconds())/1e3
 	}
-	if m.Arch != "" && m.Arch != platform.ARM64 && m.Arch != platform.X8664 {
-		return nil, fmt.Errorf("--arch %.40q: it must be %s or %s", m.Arch, platform.ARM64, platform.X8664)
-	} else if m.Arch != "" && m.Arch != run.Arch {
-		return nil, fmt.Errorf("--arch %s: %s was calibrated for %s, and their CPUs differ\nmake a calibration for it: go run ./tune --arch %s", m.Arch, m.File, run.Arch, m.Arch)
-	}
 	r := comparison.Request{Spec: run.Spec, Map: true, Ours: true, ObjectKey: run.ObjectKey, Strategies: m.Strategies, Concurrency: m.Concurrency, Repeat: m.Repeat}
+	r.Spec.Arch = cmp.Or(m.Arch, run.Arch)
 	if len(m.Power) > 0 {
 		r.Spec.PowerValues = m.Power
 	}
@@ -154,6 +149,9 @@ func (m *mapping) question(c *comparison.Comparison) (*comparison.Comparison, er
 	spec, err := comparison.Build(r)
 	if err != nil {
 		return nil, asFlag(err)
+	}
+	if spec.Arch != run.Arch {
+		return nil, fmt.Errorf("--arch %s: %s was calibrated for %s, and their CPUs differ\nmake a calibration for it: go run ./tune --arch %s", m.Arch, m.File, run.Arch, m.Arch)
 	}
 	again := comparison.New(spec, run.Time)
 	again.Run.OS, again.Run.CPUs, again.Run.CPULimit, again.Run.CPU, again.Run.Versions = run.OS, run.CPUs, run.CPULimit, run.CPU, run.Versions

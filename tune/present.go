@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"al.essio.dev/pkg/shellescape"
 	"github.com/cli/browser"
@@ -115,6 +114,6 @@ func printDryRun(w io.Writer, asJSON, maps bool, c *comparison.Comparison) error
 	for _, v := range c.Variants {
 		fmt.Fprintf(w, "  %-18s %s\n", v.Label(), v.Payload)
 	}
-	_, err := fmt.Fprintf(w, "\n  memory, MB: %s\n", strings.Trim(strings.ReplaceAll(fmt.Sprint(c.Run.PowerValues), " ", ", "), "[]"))
+	_, err := fmt.Fprintf(w, "\n  memory, MB: %s\n", prose.List(c.Run.PowerValues))
 	return err
 }

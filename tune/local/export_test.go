@@ -6,15 +6,13 @@ import "time"
 
 // SetClosing changes how long a process may be frozen and still have its
 // connections, for the time of a test.
-func SetClosing(d time.Duration) (reset func()) {
-	old := closing
-	closing = d
-	return func() { closing = old }
-}
+func SetClosing(d time.Duration) (reset func()) { return set(&closing, d) }
 
 // SetWarmTime changes how long a warm-up may take, for the time of a test.
-func SetWarmTime(d time.Duration) (reset func()) {
-	old := warmTime
-	warmTime = d
-	return func() { warmTime = old }
+func SetWarmTime(d time.Duration) (reset func()) { return set(&warmTime, d) }
+
+func set(variable *time.Duration, d time.Duration) (reset func()) {
+	old := *variable
+	*variable = d
+	return func() { *variable = old }
 }

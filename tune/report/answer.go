@@ -109,6 +109,9 @@ func (r *Report) Made() []comparison.Check {
 	return slices.DeleteFunc(slices.Clone(r.Checks), func(k comparison.Check) bool { return !k.Made() })
 }
 
+// stopped is why a check has neither a result nor a reason.
+const stopped = "the run was stopped"
+
 // unchecked are checks without a result, for one reason.
 type unchecked struct {
 	Why   string
@@ -121,7 +124,7 @@ func (r *Report) Unchecked() (by []unchecked) {
 		if k.Made() {
 			continue
 		}
-		why := cmp.Or(k.Unchecked, "the run was stopped")
+		why := cmp.Or(k.Unchecked, stopped)
 		i := slices.IndexFunc(by, func(u unchecked) bool { return u.Why == why })
 		if i < 0 {
 			i, by = len(by), append(by, unchecked{Why: why})
@@ -131,11 +134,12 @@ func (r *Report) Unchecked() (by []unchecked) {
 	return by
 }
 
-// Doubt says why the answer of a map that was to be checked is not confirmed, or "".
+// Doubt says why the answer of a map that was to be checked is not confirmed, and what to do, or "".
 func (r *Report) Doubt() string {
 	for _, k := range r.Checks {
 		if k.Why == "answer" && k.AssumedMS == 0 && !k.Made() {
-			return "This setting was not checked: " + prose.OneLine(cmp.Or(k.Unchecked, "the run was stopped"), maxMessage) + ". Close other programs and run it again."
+			return "This setting was not checked: " + prose.OneLine(cmp.Or(k.Unchecked, stopped), maxMessage) + "." +
+				when(k.Unchecked != "", " Close other programs and run it again.")
 		}
 	}
 	return ""

@@ -143,6 +143,10 @@ func TestAnAnswerThatWasNotCheckedSaysSoAndWhy(t *testing.T) {
 	if !strings.Contains(text, "This setting was not checked: there was no time. Close other programs") || strings.Count(text, "there was no time") != 2 {
 		t.Errorf("it is not said once of the answer and once of all checks:\n%s", text)
 	}
+	c.Checks[0].Unchecked = ""
+	if text := oneSpaced(terminal(t, c, "")); !strings.Contains(text, "This setting was not checked: the run was stopped. ") || strings.Contains(text, "Close other programs") {
+		t.Errorf("of a run that was stopped it does not say so alone:\n%s", text)
+	}
 	if text := oneSpaced(terminal(t, computed(), "")); strings.Contains(text, "was not checked") {
 		t.Errorf("an answer that was checked is called unchecked:\n%s", text)
 	}
