@@ -44,15 +44,6 @@ type onAWS struct {
 	DryRun       bool `first:"" group:"Output" help:"Print what would run and what it would cost, and stop."`
 }
 
-func (a *onAWS) Help() string {
-	return `Examples
-
-  go run ./tune aws --stack dev --dry-run
-  go run ./tune aws --stack dev --power 512,1024,1769 --num 10 --repeat 2000
-  go run ./tune aws --stack dev --check tune-results/results.json
-  go run ./tune aws --resume tune-aws`
-}
-
 // maxObjects is the default of a payload's maxObjects, as in the deployment's
 // inputs.
 const maxObjects = 2_000
@@ -70,30 +61,10 @@ var besideCheck = append([]string{"check", "stack", "state-machine", "function-a
 
 // Run makes or resumes a comparison on AWS.
 func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
-	begin, beside := a.begin, besideCheck
-	if a.Resume != "" {
-		begin, beside = a.resume, besideResume
+	if err := a.only(k); err != nil {
+		return err
 	}
-	for _, p := range k.Path {
-		if p.Flag != nil && a.Resume+a.Check != "" && !slices.Contains(beside, p.Flag.Name) {
-			return usageError{err: fmt.Errorf("--%s has no effect beside --%s, which goes with --%s alone",
-				p.Flag.Name, beside[0], strings.Join(beside[1:], ", --"))}
-		}
-	}
-	if a.Check != "" {
-		if !slices.ContainsFunc(k.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == "output" }) {
-			a.Dir = "tune-check"
-		}
-		if filepath.Clean(a.Dir) == filepath.Dir(a.Check) {
-			return usageError{err: fmt.Errorf("-o %s holds the map to check: name another folder", a.Dir)}
-		}
-	}
-	c, t, err := begin(ctx, s, stepfunctions.Target{
-		StateMachine: a.StateMachine,
-		Function:     a.FunctionARN,
-		Region:       a.Region, Profile: a.Profile, ExecutionTimeout: a.ExecutionTimeout,
-		Arch: a.Arch, Timeout: a.Timeout,
-	})
+	c, t, err := a.begin(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -105,7 +76,7 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 	}
 	estimate, err := stepfunctions.NewEstimate(c, t.Target, local)
 	if err != nil {
-		return usageError{err: err}
+		return usage(err)
 	}
 	if a.DryRun && !a.JSON {
 		return estimate.WriteText(s.stdout)
@@ -121,70 +92,95 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 			return err
 		}
 	}
-	err = a.compare(ctx, s, newProgress(s.stderr), c, t.Tune)
+	err = a.compare(ctx, s, c, t.Tune)
 	if err == nil || errors.Is(err, errCells) || !c.Underway() {
 		return err
 	}
 	return fmt.Errorf("%w\nto resume it: %s", err, a.again(k))
 }
 
-// tuner returns a tuner for the flags and the stack. In a dry run it cannot call
-// AWS, and so needs no credentials.
-func (a *onAWS) tuner(ctx context.Context, stack string, flags stepfunctions.Target) (*stepfunctions.Tuner, error) {
-	target, err := stepfunctions.Resolve(ctx, stack, flags)
-	if err != nil || a.DryRun {
-		return &stepfunctions.Tuner{Target: target}, err
+// only refuses flags that have no effect beside --resume or --check.
+func (a *onAWS) only(k *kong.Context) error {
+	beside := besideCheck
+	if a.Resume != "" {
+		beside, a.Dir = besideResume, a.Resume
+	} else if a.Check == "" {
+		return nil
 	}
-	return stepfunctions.New(ctx, target)
+	output := false
+	for _, p := range k.Path {
+		if p.Flag != nil && !slices.Contains(beside, p.Flag.Name) {
+			return usagef("--%s has no effect beside --%s, which goes with --%s alone", p.Flag.Name, beside[0], strings.Join(beside[1:], ", --"))
+		}
+		output = output || p.Flag != nil && p.Flag.Name == "output"
+	}
+	if a.Check != "" && !output {
+		a.Dir = "tune-check"
+	}
+	if a.Check != "" && filepath.Clean(a.Dir) == filepath.Dir(a.Check) {
+		return usagef("-o %s holds the map to check: name another folder", a.Dir)
+	}
+	return nil
 }
 
-// begin returns the comparison that the flags describe, and its tuner.
-func (a *onAWS) begin(ctx context.Context, s *session, flags stepfunctions.Target) (*comparison.Comparison, *stepfunctions.Tuner, error) {
-	if err := refuseUnfinished(a.Dir); err != nil && !a.DryRun {
+// begin returns the comparison that the flags describe or that is resumed, and its
+// tuner. In a dry run that cannot call AWS, and so needs no credentials.
+func (a *onAWS) begin(ctx context.Context, s *session) (c *comparison.Comparison, t *stepfunctions.Tuner, err error) {
+	target := stepfunctions.Target{StateMachine: a.StateMachine, Function: a.FunctionARN, Region: a.Region, Profile: a.Profile,
+		ExecutionTimeout: a.ExecutionTimeout, Arch: a.Arch, Timeout: a.Timeout}
+	if a.Resume != "" {
+		if c, err = a.interrupted(); err != nil {
+			return nil, nil, fmt.Errorf("--resume: %w", err)
+		}
+		target.StateMachine, target.Function = c.Run.StateMachine, c.Run.Function
+	} else if err = refuseUnfinished(a.Dir); err != nil && !a.DryRun {
 		return nil, nil, err
 	}
-	t, err := a.tuner(ctx, a.Stack, flags)
-	if err == nil && !a.DryRun {
-		var unknown string
-		if unknown, err = t.Complete(ctx); unknown != "" {
+	if target, err = stepfunctions.Resolve(ctx, a.Stack, target); err != nil {
+		return nil, nil, asFlag(err)
+	}
+	t = &stepfunctions.Tuner{Target: target}
+	if !a.DryRun {
+		if t, err = stepfunctions.New(ctx, target); err != nil {
+			return nil, nil, err
+		}
+	}
+	if a.Resume != "" {
+		return c, t, nil
+	}
+	if !a.DryRun {
+		unknown, err := t.Complete(ctx)
+		if err != nil {
+			return nil, nil, asFlag(err)
+		} else if unknown != "" {
 			fmt.Fprintf(s.stderr, "  %s\n", unknown)
 		}
 	}
-	if err != nil {
-		return nil, nil, asFlag(err)
-	}
 	if a.Check != "" {
-		c, err := load(a.Check)
-		if err == nil {
+		if c, err = load(a.Check); err == nil {
 			err = stepfunctions.NewCheck(c, a.Check, t.Target, *cmp.Or(a.Num, new(comparison.DefaultNum)))
 		}
 		if err != nil {
-			err = usageError{err: fmt.Errorf("--check %s: %w", a.Check, err)}
+			err = usagef("--check %s: %w", a.Check, err)
 		}
 		return c, t, err
 	}
 	spec, err := a.spec(t.Target)
-	if err != nil {
-		return nil, nil, usageError{err: err}
-	}
-	return comparison.New(spec, time.Now()), t, nil
+	return comparison.New(spec, time.Now()), t, usage(asFlag(err))
 }
 
 // spec builds the Spec from the flags, the execution input and the stack.
 func (a *onAWS) spec(target stepfunctions.Target) (comparison.Spec, error) {
 	r := a.request()
+	r.Input = &powertuning.Input{} // with Power Tuning's default goal
 	if a.Input != "" {
 		raw, err := os.ReadFile(a.Input)
 		if err != nil {
 			return r.Spec, fmt.Errorf("--input: %w", err)
 		}
-		in, err := powertuning.ParseInput(raw)
-		if err != nil {
+		if *r.Input, err = powertuning.ParseInput(raw); err != nil {
 			return r.Spec, fmt.Errorf("--input %s: %w", a.Input, err)
 		}
-		r.Input = &in
-	} else {
-		r.Input = &powertuning.Input{} // with Power Tuning's default goal
 	}
 	r.Deployed = target.PowerValues
 	r.Spec.Arch, r.Spec.TimeoutSec = target.Arch, target.Timeout.Seconds()
@@ -195,25 +191,21 @@ func (a *onAWS) spec(target stepfunctions.Target) (comparison.Spec, error) {
 	if r.Prefix, r.PrefixWins = a.Prefix, a.Prefix != nil; !r.PrefixWins && target.ObjectKey == "" {
 		r.Prefix = target.Prefix
 	}
-	spec, err := comparison.Build(r)
-	return spec, asFlag(err)
+	return comparison.Build(r)
 }
 
-// resume reads the interrupted comparison.
-func (a *onAWS) resume(ctx context.Context, _ *session, flags stepfunctions.Target) (*comparison.Comparison, *stepfunctions.Tuner, error) {
+// interrupted reads the comparison to resume.
+func (a *onAWS) interrupted() (*comparison.Comparison, error) {
 	name := filepath.Join(a.Resume, report.DataFile)
 	c, err := load(name)
-	if err == nil && c.Mode != comparison.AWS {
-		err = fmt.Errorf("%s is not an interrupted comparison on AWS: a local one starts again", name)
-	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("--resume: %w", err)
+		return nil, err
+	}
+	if c.Mode != comparison.AWS {
+		return nil, fmt.Errorf("%s is not an interrupted comparison on AWS: a local one starts again", name)
 	}
 	c.Run.Interrupted = false
-	a.Dir = a.Resume
-	flags.StateMachine, flags.Function = c.Run.StateMachine, c.Run.Function
-	t, err := a.tuner(ctx, "", flags)
-	return c, t, asFlag(err)
+	return c, nil
 }
 
 // again returns the command that resumes the comparison, with those flags of
@@ -231,7 +223,7 @@ func (a *onAWS) again(k *kong.Context) string {
 // confirm asks once whether to spend the money. Without a terminal it refuses.
 func (s *session) confirm(ctx context.Context, dollars float64) error {
 	if f, ok := s.stdin.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
-		return usageError{err: fmt.Errorf("the comparison may cost $%.2f: say --yes to that, or lower --num, --repeat, --power or --strategies", dollars)}
+		return usagef("the comparison may cost $%.2f: say --yes to that, or lower --num, --repeat, --power or --strategies", dollars)
 	}
 	fmt.Fprintf(s.stderr, "  Spend up to $%.2f? [y/N] ", dollars)
 	answers := make(chan string, 1)

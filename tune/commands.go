@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"embed"
 	"errors"
 	"fmt"
 	"runtime"
@@ -20,7 +21,8 @@ import (
 )
 
 // commands are the program's commands. Each is a type with its flags and a Run;
-// the tag codes lists its exit codes. The first command may be left out.
+// the tag codes lists its exit codes, and help/NAME.txt has its examples. The
+// first command may be left out.
 type commands struct {
 	Version kong.VersionFlag `help:"Print the commit and Go's version."`
 
@@ -33,41 +35,34 @@ type commands struct {
 	Compare comparing `cmd:"" codes:"0 not slower, 1 failed or different work, 2 usage, 3 slower" help:"Compare two builds of a function on this machine: is one slower?"`
 }
 
-const description = `tune compares concurrency strategies at Lambda memory sizes, and recommends one.
-
-  go run ./tune                  on this machine, under a model of Lambda and S3
-  go run ./tune aws --stack dev  on AWS, with the stack that pulumi up deployed
-  go run ./tune map FILE         answer another question from a calibration
-  go run ./tune draw FILE        draw a comparison again
-  go run ./tune plan --objects N plan how Step Functions reads N objects
-  go run ./tune compare OLD NEW  is the new build of a function slower?
-
-Each command has its own flags: go run ./tune aws -h. Those of go run ./tune:`
-
 // exitCodes ends the help of a command, with the codes of that command.
 const exitCodes = `
 Exit codes: %s,
 129 SIGHUP, 130 Ctrl-C, 143 SIGTERM. "go run" turns every failure into 1.
 `
 
+// vars are what the help of a flag may name.
+var vars = kong.Vars{
+	"strategies": strings.Join(strategies.Names(), ", "), "bounded": prose.List(comparison.BoundedStrategies()), "none": comparison.None,
+	"max_concurrency": fmt.Sprint(event.MaxConcurrency), "concurrency": fmt.Sprint(event.DefaultConcurrency),
+	"num": fmt.Sprint(comparison.DefaultNum), "repeat": fmt.Sprint(comparison.DefaultRepeat), "map_repeat": fmt.Sprint(comparison.DefaultMapRepeat),
+	"max": fmt.Sprint(comparison.DefaultMax), "for": comparison.DefaultFor.String(), "figures": prose.List(builds.Figures),
+	"min_factor": fmt.Sprint(comparison.MinFactor), "max_slow": fmt.Sprint(comparison.MaxSlow), "max_factor": fmt.Sprint(comparison.MaxFactor),
+}
+
 // run is the program.
 func run(ctx context.Context, args []string, s *session) error {
 	var cli commands
 	helped := false
-	all := slices.Contains(args, "--help-all")
+	short := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--help-all" })
+	all := len(short) < len(args)
 	if all {
-		args = append(slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--help-all" }), "--help")
+		args = append(short, "--help")
 	}
 	parser, err := kong.New(&cli,
 		kong.Name("go run ./tune"), kong.Writers(s.stdout, s.stderr), kong.Exit(func(int) { helped = true }),
-		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 80, NoExpandSubcommands: true}), kong.Help(help(all)),
-		kong.Vars{"version": "tune " + cmp.Or(local.Commit(ctx), "of an unknown commit") + ", " + runtime.Version(),
-			"strategies": strings.Join(strategies.Names(), ", "),
-			"figures":    prose.List(builds.Figures), "bounded": prose.List(comparison.BoundedStrategies()), "none": comparison.None,
-			"max_concurrency": fmt.Sprint(event.MaxConcurrency), "concurrency": fmt.Sprint(event.DefaultConcurrency),
-			"num": fmt.Sprint(comparison.DefaultNum), "repeat": fmt.Sprint(comparison.DefaultRepeat), "map_repeat": fmt.Sprint(comparison.DefaultMapRepeat),
-			"max": fmt.Sprint(comparison.DefaultMax), "for": comparison.DefaultFor.String(),
-			"min_factor": fmt.Sprint(comparison.MinFactor), "max_slow": fmt.Sprint(comparison.MaxSlow), "max_factor": fmt.Sprint(comparison.MaxFactor)},
+		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 80, NoExpandSubcommands: true}), kong.Help(help(all)), vars,
+		kong.Vars{"version": "tune " + cmp.Or(local.Commit(ctx), "of an unknown commit") + ", " + runtime.Version()},
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s),
 	)
 	if err != nil {
@@ -75,19 +70,19 @@ func run(ctx context.Context, args []string, s *session) error {
 	}
 	args, err = completed(args, parser.Model)
 	if err != nil {
-		return usageError{err: err}
+		return usage(err)
 	}
 	kctx, err := parser.Parse(args)
-	if helped {
+	switch {
+	case helped:
 		return nil
-	}
-	if err != nil {
-		err = usageError{err: explained(err, args, parser.Model)}
-	} else {
+	case err != nil:
+		err = usage(explained(err, args, parser.Model))
+	default:
 		err = kctx.Run()
 	}
-	if usage := (usageError{}); errors.As(err, &usage) && slices.ContainsFunc(parser.Model.Children[1:], func(c *kong.Node) bool { return c.Name == args[0] }) {
-		err = usageError{usage.err, " " + args[0]}
+	if wrong, ok := errors.AsType[usageError](err); ok && slices.ContainsFunc(parser.Model.Children[1:], func(c *kong.Node) bool { return c.Name == args[0] }) {
+		return usageError{wrong.error, " " + args[0]}
 	}
 	return err
 }
@@ -101,11 +96,11 @@ func completed(args []string, app *kong.Application) ([]string, error) {
 			return nil, fmt.Errorf("-%s: flags have two dashes: --%s", name, name)
 		}
 	}
-	if len(args) > 0 && args[0] == "help" {
-		args = append(args[1:], "-h")
-	}
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
-		args = slices.Concat([]string{app.Children[0].Name}, args)
+	switch {
+	case len(args) == 0 || strings.HasPrefix(args[0], "-"):
+		return append([]string{app.Children[0].Name}, args...), nil
+	case args[0] == "help":
+		return completed(append(args[1:], "-h"), app)
 	}
 	return args, nil
 }
@@ -137,24 +132,34 @@ func explained(err error, args []string, app *kong.Application) error {
 	return err
 }
 
-// help prints the flags of a command that have the tag first, or all of them. The
-// help of the first command also describes the program.
+//go:embed help/*.txt
+var examples embed.FS
+
+// fewFlags is how many flags the help of a command always has room for.
+const fewFlags = 12
+
+// help prints the flags of a command: all of them, or if they are many those with
+// the tag first. The help of the first command describes the program.
 func help(all bool) func(kong.HelpOptions, *kong.Context) error {
 	return func(options kong.HelpOptions, ctx *kong.Context) error {
-		selected, command := ctx.Selected(), " "+ctx.Selected().Name
+		selected := ctx.Selected()
+		text, _ := examples.ReadFile("help/" + selected.Name + ".txt") // not every command has examples
+		selected.Detail = string(text)
+		command := " " + selected.Name
 		if selected == ctx.Model.Children[0] {
-			fmt.Fprintln(ctx.Stdout, description)
+			fmt.Fprint(ctx.Stdout, selected.Detail)
 			options.NoAppSummary = true
-			selected.Help, command = "", ""
+			selected.Help, selected.Detail, command = "", "", ""
 		}
 		rest := 0
-		for _, flags := range selected.AllFlags(true) {
-			for _, f := range flags {
-				f.Hidden = !all && !f.Tag.Has("first")
-				if f.Hidden && f.Name != "help" && f.Name != "version" {
-					rest++
-				}
+		for _, f := range selected.Flags {
+			f.Hidden = !all && len(selected.Flags) > fewFlags && !f.Tag.Has("first")
+			if f.Hidden {
+				rest++
 			}
+		}
+		for _, f := range ctx.Model.Flags { // -h and --version
+			f.Hidden = !all
 		}
 		if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
 			return err

@@ -4,8 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"log"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"lambda-parallel-io/tune/builds"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
+	"lambda-parallel-io/tune/progress"
 	"lambda-parallel-io/tune/report"
 )
 
@@ -34,48 +34,33 @@ type comparing struct {
 	Max       int           `placeholder:"N" default:"30" help:"At most N pairs of environments per memory size, while a figure is open (30)."`
 	Arch      string        `placeholder:"ARCH" help:"Architecture, arm64 or x86_64, for prices and speed (arm64)."`
 	local.Model
-	Dir     string `first:"" name:"output" short:"o" placeholder:"DIR" default:"tune-compare" help:"Folder for builds.json, report.html and table.md (tune-compare)."`
-	JSON    bool   `first:"" xor:"shown" help:"Print builds.json, and nothing else, on stdout."`
-	Open    bool   `xor:"shown" help:"Open the report in a browser."`
-	Verbose bool   `short:"v" help:"Print each invocation's REPORT line and the functions' log."`
-}
-
-// Help returns examples.
-func (*comparing) Help() string {
-	return `Examples (go run turns every exit code into 1: build the program)
-
-  go build -o bin/tune ./tune
-  bin/tune compare main:./handler ./handler
-  bin/tune compare ./mine-1.2 ./mine-1.3 --payload '{"orders": 5}' --json`
+	Dir  string `first:"" name:"output" short:"o" placeholder:"DIR" default:"tune-compare" help:"Folder for builds.json, report.html and table.md (tune-compare)."`
+	JSON bool   `first:"" xor:"shown" help:"Print builds.json, and nothing else, on stdout."`
+	Open bool   `xor:"shown" help:"Open the report in a browser."`
 }
 
 // Run compares the builds and reports the verdict as an error: see exitCode.
 func (b *comparing) Run(ctx context.Context, s *session) error {
-	r := &builds.Result{Old: b.Old, New: b.New, FailOn: b.FailOn, Tolerance: b.Tolerance / 100}
-	if !(b.Tolerance > 0 && b.Tolerance <= 100) {
-		return usageError{err: fmt.Errorf("--tolerance %g: it must be above 0 and at most 100", b.Tolerance)}
+	unknown := func(figure string) bool { return !slices.Contains(builds.Figures, figure) }
+	switch {
+	case !(b.Tolerance > 0 && b.Tolerance <= 100):
+		return usagef("--tolerance %g: it must be above 0 and at most 100", b.Tolerance)
+	case b.Old == "" || b.New == "":
+		return usagef("OLD and NEW must not be empty: each is a Go package, an executable or REVISION:PACKAGE")
+	case len(b.FailOn) == 0 || slices.ContainsFunc(b.FailOn, unknown):
+		return usagef("--fail-on %s: it must be of %s", strings.Join(b.FailOn, ","), prose.List(builds.Figures))
+	case len(b.Power) == 0:
+		return usagef("--power has no sizes: name some, such as 512,1769")
 	}
-	if b.Old == "" || b.New == "" {
-		return usageError{err: errors.New("OLD and NEW must not be empty: each is a Go package, an executable or REVISION:PACKAGE")}
-	}
-	known := func(name string) bool { return slices.Contains(builds.Figures, name) }
-	if n := len(slices.DeleteFunc(slices.Clone(b.FailOn), known)); n > 0 || len(b.FailOn) == 0 {
-		return usageError{err: fmt.Errorf("--fail-on %s: it must be of %s", strings.Join(b.FailOn, ","), prose.List(builds.Figures))}
-	}
-	if len(b.Power) == 0 {
-		return usageError{err: errors.New("--power has no sizes: name some, such as 512,1769")}
-	}
-	q, err := b.question(s)
+	q, err := b.question(s.stderr)
 	if err != nil {
-		return usageError{err: asFlag(err)}
+		return usage(asFlag(err))
 	}
-	show := newProgress(s.stderr)
-	p := &presentation{Dir: b.Dir}
+	r := &builds.Result{Old: b.Old, New: b.New, FailOn: b.FailOn, Tolerance: b.Tolerance / 100}
+	show, p := progress.New(s.stderr), presentation{Dir: b.Dir}
 	err = p.with(s, q.Options, func(t *local.Tuner) error {
-		show.building()
-		err := r.Measure(ctx, q.Comparison().Run, t.Tune, show.step("comparing"))
-		show.end()
-		return err
+		defer show.End()
+		return r.Measure(ctx, q.Comparison().Run, t.Tune, show.Show)
 	})
 	if len(r.Cells)+len(r.Differences) == 0 {
 		return cmp.Or(err, errors.New("no figure of either build could be compared"))
@@ -97,7 +82,7 @@ func (b *comparing) Run(ctx context.Context, s *session) error {
 
 // question returns the comparison of one variant. Missing fields are added to the
 // payload only if both functions are this project's.
-func (b *comparing) question(s *session) (local.Question, error) {
+func (b *comparing) question(logs io.Writer) (local.Question, error) {
 	r := (&selection{Strategies: []string{"pool"}, Power: b.Power, Payload: b.Payload, Arch: b.Arch}).request()
 	r.Max, r.For, r.Ours, r.Spec.Function = &b.Max, &b.For, true, "./handler"
 	if b.Payload != "" {
@@ -106,9 +91,5 @@ func (b *comparing) question(s *session) (local.Question, error) {
 			r.Ours = r.Ours && build.Ours(function[strings.Index(function, ":")+1:])
 		}
 	}
-	q, err := b.Ask(r)
-	if b.Verbose {
-		q.Verbose, q.Output = log.New(s.stderr, "", 0), s.stderr
-	}
-	return q, err
+	return b.Ask(r, logs)
 }

@@ -41,20 +41,33 @@ type session struct {
 	abandon atomic.Pointer[func()] // to call before an immediate exit; nil for nothing
 }
 
-// errCells means that the run ended with failed cells, which the report names.
-var errCells = errors.New("some cells failed")
+// reported is the exit code of an error that the report has already told.
+type reported int
 
-// errSlower means that the new build is slower; the report names the figures.
-var errSlower = errors.New("the new build is slower")
+const (
+	errCells  = reported(exitFailed) // cells failed, which the report names
+	errSlower = reported(exitSlower) // figures of the new build are slower, which the report names
+)
+
+func (r reported) Error() string { return fmt.Sprintf("exit code %d", int(r)) }
 
 // usageError is an error in how the command was called.
 type usageError struct {
-	err     error
+	error
 	command string // the command to name in the hint on -h; empty for the program
 }
 
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
+func (e usageError) Unwrap() error { return e.error }
+
+// usage returns the error as one in how the command was called, or nil.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{error: err}
+}
+
+func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
 
 // interrupted is the cause of a context that a signal ended.
 type interrupted struct{ signal syscall.Signal }
@@ -87,24 +100,21 @@ func (s *session) interruptible(parent context.Context) (context.Context, func()
 // exitCode prints the error, unless the report already has it, and returns its
 // exit code.
 func exitCode(err error, stderr io.Writer) int {
-	var usage usageError
-	var sig interrupted
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.Is(err, errCells):
-		return exitFailed
-	case errors.Is(err, errSlower):
-		return exitSlower
+	}
+	if done, ok := errors.AsType[reported](err); ok {
+		return int(done)
 	}
 	fmt.Fprintf(stderr, "tune: %v\n", err)
-	switch {
-	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "      go run ./tune%s -h explains the flags\n", usage.command)
+	if wrong, ok := errors.AsType[usageError](err); ok {
+		fmt.Fprintf(stderr, "      go run ./tune%s -h explains the flags\n", wrong.command)
 		return exitUsage
-	case errors.As(err, &sig):
-		return 128 + int(sig.signal)
-	case stepfunctions.IsCredentials(err):
+	}
+	if by, ok := errors.AsType[interrupted](err); ok {
+		return 128 + int(by.signal)
+	}
+	if stepfunctions.IsCredentials(err) {
 		return exitCredentials
 	}
 	return exitFailed

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -65,6 +66,14 @@ func Count(n int, one, many string) string {
 		one = many
 	}
 	return Thousands(n, 0) + " " + one
+}
+
+// About rounds a duration: 45 s, 3 min.
+func About(d time.Duration) string {
+	if d < 2*time.Minute {
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.0f min", d.Minutes())
 }
 
 // List joins items as a sentence does: "a, b and c".

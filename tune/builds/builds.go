@@ -76,10 +76,13 @@ func (r *Result) Measure(ctx context.Context, how comparison.Run, tune Tune, obs
 		c.Run.Variants, c.Run.PowerValues, c.Run.Num, c.Run.ForSec, c.Run.Seed = nil, sizes, invocations, 0, how.Seed+uint64(n-1)
 		c.Add(old, new)
 		err := tune(ctx, c, func(p comparison.Progress) error {
+			if p.Step == comparison.Building {
+				return observe(p)
+			}
 			if begin.IsZero() {
 				begin = time.Now()
 			}
-			return observe(comparison.Progress{Now: fmt.Sprintf("pair %d of at most %d, %s", n, how.Num, p.Now)})
+			return observe(comparison.Progress{Step: "comparing", Now: fmt.Sprintf("pair %d of at most %d, %s", n, how.Num, p.Now)})
 		})
 		if err == nil {
 			r.Run.CPU, r.Run.Versions, r.Seconds = c.Run.CPU, c.Run.Versions, time.Since(begin).Seconds()

@@ -283,3 +283,35 @@ func (r Request) reads(p event.Payload) (n int, o *Objects, err error) {
 	}
 	return n, o, err
 }
+
+// Another returns the comparison that asks another question of c's calibration. What the request leaves open is as in c.
+func (c *Comparison) Another(r Request) (*Comparison, error) {
+	arch, sizes := r.Spec.Arch, r.Spec.PowerValues
+	r.Spec, r.Map, r.Ours, r.ObjectKey = c.Run.Spec, true, true, c.Run.ObjectKey
+	r.Spec.Arch = cmp.Or(arch, c.Run.Arch)
+	if len(sizes) > 0 {
+		r.Spec.PowerValues = sizes
+	}
+	r.Repeat = cmp.Or(r.Repeat, &c.Run.Repeat)
+	if len(r.Strategies) == 0 {
+		for _, v := range c.Variants {
+			r.Strategies = append(r.Strategies, v.Strategy)
+		}
+		r.Strategies = slices.Compact(r.Strategies)
+	}
+	spec, err := Build(r)
+	if err != nil {
+		return nil, err
+	}
+	if spec.Arch != c.Run.Arch {
+		return nil, &FieldError{"arch", fmt.Sprintf("%s: this was calibrated for %s, and their CPUs differ\nmake a calibration for it: go run ./tune --arch %s", arch, c.Run.Arch, arch)}
+	}
+	other := *c
+	other.Run.Spec, other.Variants, other.Map, other.Recommendation, other.Warnings = spec, nil, nil, nil, nil
+	other.Run.Variants, other.Run.Interrupted = nil, false
+	other.Add(spec.Variants...)
+	if c.Map != nil { // the checks are of that map
+		other.Checks = nil
+	}
+	return &other, nil
+}

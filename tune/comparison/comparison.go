@@ -229,8 +229,12 @@ func (c *Comparison) Measured() (begun, all int) {
 
 // Progress is what a tuner reports while it works.
 type Progress struct {
-	Done, Total int    // cells, or variants if the tuner runs whole variants
+	Step        string // what it does: Building, "calibrating"
+	Done, Total int    // of the step: cells, or variants if the tuner runs whole variants
 	Now         string // what runs now, "pool (30) at 512 MB"; empty at the end
 	Finished    string // a line on what has just finished, or why the next waits; empty otherwise
 	Changed     bool   // the comparison has something new to save
 }
+
+// Building is the step in which a function is built, before anything is measured.
+const Building = "building"

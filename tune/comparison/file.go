@@ -9,10 +9,13 @@ import (
 )
 
 // Write writes results.json.
-func (c *Comparison) Write(w io.Writer) error {
+func (c *Comparison) Write(w io.Writer) error { return WriteJSON(w, c) }
+
+// WriteJSON writes a value as this program's files and --json show it.
+func WriteJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
-	return enc.Encode(c)
+	return enc.Encode(v)
 }
 
 // maxBytes is more than any valid comparison takes.

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,8 @@ const (
 	crowd = event.MaxConcurrency // the most reads in flight
 )
 
+const calibrating = "calibrating" // the step
+
 // load is a call of a calibration.
 type load struct {
 	strategy        string
@@ -58,10 +61,25 @@ func loads() []load {
 // calibrations is how often the loads are called: a variable for the benchmark.
 var calibrations = 2
 
+// Map measures what a read costs, computes the map of c, and checks its answer.
+func (t *Tuner) Map(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
+	err := t.Calibrate(ctx, c, observe)
+	if err = cmp.Or(err, observe(comparison.Progress{Step: "computing", Now: "the map"})); err != nil {
+		return err
+	}
+	begin := time.Now()
+	if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
+		return err
+	}
+	c.Map.Seconds = time.Since(begin).Seconds()
+	c.Checks = compute.Checks(c)
+	return t.Check(ctx, c, observe)
+}
+
 // Calibrate measures what a read costs by each strategy and puts it into c. It calls
 // the loads one after the other in one warm process whose quota changes.
 func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) (err error) {
-	if err := t.prepare(ctx, c); err != nil {
+	if err := t.prepare(ctx, c, observe); err != nil {
 		return err
 	}
 	begin := time.Now() // without the build of the function
@@ -73,7 +91,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 	}
 	defer func() { err = errors.Join(err, t.retire(f)) }()
 	all := loads()
-	if err := observe(comparison.Progress{Total: calibrations * len(all), Now: "a warm-up"}); err != nil {
+	if err := observe(comparison.Progress{Step: calibrating, Total: calibrations * len(all), Now: "a warm-up"}); err != nil {
 		return err
 	}
 	// The cold start and the warm-up.
@@ -96,7 +114,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 		}
 		l := all[i%len(all)]
 		now := fmt.Sprintf("%s, %d reads at once", l.strategy, l.inFlight)
-		if err := observe(comparison.Progress{Done: i, Total: calibrations * len(all), Now: now}); err != nil {
+		if err := observe(comparison.Progress{Step: calibrating, Done: i, Total: calibrations * len(all), Now: now}); err != nil {
 			return err
 		}
 		measured, err := t.load(ctx, f, c, l, i+1)
@@ -109,7 +127,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 	c.Calibration = compute.Calibrate(warm, opened, called, c.Run.ObjectBytes)
 	c.Calibration.Source, c.Calibration.Core = "this machine", compute.Figure(cores, "vCPUs")
 	c.Calibration.Seconds = time.Since(begin).Seconds()
-	return observe(comparison.Progress{Done: len(called), Total: len(called)})
+	return observe(comparison.Progress{Step: calibrating, Done: len(called), Total: len(called)})
 }
 
 // load makes call k, with its own latencies and no SlowDown, which the simulation adds.

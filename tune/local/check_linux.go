@@ -52,7 +52,7 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 			if slow[i] > comparison.MaxSlow || time.Until(end) < lasts(c, k, slow[i]) {
 				continue
 			}
-			if err := observe(comparison.Progress{Done: i, Total: len(c.Checks), Now: k.Name()}); err != nil {
+			if err := observe(comparison.Progress{Step: "checking", Done: i, Total: len(c.Checks), Now: k.Name()}); err != nil {
 				return err
 			}
 			if _, err := t.check(ctx, c, k, slow[i], checkRounds, func(comparison.Progress) error { return nil }); err != nil {
@@ -64,7 +64,7 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 			}
 		}
 	}
-	return observe(comparison.Progress{Done: len(c.Checks), Total: len(c.Checks), Changed: true})
+	return observe(comparison.Progress{Step: "checking", Done: len(c.Checks), Total: len(c.Checks), Changed: true})
 }
 
 // lasts returns about how long a check takes, whose cold start opens its connections.

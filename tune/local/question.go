@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,6 +15,7 @@ import (
 
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/compute"
 	"lambda-parallel-io/tune/profile"
 	"lambda-parallel-io/tune/slowmotion"
 )
@@ -27,6 +30,7 @@ type Model struct {
 	Objects string   `placeholder:"DIR" xor:"objects" help:"Folder whose files the local S3 holds, each read once, or objects to make: 2000x9KB, 2000x4KB-1MB."`
 	Prefix  *string  `placeholder:"P" help:"Read only those --objects whose keys begin with P."`
 	Env     []string `placeholder:"KEY=VALUE" sep:"none" help:"Environment variable of the function. The flag may be repeated."`
+	Verbose bool     `short:"v" help:"Print each invocation's REPORT line and the function's log."`
 }
 
 // Question is a comparison to make on this machine.
@@ -47,9 +51,28 @@ func (q Question) Comparison() *comparison.Comparison {
 	return c
 }
 
+// Lasts estimates how long it takes to measure every cell: 0 for a map or if the reads are not known, and that of the fewest
+// rounds if their number is not fixed.
+func (q Question) Lasts() (d time.Duration) {
+	if q.Maps {
+		return 0
+	}
+	rounds := q.Spec.Num + 1
+	if q.Spec.ForSec > 0 {
+		rounds = min(rounds, LeastRounds+1)
+	}
+	reads := compute.Assumed{S3: profile.MustParse(q.Spec.Latency), CPUMS: compute.ReadCPU}
+	for _, v := range q.Spec.Variants {
+		for _, power := range q.Spec.PowerValues {
+			d += time.Duration(q.Spec.Slow.Times()*rounds) * compute.Estimate(q.Spec, v, power, reads)
+		}
+	}
+	return d
+}
+
 // Ask reads the flags and the files that they name, completes the request and makes
-// the question.
-func (m *Model) Ask(r comparison.Request) (q Question, err error) {
+// the question. What Verbose prints goes to logs.
+func (m *Model) Ask(r comparison.Request, logs io.Writer) (q Question, err error) {
 	latency, err := profile.Parse(m.Latency)
 	if err != nil {
 		return q, fmt.Errorf("--%w", err)
@@ -70,7 +93,9 @@ func (m *Model) Ask(r comparison.Request) (q Question, err error) {
 	}
 	r.Spec.Region, r.Spec.Slow, r.Spec.Seed = platform.PricesRegion, slowmotion.Factor(m.Slow), m.Seed
 	r.Spec.Latency, r.Spec.LatencyMeanMS = latency.String(), float64(latency.Mean().Microseconds())/1e3
-	q.Env = m.Env
+	if q.Env = m.Env; m.Verbose {
+		q.Verbose, q.Output = log.New(logs, "", 0), logs
+	}
 	var unread error
 	if q.Objects, unread = m.stored(&r); unread != nil && m.Objects+m.Object != "" || m.Prefix != nil && q.Objects == nil {
 		return q, unread

@@ -73,11 +73,15 @@ func (t *Tuner) Abandon() {
 
 // prepare builds each function once, starts the local S3, and records in c what the
 // function was built with and how fast this machine is.
-func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison) error {
+func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	for _, v := range c.Variants {
 		function := cmp.Or(v.Function, c.Run.Function)
 		if t.paths[function] != "" {
 			continue
+		}
+		err := observe(comparison.Progress{Step: comparison.Building, Now: "the function, which takes about 90 s the first time on a machine"})
+		if err != nil {
+			return err
 		}
 		dir, err := os.MkdirTemp(t.dir, "function-")
 		if err == nil {
@@ -146,10 +150,10 @@ func (t *Tuner) serve(spec comparison.Spec) (err error) {
 // is the model's own, the cause of ctx or that of observe. Cells being measured then
 // keep the rounds that were complete.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
-	if err := t.prepare(ctx, c); err != nil {
+	if err := t.prepare(ctx, c, observe); err != nil {
 		return err
 	}
-	p := comparison.Progress{Total: len(c.Variants) * len(c.Run.PowerValues)}
+	p := comparison.Progress{Step: "measuring", Total: len(c.Variants) * len(c.Run.PowerValues)}
 	p.Done, _ = c.Measured()
 	tell := func(now string, done *racer) error {
 		p.Now, p.Finished, p.Changed = cmp.Or(now, p.Now), "", done != nil

@@ -13,9 +13,9 @@ type step = func(context.Context, *comparison.Comparison, func(comparison.Progre
 
 // Tuner needs Linux: New never returns one elsewhere.
 type Tuner struct {
-	Tune, Calibrate, Check step
-	Close                  func() error
-	Abandon                func()
+	Tune, Map, Calibrate step
+	Close                func() error
+	Abandon              func()
 }
 
 // New returns an error: the model of Lambda needs Linux.

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"errors"
 	"html/template"
 	"io"
@@ -9,6 +8,7 @@ import (
 	"path/filepath"
 
 	"lambda-parallel-io/tune/builds"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // Builds are the views of two builds side by side.
@@ -17,11 +17,7 @@ type Builds struct{ *builds.Result }
 // Write writes builds.json, table.md and report.html into dir, which it makes,
 // and then prints: the result as JSON, or the view for a terminal.
 func (b Builds) Write(w io.Writer, dir string, asJSON bool) error {
-	raw := func(w io.Writer) error {
-		out := json.NewEncoder(w)
-		out.SetIndent("", "  ")
-		return out.Encode(b.Result)
-	}
+	raw := func(w io.Writer) error { return comparison.WriteJSON(w, b.Result) }
 	err := errors.Join(write(dir, "builds.json", raw), write(dir, "table.md", func(w io.Writer) error { return texts.ExecuteTemplate(w, "builds.md", b) }),
 		write(dir, PageFile, func(w io.Writer) error { return templates.ExecuteTemplate(w, "builds", b) }))
 	if asJSON {

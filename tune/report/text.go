@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"lambda-parallel-io/tune/comparison"
 )
 
 // width is that of the terminal's text, in characters. Only links are longer.
@@ -18,6 +20,14 @@ func (r *Report) Text(w io.Writer, page string) error {
 		*Report
 		Page string
 	}{r, page})
+}
+
+// DryRun prints the comparison that would run. maps says that a map is computed.
+func DryRun(w io.Writer, c *comparison.Comparison, maps bool) error {
+	return texts.ExecuteTemplate(w, "dryrun.txt", struct {
+		*comparison.Comparison
+		Maps bool
+	}{c, maps})
 }
 
 // Matrix shows the duration or the cost of every cell, in as many blocks of columns as the width demands.

@@ -43,7 +43,7 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 			continue
 		}
 		tell := func(now, finished string, changed bool) error {
-			p := comparison.Progress{Done: i, Total: len(c.Variants), Now: now, Finished: finished, Changed: changed}
+			p := comparison.Progress{Step: "measuring", Done: i, Total: len(c.Variants), Now: now, Finished: finished, Changed: changed}
 			if v.Ended() {
 				p.Done++
 			}

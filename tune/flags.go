@@ -29,23 +29,6 @@ func (s *selection) request() comparison.Request {
 	}
 }
 
-// presentation holds the flags for the output.
-type presentation struct {
-	Dir  string `first:"" name:"output" short:"o" placeholder:"DIR" default:"${dir}" help:"Folder for the results (${dir})."`
-	JSON bool   `xor:"shown" help:"Print results.json, and nothing else, on stdout."`
-	Open bool   `xor:"shown" help:"Open the report in a browser."`
-
-	keep bool // leave a results.json in Dir as it is
-}
-
-// asFlag turns the error of a field into one of the flag with its name.
-func asFlag(err error) error {
-	if field := (*comparison.FieldError)(nil); errors.As(err, &field) {
-		return usageError{err: fmt.Errorf("--%w", err)}
-	}
-	return err
-}
-
 // concurrencies is a list of whole numbers: 10,30,64.
 type concurrencies []int
 
@@ -54,4 +37,12 @@ func (c *concurrencies) UnmarshalText(raw []byte) error {
 		return fmt.Errorf("%.40q: it must be a list of whole numbers, such as 10,30", raw)
 	}
 	return nil
+}
+
+// asFlag turns the error of a field into one of the flag with its name.
+func asFlag(err error) error {
+	if _, ok := errors.AsType[*comparison.FieldError](err); ok {
+		return usagef("--%w", err)
+	}
+	return err
 }

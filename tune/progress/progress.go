@@ -1,0 +1,117 @@
+// Package progress shows what a command does, how far it is and how long it still takes.
+package progress
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"lambda-parallel-io/handler/prose"
+	"lambda-parallel-io/tune/comparison"
+)
+
+// Line shows progress. On a terminal it is one line, which End clears. Elsewhere it prints a line every few seconds and one
+// for each cell.
+type Line struct {
+	w        io.Writer
+	terminal bool
+
+	mu    sync.Mutex
+	step  string
+	begin time.Time     // of the step
+	told  time.Time     // when a line was last printed
+	shown bool          // a line is on the terminal and must be cleared
+	now   string        // what runs, without a terminal
+	since time.Time     // when that began
+	ended chan struct{} // closed by End; nil if nothing repeats now
+}
+
+// often is the time between two lines without a terminal.
+const often = 3 * time.Second
+
+// New returns a Line that writes to w.
+func New(w io.Writer) *Line {
+	f, ok := w.(*os.File)
+	return &Line{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+// Show shows the news. It never returns an error.
+func (l *Line) Show(news comparison.Progress) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if news.Done == 0 || news.Step != l.step {
+		l.step, l.begin = news.Step, time.Now()
+	}
+	count, left := "", ""
+	if news.Total > 0 {
+		count = fmt.Sprintf("%d/%d  ", news.Done, news.Total)
+	}
+	if d := time.Since(l.begin); news.Done > 0 && news.Done < news.Total && d > time.Second {
+		left = fmt.Sprintf(", about %s left", prose.About(d/time.Duration(news.Done)*time.Duration(news.Total-news.Done)))
+	}
+	switch {
+	case news.Finished != "" && !l.terminal:
+		l.print(count + news.Finished)
+	case news.Now != "" && news.Done < max(news.Total, 1):
+		l.say(news.Step + " " + count + news.Now + left)
+	}
+	return nil
+}
+
+// say shows what runs now. Without a terminal that is repeated until End or the next. The caller holds mu.
+func (l *Line) say(text string) {
+	text = "  " + prose.OneLine(text, 78)
+	if l.terminal {
+		fmt.Fprint(l.w, "\r\x1b[K"+text)
+		l.shown = true
+		return
+	}
+	if l.now, l.since = text, time.Now(); time.Since(l.told) >= often {
+		l.print(text)
+	}
+	if l.ended == nil {
+		l.ended = make(chan struct{})
+		go l.repeat(l.ended)
+	}
+}
+
+func (l *Line) repeat(ended chan struct{}) {
+	for {
+		select {
+		case <-ended:
+			return
+		case <-time.After(often / 10):
+		}
+		l.mu.Lock()
+		if d := time.Since(l.since); l.ended == ended && time.Since(l.told) >= often && d >= often {
+			now, _, _ := strings.Cut(l.now, ", about") // no estimate that is old
+			l.print(fmt.Sprintf("%s, for %s so far", now, prose.About(d)))
+		}
+		l.mu.Unlock()
+	}
+}
+
+// print prints a line. The caller holds mu.
+func (l *Line) print(text string) {
+	l.told = time.Now()
+	fmt.Fprintln(l.w, text)
+}
+
+// End clears the line and ends the repetition. Show may begin anew after it.
+func (l *Line) End() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended != nil {
+		close(l.ended)
+		l.ended = nil
+	}
+	if l.shown {
+		fmt.Fprint(l.w, "\r\x1b[K")
+		l.shown = false
+	}
+}
