@@ -10,43 +10,29 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"al.essio.dev/pkg/shellescape"
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/report"
 	"lambda-parallel-io/tune/stepfunctions"
 )
 
 // onAWS compares with the Power Tuning state machine that `pulumi up` deployed.
 type onAWS struct {
-	selection `group:"What to compare"`
-	Input     string `group:"What to compare" placeholder:"FILE" xor:"payload" help:"Power Tuning execution input. Flags given here win over it."`
+	selection                `group:"What to compare"`
+	stepfunctions.Deployment `group:"On AWS"`
 
-	Stack            string        `first:"" group:"On AWS" placeholder:"NAME" help:"Pulumi stack whose outputs name the function and the state machine."`
-	StateMachine     string        `group:"On AWS" placeholder:"ARN" help:"State machine of Power Tuning, in place of the stack's."`
-	FunctionARN      string        `group:"On AWS" placeholder:"ARN" help:"Function, in place of the stack's."`
-	Profile          string        `group:"On AWS" placeholder:"NAME" help:"Profile of the AWS configuration."`
-	Region           string        `group:"On AWS" placeholder:"NAME" help:"Region of the state machine (that of its ARN)."`
-	Prefix           *string       `group:"On AWS" placeholder:"P" help:"Read the objects below this prefix, at most 2000 or the payload's maxObjects, in place of one object (the stack's prefix, if the stack has no object)."`
-	Parallel         bool          `group:"On AWS" help:"Run all invocations of a size at once, not one by one."`
-	ExecutionTimeout time.Duration `group:"On AWS" placeholder:"D" help:"totalExecutionTimeout of Power Tuning (the stack's, else 600s)."`
-	Local            string        `group:"On AWS" placeholder:"FILE" help:"results.json of a local run: the estimate names the sizes that ran out of memory there."`
-	Check            string        `first:"" group:"On AWS" placeholder:"FILE" help:"Measure only the three cells that confirm the map in this results.json, and fit the map to them. -o is then tune-check."`
-	Yes              bool          `group:"On AWS" help:"Spend more than $$1 without being asked."`
-	Resume           string        `first:"" group:"On AWS" placeholder:"DIR" help:"Resume the interrupted comparison in this folder."`
+	Local  string `group:"On AWS" placeholder:"FILE" help:"results.json of a local run: the estimate names the sizes that ran out of memory there."`
+	Check  string `first:"" group:"On AWS" placeholder:"FILE" help:"Measure only the three cells that confirm the map in this results.json, and fit the map to them. -o is then tune-check."`
+	Yes    bool   `group:"On AWS" help:"Spend more than $$1 without being asked."`
+	Resume string `first:"" group:"On AWS" placeholder:"DIR" help:"Resume the interrupted comparison in this folder."`
 
 	presentation `group:"Output" set:"dir=tune-aws"`
 	DryRun       bool `first:"" group:"Output" help:"Print what would run and what it would cost, and stop."`
 }
-
-// maxObjects is the default of a payload's maxObjects, as in the deployment's
-// inputs.
-const maxObjects = 2_000
 
 // askAbove is the cost in dollars above which a comparison needs --yes or a yes.
 const askAbove = 1.0
@@ -70,7 +56,7 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 	}
 	var local *comparison.Comparison
 	if a.Local != "" {
-		if local, err = load(a.Local); err != nil {
+		if local, err = report.Load(a.Local); err != nil {
 			return fmt.Errorf("--local: %w", err)
 		}
 	}
@@ -109,8 +95,8 @@ func (a *onAWS) only(k *kong.Context) error {
 	}
 	output := false
 	for _, p := range k.Path {
-		if p.Flag != nil && !slices.Contains(beside, p.Flag.Name) {
-			return usagef("--%s has no effect beside --%s, which goes with --%s alone", p.Flag.Name, beside[0], strings.Join(beside[1:], ", --"))
+		if f := p.Flag; f != nil && !slices.Contains(beside, f.Name) {
+			return usagef("--%s has no effect beside --%s, which goes with --%s alone", f.Name, beside[0], strings.Join(beside[1:], ", --"))
 		}
 		output = output || p.Flag != nil && p.Flag.Name == "output"
 	}
@@ -124,29 +110,23 @@ func (a *onAWS) only(k *kong.Context) error {
 }
 
 // begin returns the comparison that the flags describe or that is resumed, and its
-// tuner. In a dry run that cannot call AWS, and so needs no credentials.
+// tuner.
 func (a *onAWS) begin(ctx context.Context, s *session) (c *comparison.Comparison, t *stepfunctions.Tuner, err error) {
-	target := stepfunctions.Target{StateMachine: a.StateMachine, Function: a.FunctionARN, Region: a.Region, Profile: a.Profile,
-		ExecutionTimeout: a.ExecutionTimeout, Arch: a.Arch, Timeout: a.Timeout}
 	if a.Resume != "" {
-		if c, err = a.interrupted(); err != nil {
+		c, err = report.Load(filepath.Join(a.Resume, report.DataFile))
+		if err == nil && c.Mode != comparison.AWS {
+			err = fmt.Errorf("%s is not an interrupted comparison on AWS: a local one starts again", filepath.Join(a.Resume, report.DataFile))
+		}
+		if err != nil {
 			return nil, nil, fmt.Errorf("--resume: %w", err)
 		}
-		target.StateMachine, target.Function = c.Run.StateMachine, c.Run.Function
-	} else if err = refuseUnfinished(a.Dir); err != nil && !a.DryRun {
+		c.Run.Interrupted = false
+		a.StateMachine, a.FunctionARN = c.Run.StateMachine, c.Run.Function
+	} else if err := usage(report.RefuseUnfinished(a.Dir)); err != nil && !a.DryRun {
 		return nil, nil, err
 	}
-	if target, err = stepfunctions.Resolve(ctx, a.Stack, target); err != nil {
-		return nil, nil, asFlag(err)
-	}
-	t = &stepfunctions.Tuner{Target: target}
-	if !a.DryRun {
-		if t, err = stepfunctions.New(ctx, target); err != nil {
-			return nil, nil, err
-		}
-	}
-	if a.Resume != "" {
-		return c, t, nil
+	if t, err = a.Tuner(ctx, a.request().Spec, a.DryRun); err != nil || a.Resume != "" {
+		return c, t, asFlag(err)
 	}
 	if !a.DryRun {
 		unknown, err := t.Complete(ctx)
@@ -156,56 +136,17 @@ func (a *onAWS) begin(ctx context.Context, s *session) (c *comparison.Comparison
 			fmt.Fprintf(s.stderr, "  %s\n", unknown)
 		}
 	}
-	if a.Check != "" {
-		if c, err = load(a.Check); err == nil {
-			err = stepfunctions.NewCheck(c, a.Check, t.Target, *cmp.Or(a.Num, new(comparison.DefaultNum)))
-		}
-		if err != nil {
-			err = usagef("--check %s: %w", a.Check, err)
-		}
-		return c, t, err
+	if a.Check == "" {
+		c, err = a.Ask(a.request(), t.Target)
+		return c, t, usage(asFlag(err))
 	}
-	spec, err := a.spec(t.Target)
-	return comparison.New(spec, time.Now()), t, usage(asFlag(err))
-}
-
-// spec builds the Spec from the flags, the execution input and the stack.
-func (a *onAWS) spec(target stepfunctions.Target) (comparison.Spec, error) {
-	r := a.request()
-	r.Input = &powertuning.Input{} // with Power Tuning's default goal
-	if a.Input != "" {
-		raw, err := os.ReadFile(a.Input)
-		if err != nil {
-			return r.Spec, fmt.Errorf("--input: %w", err)
-		}
-		if *r.Input, err = powertuning.ParseInput(raw); err != nil {
-			return r.Spec, fmt.Errorf("--input %s: %w", a.Input, err)
-		}
+	if c, err = report.Load(a.Check); err == nil {
+		err = stepfunctions.NewCheck(c, a.Check, t.Target, *cmp.Or(a.Num, new(comparison.DefaultNum)))
 	}
-	r.Deployed = target.PowerValues
-	r.Spec.Arch, r.Spec.TimeoutSec = target.Arch, target.Timeout.Seconds()
-	r.Spec.StateMachine, r.Spec.Function = target.StateMachine, target.Function
-	r.Spec.Region = stepfunctions.RegionOf(target.Function) // prices are those of the function's region
-	r.Spec.ParallelInvocation = a.Parallel
-	r.Ours, r.ObjectKey, r.MaxObjects = true, cmp.Or(target.ObjectKey, "sample.json"), maxObjects
-	if r.Prefix, r.PrefixWins = a.Prefix, a.Prefix != nil; !r.PrefixWins && target.ObjectKey == "" {
-		r.Prefix = target.Prefix
-	}
-	return comparison.Build(r)
-}
-
-// interrupted reads the comparison to resume.
-func (a *onAWS) interrupted() (*comparison.Comparison, error) {
-	name := filepath.Join(a.Resume, report.DataFile)
-	c, err := load(name)
 	if err != nil {
-		return nil, err
+		err = usagef("--check %s: %w", a.Check, err)
 	}
-	if c.Mode != comparison.AWS {
-		return nil, fmt.Errorf("%s is not an interrupted comparison on AWS: a local one starts again", name)
-	}
-	c.Run.Interrupted = false
-	return c, nil
+	return c, t, err
 }
 
 // again returns the command that resumes the comparison, with those flags of
@@ -213,7 +154,7 @@ func (a *onAWS) interrupted() (*comparison.Comparison, error) {
 func (a *onAWS) again(k *kong.Context) string {
 	command := "go run ./tune aws --resume " + shellescape.Quote(a.Dir)
 	for _, p := range k.Path {
-		if f := p.Flag; f != nil && f.Name != "resume" && slices.Contains(besideResume, f.Name) && !f.IsBool() {
+		if f := p.Flag; f != nil && slices.Contains(besideResume[1:], f.Name) && !f.IsBool() {
 			command += fmt.Sprintf(" --%s %s", f.Name, shellescape.Quote(fmt.Sprint(k.FlagValue(f))))
 		}
 	}

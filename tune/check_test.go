@@ -21,6 +21,7 @@ import (
 	"lambda-parallel-io/tune/internal/sfntest"
 	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/report"
 	"lambda-parallel-io/tune/simulate"
 )
 
@@ -112,7 +113,7 @@ func of(t *testing.T, latency string) (dir string, c *comparison.Comparison) {
 		t.Fatal(err)
 	}
 	program(t, dir, "", "map", file, "--latency", latency, "-o", "tune-results")
-	c, err = load(filepath.Join(dir, "tune-results", "results.json"))
+	c, err = report.Load(filepath.Join(dir, "tune-results", "results.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +181,7 @@ func TestACheckOnAWSTellsTheLambdaAndItsAnswer(t *testing.T) {
 			p, dir := playing(t, x.cpu, x.s3, x.assumed)
 			text := p.onAWS(t, dir, "--check", "tune-results/results.json")
 			t.Log(text)
-			c, err := load(filepath.Join(dir, "tune-check", "results.json"))
+			c, err := report.Load(filepath.Join(dir, "tune-check", "results.json"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -205,7 +206,7 @@ func TestAComparisonOnAWSTellsTheLambda(t *testing.T) {
 	p, dir := playing(t, 1.4, "public", "apg")
 	p.onAWS(t, dir, "--strategies", "pool,sequential,unbounded", "--power", "512,1024,3008", "--repeat", "1000", "--yes", "-o", "aws")
 	t.Log(program(t, dir, "", "map", "aws/results.json", "-o", "there"))
-	c, err := load(filepath.Join(dir, "there", "results.json"))
+	c, err := report.Load(filepath.Join(dir, "there", "results.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

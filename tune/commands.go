@@ -18,6 +18,7 @@ import (
 	"lambda-parallel-io/tune/builds"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
+	"lambda-parallel-io/tune/report"
 )
 
 // commands are the program's commands. Each is a type with its flags and a Run;
@@ -47,7 +48,7 @@ var vars = kong.Vars{
 	"max_concurrency": fmt.Sprint(event.MaxConcurrency), "concurrency": fmt.Sprint(event.DefaultConcurrency),
 	"num": fmt.Sprint(comparison.DefaultNum), "repeat": fmt.Sprint(comparison.DefaultRepeat), "map_repeat": fmt.Sprint(comparison.DefaultMapRepeat),
 	"max": fmt.Sprint(comparison.DefaultMax), "for": comparison.DefaultFor.String(), "figures": prose.List(builds.Figures),
-	"min_factor": fmt.Sprint(comparison.MinFactor), "max_slow": fmt.Sprint(comparison.MaxSlow), "max_factor": fmt.Sprint(comparison.MaxFactor),
+	"min_factor": fmt.Sprint(comparison.MinFactor), "max_slow": fmt.Sprint(comparison.MaxSlow), "max_factor": fmt.Sprint(comparison.MaxFactor), "data": report.DataFile,
 }
 
 // run is the program.
@@ -135,11 +136,8 @@ func explained(err error, args []string, app *kong.Application) error {
 //go:embed help/*.txt
 var examples embed.FS
 
-// fewFlags is how many flags the help of a command always has room for.
-const fewFlags = 12
-
-// help prints the flags of a command: all of them, or if they are many those with
-// the tag first. The help of the first command describes the program.
+// help prints the flags of a command: all of them, or if they are more than a dozen
+// those with the tag first. The help of the first command describes the program.
 func help(all bool) func(kong.HelpOptions, *kong.Context) error {
 	return func(options kong.HelpOptions, ctx *kong.Context) error {
 		selected := ctx.Selected()
@@ -153,7 +151,7 @@ func help(all bool) func(kong.HelpOptions, *kong.Context) error {
 		}
 		rest := 0
 		for _, f := range selected.Flags {
-			f.Hidden = !all && len(selected.Flags) > fewFlags && !f.Tag.Has("first")
+			f.Hidden = !all && len(selected.Flags) > 12 && !f.Tag.Has("first")
 			if f.Hidden {
 				rest++
 			}

@@ -85,7 +85,7 @@ func compared(b *testing.B, old, build string, env []string, r builds.Result, d 
 	b.Helper()
 	cmd := comparing{Old: old, New: build, Payload: `{"strategy": "pool", "repeat": 500, "objectKey": "sample.json"}`, Power: []int{512},
 		For: d, Max: most, Model: local.Model{Latency: "apg", Slow: 1, Seed: rand.Uint64N(1 << 32), Object: "../sample.json", Env: env}}
-	q, err := cmd.question(io.Discard)
+	q, err := cmd.question(&builds.Result{Old: old, New: build}, io.Discard)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,14 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/cli/browser"
+
 	"lambda-parallel-io/handler/build"
 	"lambda-parallel-io/handler/prose"
+	"lambda-parallel-io/tune/builds"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
 	"lambda-parallel-io/tune/progress"
@@ -82,3 +88,59 @@ func calibrate(ctx context.Context, s *session, dir, object string, spec compari
 
 // seed is that of a calibration without a comparison.
 const seed = 1
+
+// comparing compares two builds of a function.
+type comparing struct {
+	Old       string        `first:"" arg:"" help:"Old build: Go package, executable that speaks the Lambda Runtime API, or REVISION:PACKAGE of this git repository."`
+	New       string        `first:"" arg:"" help:"New build, in any of these forms."`
+	Payload   string        `first:"" placeholder:"JSON" help:"Payload (100 reads of sample.json by pool)."`
+	Power     numbers       `first:"" aliases:"memory" placeholder:"LIST" default:"512,1769" help:"Memory sizes, 128 to 10240 MB (512,1769)."`
+	Tolerance float64       `first:"" placeholder:"PERCENT" default:"10" help:"Ignore differences up to this many percent, above 0 to 100 (10)."`
+	FailOn    []string      `first:"" placeholder:"LIST" default:"duration" help:"Exit with 3 if one of these is slower: ${figures} (duration)."`
+	Strict    bool          `first:"" help:"Also exit with 3 if a figure of --fail-on is open."`
+	For       time.Duration `first:"" placeholder:"D" default:"60s" help:"Measure for at most this long, not counting the build (60s)."`
+	Max       int           `placeholder:"N" default:"30" help:"At most N pairs of environments per memory size, while a figure is open (30)."`
+	Arch      string        `placeholder:"ARCH" help:"Architecture, arm64 or x86_64, for prices and speed (arm64)."`
+	local.Model
+	presentation `set:"dir=tune-compare" set:"data=builds.json"`
+}
+
+// Run compares the builds and reports the verdict as an error: see exitCode.
+func (b *comparing) Run(ctx context.Context, s *session) error {
+	r, err := builds.New(b.Old, b.New, b.FailOn, b.Tolerance)
+	if err != nil {
+		return usage(err)
+	}
+	q, err := b.question(r, s.stderr)
+	if err != nil {
+		return usage(asFlag(err))
+	}
+	show := progress.New(s.stderr)
+	err = b.with(s, q.Options, func(t *local.Tuner) error {
+		defer show.End()
+		return r.Measure(ctx, q.Comparison().Run, t.Tune, show.Show)
+	})
+	if len(r.Cells)+len(r.Differences) == 0 {
+		return cmp.Or(err, errors.New("no figure of either build could be compared"))
+	}
+	if err = errors.Join(err, report.Builds{Result: r}.Write(s.stdout, b.Dir, b.JSON)); err != nil {
+		return err
+	}
+	if b.Open {
+		err = browser.OpenFile(filepath.Join(b.Dir, report.PageFile))
+	}
+	switch {
+	case r.Verdict == builds.Differs:
+		return errors.Join(err, errCells)
+	case r.Verdict == builds.Slower || r.Verdict == builds.Open && b.Strict:
+		return errors.Join(err, errSlower)
+	}
+	return err
+}
+
+// question returns the comparison of the one variant.
+func (b *comparing) question(r *builds.Result, logs io.Writer) (local.Question, error) {
+	request := r.Request(b.Payload)
+	request.Max, request.For, request.Spec.PowerValues, request.Spec.Arch = &b.Max, &b.For, b.Power, b.Arch
+	return b.Ask(request, logs)
+}

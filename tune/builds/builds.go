@@ -5,10 +5,13 @@ package builds
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"lambda-parallel-io/handler/build"
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
@@ -56,12 +59,36 @@ type Cell struct {
 	Needs   int       `json:"needs,omitempty"` // about how many pairs decide an open figure; 0 if none do
 }
 
-// Tune measures the cells of a comparison, as local.Tuner does.
-type Tune func(context.Context, *comparison.Comparison, func(comparison.Progress) error) error
+// New returns the result of two builds with nothing measured. tolerance is in percent, above 0 to 100. The error names a flag.
+func New(old, new string, failOn []string, tolerance float64) (*Result, error) {
+	unknown := func(figure string) bool { return !slices.Contains(Figures, figure) }
+	switch {
+	case old == "" || new == "":
+		return nil, errors.New("OLD and NEW must not be empty: each is a Go package, an executable or REVISION:PACKAGE")
+	case !(tolerance > 0 && tolerance <= 100):
+		return nil, fmt.Errorf("--tolerance %g: it must be above 0 and at most 100", tolerance)
+	case len(failOn) == 0 || slices.ContainsFunc(failOn, unknown):
+		return nil, fmt.Errorf("--fail-on %s: it must be of %s", strings.Join(failOn, ","), prose.List(Figures))
+	}
+	return &Result{Old: old, New: new, FailOn: failOn, Tolerance: tolerance / 100}, nil
+}
+
+// Request returns the request of the one variant by which the builds are compared: the payload or, if it is empty, this
+// project's default by pool. Missing fields are added to the payload only if both functions are this project's.
+func (r *Result) Request(payload string) comparison.Request {
+	q := comparison.Request{Strategies: []string{"pool"}, Payload: json.RawMessage(payload), Ours: true}
+	if q.Spec.Function = "./handler"; payload != "" {
+		q.Strategies = []string{comparison.None}
+		for _, function := range []string{r.Old, r.New} {
+			q.Ours = q.Ours && build.Ours(function[strings.Index(function, ":")+1:])
+		}
+	}
+	return q
+}
 
 // Measure compares the functions Old and New by the one variant of how. Time counts from when they are
 // built. If ctx ends, Measure judges what it has and returns the cause.
-func (r *Result) Measure(ctx context.Context, how comparison.Run, tune Tune, observe func(comparison.Progress) error) error {
+func (r *Result) Measure(ctx context.Context, how comparison.Run, tune comparison.Tuner, observe func(comparison.Progress) error) error {
 	r.Run, r.pairs, r.answers = how, map[int][]pair{}, map[int]*answers{}
 	for _, power := range how.PowerValues {
 		r.answers[power] = &answers{}

@@ -4,6 +4,7 @@ package comparison
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -226,6 +227,10 @@ func (c *Comparison) Measured() (begun, all int) {
 	}
 	return begun, len(c.Variants) * len(c.Run.PowerValues)
 }
+
+// Tuner measures the cells that c lacks, on this machine or on AWS, and calls observe after every change. The error of a cell
+// or a variant goes into c. The returned error is one of the whole comparison, or the cause of ctx; c then has the results so far.
+type Tuner func(ctx context.Context, c *Comparison, observe func(Progress) error) error
 
 // Progress is what a tuner reports while it works.
 type Progress struct {

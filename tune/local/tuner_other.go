@@ -3,17 +3,14 @@
 package local
 
 import (
-	"context"
 	"errors"
 
 	"lambda-parallel-io/tune/comparison"
 )
 
-type step = func(context.Context, *comparison.Comparison, func(comparison.Progress) error) error
-
 // Tuner needs Linux: New never returns one elsewhere.
 type Tuner struct {
-	Tune, Map, Calibrate step
+	Tune, Map, Calibrate comparison.Tuner
 	Close                func() error
 	Abandon              func()
 }

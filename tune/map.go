@@ -1,0 +1,189 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/dustin/go-humanize"
+
+	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/compute"
+	"lambda-parallel-io/tune/fit"
+	"lambda-parallel-io/tune/local"
+	"lambda-parallel-io/tune/plan"
+	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/report"
+)
+
+// mapping computes another map from a calibration, which it fits to a comparison on
+// AWS if it gets one.
+type mapping struct {
+	File        string   `arg:"" help:"results.json of a run on this machine, which holds its calibration, or of tune aws, to which the calibration is then fitted."`
+	Calibration string   `placeholder:"FILE" help:"For a FILE of tune aws: results.json of a run on this machine, which tells how the strategies differ (tune-results/results.json; without one, this is measured)."`
+	Strategies  []string `placeholder:"LIST" help:"Strategies: ${strategies} (those of FILE)."`
+	Concurrency numbers  `placeholder:"LIST" help:"Exactly these concurrencies of ${bounded}, 1 to ${max_concurrency} (the best of each size)."`
+	Power       numbers  `aliases:"memory" placeholder:"LIST" help:"Exactly these memory sizes, 128 to 10240 MB (those of FILE)."`
+	Repeat      *int     `placeholder:"N" help:"Reads per invocation, 1 to 1000000 (as in FILE)."`
+	Latency     string   `placeholder:"NAME" help:"S3's latency: apg, public, express, none, 15ms, 13ms~0.62, 1.3xapg (as in FILE)."`
+	Arch        string   `placeholder:"ARCH" help:"arm64 or x86_64; it must be that of FILE."`
+
+	presentation `group:"Output" set:"dir=tune-map"`
+}
+
+// Run computes the map and presents it.
+func (m *mapping) Run(ctx context.Context, s *session) error {
+	if err := usage(report.RefuseUnfinished(m.Dir)); err != nil {
+		return err
+	}
+	c, err := report.Load(m.File)
+	if err == nil && c.Mode == comparison.AWS {
+		c, err = m.fitted(ctx, s, c)
+	} else if err == nil && m.Calibration != "" {
+		err = usagef("--calibration has no effect: %s is of this machine, and has its own", m.File)
+	}
+	if err == nil {
+		err = haveCalibration(c, m.File)
+	}
+	if err == nil {
+		c, err = m.another(c)
+	}
+	if err != nil {
+		return err
+	}
+	more := compute.Sizes
+	if len(m.Power) > 0 {
+		more = nil
+	}
+	if err := compute.Map(c, more, c.Calibration.OnLambda()); err != nil {
+		return err
+	}
+	return m.present(s, c, nil)
+}
+
+// another returns the comparison that the flags ask for. c gives the rest.
+func (m *mapping) another(c *comparison.Comparison) (*comparison.Comparison, error) {
+	if m.Latency != "" {
+		s3, err := profile.Parse(m.Latency)
+		if err != nil {
+			return nil, usagef("--%w", err)
+		}
+		c.Run.Latency, c.Run.LatencyMeanMS = s3.String(), float64(s3.Mean().Microseconds())/1e3
+	}
+	another, err := c.Another(comparison.Request{Strategies: m.Strategies, Concurrency: m.Concurrency, Repeat: m.Repeat,
+		Spec: comparison.Spec{PowerValues: m.Power, Arch: m.Arch}})
+	return another, usage(asFlag(err))
+}
+
+func haveCalibration(c *comparison.Comparison, file string) error {
+	command := "go run ./tune"
+	if c.Mode == comparison.AWS {
+		command += " map " + file
+	}
+	if c.Calibration == nil {
+		return usagef("%s has no calibration to compute from\nmake one: %s", file, command)
+	}
+	return nil
+}
+
+// fitted returns a comparison with the spec of the one on AWS, and the calibration of
+// this machine fitted to it. The calibration tells how the strategies differ.
+func (m *mapping) fitted(ctx context.Context, s *session, aws *comparison.Comparison) (*comparison.Comparison, error) {
+	if aws.Checks != nil {
+		return nil, usagef("%s is a check that is not whole: go run ./tune aws --resume %s", m.File, filepath.Dir(m.File))
+	}
+	name := cmp.Or(m.Calibration, "tune-results/results.json")
+	c, err := report.Load(name)
+	switch {
+	case err == nil && c.Calibration != nil && c.Run.Arch == aws.Run.Arch:
+		c.Calibration.Source += ", " + name
+	case m.Calibration != "":
+		return nil, usage(cmp.Or(err, fmt.Errorf("--calibration %s: it has none of %s\nmake one: go run ./tune --arch %s", name, aws.Run.Arch, aws.Run.Arch)))
+	default:
+		if c, err = calibrate(ctx, s, m.Dir, "", comparison.Spec{Arch: aws.Run.Arch}); err != nil {
+			return nil, err
+		}
+	}
+	c.Map, c.Checks = nil, nil
+	return c, fit.Comparison(c, aws, m.File)
+}
+
+// planning plans how Step Functions reads very many objects.
+type planning struct {
+	File             string `arg:"" optional:"" help:"results.json of a run on this machine, which holds its calibration. Without it this machine is calibrated now, within a minute (Linux)."`
+	Objects          int    `required:"" placeholder:"N" help:"Number of objects to read."`
+	Size             string `placeholder:"SIZE" help:"Size of an object, such as 9KB (sample.json's). With FILE it must be near that of FILE's object, which is then the default."`
+	Prefixes         int    `placeholder:"N" default:"1" help:"Number of prefixes over which the objects are spread evenly (1)."`
+	ConcurrencyLimit int    `placeholder:"N" default:"1000" help:"Concurrent executions that the account allows (1000; a new account has 10)."`
+	Dir              string `name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-plan" help:"Folder for plan.svg, and for results.json if this machine is calibrated (tune-plan)."`
+	JSON             bool   `group:"Output" help:"Print the plan as JSON, and nothing else, on stdout."`
+}
+
+// mostBytes is the largest object with which a calibration takes at most a minute.
+const mostBytes = 64_000
+
+// Run computes the plan, draws its curve and prints it.
+func (p *planning) Run(ctx context.Context, s *session) error {
+	job := plan.Job{Objects: p.Objects, Prefixes: p.Prefixes, ConcurrencyLimit: p.ConcurrencyLimit}
+	if err := job.Validate(); err != nil {
+		return usage(err)
+	}
+	size, err := humanize.ParseBytes(cmp.Or(p.Size, "0"))
+	if err != nil || p.Size != "" && size < 2 {
+		return usagef("--size %s: it must be a size such as 9KB, 2 bytes at least", p.Size)
+	}
+	var c *comparison.Comparison
+	if p.File == "" {
+		c, err = p.calibrate(ctx, s, size)
+	} else if c, err = report.Load(p.File); err == nil {
+		err = haveCalibration(c, p.File)
+	}
+	if err != nil {
+		return err
+	}
+	if measured := float64(c.Calibration.ObjectBytes); size > 0 && math.Abs(float64(size)-measured) > measured/10 {
+		return usagef("--size %s: %s is of an object of %.0f bytes, and another size is measured, not scaled\n"+
+			"leave FILE out to have it measured, or make another calibration: go run ./tune --object FILE", p.Size, p.File, measured)
+	}
+	planned, err := plan.New(c, job)
+	if err != nil {
+		return err
+	}
+	picture, err := report.WriteCurve(p.Dir, planned.Curve)
+	if err != nil {
+		return err
+	}
+	if p.JSON {
+		return comparison.WriteJSON(s.stdout, planned)
+	}
+	if err := planned.Text(s.stdout); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.stdout, "\n  picture  %s\n", picture)
+	return err
+}
+
+// calibrate measures the cost of reading an object of size bytes (0: sample.json), and
+// saves it. It uses the memory sizes that every account has.
+func (p *planning) calibrate(ctx context.Context, s *session, size uint64) (*comparison.Comparison, error) {
+	object := ""
+	if size > mostBytes {
+		return nil, usagef("--size %s: it must be %d bytes at most\ncalibrate with such an object first, and plan with the results.json of that: go run ./tune --object FILE", p.Size, mostBytes)
+	} else if size > 0 {
+		object = filepath.Join(p.Dir, "object.json")
+		if err := cmp.Or(report.Writable(p.Dir), os.WriteFile(object, local.Document(seed, 0, int(size)), 0o644)); err != nil {
+			return nil, err
+		}
+	}
+	sizes := slices.DeleteFunc(slices.Clone(compute.Sizes), func(mb int) bool { return mb > platform.NewAccountMemory })
+	c, err := calibrate(ctx, s, p.Dir, object, comparison.Spec{PowerValues: sizes})
+	if err != nil {
+		return nil, err
+	}
+	return c, report.WriteData(p.Dir, c)
+}
