@@ -71,12 +71,11 @@ func (l *onThisMachine) question(logs io.Writer) (local.Question, error) {
 	return l.Ask(r, logs)
 }
 
-// calibrate measures what a read of an object costs by this project's function, and
-// returns the comparison of the spec with nothing but that. object is a file
-// (sample.json).
-func calibrate(ctx context.Context, s *session, dir, object string, spec comparison.Spec) (*comparison.Comparison, error) {
+// calibrate measures what a read of an object of size bytes (0: sample.json) costs by
+// this project's function, and returns the comparison of the spec with nothing but that.
+func calibrate(ctx context.Context, s *session, dir string, size int, spec comparison.Spec) (*comparison.Comparison, error) {
 	spec.Function = "./handler"
-	m := local.Model{Latency: "apg", Slow: 1, Seed: seed, Object: object}
+	m := local.Model{Latency: "apg", Slow: 1, Seed: 1, Size: size}
 	q, err := m.Ask(comparison.Request{Spec: spec, Map: true, Ours: true}, nil)
 	if err != nil {
 		return nil, err
@@ -85,9 +84,6 @@ func calibrate(ctx context.Context, s *session, dir, object string, spec compari
 	defer show.End()
 	return c, p.with(s, q.Options, func(t *local.Tuner) error { return t.Calibrate(ctx, c, show.Show) })
 }
-
-// seed is that of a calibration without a comparison.
-const seed = 1
 
 // comparing compares two builds of a function.
 type comparing struct {

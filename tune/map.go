@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -15,9 +14,7 @@ import (
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/compute"
 	"lambda-parallel-io/tune/fit"
-	"lambda-parallel-io/tune/local"
 	"lambda-parallel-io/tune/plan"
-	"lambda-parallel-io/tune/profile"
 	"lambda-parallel-io/tune/report"
 )
 
@@ -48,13 +45,14 @@ func (m *mapping) Run(ctx context.Context, s *session) error {
 		err = usagef("--calibration has no effect: %s is of this machine, and has its own", m.File)
 	}
 	if err == nil {
-		err = haveCalibration(c, m.File)
-	}
-	if err == nil {
-		c, err = m.another(c)
+		err = usage(c.NeedCalibration(m.File))
 	}
 	if err != nil {
 		return err
+	}
+	if c, err = c.Another(comparison.Request{Strategies: m.Strategies, Concurrency: m.Concurrency, Repeat: m.Repeat,
+		Spec: comparison.Spec{PowerValues: m.Power, Arch: m.Arch, Latency: m.Latency}}); err != nil {
+		return usage(asFlag(err))
 	}
 	more := compute.Sizes
 	if len(m.Power) > 0 {
@@ -64,31 +62,6 @@ func (m *mapping) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	return m.present(s, c, nil)
-}
-
-// another returns the comparison that the flags ask for. c gives the rest.
-func (m *mapping) another(c *comparison.Comparison) (*comparison.Comparison, error) {
-	if m.Latency != "" {
-		s3, err := profile.Parse(m.Latency)
-		if err != nil {
-			return nil, usagef("--%w", err)
-		}
-		c.Run.Latency, c.Run.LatencyMeanMS = s3.String(), float64(s3.Mean().Microseconds())/1e3
-	}
-	another, err := c.Another(comparison.Request{Strategies: m.Strategies, Concurrency: m.Concurrency, Repeat: m.Repeat,
-		Spec: comparison.Spec{PowerValues: m.Power, Arch: m.Arch}})
-	return another, usage(asFlag(err))
-}
-
-func haveCalibration(c *comparison.Comparison, file string) error {
-	command := "go run ./tune"
-	if c.Mode == comparison.AWS {
-		command += " map " + file
-	}
-	if c.Calibration == nil {
-		return usagef("%s has no calibration to compute from\nmake one: %s", file, command)
-	}
-	return nil
 }
 
 // fitted returns a comparison with the spec of the one on AWS, and the calibration of
@@ -105,7 +78,7 @@ func (m *mapping) fitted(ctx context.Context, s *session, aws *comparison.Compar
 	case m.Calibration != "":
 		return nil, usage(cmp.Or(err, fmt.Errorf("--calibration %s: it has none of %s\nmake one: go run ./tune --arch %s", name, aws.Run.Arch, aws.Run.Arch)))
 	default:
-		if c, err = calibrate(ctx, s, m.Dir, "", comparison.Spec{Arch: aws.Run.Arch}); err != nil {
+		if c, err = calibrate(ctx, s, m.Dir, 0, comparison.Spec{Arch: aws.Run.Arch}); err != nil {
 			return nil, err
 		}
 	}
@@ -141,7 +114,7 @@ func (p *planning) Run(ctx context.Context, s *session) error {
 	if p.File == "" {
 		c, err = p.calibrate(ctx, s, size)
 	} else if c, err = report.Load(p.File); err == nil {
-		err = haveCalibration(c, p.File)
+		err = usage(c.NeedCalibration(p.File))
 	}
 	if err != nil {
 		return err
@@ -154,34 +127,17 @@ func (p *planning) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	picture, err := report.WriteCurve(p.Dir, planned.Curve)
-	if err != nil {
-		return err
-	}
-	if p.JSON {
-		return comparison.WriteJSON(s.stdout, planned)
-	}
-	if err := planned.Text(s.stdout); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(s.stdout, "\n  picture  %s\n", picture)
-	return err
+	return planned.Write(s.stdout, p.Dir, p.JSON)
 }
 
 // calibrate measures the cost of reading an object of size bytes (0: sample.json), and
 // saves it. It uses the memory sizes that every account has.
 func (p *planning) calibrate(ctx context.Context, s *session, size uint64) (*comparison.Comparison, error) {
-	object := ""
 	if size > mostBytes {
 		return nil, usagef("--size %s: it must be %d bytes at most\ncalibrate with such an object first, and plan with the results.json of that: go run ./tune --object FILE", p.Size, mostBytes)
-	} else if size > 0 {
-		object = filepath.Join(p.Dir, "object.json")
-		if err := cmp.Or(report.Writable(p.Dir), os.WriteFile(object, local.Document(seed, 0, int(size)), 0o644)); err != nil {
-			return nil, err
-		}
 	}
 	sizes := slices.DeleteFunc(slices.Clone(compute.Sizes), func(mb int) bool { return mb > platform.NewAccountMemory })
-	c, err := calibrate(ctx, s, p.Dir, object, comparison.Spec{PowerValues: sizes})
+	c, err := calibrate(ctx, s, p.Dir, int(size), comparison.Spec{PowerValues: sizes})
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/powertuning"
+	"lambda-parallel-io/tune/profile"
 )
 
 // The defaults of a comparison that is measured.
@@ -284,10 +285,29 @@ func (r Request) reads(p event.Payload) (n int, o *Objects, err error) {
 	return n, o, err
 }
 
+// NeedCalibration returns an error unless c, which was read from a file, has a calibration.
+func (c *Comparison) NeedCalibration(file string) error {
+	command := "go run ./tune"
+	if c.Mode == AWS {
+		command += " map " + file
+	}
+	if c.Calibration == nil {
+		return fmt.Errorf("%s has no calibration to compute from\nmake one: %s", file, command)
+	}
+	return nil
+}
+
 // Another returns the comparison that asks another question of c's calibration. What the request leaves open is as in c.
 func (c *Comparison) Another(r Request) (*Comparison, error) {
-	arch, sizes := r.Spec.Arch, r.Spec.PowerValues
+	arch, sizes, latency := r.Spec.Arch, r.Spec.PowerValues, r.Spec.Latency
 	r.Spec, r.Map, r.Ours, r.ObjectKey = c.Run.Spec, true, true, c.Run.ObjectKey
+	if latency != "" {
+		s3, err := profile.Parse(latency)
+		if err != nil {
+			return nil, fmt.Errorf("--%w", err)
+		}
+		r.Spec.Latency, r.Spec.LatencyMeanMS = s3.String(), float64(s3.Mean().Microseconds())/1e3
+	}
 	r.Spec.Arch = cmp.Or(arch, c.Run.Arch)
 	if len(sizes) > 0 {
 		r.Spec.PowerValues = sizes

@@ -30,6 +30,7 @@ type Model struct {
 	Objects string   `placeholder:"DIR" xor:"objects" help:"Folder whose files the local S3 holds, each read once, or objects to make: 2000x9KB, 2000x4KB-1MB."`
 	Prefix  *string  `placeholder:"P" help:"Read only those --objects whose keys begin with P."`
 	Env     []string `placeholder:"KEY=VALUE" sep:"none" help:"Environment variable of the function. The flag may be repeated."`
+	Size    int      `kong:"-"` // bytes of an object to make, in place of Object
 	Verbose bool     `short:"v" help:"Print each invocation's REPORT line and the function's log."`
 }
 
@@ -150,7 +151,11 @@ func (m *Model) stored(r *comparison.Request) (objects []Object, err error) {
 		r.ObjectKey = filepath.Base(file)
 	}
 	r.ObjectKey = filepath.ToSlash(filepath.Clean(r.ObjectKey))
-	r.BodyOfObject, err = os.ReadFile(file)
+	if m.Size > 0 {
+		r.BodyOfObject = Document(m.Seed, 0, m.Size)
+	} else {
+		r.BodyOfObject, err = os.ReadFile(file)
+	}
 	switch missing := errors.Is(err, os.ErrNotExist) && m.Object == ""; {
 	case missing && !r.Ours: // outside of a clone another function may read nothing
 		r.ObjectKey = ""

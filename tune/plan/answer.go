@@ -118,15 +118,27 @@ func (s Seconds) String() string {
 	return fmt.Sprintf("%s to %s s", prose.Thousands(math.Ceil(s.Low), 0), prose.Thousands(math.Ceil(s.High), 0))
 }
 
-// Text prints the plan for the terminal.
-func (p *Plan) Text(w io.Writer) error {
+// Write draws the plan's curve into dir, and prints the plan as JSON or for the terminal.
+func (p *Plan) Write(w io.Writer, dir string, asJSON bool) error {
+	picture, err := report.WriteCurve(dir, p.Curve)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return comparison.WriteJSON(w, p)
+	}
+	return p.Text(w, picture)
+}
+
+// Text prints the plan for the terminal, with the name of its picture.
+func (p *Plan) Text(w io.Writer, picture string) error {
 	return text.Execute(w, struct {
 		*Plan
-		Verdict, Label, Source, Region, Date string
-		Rate, Reads, Granted, Pause          float64
-		Executions                           int
-		Run                                  comparison.Run
-	}{p, p.verdict(), p.place.Label(), p.compared.Calibration.Source, platform.PricesRegion, platform.PricesDate,
+		Picture, Verdict, Label, Source, Region, Date string
+		Rate, Reads, Granted, Pause                   float64
+		Executions                                    int
+		Run                                           comparison.Run
+	}{p, picture, p.verdict(), p.place.Label(), p.compared.Calibration.Source, platform.PricesRegion, platform.PricesDate,
 		p.rate, float64(p.Children) * p.rate, p.granted(), pauseSec, p.executions, p.compared.Run})
 }
 
