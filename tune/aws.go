@@ -34,13 +34,9 @@ type onAWS struct {
 	DryRun       bool `first:"" group:"Output" help:"Print what would run and what it would cost, and stop."`
 }
 
-// askAbove is the cost in dollars above which a comparison needs --yes or a yes.
-const askAbove = 1.0
-
 // besideResume are the flags allowed with --resume: the comparison itself says
 // what is compared and where.
-var besideResume = []string{"resume", "local", "profile",
-	"region", "execution-timeout", "yes", "json", "open", "dry-run"}
+var besideResume = []string{"resume", "local", "profile", "region", "execution-timeout", "yes", "json", "open", "dry-run"}
 
 // besideCheck are the flags allowed with --check: its FILE says what is compared.
 var besideCheck = append([]string{"check", "stack", "state-machine", "function-arn", "num", "arch", "timeout", "output"}, besideResume[1:]...)
@@ -73,7 +69,7 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 	if a.DryRun {
 		return c.Write(s.stdout)
 	}
-	if estimate.Dollars() > askAbove && !a.Yes {
+	if estimate.Dollars() > 1 && !a.Yes {
 		if err := s.confirm(ctx, estimate.Dollars()); err != nil {
 			return err
 		}
@@ -113,9 +109,9 @@ func (a *onAWS) only(k *kong.Context) error {
 // tuner.
 func (a *onAWS) begin(ctx context.Context, s *session) (c *comparison.Comparison, t *stepfunctions.Tuner, err error) {
 	if a.Resume != "" {
-		c, err = report.Load(filepath.Join(a.Resume, report.DataFile))
-		if err == nil && c.Mode != comparison.AWS {
-			err = fmt.Errorf("%s is not an interrupted comparison on AWS: a local one starts again", filepath.Join(a.Resume, report.DataFile))
+		name := filepath.Join(a.Resume, report.DataFile)
+		if c, err = report.Load(name); err == nil && c.Mode != comparison.AWS {
+			err = fmt.Errorf("%s is not an interrupted comparison on AWS: a local one starts again", name)
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("--resume: %w", err)

@@ -74,13 +74,13 @@ func run(ctx context.Context, args []string, s *session) error {
 		return usage(err)
 	}
 	kctx, err := parser.Parse(args)
-	switch {
-	case helped:
+	if helped {
 		return nil
-	case err != nil:
-		err = usage(explained(err, args, parser.Model))
-	default:
+	}
+	if err == nil {
 		err = kctx.Run()
+	} else {
+		err = usage(explained(err, args, parser.Model))
 	}
 	if wrong, ok := errors.AsType[usageError](err); ok && slices.ContainsFunc(parser.Model.Children[1:], func(c *kong.Node) bool { return c.Name == args[0] }) {
 		return usageError{wrong.error, " " + args[0]}

@@ -67,9 +67,6 @@ type presentation struct {
 // compare measures c, shows the progress, saves c after every change, and presents
 // it even if it was interrupted.
 func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Comparison, tune comparison.Tuner) error {
-	if err := report.Writable(p.Dir); err != nil {
-		return err
-	}
 	show := progress.New(s.stderr)
 	var saving error
 	err := tune(ctx, c, func(news comparison.Progress) error {

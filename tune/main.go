@@ -32,8 +32,7 @@ func main() {
 	os.Exit(exitCode(err, os.Stderr))
 }
 
-// session holds the streams of a command. Progress and, with -v, details go to
-// stderr.
+// session holds the streams of a command. Progress and details go to stderr.
 type session struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer

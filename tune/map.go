@@ -39,12 +39,13 @@ func (m *mapping) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	c, err := report.Load(m.File)
-	if err == nil && c.Mode == comparison.AWS {
+	switch {
+	case err != nil:
+	case c.Mode == comparison.AWS:
 		c, err = m.fitted(ctx, s, c)
-	} else if err == nil && m.Calibration != "" {
+	case m.Calibration != "":
 		err = usagef("--calibration has no effect: %s is of this machine, and has its own", m.File)
-	}
-	if err == nil {
+	default:
 		err = usage(c.NeedCalibration(m.File))
 	}
 	if err != nil {
@@ -88,22 +89,16 @@ func (m *mapping) fitted(ctx context.Context, s *session, aws *comparison.Compar
 
 // planning plans how Step Functions reads very many objects.
 type planning struct {
-	File             string `arg:"" optional:"" help:"results.json of a run on this machine, which holds its calibration. Without it this machine is calibrated now, within a minute (Linux)."`
-	Objects          int    `required:"" placeholder:"N" help:"Number of objects to read."`
-	Size             string `placeholder:"SIZE" help:"Size of an object, such as 9KB (sample.json's). With FILE it must be near that of FILE's object, which is then the default."`
-	Prefixes         int    `placeholder:"N" default:"1" help:"Number of prefixes over which the objects are spread evenly (1)."`
-	ConcurrencyLimit int    `placeholder:"N" default:"1000" help:"Concurrent executions that the account allows (1000; a new account has 10)."`
-	Dir              string `name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-plan" help:"Folder for plan.svg, and for results.json if this machine is calibrated (tune-plan)."`
-	JSON             bool   `group:"Output" help:"Print the plan as JSON, and nothing else, on stdout."`
+	File string `arg:"" optional:"" help:"results.json of a run on this machine, which holds its calibration. Without it this machine is calibrated now, within a minute (Linux)."`
+	plan.Job
+	Size string `placeholder:"SIZE" help:"Size of an object, such as 9KB (sample.json's). With FILE it must be near that of FILE's object, which is then the default."`
+	Dir  string `name:"output" group:"Output" short:"o" placeholder:"DIR" default:"tune-plan" help:"Folder for plan.svg, and for results.json if this machine is calibrated (tune-plan)."`
+	JSON bool   `group:"Output" help:"Print the plan as JSON, and nothing else, on stdout."`
 }
-
-// mostBytes is the largest object with which a calibration takes at most a minute.
-const mostBytes = 64_000
 
 // Run computes the plan, draws its curve and prints it.
 func (p *planning) Run(ctx context.Context, s *session) error {
-	job := plan.Job{Objects: p.Objects, Prefixes: p.Prefixes, ConcurrencyLimit: p.ConcurrencyLimit}
-	if err := job.Validate(); err != nil {
+	if err := p.Job.Validate(); err != nil {
 		return usage(err)
 	}
 	size, err := humanize.ParseBytes(cmp.Or(p.Size, "0"))
@@ -123,7 +118,7 @@ func (p *planning) Run(ctx context.Context, s *session) error {
 		return usagef("--size %s: %s is of an object of %.0f bytes, and another size is measured, not scaled\n"+
 			"leave FILE out to have it measured, or make another calibration: go run ./tune --object FILE", p.Size, p.File, measured)
 	}
-	planned, err := plan.New(c, job)
+	planned, err := plan.New(c, p.Job)
 	if err != nil {
 		return err
 	}
@@ -133,8 +128,9 @@ func (p *planning) Run(ctx context.Context, s *session) error {
 // calibrate measures the cost of reading an object of size bytes (0: sample.json), and
 // saves it. It uses the memory sizes that every account has.
 func (p *planning) calibrate(ctx context.Context, s *session, size uint64) (*comparison.Comparison, error) {
-	if size > mostBytes {
-		return nil, usagef("--size %s: it must be %d bytes at most\ncalibrate with such an object first, and plan with the results.json of that: go run ./tune --object FILE", p.Size, mostBytes)
+	const most = 64_000 // bytes: with a larger object it takes more than a minute
+	if size > most {
+		return nil, usagef("--size %s: it must be %d bytes at most\ncalibrate with such an object first, and plan with the results.json of that: go run ./tune --object FILE", p.Size, most)
 	}
 	sizes := slices.DeleteFunc(slices.Clone(compute.Sizes), func(mb int) bool { return mb > platform.NewAccountMemory })
 	c, err := calibrate(ctx, s, p.Dir, int(size), comparison.Spec{PowerValues: sizes})

@@ -35,11 +35,14 @@ const (
 	pauseSec = 0.5
 )
 
-// Job is the job to plan.
+// Job is the job to plan, and its flags.
 type Job struct {
-	Objects          int `json:"objects"`  // 1 to 10,000,000,000, spread evenly over the prefixes
-	Prefixes         int `json:"prefixes"` // 1 to 10,000, each with GETs of its own
-	ConcurrencyLimit int `json:"-"`        // of the account's Lambda functions, 1 to 1,000,000
+	// 1 to 10,000,000,000.
+	Objects int `json:"objects" required:"" placeholder:"N" help:"Number of objects to read."`
+	// 1 to 10,000, each with GETs of its own.
+	Prefixes int `json:"prefixes" placeholder:"N" default:"1" help:"Number of prefixes over which the objects are spread evenly (1)."`
+	// 1 to 1,000,000.
+	ConcurrencyLimit int `json:"-" placeholder:"N" default:"1000" help:"Concurrent executions that the account allows (1000; a new account has 10)."`
 }
 
 // Validate returns an error that names the flag of the first value that is not allowed.
