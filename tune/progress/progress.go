@@ -23,12 +23,12 @@ type Line struct {
 
 	mu    sync.Mutex
 	step  string
-	begin time.Time     // of the step
-	told  time.Time     // when a line was last printed
-	shown bool          // a line is on the terminal and must be cleared
-	now   string        // what runs, without a terminal
-	since time.Time     // when that began
-	ended chan struct{} // closed by End; nil if nothing repeats now
+	begin time.Time   // of the step
+	told  time.Time   // when a line was last printed
+	shown bool        // a line is on the terminal and must be cleared
+	now   string      // what runs, without a terminal
+	since time.Time   // when that began
+	timer *time.Timer // of the repetition; nil if nothing repeats
 }
 
 // often is the time between two lines without a terminal.
@@ -74,41 +74,37 @@ func (l *Line) say(text string) {
 	if l.now, l.since = text, time.Now(); time.Since(l.told) >= often {
 		l.print(text)
 	}
-	if l.ended == nil {
-		l.ended = make(chan struct{})
-		go l.repeat(l.ended)
+	if l.timer == nil {
+		l.timer = time.AfterFunc(often, l.repeat)
+	}
+	l.timer.Reset(often)
+}
+
+func (l *Line) repeat() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if d := time.Since(l.since); l.timer != nil && d >= often { // it has not ended, nor begun anew
+		now, _, _ := strings.Cut(l.now, ", about") // no estimate that is old
+		l.print(fmt.Sprintf("%s, for %s so far", now, prose.About(d)))
 	}
 }
 
-func (l *Line) repeat(ended chan struct{}) {
-	for {
-		select {
-		case <-ended:
-			return
-		case <-time.After(often / 10):
-		}
-		l.mu.Lock()
-		if d := time.Since(l.since); l.ended == ended && time.Since(l.told) >= often && d >= often {
-			now, _, _ := strings.Cut(l.now, ", about") // no estimate that is old
-			l.print(fmt.Sprintf("%s, for %s so far", now, prose.About(d)))
-		}
-		l.mu.Unlock()
-	}
-}
-
-// print prints a line. The caller holds mu.
+// print prints a line, and delays the next repetition. The caller holds mu.
 func (l *Line) print(text string) {
 	l.told = time.Now()
 	fmt.Fprintln(l.w, text)
+	if l.timer != nil {
+		l.timer.Reset(often)
+	}
 }
 
 // End clears the line and ends the repetition. Show may begin anew after it.
 func (l *Line) End() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended != nil {
-		close(l.ended)
-		l.ended = nil
+	if l.timer != nil {
+		l.timer.Stop()
+		l.timer = nil
 	}
 	if l.shown {
 		fmt.Fprint(l.w, "\r\x1b[K")
