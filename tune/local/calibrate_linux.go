@@ -120,17 +120,14 @@ func (t *Tuner) load(ctx context.Context, f *lambda.Function, c *comparison.Comp
 	}
 	f.SetQuota(core, platform.VCPUs(l.memoryMB))
 	t.s3.BeginUnlimited(k)
-	inv, err := f.Invoke(ctx, payload(c, l.strategy, l.inFlight, l.reads))
+	inv, failure, err := t.invoke(ctx, f, roomy, payload(c, l.strategy, l.inFlight, l.reads), l.reads)
 	if err != nil {
 		return m, err
-	}
-	t.Verbose.Print(inv.Report(roomy))
-	var a event.Answer
-	if failure := invalid(inv, l.reads); failure != "" {
+	} else if failure != "" {
 		return m, fmt.Errorf("calibrating by %d reads, %d at once, by %s: %s", l.reads, l.inFlight, l.strategy, failure)
-	} else if err := json.Unmarshal(inv.Response, &a); err != nil {
-		return m, fmt.Errorf("calibrating: the function's answer: %w", err)
 	}
+	var a event.Answer
+	_ = json.Unmarshal(inv.Response, &a) // invoke has decoded it
 	machine := t.machine(c.Run, l.memoryMB, core, 1)
 	machine.MemoryMB = roomy
 	return compute.Load{Strategy: l.strategy, InFlight: l.inFlight, Reads: l.reads, Machine: machine, S3: t.latency,

@@ -3,8 +3,6 @@
 package local
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -36,34 +34,6 @@ func TestARaceEndsIfTheNextLookWouldBeTooLate(t *testing.T) {
 		}
 		if got := r.over(tt.rounds); got != tt.want {
 			t.Errorf("%s: after %d rounds and %s of a share of %s it is over: %t, want %t", tt.what, tt.rounds, tt.passed, tt.share, got, tt.want)
-		}
-	}
-}
-
-func TestWarmUpCallsDoNotCount(t *testing.T) {
-	c := comparison.New(comparison.Spec{Repeat: 250}, time.Now())
-	v := &racer{Result: &comparison.Result{Variant: comparison.Variant{Strategy: "pool", Concurrency: new(3), Payload: []byte(`{}`)}}}
-	for _, tt := range []struct {
-		what   string
-		k      int
-		paused time.Duration
-		want   string // reads, with ! if they count and ~ if they warm up
-	}{
-		{"before the first round", 0, 0, "3!" + strings.Repeat(" 250~", 12)},
-		{"in a round", 1, 0, "250!"},
-		{"in a round after a long pause", 1, time.Minute, "3 250!"},
-	} {
-		v.ended, v.calls = time.Now().Add(-tt.paused), c.Run.Calls(v.Variant)
-		var got []string
-		for _, c := range (&race{c: c}).callsOf(v, tt.k) {
-			mark := map[[2]bool]string{{true, false}: "!", {false, true}: "~"}[[2]bool{c.counts, c.warms}]
-			got = append(got, fmt.Sprint(c.reads, mark))
-			if c.counts && c.round != tt.k {
-				t.Errorf("%s: what counts has the latencies of round %d, want %d", tt.what, c.round, tt.k)
-			}
-		}
-		if strings.Join(got, " ") != tt.want {
-			t.Errorf("%s: %q, want %q", tt.what, got, tt.want)
 		}
 	}
 }

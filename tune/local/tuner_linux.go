@@ -1,7 +1,6 @@
 package local
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	cryptorand "crypto/rand"
@@ -10,10 +9,10 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -140,38 +139,6 @@ func (t *Tuner) serve(spec comparison.Spec) (err error) {
 	return nil
 }
 
-// Tune measures every cell that the variants of c lack, by memory size. It begins
-// with the largest size: its rounds are the shortest and depend most on the variant.
-// A cell that fails holds its cause. The first call builds the function. The error
-// is the model's own, the cause of ctx or that of observe. Cells being measured then
-// keep the rounds that were complete.
-func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
-	if err := t.prepare(ctx, c); err != nil {
-		return err
-	}
-	p := comparison.Progress{Total: len(c.Variants) * len(c.Run.PowerValues)}
-	p.Done, _ = c.Measured()
-	tell := func(now string, done *racer) error {
-		p.Now, p.Finished, p.Changed = cmp.Or(now, p.Now), "", done != nil
-		if done != nil {
-			p.Done++
-			ms := done.cell.DurationsMS
-			how := cmp.Or(done.cell.Error, fmt.Sprintf("median %.1f ms of %d", comparison.Median(ms), len(ms)))
-			p.Finished = fmt.Sprintf("%s at %d MB: %s", done.Label(), done.cell.Power, how)
-		}
-		return observe(p)
-	}
-	order := rand.New(rand.NewPCG(c.Run.Seed, 0))
-	end := time.Now().Add(time.Duration(c.Run.ForSec * float64(time.Second)))
-	for i, power := range slices.Backward(c.Run.PowerValues) {
-		r := race{t: t, c: c, power: power, tell: tell, order: order, share: time.Until(end) / time.Duration(i+1)}
-		if err := r.run(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // function returns an environment of a memory size. The caller ends it by retire.
 func (t *Tuner) function(run comparison.Run, memoryMB int) (*lambda.Function, error) {
 	f, err := lambda.New(lambda.Config{
@@ -179,10 +146,11 @@ func (t *Tuner) function(run comparison.Run, memoryMB int) (*lambda.Function, er
 		MemoryMB: memoryMB, Arch: run.Arch, Speed: run.CPU.Factor, Slow: run.Slow, Timeout: run.Timeout(),
 		Log: t.Output, Errors: t.Verbose,
 	})
-	if err == nil {
-		t.functions.Store(f, nil)
+	if err != nil {
+		return nil, err
 	}
-	return f, err
+	t.functions.Store(f, nil)
+	return f, nil
 }
 
 func (t *Tuner) retire(f *lambda.Function) error {
@@ -215,44 +183,42 @@ func (t *Tuner) coreSpeed(run comparison.Run) (float64, error) {
 	return speed, nil
 }
 
-// invalid says why an invocation does not count, "" if it does. Our own function must
-// report all reads, failed ones included. For any other function reads is 0.
-func invalid(inv lambda.Invocation, reads int) string {
-	var text string
+// invoke calls the function. failure says why the invocation does not count, "" if it does. Our own function must report
+// all reads, failed ones included; the times in its answer are then without slow motion. For any other one reads is 0.
+func (t *Tuner) invoke(ctx context.Context, f *lambda.Function, memoryMB int, payload []byte, reads int) (inv lambda.Invocation, failure string, err error) {
+	if inv, err = f.Invoke(ctx, payload); err != nil {
+		return inv, "", err
+	}
+	t.Verbose.Print(inv.Report(memoryMB))
 	var answer event.Answer
 	switch {
 	case inv.OutOfMemory:
-		text = "out of memory: " + inv.Err.Error()
+		failure = "out of memory: " + inv.Err.Error()
 	case inv.Err != nil:
-		text = inv.Err.Error()
-		if lines := bytes.Split(bytes.TrimSpace(inv.Log), []byte("\n")); inv.Err.Type == "Runtime.ExitError" && len(lines[0]) > 0 {
-			text += "; its last words: " + string(lines[len(lines)-1])
+		failure = inv.Err.Error()
+		lines := strings.Split(strings.TrimSpace(string(inv.Log)), "\n")
+		if last := lines[len(lines)-1]; inv.Err.Type == "Runtime.ExitError" && last != "" {
+			failure += "; its last words: " + last
 		}
 	case inv.Children:
-		text = "it starts processes of its own, which the local model does not throttle: its figures would be wrong (a shell script can end in exec; or compare on AWS)"
+		failure = "it starts processes of its own, which the local model does not throttle: its figures would be wrong (a shell script can end in exec; or compare on AWS)"
 	case !json.Valid(inv.Response):
-		text = fmt.Sprintf("its answer of %d bytes is not JSON: %.80q", len(inv.Response), inv.Response)
+		failure = fmt.Sprintf("its answer of %d bytes is not JSON: %.80q", len(inv.Response), inv.Response)
 	case reads == 0:
 	case json.Unmarshal(inv.Response, &answer) != nil:
-		text = fmt.Sprintf("its answer is not that of this project's function: %s", inv.Response)
+		failure = fmt.Sprintf("its answer is not that of this project's function: %s", inv.Response)
 	case answer.ObjectsRead+answer.Failed != reads:
-		text = fmt.Sprintf("it read %d objects where %d were asked for", answer.ObjectsRead, reads)
+		failure = fmt.Sprintf("it read %d objects where %d were asked for", answer.ObjectsRead, reads)
 		if answer.Stopped != "" {
-			text += ": " + answer.Stopped
+			failure += ": " + answer.Stopped
 		}
+	case t.slow > 1:
+		slow, l := float64(t.slow), &answer.Latency
+		for _, time := range []*float64{&answer.TimeSec, &answer.CPUSec, &answer.ListSec, &l.P50, &l.P95, &l.P99, &l.Max} {
+			*time /= slow
+		}
+		answer.ObjectsPerSec, answer.BytesPerSec = answer.ObjectsPerSec*slow, answer.BytesPerSec*slow
+		inv.Response, _ = json.Marshal(answer)
 	}
-	return prose.OneLine(text, 400)
-}
-
-// withoutSlowMotion divides the times in an answer of our own function by the
-// slow-motion factor.
-func withoutSlowMotion(response []byte, slow float64) []byte {
-	var a event.Answer
-	_ = json.Unmarshal(response, &a) // invalid has decoded it before
-	for _, t := range []*float64{&a.TimeSec, &a.CPUSec, &a.ListSec, &a.Latency.P50, &a.Latency.P95, &a.Latency.P99, &a.Latency.Max} {
-		*t /= slow
-	}
-	a.ObjectsPerSec, a.BytesPerSec = a.ObjectsPerSec*slow, a.BytesPerSec*slow
-	response, _ = json.Marshal(a)
-	return response
+	return inv, prose.OneLine(failure, 400), nil
 }
