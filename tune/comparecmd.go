@@ -73,7 +73,7 @@ func (b *comparing) Run(ctx context.Context, s *session) error {
 	p := &presentation{Dir: b.Dir}
 	err = p.with(s, q.Options, func(t *local.Tuner) error {
 		show.building()
-		err := r.Measure(ctx, q.Comparison().Run, t.Tune, show.step("comparing"))
+		err := r.Measure(ctx, q.Run, t.Tune, show.step("comparing"))
 		show.end()
 		return err
 	})

@@ -45,20 +45,19 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return usageError{err: asFlag(err)}
 	}
-	c := q.Comparison()
 	if !q.Maps {
-		warnTime(s, c.Run.Spec)
+		warnTime(s, q.Run.Spec)
 	}
 	if l.DryRun {
-		return printDryRun(s.stdout, l.JSON, q.Maps, c)
+		return printDryRun(s.stdout, l.JSON, q.Maps, q.Comparison)
 	}
 	if l.Verbose {
 		q.Options.Verbose, q.Options.Output = log.New(s.stderr, "", 0), s.stderr
 	}
 	if q.Maps {
-		return l.with(s, q.Options, func(t *local.Tuner) error { return l.compute(ctx, s, c, t) })
+		return l.with(s, q.Options, func(t *local.Tuner) error { return l.compute(ctx, s, q.Comparison, t) })
 	}
-	return l.measure(ctx, s, c, q.Options)
+	return l.measure(ctx, s, q.Comparison, q.Options)
 }
 
 // warnTime warns before a comparison that takes long, or longer than --for.

@@ -92,10 +92,10 @@ func (l *onThisMachine) calibrated(ctx context.Context, s *session) (*comparison
 	if err != nil {
 		return nil, err
 	}
-	c, show := q.Comparison(), newProgress(s.stderr)
+	show := newProgress(s.stderr)
 	defer show.end()
 	show.building()
-	return c, l.with(s, q.Options, func(t *local.Tuner) error { return t.Calibrate(ctx, c, show.step("calibrating")) })
+	return q.Comparison, l.with(s, q.Options, func(t *local.Tuner) error { return t.Calibrate(ctx, q.Comparison, show.step("calibrating")) })
 }
 
 // fitted returns a comparison with the spec of the one on AWS, and the calibration of

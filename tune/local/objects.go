@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // Object is an object of the local S3.
@@ -31,10 +33,40 @@ type Object struct {
 // maxBytes bounds the objects' total size, because this process holds them twice.
 const maxBytes = 1_000_000_000
 
-// ParseObjects returns the objects that --objects names, in the order of a listing.
-// s is a folder, whose files below prefix have their paths as keys (links to folders
-// are not followed), or generated objects, 2000x9KB or 2000x4KB-1MB, whose sizes are
-// lognormal between the two. A KB is 1,000 bytes, a KiB 1,024.
+// stored returns the objects of the local S3 and enters them into the request.
+func (m *Model) stored(r *comparison.Request) (objects []Object, err error) {
+	if m.Objects != "" {
+		r.Prefix, r.PrefixWins = cmp.Or(m.Prefix, new(string)), m.Prefix != nil
+		if objects, err = ParseObjects(m.Objects, *r.Prefix, m.Seed); err != nil {
+			return nil, fmt.Errorf("--objects %s: %w", m.Objects, err)
+		}
+		r.MaxObjects = len(objects)
+		for _, o := range objects {
+			r.Stored = append(r.Stored, comparison.Stored{Key: o.Key, Size: o.Size})
+		}
+		return objects, nil
+	}
+	file := cmp.Or(m.Object, "sample.json")
+	if r.ObjectKey = filepath.ToSlash(filepath.Clean(file)); !filepath.IsLocal(file) { // outside of the working directory
+		r.ObjectKey = filepath.Base(file)
+	}
+	r.BodyOfObject, err = os.ReadFile(file)
+	switch missing := errors.Is(err, os.ErrNotExist) && m.Object == ""; {
+	case missing && !r.Ours: // outside of a clone another function may read nothing
+		r.ObjectKey = ""
+		return nil, nil
+	case missing:
+		return nil, fmt.Errorf("%w\nrun it in the root of the clone, or name an object: --object FILE", err)
+	case err != nil:
+		return nil, fmt.Errorf("--object: %w", err)
+	}
+	body := func() ([]byte, error) { return r.BodyOfObject, nil }
+	return []Object{{Key: r.ObjectKey, Body: body}}, nil
+}
+
+// ParseObjects returns the objects that --objects names, in the order of a listing. s is a folder, whose files below prefix
+// have their paths as keys (links to folders are not followed), or generated objects, 2000x9KB or 2000x4KB-1MB, whose sizes
+// are lognormal between the two. A KB is 1,000 bytes, a KiB 1,024.
 func ParseObjects(s, prefix string, seed uint64) (objects []Object, err error) {
 	if part := form.FindStringSubmatch(s); part != nil {
 		objects, err = generated(part, prefix, seed)

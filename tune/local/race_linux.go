@@ -30,19 +30,19 @@ const (
 	noQuota   = 1e-4 // vCPUs per core: the quota is then thousands of cores
 )
 
-// Tune measures every cell that the variants of c lack, by memory size. It begins with the largest size: its rounds are
-// the shortest and depend most on the variant. A cell that fails holds its cause. The first call builds the function. The
-// error is the model's own, the cause of ctx or that of observe. Cells being measured then keep the rounds that were
-// complete.
+// Tune measures the cells of c, which has none yet, by memory size. It begins with the largest size: its rounds are the
+// shortest and depend most on the variant. A cell that fails holds its cause. The first call builds the function. The error
+// is the model's own, the cause of ctx or that of observe. Cells being measured then keep the rounds that were complete.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	if err := t.prepare(ctx, c); err != nil {
 		return err
 	}
 	r := race{t: t, c: c, observe: observe, order: rand.New(rand.NewPCG(c.Run.Seed, 0))}
-	r.Done, r.Total = c.Measured()
+	r.Total = len(c.Variants) * len(c.Run.PowerValues)
 	end := time.Now().Add(time.Duration(c.Run.ForSec * float64(time.Second)))
 	for i, power := range slices.Backward(c.Run.PowerValues) {
-		if err := r.run(ctx, power, time.Until(end)/time.Duration(i+1)); err != nil {
+		share := time.Until(end) / time.Duration(i+1)
+		if err := r.run(ctx, power, time.Now().Add(share)); err != nil {
 			return err
 		}
 	}
@@ -60,16 +60,15 @@ type race struct {
 	comparison.Progress
 
 	power  int
-	racers []*racer // one per variant
-	begin  time.Time
-	share  time.Duration // time limit, unless the number of rounds is fixed
+	racers []*racer  // one per variant
+	end    time.Time // of this size, unless the number of rounds is fixed
 }
 
 // racer is a variant in a race.
 type racer struct {
 	*comparison.Result
-	cell  *comparison.Cell
-	f     *lambda.Function  // nil unless it is in the race
+	cell  comparison.Cell
+	f     *lambda.Function  // nil once it has left the race
 	ended time.Time         // the end of its last invocation
 	last  lambda.Invocation // of this round
 	speed float64           // vCPUs per core in the last turn, slow motion included
@@ -81,23 +80,17 @@ type racer struct {
 
 // run makes the rounds of a memory size. Each racer that leaves puts its cell into the comparison, with the rounds that
 // were complete.
-func (r *race) run(ctx context.Context, power int, share time.Duration) (err error) {
-	r.power, r.racers, r.begin, r.share = power, nil, time.Now(), share
+func (r *race) run(ctx context.Context, power int, end time.Time) (err error) {
+	r.power, r.racers, r.end = power, nil, end
 	defer func() {
 		for _, v := range r.running() {
 			err = errors.Join(err, r.leave(v))
 		}
 	}()
 	for i := range r.c.Variants {
-		v := &racer{Result: &r.c.Variants[i]}
+		v := &racer{Result: &r.c.Variants[i], cell: comparison.Cell{Power: power}}
 		r.racers = append(r.racers, v)
-		if v.cell = v.Cell(power); v.cell != nil {
-			continue // it was measured earlier
-		}
-		v.cell = &comparison.Cell{Power: power}
-		run := r.c.Run
-		run.Function = cmp.Or(v.Function, run.Function)
-		if v.f, err = r.t.function(run, power); err != nil {
+		if v.f, err = r.t.function(r.c.Run, cmp.Or(v.Function, r.c.Run.Function), power); err != nil {
 			return err
 		}
 	}
@@ -136,14 +129,14 @@ func (r *race) running() []*racer {
 
 // settled reports whether the comparison of a variant with the best one is decided after round k.
 func (r *race) settled(v *racer, k int) bool {
-	best := comparison.Least(r.c, r.racers, func(v *racer) *comparison.Cell { return v.cell }, comparison.Duration)
+	best := comparison.Least(r.c, r.racers, func(v *racer) *comparison.Cell { return &v.cell }, comparison.Duration)
 	if r.c.Run.ForSec == 0 || best == nil || best == v {
 		return false
 	}
 	looks := r.c.Run.Looks()
 	of := comparison.Compare(v.cell.DurationsMS, best.cell.DurationsMS, len(looks))
 	return of.Verdict == comparison.Out || of.Verdict != comparison.Open && slices.Contains(looks, k) ||
-		best.f == nil && k >= len(best.cell.DurationsMS) // it was measured earlier: there will be no more pairs
+		best.f == nil && k >= len(best.cell.DurationsMS) // there will be no more pairs
 }
 
 // over reports whether round k is the last. The last racer goes on to the first look, so that it can be compared with
@@ -157,15 +150,15 @@ func (r *race) over(k int) bool {
 		return false
 	}
 	next := looks[slices.IndexFunc(looks, func(n int) bool { return n > k })]
-	limit := r.share
+	end := r.end
 	if k < looks[0] {
-		limit += time.Duration(r.c.Run.ForSec / 3 * float64(time.Second)) // nothing is known about this size yet
+		end = end.Add(time.Duration(r.c.Run.ForSec / 3 * float64(time.Second))) // nothing is known about this size yet
 	}
 	var took time.Duration
 	for _, v := range running {
 		took += v.took
 	}
-	return time.Since(r.begin)+time.Duration(next-k)*took/time.Duration(k) > limit
+	return time.Now().Add(time.Duration(next-k) * took / time.Duration(k)).After(end)
 }
 
 // leave ends a variant's environment and puts its cell into the comparison.
@@ -176,8 +169,7 @@ func (r *race) leave(v *racer) error {
 	if len(ms) == 0 && v.cell.Error == "" {
 		return err // interrupted in its warm-up
 	}
-	v.Cells = append(v.Cells, *v.cell)
-	slices.SortFunc(v.Cells, func(a, b comparison.Cell) int { return a.Power - b.Power })
+	v.Cells = slices.Insert(v.Cells, 0, v.cell) // the sizes come in descending order
 	r.Done, r.Changed = r.Done+1, true
 	how := cmp.Or(v.cell.Error, fmt.Sprintf("median %.1f ms of %d", comparison.Median(ms), len(ms)))
 	r.Finished = fmt.Sprintf("%s at %d MB: %s", v.Label(), r.power, how)
@@ -190,13 +182,6 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	r.Now, r.Finished, r.Changed = fmt.Sprintf("%s at %d MB", v.Label(), r.power), "", false
 	if err := r.observe(r.Progress); err != nil {
 		return err
-	}
-	if k > 0 {
-		select {
-		case <-time.After(time.Duration(r.c.Run.SleepBetweenRunsMS) * time.Millisecond):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
 	}
 	speed, err := r.t.coreSpeed(r.c.Run)
 	if err != nil {
@@ -226,7 +211,7 @@ func (r *race) invoke(ctx context.Context, v *racer, k int, payload []byte, read
 	v.cell.MaxMemoryMB, v.cell.Requests = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB), int(r.t.s3.Requests()-requests)
 	if failure != "" {
 		failure = fmt.Sprintf("invocation %d of %d: %s", k+1, r.c.Run.Num+1, failure)
-		*v.cell = comparison.Cell{Power: r.power, MaxMemoryMB: inv.MaxMemoryMB, OutOfMemory: inv.OutOfMemory, Error: failure}
+		v.cell = comparison.Cell{Power: r.power, MaxMemoryMB: inv.MaxMemoryMB, OutOfMemory: inv.OutOfMemory, Error: failure}
 	}
 	return err
 }
@@ -250,7 +235,7 @@ func (r *race) warmUp(ctx context.Context, v *racer) error {
 
 // count adds a variant's last invocation to its cell once the round is complete.
 func (v *racer) count(k int) {
-	cell, inv, ms := v.cell, v.last, lambda.Milliseconds(v.last.Duration)
+	cell, inv, ms := &v.cell, v.last, lambda.Milliseconds(v.last.Duration)
 	switch {
 	case cell.Error != "":
 	case k == 0:

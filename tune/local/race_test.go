@@ -28,7 +28,7 @@ func TestARaceEndsIfTheNextLookWouldBeTooLate(t *testing.T) {
 		{"which may be enough", 8, 16 * time.Second, 31 * time.Second, false},
 	} {
 		c := comparison.New(comparison.Spec{Num: 30, ForSec: 45}, time.Now())
-		r := &race{c: c, begin: time.Now().Add(-tt.passed), share: tt.share}
+		r := &race{c: c, end: time.Now().Add(tt.share - tt.passed)}
 		for range 2 {
 			r.racers = append(r.racers, &racer{f: &lambda.Function{}, took: time.Duration(tt.rounds) * time.Second})
 		}

@@ -4,18 +4,22 @@ import (
 	"cmp"
 	"context"
 	cryptorand "crypto/rand"
+	"debug/buildinfo"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"lambda-parallel-io/handler/build"
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
@@ -40,8 +44,6 @@ type Tuner struct {
 	perGET    float64   // CPU time that this process, mostly the local S3, uses per GET, in ms
 }
 
-const bucket = "parallel-io"
-
 // New makes a Tuner and its temporary folder.
 func New(o Options) (*Tuner, error) {
 	dir, err := os.MkdirTemp("", "tune-")
@@ -60,18 +62,17 @@ func (t *Tuner) Close() error {
 	return err
 }
 
-// Abandon kills the function's processes and removes the temporary folder, for a
-// program that exits at once. It is safe to call at any time from any goroutine.
+// Abandon kills the function's processes and removes the temporary folder, for a program that exits at once. It is safe to
+// call at any time from any goroutine.
 func (t *Tuner) Abandon() {
-	t.functions.Range(func(f, _ any) bool {
+	for f := range t.functions.Range {
 		f.(*lambda.Function).Kill()
-		return true
-	})
+	}
 	_ = os.RemoveAll(t.dir) // nobody is left to be told
 }
 
-// prepare builds each function once, starts the local S3, and records in c what the
-// function was built with and how fast this machine is.
+// prepare builds each function once, starts the local S3, and records in c what the function was built with and how fast
+// this machine is.
 func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison) error {
 	for _, v := range c.Variants {
 		function := cmp.Or(v.Function, c.Run.Function)
@@ -99,25 +100,79 @@ func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison) error {
 	return nil
 }
 
-// serve starts an S3 with credentials for this run only. It replaces one that runs
-// at another slow-motion factor.
+// executable returns the path of the function's executable. function is its path, a Go package to build in dir, or
+// REVISION:PACKAGE to build that revision's. Our own function is built as for deployment, any other as its owner would.
+func executable(ctx context.Context, function, dir string) (string, error) {
+	info, err := os.Stat(function)
+	if err == nil && info.Mode().IsRegular() {
+		if info.Mode()&0o111 == 0 {
+			return "", fmt.Errorf("the function %s is a file that is not executable: name an executable that speaks the Lambda Runtime API, or a Go package", function)
+		}
+		return filepath.Abs(function)
+	}
+	root, pkg := "", function
+	if revision, within, ok := strings.Cut(function, ":"); ok && err != nil {
+		if pkg = within; pkg == "" || filepath.IsAbs(pkg) {
+			return "", fmt.Errorf("the function %s: it must be REVISION:PACKAGE with a package below this folder, such as main:./handler", function)
+		}
+		if root, err = build.Checkout(ctx, revision, dir); err != nil {
+			return "", err
+		}
+	}
+	bootstrap := filepath.Join(dir, "bootstrap")
+	if build.Ours(pkg) {
+		err = build.Function(ctx, root, pkg, runtime.GOARCH, bootstrap)
+	} else {
+		err = build.Package(ctx, root, pkg, bootstrap)
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		err = fmt.Errorf("%w\nput the go command on PATH, or name an executable with --function", err)
+	} else if info, errInfo := os.Stat(bootstrap); err == nil && (errInfo != nil || info.Mode()&0o111 == 0) {
+		err = fmt.Errorf("the function %s is a Go package that is not package main: name one that is, or an executable", function)
+	}
+	return bootstrap, err
+}
+
+// reported lists the modules on which a function's figures depend.
+var reported = []string{"github.com/aws/aws-lambda-go", "github.com/aws/aws-sdk-go-v2/service/s3", "github.com/sourcegraph/conc", "golang.org/x/sync"}
+
+// versions returns this program's commit, and the versions of Go and of the reported modules that a Go program has.
+func versions(ctx context.Context, path string) map[string]string {
+	v := map[string]string{}
+	if commit := Commit(ctx); commit != "" {
+		v["tune"] = commit
+	}
+	if info, err := buildinfo.ReadFile(path); err == nil {
+		v["go"] = info.GoVersion
+		for _, m := range info.Deps {
+			if slices.Contains(reported, m.Path) {
+				v[m.Path] = m.Version
+			}
+		}
+	}
+	return v
+}
+
+// serve starts an S3 with credentials for this run only. It replaces one that runs at another slow-motion factor.
 func (t *Tuner) serve(spec comparison.Spec) (err error) {
 	if t.s3 != nil && t.slow == spec.Slow {
 		t.s3.Seed = spec.Seed
 		return nil
 	}
-	if t.latency, err = profile.Parse(spec.Latency); err != nil {
-		return err
-	}
 	if t.s3 != nil {
-		if err := t.s3.Close(); err != nil {
-			return err
-		}
+		err = t.s3.Close()
 	}
-	if t.s3, err = s3.Start(t.latency, spec.Seed, spec.Slow, t.Verbose); err != nil {
+	if err == nil {
+		t.latency, err = profile.Parse(spec.Latency)
+	}
+	if err == nil {
+		t.s3, err = s3.Start(t.latency, spec.Seed, spec.Slow, t.Verbose)
+	}
+	if err != nil {
 		return err
 	}
 	t.slow = spec.Slow
+	const bucket = "parallel-io"
 	for _, o := range t.Objects {
 		body, err := o.Body()
 		if err != nil {
@@ -140,9 +195,9 @@ func (t *Tuner) serve(spec comparison.Spec) (err error) {
 }
 
 // function returns an environment of a memory size. The caller ends it by retire.
-func (t *Tuner) function(run comparison.Run, memoryMB int) (*lambda.Function, error) {
+func (t *Tuner) function(run comparison.Run, name string, memoryMB int) (*lambda.Function, error) {
 	f, err := lambda.New(lambda.Config{
-		Path: t.paths[run.Function], Env: t.env, Name: "parallel-io", Region: run.Region,
+		Path: t.paths[name], Env: t.env, Name: "parallel-io", Region: run.Region,
 		MemoryMB: memoryMB, Arch: run.Arch, Speed: run.CPU.Factor, Slow: run.Slow, Timeout: run.Timeout(),
 		Log: t.Output, Errors: t.Verbose,
 	})
@@ -158,13 +213,12 @@ func (t *Tuner) retire(f *lambda.Function) error {
 	return f.Close()
 }
 
-// latest is how many measurements give the speed. A single one scatters more than the
-// machine's speed moves from turn to turn, and the speed sets a turn's quota.
+// latest is how many measurements give the speed. A single one scatters more than the machine's speed moves from turn to
+// turn, and the speed sets a turn's quota.
 const latest = 25
 
-// coreSpeed returns how many vCPUs a core of this machine is worth. Unless that is
-// fixed, it measures it, takes the median of the latest measurements, and records the
-// median and the spread of what it has returned so far.
+// coreSpeed returns how many vCPUs a core of this machine is worth. Unless that is fixed, it measures it, takes the median
+// of the latest measurements, and records the median and the spread of what it has returned so far.
 func (t *Tuner) coreSpeed(run comparison.Run) (float64, error) {
 	cpu := run.CPU
 	if cpu.Scale == 0 {
@@ -214,8 +268,8 @@ func (t *Tuner) invoke(ctx context.Context, f *lambda.Function, memoryMB int, pa
 		}
 	case t.slow > 1:
 		slow, l := float64(t.slow), &answer.Latency
-		for _, time := range []*float64{&answer.TimeSec, &answer.CPUSec, &answer.ListSec, &l.P50, &l.P95, &l.P99, &l.Max} {
-			*time /= slow
+		for _, figure := range []*float64{&answer.TimeSec, &answer.CPUSec, &answer.ListSec, &l.P50, &l.P95, &l.P99, &l.Max} {
+			*figure /= slow
 		}
 		answer.ObjectsPerSec, answer.BytesPerSec = answer.ObjectsPerSec*slow, answer.BytesPerSec*slow
 		inv.Response, _ = json.Marshal(answer)
