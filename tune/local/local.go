@@ -1,5 +1,5 @@
-// Package local runs a comparison on this machine: the function runs as a real process under a model of Lambda and reads
-// from a model of S3.
+// Package local runs a comparison on this machine: the function runs as a real process under a model of Lambda and
+// reads from a model of S3.
 package local
 
 import (
@@ -9,12 +9,17 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/prometheus/procfs"
 
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
@@ -30,8 +35,8 @@ type Options struct {
 	Output  io.Writer   // receives what the function prints; may be nil
 }
 
-// LeastRounds is how many rounds each memory size gets, whatever the time limit. They are enough to exclude a much slower
-// variant.
+// LeastRounds is how many rounds each memory size gets, whatever the time limit. They are enough to exclude a much
+// slower variant.
 const LeastRounds = 3
 
 // Model holds the flags of the model of Lambda and S3 on this machine.
@@ -94,7 +99,8 @@ func (m *Model) Ask(r comparison.Request) (q Question, err error) {
 	return q, cmp.Or(err, unread) // a wrong flag comes before a missing file
 }
 
-// speed parses --cpu: vCPUs per core, or with an x a multiplier of the measured speed. It returns nil for an empty flag.
+// speed parses --cpu: vCPUs per core, or with an x a multiplier of the measured speed. It returns nil for an empty
+// flag.
 func speed(flag string) (*comparison.CPU, error) {
 	if flag == "" {
 		return nil, nil
@@ -122,4 +128,60 @@ func Commit(ctx context.Context) string {
 	}
 	out, _ := exec.CommandContext(ctx, "git", "log", "-1", "--format=%h", "--abbrev=12", "--", "tune/comparison").Output() // fails outside a clone
 	return strings.TrimSpace(string(out))
+}
+
+// Cores returns how many cores this process may use: those that it may run on, or the quota of its control group if
+// that is less, which limit then says. GOMAXPROCS would round the quota up, to at least 2.
+func Cores() (cores float64, limit string) {
+	cores = float64(runtime.NumCPU())
+	if q := quota("/"); q > 0 && q < cores {
+		return q, "a container's limit"
+	}
+	return cores, ""
+}
+
+// quota returns the least CPU quota, in cores, of the process's control group and of its parents, if they are mounted
+// below root; 0 means none. Sources: the kernel's documentation, scheduler/sched-bwc (v1) and admin-guide/cgroup-v2.
+func quota(root string) (least float64) {
+	fs, errFS := procfs.NewFS(filepath.Join(root, "proc"))
+	self, errSelf := fs.Self()
+	groups, errGroups := self.Cgroups()
+	mounts, errMounts := self.MountInfo()
+	if cmp.Or(errFS, errSelf, errGroups, errMounts) != nil {
+		return 0
+	}
+	for _, g := range groups {
+		for _, m := range mounts {
+			_, cpu := m.SuperOptions["cpu"]
+			v1 := m.FSType == "cgroup" && cpu && slices.Contains(g.Controllers, "cpu")
+			if v2 := m.FSType == "cgroup2" && g.HierarchyID == 0; !v1 && !v2 {
+				continue
+			}
+			within, err := filepath.Rel(m.Root, g.Path)
+			if err != nil || strings.HasPrefix(within, "..") {
+				within = "." // the path is another namespace's: the mount is the group itself
+			}
+			for dir := filepath.Join("/", within); ; dir = filepath.Dir(dir) {
+				if q := quotaOf(filepath.Join(root, m.MountPoint, dir)); q > 0 && (least == 0 || q < least) {
+					least = q
+				}
+				if dir == "/" {
+					break
+				}
+			}
+		}
+	}
+	return least
+}
+
+// quotaOf returns the quota of the group at dir in cores, at most 0 if it has none.
+func quotaOf(dir string) float64 {
+	var text []byte
+	for _, file := range []string{"cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"} { // the first of v2, the others of v1
+		part, _ := os.ReadFile(filepath.Join(dir, file)) // the root group of v2 has none
+		text = append(text, part...)
+	}
+	quota, period := 0., 1.                  // in us
+	fmt.Sscan(string(text), &quota, &period) // without a quota that is max in v2, and -1 in v1
+	return quota / period
 }

@@ -22,8 +22,8 @@ import (
 	"lambda-parallel-io/tune/slowmotion"
 )
 
-// The quotas of a calibration, as memory sizes in MB. At saturated the CPU is always busy. At roomy it idles between reads,
-// and the extra cost of a read is its wake-up. The process has the memory of roomy throughout.
+// The quotas of a calibration, as memory sizes in MB. At saturated the CPU is always busy. At roomy it idles between
+// reads, and the extra cost of a read is its wake-up. The process has the memory of roomy throughout.
 const (
 	saturated = 512
 	roomy     = platform.NewAccountMemory
@@ -41,11 +41,12 @@ type load struct {
 // calibrations is how often the loads are called: a variable for the benchmark.
 var calibrations = 2
 
-// round returns the loads of a round. The first opens all connections. After it the process is as warm for many reads in
-// flight as one that makes no other calls. The others are measured. A call costs some ms of CPU time whatever it reads, so
-// few reads would make each seem dearer.
+// round returns the loads of a round. The first opens all connections. After it the process is as warm for many reads
+// in flight as one that makes no other calls. The others are measured. A call costs some ms of CPU time whatever it
+// reads, so few reads would make each seem dearer.
 func round() []load {
-	all := []load{{"unbounded", crowd, crowd, roomy}, {"unbounded", crowd, crowd, roomy}, {"unbounded", crowd, crowd, saturated}}
+	opening := load{"unbounded", crowd, crowd, roomy}
+	all := []load{opening, opening, {"unbounded", crowd, crowd, saturated}}
 	for _, n := range []int{240, 120} {
 		all = append(all, load{event.DefaultStrategy, n, 600, roomy}, load{event.DefaultStrategy, n, 600, saturated})
 	}
@@ -57,8 +58,8 @@ func round() []load {
 	return append(all, load{event.DefaultStrategy, 15, 300, roomy}, load{"sequential", 1, 40, platform.MemoryPerVCPU})
 }
 
-// Calibrate measures what a read costs by each strategy and puts it into c. It calls the loads one after the other in one
-// warm process whose quota changes.
+// Calibrate measures what a read costs by each strategy and puts it into c. It calls the loads one after the other in
+// one warm process whose quota changes.
 func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) (err error) {
 	if err := t.prepare(ctx, c); err != nil {
 		return err
@@ -104,10 +105,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 
 // load makes call k, with its own latencies and no SlowDown, which the simulation adds.
 func (t *Tuner) load(ctx context.Context, f *lambda.Function, c *comparison.Comparison, l load, k int) (m compute.Load, err error) {
-	core, err := t.coreSpeed(c.Run)
-	if err != nil {
-		return m, err
-	}
+	core := t.coreSpeed(c.Run)
 	f.SetQuota(core, platform.VCPUs(l.memoryMB))
 	t.s3.BeginUnlimited(k)
 	inv, failure, err := t.invoke(ctx, f, roomy, payload(c, l.strategy, &l.inFlight, l.reads), l.reads)
@@ -163,8 +161,8 @@ const (
 	maxStarved = 0.5
 )
 
-// Check measures the checks of c, and computes each for this machine, slow motion and the latencies drawn. Unchecked gives
-// the reason if there was no time for one or the machine was too busy.
+// Check measures the checks of c, and computes each for this machine, slow motion and the latencies drawn. Unchecked
+// gives the reason if there was no time for one or the machine was too busy.
 func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	end := time.Now().Add(checkTime)
 	for pass := range 3 { // one that was starved comes again, in slower motion, after the others
@@ -201,11 +199,13 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 func lasts(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor) time.Duration {
 	p := cmp.Or(c.Map.At(k.Place), c.Map.Answer.Sequential) // which is computed even where it is not compared
 	connections := min(*cmp.Or(k.Concurrency, &k.Repeat), k.Repeat, event.MaxConcurrency)
-	ms := float64(connections)*c.Calibration.Handshake.Value/platform.VCPUs(k.Power) + checkRounds*p.DurationMS*float64(k.Repeat)/float64(c.Run.Repeat)
+	opening := float64(connections) * c.Calibration.Handshake.Value / platform.VCPUs(k.Power)
+	ms := opening + checkRounds*p.DurationMS*float64(k.Repeat)/float64(c.Run.Repeat)
 	return checkSetUp + slow.Stretch(time.Duration(ms*float64(time.Millisecond)))
 }
 
-// slowFor returns the slow-motion factor at which this machine can keep up with a check, the local S3's work included.
+// slowFor returns the slow-motion factor at which this machine can keep up with a check, the local S3's work
+// included.
 func (t *Tuner) slowFor(c *comparison.Comparison, k *comparison.Check) slowmotion.Factor {
 	core := c.Calibration.Core.Value
 	for slow := slowmotion.Factor(1); ; slow++ {
@@ -217,7 +217,8 @@ func (t *Tuner) slowFor(c *comparison.Comparison, k *comparison.Check) slowmotio
 	}
 }
 
-// computed returns the medians of a check's first rounds: simulated on this machine, a core of which is worth so many vCPUs.
+// computed returns the medians of a check's first rounds: simulated on this machine, a core of which is worth so many
+// vCPUs.
 func (t *Tuner) computed(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, core float64, rounds int, of func(comparison.Figure) float64) (ms, cpuMS float64) {
 	costs := compute.Costs(c.Calibration, k.Strategy, of)
 	costs.Late /= float64(slow)
@@ -232,13 +233,14 @@ func (t *Tuner) computed(c *comparison.Comparison, k *comparison.Check, slow slo
 	return comparison.Median(durations), comparison.Median(cpu)
 }
 
-// check measures and computes one check, and returns what its rounds took, in ms. If one fails, Unchecked says why, and
-// there is no time. It calls observe before each round.
+// check measures and computes one check, and returns what its rounds took, in ms. If one fails, Unchecked says why,
+// and there is no time. It calls observe before each round.
 func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, rounds int, observe func(comparison.Progress) error) ([]float64, error) {
 	spec := c.Run.Spec
 	spec.PowerValues, spec.Num, spec.ForSec, spec.Repeat, spec.Slow = []int{k.Power}, rounds, 0, k.Repeat, slow
 	spec.TimeoutSec = comparison.DefaultTimeout.Seconds() // the map has told what does not end in time
-	spec.Variants = []comparison.Variant{{Strategy: k.Strategy, Concurrency: k.Concurrency, Payload: payload(c, k.Strategy, k.Concurrency, k.Repeat)}}
+	asked := payload(c, k.Strategy, k.Concurrency, k.Repeat)
+	spec.Variants = []comparison.Variant{{Strategy: k.Strategy, Concurrency: k.Concurrency, Payload: asked}}
 	once := comparison.New(spec, c.Run.Time)
 	once.Run.CPUs, once.Run.CPU = c.Run.CPUs, c.Run.CPU
 	if err := t.Tune(ctx, once, observe); err != nil {

@@ -64,9 +64,9 @@ func (m *Model) stored(r *comparison.Request) (objects []Object, err error) {
 	return []Object{{Key: r.ObjectKey, Body: body}}, nil
 }
 
-// ParseObjects returns the objects that --objects names, in the order of a listing. s is a folder, whose files below prefix
-// have their paths as keys (links to folders are not followed), or generated objects, 2000x9KB or 2000x4KB-1MB, whose sizes
-// are lognormal between the two. A KB is 1,000 bytes, a KiB 1,024.
+// ParseObjects returns the objects that --objects names, in the order of a listing. s is a folder, whose files below
+// prefix have their paths as keys (links to folders are not followed), or generated objects, 2000x9KB or
+// 2000x4KB-1MB, whose sizes are lognormal between the two. A KB is 1,000 bytes, a KiB 1,024.
 func ParseObjects(s, prefix string, seed uint64) (objects []Object, err error) {
 	if part := form.FindStringSubmatch(s); part != nil {
 		objects, err = generated(part, prefix, seed)

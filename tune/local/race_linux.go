@@ -16,23 +16,25 @@ import (
 
 // Variables for tests.
 var (
-	// closing is how long a frozen process surely keeps its connections: the handler's are closed after 10 s without use.
+	// closing is how long a frozen process surely keeps its connections: the handler's are closed after 10 s without
+	// use.
 	closing = 5 * time.Second
 	// warmTime ends a warm-up that has not made its warmReads.
 	warmTime = time.Second
 )
 
-// Warm-up: warmReads reads or warmTime, without a CPU quota and without latency. The first 500 reads of a process take
-// two to three times their later CPU time, and the next 2,000 up to 1.5 times.
+// Warm-up: warmReads reads or warmTime, without a CPU quota and without latency. The first 500 reads of a process
+// take two to three times their later CPU time, and the next 2,000 up to 1.5 times.
 const (
 	warmReads = 3_000
 	warmCalls = 29   // the most
 	noQuota   = 1e-4 // vCPUs per core: the quota is then thousands of cores
 )
 
-// Tune measures the cells of c, which has none yet, by memory size. It begins with the largest size: its rounds are the
-// shortest and depend most on the variant. A cell that fails holds its cause. The first call builds the function. The error
-// is the model's own, the cause of ctx or that of observe. Cells being measured then keep the rounds that were complete.
+// Tune measures the cells of c, which has none yet, by memory size. It begins with the largest size: its rounds are
+// the shortest and depend most on the variant. A cell that fails holds its cause. The first call builds the function.
+// The error is the model's own, the cause of ctx or that of observe. Cells being measured then keep the rounds that
+// were complete.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	if err := t.prepare(ctx, c); err != nil {
 		return err
@@ -49,9 +51,9 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	return nil
 }
 
-// A race measures the cells of one memory size side by side. Round k invokes every variant with the latencies of k, one
-// after the other in random order, so that other load on the machine affects all of them alike. A variant's part of a
-// round is its turn. Its process is frozen between turns.
+// A race measures the cells of one memory size side by side. Round k invokes every variant with the latencies of k,
+// one after the other in random order, so that other load on the machine affects all of them alike. A variant's part
+// of a round is its turn. Its process is frozen between turns.
 type race struct {
 	t       *Tuner
 	c       *comparison.Comparison
@@ -78,8 +80,8 @@ type racer struct {
 	took              time.Duration // real time of its turns
 }
 
-// run makes the rounds of a memory size. Each racer that leaves puts its cell into the comparison, with the rounds that
-// were complete.
+// run makes the rounds of a memory size. Each racer that leaves puts its cell into the comparison, with the rounds
+// that were complete.
 func (r *race) run(ctx context.Context, power int, end time.Time) (err error) {
 	r.power, r.racers, r.end = power, nil, end
 	defer func() {
@@ -176,17 +178,14 @@ func (r *race) leave(v *racer) error {
 	return cmp.Or(err, r.observe(r.Progress))
 }
 
-// turn invokes a variant with the latencies of round k. Round 0 has the cold start and a warm-up. After a long pause one
-// more invocation reopens the connections.
+// turn invokes a variant with the latencies of round k. Round 0 has the cold start and a warm-up. After a long pause
+// one more invocation reopens the connections.
 func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	r.Now, r.Finished, r.Changed = fmt.Sprintf("%s at %d MB", v.Label(), r.power), "", false
 	if err := r.observe(r.Progress); err != nil {
 		return err
 	}
-	speed, err := r.t.coreSpeed(r.c.Run)
-	if err != nil {
-		return err
-	}
+	speed := r.t.coreSpeed(r.c.Run)
 	v.speed = speed * float64(r.c.Run.Slow.Times())
 	v.f.SetQuota(speed, 0)
 	if k == 0 || time.Since(v.ended) > closing {
@@ -216,12 +215,14 @@ func (r *race) invoke(ctx context.Context, v *racer, k int, payload []byte, read
 	return err
 }
 
-// warmUp makes invocations that do not count. Sequential reads need none, as they wait for S3 all the time. A failure ends
-// the warm-up, and nothing else: with its quota the function may work.
+// warmUp makes invocations that do not count. A failure ends them, and nothing else: with its quota the function may work.
 func (r *race) warmUp(ctx context.Context, v *racer) error {
+	if v.Sequential() { // it waits for S3 all the time
+		return nil
+	}
 	v.f.SetQuota(noQuota, 0)
-	begin := time.Now()
-	for calls, reads := 0, 0; !v.Sequential() && calls < warmCalls && reads < warmReads && time.Since(begin) <= warmTime; calls++ {
+	begin, reads := time.Now(), 0
+	for calls := 0; calls < warmCalls && reads < warmReads && time.Since(begin) <= warmTime; calls++ {
 		r.t.s3.BeginInstant()
 		_, failure, err := r.t.invoke(ctx, v.f, r.power, v.Payload, r.c.Run.Repeat)
 		v.ended = time.Now()
@@ -250,8 +251,8 @@ func (v *racer) count(k int) {
 		v.cpu += inv.CPU
 		v.used += inv.CPU.Seconds() * v.speed
 		v.delay += inv.RunDelay
-		total := v.total.Seconds()
+		used, starved := v.used/v.total.Seconds(), v.delay.Seconds()/v.total.Seconds()
+		cell.CPUShare = &comparison.CPUShare{Target: platform.VCPUs(cell.Power), Used: used, Starved: starved}
 		cell.CoreMS = 1e3 * v.cpu.Seconds() / float64(len(cell.DurationsMS))
-		cell.CPUShare = &comparison.CPUShare{Target: platform.VCPUs(cell.Power), Used: v.used / total, Starved: v.delay.Seconds() / total}
 	}
 }

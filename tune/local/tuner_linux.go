@@ -62,8 +62,8 @@ func (t *Tuner) Close() error {
 	return err
 }
 
-// Abandon kills the function's processes and removes the temporary folder, for a program that exits at once. It is safe to
-// call at any time from any goroutine.
+// Abandon kills the function's processes and removes the temporary folder, for a program that exits at once. It is
+// safe to call at any time from any goroutine.
 func (t *Tuner) Abandon() {
 	for f := range t.functions.Range {
 		f.(*lambda.Function).Kill()
@@ -71,8 +71,8 @@ func (t *Tuner) Abandon() {
 	_ = os.RemoveAll(t.dir) // nobody is left to be told
 }
 
-// prepare builds each function once, starts the local S3, and records in c what the function was built with and how fast
-// this machine is.
+// prepare builds each function once, starts the local S3, and records in c what the function was built with and how
+// fast this machine is.
 func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison) error {
 	for _, v := range c.Variants {
 		function := cmp.Or(v.Function, c.Run.Function)
@@ -93,15 +93,14 @@ func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison) error {
 	c.Run.CPU = cmp.Or(c.Run.CPU, &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"})
 	c.Run.Versions = versions(ctx, t.paths[cmp.Or(c.Variants[0].Function, c.Run.Function)])
 	for range max(1, latest-len(t.measured)) {
-		if _, err := t.coreSpeed(c.Run); err != nil {
-			return err
-		}
+		t.coreSpeed(c.Run)
 	}
 	return nil
 }
 
 // executable returns the path of the function's executable. function is its path, a Go package to build in dir, or
-// REVISION:PACKAGE to build that revision's. Our own function is built as for deployment, any other as its owner would.
+// REVISION:PACKAGE to build that revision's. Our own function is built as for deployment, any other as its owner
+// would.
 func executable(ctx context.Context, function, dir string) (string, error) {
 	info, err := os.Stat(function)
 	if err == nil && info.Mode().IsRegular() {
@@ -213,32 +212,30 @@ func (t *Tuner) retire(f *lambda.Function) error {
 	return f.Close()
 }
 
-// latest is how many measurements give the speed. A single one scatters more than the machine's speed moves from turn to
-// turn, and the speed sets a turn's quota.
+// latest is how many measurements give the speed. A single one scatters more than the machine's speed moves from turn
+// to turn, and the speed sets a turn's quota.
 const latest = 25
 
-// coreSpeed returns how many vCPUs a core of this machine is worth. Unless that is fixed, it measures it, takes the median
-// of the latest measurements, and records the median and the spread of what it has returned so far.
-func (t *Tuner) coreSpeed(run comparison.Run) (float64, error) {
+// coreSpeed returns how many vCPUs a core of this machine is worth. Unless that is fixed, it measures it, takes the
+// median of the latest measurements, and records the median and the spread of what it has returned so far.
+func (t *Tuner) coreSpeed(run comparison.Run) float64 {
 	cpu := run.CPU
 	if cpu.Scale == 0 {
-		return cpu.Factor, nil
+		return cpu.Factor
 	}
-	speed, err := lambda.Speed(run.Arch, 25*time.Millisecond)
-	if err != nil {
-		return 0, err
-	}
+	speed, _ := lambda.Speed(run.Arch, 25*time.Millisecond) // it decodes a constant, which cannot fail
 	t.measured = append(t.measured, speed*cpu.Scale)
 	speed = comparison.Factor(comparison.Median(t.measured[max(0, len(t.measured)-latest):]))
 	t.speeds = append(t.speeds, speed)
 	sorted := slices.Sorted(slices.Values(t.speeds))
 	n := len(sorted)
 	cpu.Low, cpu.Factor, cpu.High = sorted[n/10], sorted[n/2], sorted[n-1-n/10]
-	return speed, nil
+	return speed
 }
 
-// invoke calls the function. failure says why the invocation does not count, "" if it does. Our own function must report
-// all reads, failed ones included; the times in its answer are then without slow motion. For any other one reads is 0.
+// invoke calls the function. failure says why the invocation does not count, "" if it does. Our own function must
+// report all reads, failed ones included; the times in its answer are then without slow motion. For any other one
+// reads is 0.
 func (t *Tuner) invoke(ctx context.Context, f *lambda.Function, memoryMB int, payload []byte, reads int) (inv lambda.Invocation, failure string, err error) {
 	if inv, err = f.Invoke(ctx, payload); err != nil {
 		return inv, "", err
