@@ -27,8 +27,6 @@ import (
 const (
 	saturated = 512
 	roomy     = platform.NewAccountMemory
-
-	crowd = event.MaxConcurrency // the most reads in flight
 )
 
 // load is a call of a calibration.
@@ -45,8 +43,9 @@ var calibrations = 2
 // in flight as one that makes no other calls. The others are measured. A call costs some ms of CPU time whatever it
 // reads, so few reads would make each seem dearer.
 func round() []load {
-	opening := load{"unbounded", crowd, crowd, roomy}
-	all := []load{opening, opening, {"unbounded", crowd, crowd, saturated}}
+	const most = event.MaxConcurrency
+	opening := load{"unbounded", most, most, roomy}
+	all := []load{opening, opening, {"unbounded", most, most, saturated}}
 	for _, n := range []int{240, 120} {
 		all = append(all, load{event.DefaultStrategy, n, 600, roomy}, load{event.DefaultStrategy, n, 600, saturated})
 	}
@@ -92,7 +91,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 		}
 		if calls = append(calls, call); i == 0 {
 			before = processorTime()
-		} else if (i-1)%len(one) > 0 {
+		} else if (i-1)%len(one) > 0 { // not the first of its round
 			measured, cores, reads = append(measured, call), append(cores, call.Machine.CoreVCPUs), reads+l.reads
 		}
 	}

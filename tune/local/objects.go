@@ -141,16 +141,13 @@ func generated(part []string, prefix string, seed uint64) ([]Object, error) {
 func Document(seed, i uint64, size int) []byte {
 	r := rand.New(rand.NewPCG(seed, i))
 	b := append(make([]byte, 0, size), '[')
-	for id := 1; ; id++ {
-		record := fmt.Sprintf(`{"id": "ord-%d", "placed": "2024-%02d-%02dT%02d:%02d:00Z", "customer": {"id": %d, "city": "Porto"}, `+
+	for id, comma := 1, ""; ; id, comma = id+1, ",\n" {
+		record := comma + fmt.Sprintf(`{"id": "ord-%d", "placed": "2024-%02d-%02dT%02d:%02d:00Z", "customer": {"id": %d, "city": "Porto"}, `+
 			`"items": [{"sku": "TOY-%d", "category": "toys", "quantity": %d, "price": %d.%02d}], "status": "packed", "gift": %t}`,
 			id, 1+r.IntN(12), 1+r.IntN(28), r.IntN(24), r.IntN(60), r.IntN(10_000), r.IntN(1_000), 1+r.IntN(9), r.IntN(500), r.IntN(100), r.IntN(2) == 1)
-		if len(b)+len(",\n")+len(record)+len("]") > size {
+		if len(b)+len(record)+len("]") > size {
 			b = append(b, bytes.Repeat([]byte(" "), size-len(b)-1)...)
 			return append(b, ']')
-		}
-		if id > 1 {
-			b = append(b, ",\n"...)
 		}
 		b = append(b, record...)
 	}

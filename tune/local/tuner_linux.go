@@ -132,10 +132,8 @@ func executable(ctx context.Context, function, dir string) (string, error) {
 	return bootstrap, err
 }
 
-// reported lists the modules on which a function's figures depend.
-var reported = []string{"github.com/aws/aws-lambda-go", "github.com/aws/aws-sdk-go-v2/service/s3", "github.com/sourcegraph/conc", "golang.org/x/sync"}
-
-// versions returns this program's commit, and the versions of Go and of the reported modules that a Go program has.
+// versions returns this program's commit, and for a Go program the versions of Go and of the modules on which its figures
+// depend.
 func versions(ctx context.Context, path string) map[string]string {
 	v := map[string]string{}
 	if commit := Commit(ctx); commit != "" {
@@ -144,7 +142,9 @@ func versions(ctx context.Context, path string) map[string]string {
 	if info, err := buildinfo.ReadFile(path); err == nil {
 		v["go"] = info.GoVersion
 		for _, m := range info.Deps {
-			if slices.Contains(reported, m.Path) {
+			switch m.Path {
+			case "github.com/aws/aws-lambda-go", "github.com/aws/aws-sdk-go-v2/service/s3",
+				"github.com/sourcegraph/conc", "golang.org/x/sync":
 				v[m.Path] = m.Version
 			}
 		}
