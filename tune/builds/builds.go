@@ -233,7 +233,7 @@ func (r *Result) list(match func(Cell) bool) (names []string) {
 	return names
 }
 
-// Of lists the cells with a verdict, among the figures in FailOn or the others. One in FailOn that lacks a cell is open.
+// Of lists the cells with a verdict, of the figures in FailOn or of the others. One in FailOn without a cell is open.
 func (r *Result) Of(v Verdict, failOn bool) string {
 	names := r.list(func(c Cell) bool { return c.Verdict == v && r.fails(c.Figure) == failOn })
 	for _, figure := range r.FailOn {

@@ -177,7 +177,7 @@ func quota(root string) (least float64) {
 // quotaOf returns the quota of the group at dir in cores, at most 0 if it has none.
 func quotaOf(dir string) float64 {
 	var text []byte
-	for _, file := range []string{"cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"} { // the first of v2, the others of v1
+	for _, file := range []string{"cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"} { // of v2, v1 and v1
 		part, _ := os.ReadFile(filepath.Join(dir, file)) // the root group of v2 has none
 		text = append(text, part...)
 	}

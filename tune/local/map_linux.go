@@ -221,8 +221,8 @@ func (t *Tuner) slowFor(c *comparison.Comparison, k *comparison.Check) slowmotio
 func (t *Tuner) computed(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, core float64, rounds int, of func(comparison.Figure) float64) (ms, cpuMS float64) {
 	costs := compute.Costs(c.Calibration, k.Strategy, of)
 	costs.Late /= float64(slow)
-	in := simulate.Invocation{Machine: machine(c.Run, k.Power, core, slow), Costs: costs, S3: t.latency, Reads: k.Repeat,
-		Workers: *cmp.Or(k.Concurrency, new(int)), Open: event.MaxConcurrency}
+	in := compute.Invocation(k.Place, costs, t.latency, c.Run.Arch, k.Repeat)
+	in.Machine = machine(c.Run, k.Power, core, slow)
 	var s simulate.Simulator
 	var durations, cpu []float64
 	for round := range rounds {

@@ -215,7 +215,7 @@ func (r *race) invoke(ctx context.Context, v *racer, k int, payload []byte, read
 	return err
 }
 
-// warmUp makes invocations that do not count. A failure ends them, and nothing else: with its quota the function may work.
+// warmUp makes invocations that do not count. A failure ends them alone: with its quota the function may work.
 func (r *race) warmUp(ctx context.Context, v *racer) error {
 	if v.Sequential() { // it waits for S3 all the time
 		return nil

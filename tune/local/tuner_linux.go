@@ -132,8 +132,7 @@ func executable(ctx context.Context, function, dir string) (string, error) {
 	return bootstrap, err
 }
 
-// versions returns this program's commit, and for a Go program the versions of Go and of the modules on which its figures
-// depend.
+// versions returns this program's commit, and a Go program's versions of Go and of what its figures depend on.
 func versions(ctx context.Context, path string) map[string]string {
 	v := map[string]string{}
 	if commit := Commit(ctx); commit != "" {
