@@ -95,7 +95,7 @@ func compared(b *testing.B, old, build string, env []string, r builds.Result, d 
 	}
 	defer t.Close()
 	r.Old, r.New = old, build
-	if err := r.Measure(b.Context(), q.Comparison().Run, t.Tune, func(comparison.Progress) error { return nil }); err != nil {
+	if err := r.Measure(b.Context(), q.Run, t.Tune, func(comparison.Progress) error { return nil }); err != nil {
 		b.Fatal(err)
 	}
 	return &r

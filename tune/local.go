@@ -42,22 +42,21 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return usage(asFlag(err))
 	}
-	c := q.Comparison()
-	asked := time.Duration(c.Run.ForSec * float64(time.Second))
+	asked := time.Duration(q.Run.ForSec * float64(time.Second))
 	if d := q.Lasts(); d > 2*time.Minute || asked > 0 && d > 3*asked/2 {
 		fmt.Fprintf(s.stderr, "  This takes about %s: less by --strategies, --power, --repeat or --num.\n", prose.About(d))
 	}
 	switch {
 	case l.DryRun && l.JSON:
-		return c.Write(s.stdout)
+		return q.Write(s.stdout)
 	case l.DryRun:
-		return report.DryRun(s.stdout, c, q.Maps)
+		return report.DryRun(s.stdout, q.Comparison, q.Maps)
 	}
 	return l.with(s, q.Options, func(t *local.Tuner) error {
 		if q.Maps {
-			return l.compare(ctx, s, c, t.Map)
+			return l.compare(ctx, s, q.Comparison, t.Map)
 		}
-		return l.compare(ctx, s, c, t.Tune)
+		return l.compare(ctx, s, q.Comparison, t.Tune)
 	})
 }
 
@@ -80,9 +79,9 @@ func calibrate(ctx context.Context, s *session, dir string, size int, spec compa
 	if err != nil {
 		return nil, err
 	}
-	c, show, p := q.Comparison(), progress.New(s.stderr), presentation{Dir: dir}
+	show, p := progress.New(s.stderr), presentation{Dir: dir}
 	defer show.End()
-	return c, p.with(s, q.Options, func(t *local.Tuner) error { return t.Calibrate(ctx, c, show.Show) })
+	return q.Comparison, p.with(s, q.Options, func(t *local.Tuner) error { return t.Calibrate(ctx, q.Comparison, show.Show) })
 }
 
 // comparing compares two builds of a function.
@@ -114,7 +113,7 @@ func (b *comparing) Run(ctx context.Context, s *session) error {
 	show := progress.New(s.stderr)
 	err = b.with(s, q.Options, func(t *local.Tuner) error {
 		defer show.End()
-		return r.Measure(ctx, q.Comparison().Run, t.Tune, show.Show)
+		return r.Measure(ctx, q.Run, t.Tune, show.Show)
 	})
 	if len(r.Cells)+len(r.Differences) == 0 {
 		return cmp.Or(err, errors.New("no figure of either build could be compared"))

@@ -24,8 +24,11 @@ func TestWhatTakesMinutesIsKnownBefore(t *testing.T) {
 		l := onThisMachine{Function: "./handler", Model: local.Model{Latency: "15ms", Objects: test.objects, Object: "../sample.json", Slow: 1}}
 		l.Strategies, l.Power, l.Num = strings.Split(test.strategies, ","), test.power, &num
 		q, err := l.question(nil)
-		if got := q.Lasts(); err != nil || (got-test.want).Abs() > test.want/50 {
-			t.Errorf("%+v: lasts %v, %v", test, got, err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := q.Lasts(); (got - test.want).Abs() > test.want/50 {
+			t.Errorf("%+v: lasts %v", test, got)
 		}
 	}
 }

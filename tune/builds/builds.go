@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"lambda-parallel-io/handler/build"
@@ -23,6 +25,17 @@ var Figures = []string{"duration", "cpu", "memory", "init", "cost", "cpu_per_rea
 // does must be the same for both builds: S3's answered requests, and fields of this project's answer.
 var does = []string{"requests", "objects_read", "bytes_read", "records_read", "failed"}
 
+// Verdict is what is known of a figure, or of the builds as a whole.
+type Verdict string
+
+const (
+	Same    Verdict = "same"    // the interval lies within the tolerance
+	Slower  Verdict = "slower"  // or larger, or dearer: the interval lies above 1, and the estimate beyond the tolerance
+	Faster  Verdict = "faster"  // likewise, below 1
+	Open    Verdict = "open"    // none of these
+	Differs Verdict = "differs" // of the whole: the builds do different things, so comparing times is pointless
+)
+
 // Result compares two builds.
 type Result struct {
 	Verdict     Verdict        `json:"verdict"` // of the figures in FailOn: slower if one is, else open, else faster, else same
@@ -36,16 +49,18 @@ type Result struct {
 	Seconds     float64        `json:"seconds"`               // of measuring
 	Run         comparison.Run `json:"run"`                   // how it was measured: at most Num pairs in ForSec seconds
 
-	pairs    map[int][]pair // by size
-	answers  map[int]*answers
+	pairs    map[int][][2]side // by size: old and new
 	failures []string
 }
 
-// pair holds the figures of the old and the new build, and what they did, by the names in Figures and does; 0 is unknown.
-type pair [2]map[string]float64
+// side is what an environment of one build did.
+type side struct {
+	figures map[string]float64 // by the names in Figures and does; 0 is unknown
+	answer  string             // the last one of a function that is not this project's
+}
 
-// Cell is a figure at a memory size. Old and New are medians: ms, for cpu ms of a vCPU, MB, or dollars per
-// million invocations.
+// Cell is a figure at a memory size. Old and New are medians: ms, for cpu ms of a vCPU, MB, or dollars per million
+// invocations.
 type Cell struct {
 	Power   int       `json:"power"` // MB
 	Figure  string    `json:"figure"`
@@ -86,18 +101,15 @@ func (r *Result) Request(payload string) comparison.Request {
 	return q
 }
 
-// Measure compares the functions Old and New by the one variant of how. Time counts from when they are
-// built. If ctx ends, Measure judges what it has and returns the cause.
+// Measure compares the functions Old and New by the one variant of how. Time counts from when they are built. If ctx
+// ends, Measure judges what it has and returns the cause.
 func (r *Result) Measure(ctx context.Context, how comparison.Run, tune comparison.Tuner, observe func(comparison.Progress) error) error {
-	r.Run, r.pairs, r.answers = how, map[int][]pair{}, map[int]*answers{}
-	for _, power := range how.PowerValues {
-		r.answers[power] = &answers{}
-	}
+	r.Run, r.pairs = how, map[int][][2]side{}
 	old, new := how.Variants[0], how.Variants[0]
 	old.Name, old.Function, new.Name, new.Function = "old", r.Old, "new", r.New
-	sizes, looks := slices.Clone(how.PowerValues), how.Looks()
-	const invocations = 3 // per environment; their median is its figure
-	var begin time.Time
+	sizes := slices.Clone(how.PowerValues)
+	const invocations = 3             // per environment; their median is its figure
+	begin := sync.OnceValue(time.Now) // at the first turn
 	for n := 1; ; n++ {
 		c := &comparison.Comparison{Run: r.Run}
 		c.Run.Variants, c.Run.PowerValues, c.Run.Num, c.Run.ForSec, c.Run.Seed = nil, sizes, invocations, 0, how.Seed+uint64(n-1)
@@ -106,23 +118,21 @@ func (r *Result) Measure(ctx context.Context, how comparison.Run, tune compariso
 			if p.Step == comparison.Building {
 				return observe(p)
 			}
-			if begin.IsZero() {
-				begin = time.Now()
-			}
+			begin()
 			return observe(comparison.Progress{Step: "comparing", Now: fmt.Sprintf("pair %d of at most %d, %s", n, how.Num, p.Now)})
 		})
 		if err == nil {
-			r.Run.CPU, r.Run.Versions, r.Seconds = c.Run.CPU, c.Run.Versions, time.Since(begin).Seconds()
+			r.Run.CPU, r.Run.Versions, r.Seconds = c.Run.CPU, c.Run.Versions, time.Since(begin()).Seconds()
 			sizes = slices.DeleteFunc(sizes, func(power int) bool { return !r.add(c, power) })
 		}
-		over := err != nil || len(sizes) == 0 || n >= how.Num || how.ForSec > 0 && r.Seconds*float64(n+1)/float64(n) > how.ForSec
-		if over || slices.Contains(looks, n) {
-			r.judge(len(looks) * len(how.PowerValues) * len(r.FailOn))
+		r.judge()
+		if slices.Contains(how.Looks(), n) {
 			sizes = slices.DeleteFunc(sizes, func(power int) bool {
 				return !slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Power == power && c.Verdict == Open })
 			})
 		}
-		if over || len(sizes) == 0 {
+		late := how.ForSec > 0 && r.Seconds*float64(n+1)/float64(n) > how.ForSec
+		if err != nil || len(sizes) == 0 || n >= how.Num || late {
 			return err
 		}
 	}
@@ -130,61 +140,64 @@ func (r *Result) Measure(ctx context.Context, how comparison.Run, tune compariso
 
 // add adds a pair of environments, and reports whether both succeeded.
 func (r *Result) add(c *comparison.Comparison, power int) bool {
-	var p pair
+	var pair [2]side
+	ok := true
 	for i, v := range c.Variants {
 		cell := v.Cell(power)
 		if cell.Error != "" {
-			r.failures = append(r.failures, fmt.Sprintf("%s fails at %s MB: %s", v.Name, prose.Thousands(power, 0), cell.Error))
+			r.failures, ok = append(r.failures, at(v.Name+" fails", power)+": "+cell.Error), false
 			continue
 		}
 		r.Busy = r.Busy || cell.Busy()
 		// Both are taken at one speed: measured before each turn, it is noise here.
 		cpu, billed := cell.CoreMS*c.Run.CPU.Factor, comparison.Median(cell.BilledMS)
-		p[i] = map[string]float64{"duration": billed, "cpu": cpu, "memory": float64(cell.MaxMemoryMB), "init": cell.InitMS,
+		f := map[string]float64{"duration": billed, "cpu": cpu, "memory": float64(cell.MaxMemoryMB), "init": cell.InitMS,
 			"cost": c.CostPerMillion(power, billed), "requests": float64(cell.Requests)}
+		pair[i] = side{f, string(cell.Response)}
 		var a event.Answer
 		if json.Unmarshal(cell.Response, &a) == nil && a.ObjectsRead > 0 {
-			p[i]["objects_read"], p[i]["bytes_read"] = float64(a.ObjectsRead), float64(a.BytesRead)
-			p[i]["records_read"], p[i]["failed"] = float64(a.RecordsRead), float64(a.Failed)
-			p[i]["cpu_per_read"], p[i]["retries"] = cpu/float64(a.ObjectsRead), float64(1+a.Retries)
+			pair[i].answer = "" // the counts are compared
+			f["objects_read"], f["bytes_read"] = float64(a.ObjectsRead), float64(a.BytesRead)
+			f["records_read"], f["failed"] = float64(a.RecordsRead), float64(a.Failed)
+			f["cpu_per_read"], f["retries"] = cpu/float64(a.ObjectsRead), float64(1+a.Retries)
 		}
 	}
-	if p[0] == nil || p[1] == nil {
-		return false
+	if ok {
+		r.pairs[power] = append(r.pairs[power], pair)
 	}
-	r.pairs[power] = append(r.pairs[power], p)
-	for i, v := range c.Variants {
-		if _, ours := p[i]["objects_read"]; !ours { // of ours the counts are compared
-			r.answers[power][i] = append(r.answers[power][i], string(v.Cell(power).Response))
-		}
-	}
-	return true
+	return ok
 }
 
 // judge draws every conclusion from the pairs so far. All comparisons share the error.
-func (r *Result) judge(comparisons int) {
-	r.Cells, r.Differences, r.Verdict = []Cell{}, slices.Clone(r.failures), Open // if nothing was measured
-	found := map[Verdict]bool{}
+func (r *Result) judge() {
+	r.Cells, r.Differences = []Cell{}, slices.Clone(r.failures)
+	comparisons := len(r.Run.Looks()) * len(r.Run.PowerValues) * len(r.FailOn)
 	for _, power := range r.Run.PowerValues {
-		values := func(side int, name string) (all []float64) {
-			for _, p := range r.pairs[power] {
-				all = append(all, p[side][name])
+		pairs := r.pairs[power]
+		values := func(name string) (old, new []float64) {
+			for _, p := range pairs {
+				old, new = append(old, p[0].figures[name]), append(new, p[1].figures[name])
 			}
-			return all
+			return old, new
 		}
 		for _, what := range does {
-			old, new := comparison.Median(values(0, what)), comparison.Median(values(1, what))
-			if len(r.pairs[power]) > 0 && old != new {
-				r.Differences = append(r.Differences, fmt.Sprintf("%s at %s MB: %.0f by old, %.0f by new", what, prose.Thousands(power, 0), old, new))
+			old, new := values(what)
+			if a, b := comparison.Median(old), comparison.Median(new); len(pairs) > 0 && a != b {
+				r.Differences = append(r.Differences, fmt.Sprintf("%s: %.0f by old, %.0f by new", at(what, power), a, b))
 			}
 		}
-		if d := r.answers[power].differ(); d != "" {
-			r.Differences = append(r.Differences, fmt.Sprintf("the answer at %s MB: %s", prose.Thousands(power, 0), d))
+		// Answers that change from environment to environment, such as those with a time, tell nothing.
+		alike := func(a, b [2]side) bool { return a[0].answer == b[0].answer && a[1].answer == b[1].answer }
+		if one := slices.CompactFunc(slices.Clone(pairs), alike); len(one) == 1 && len(pairs) > 1 {
+			old, new := one[0][0].answer, one[0][1].answer
+			if old != "" && new != "" && old != new {
+				old, new = prose.OneLine(old, 80), prose.OneLine(new, 80)
+				r.Differences = append(r.Differences, fmt.Sprintf("%s: %s by old, %s by new", at("the answer", power), old, new))
+			}
 		}
 		for _, figure := range Figures {
-			old, new := values(0, figure), values(1, figure)
+			old, new := values(figure)
 			if len(old) == 0 || slices.Contains(old, 0) || slices.Contains(new, 0) {
-				found[Open] = found[Open] || slices.Contains(r.FailOn, figure) // it was to be compared
 				continue
 			}
 			cell := judge(old, new, r.Tolerance, comparisons)
@@ -192,13 +205,91 @@ func (r *Result) judge(comparisons int) {
 				cell.Old, cell.New = cell.Old-1, cell.New-1
 			}
 			r.Cells = append(r.Cells, cell)
-			found[cell.Verdict] = found[cell.Verdict] || slices.Contains(r.FailOn, figure)
 		}
 	}
-	found[Differs] = len(r.Differences) > 0
-	for _, v := range []Verdict{Same, Faster, Open, Slower, Differs} {
-		if found[v] {
+	for _, v := range []Verdict{Same, Faster, Open, Slower} {
+		if r.Of(v, true) != "" {
 			r.Verdict = v
 		}
 	}
+	if len(r.Differences) > 0 {
+		r.Verdict = Differs
+	}
+}
+
+// judge compares a figure of a new build with that of an old one, pair by pair.
+func judge(old, new []float64, tolerance float64, comparisons int) Cell {
+	r := comparison.Compare(new, old, comparisons)
+	if r.Verdict == comparison.Out { // its interval is not one of 95 %
+		r.Low, r.High = 0, 0
+	}
+	c := Cell{Old: comparison.Median(old), New: comparison.Median(new), Ratio: r.Value, Low: r.Low, High: r.High, Pairs: r.Pairs, Verdict: Open}
+	switch most := 1 + tolerance; {
+	case r.Low == 0: // n pairs that agree have a probability of 2^-n on each side
+		c.Needs = int(math.Ceil(math.Log2(2 * float64(comparisons) / comparison.Alpha)))
+	case r.Low >= 1/most && r.High <= most:
+		c.Verdict = Same
+	case r.Low > 1 && r.Value > most:
+		c.Verdict = Slower
+	case r.High < 1 && r.Value < 1/most:
+		c.Verdict = Faster
+	default: // the interval narrows with the square root of the number of pairs
+		room, zone := math.Abs(math.Log(r.Value)), math.Log(most) // from the estimate to 1, or to the tolerance
+		if room < zone {
+			room = zone - room
+		}
+		if times := math.Pow(math.Log(r.High/r.Low)/2/room, 2); times < 20 {
+			c.Needs = int(math.Ceil(max(1.1, times) * float64(len(old))))
+		}
+	}
+	return c
+}
+
+// fails reports whether a figure makes the build fail if it is slower.
+func (r *Result) fails(figure string) bool { return slices.Contains(r.FailOn, figure) }
+
+// at names something at a memory size: "duration at 1,769 MB".
+func at(what string, power int) string {
+	return fmt.Sprintf("%s at %s MB", what, prose.Thousands(power, 0))
+}
+
+// list names the cells that match.
+func (r *Result) list(match func(Cell) bool) (names []string) {
+	for _, c := range r.Cells {
+		if match(c) {
+			names = append(names, at(c.Figure, c.Power))
+		}
+	}
+	return names
+}
+
+// Of lists the cells with a verdict, of the figures in FailOn or of the others. One in FailOn without a cell is open.
+func (r *Result) Of(v Verdict, failOn bool) string {
+	names := r.list(func(c Cell) bool { return c.Verdict == v && r.fails(c.Figure) == failOn })
+	for _, figure := range r.FailOn {
+		cells := r.list(func(c Cell) bool { return c.Figure == figure })
+		if v == Open && failOn && len(cells) < len(r.Run.PowerValues) {
+			names = append(names, figure+" (not measured)")
+		}
+	}
+	return prose.List(names)
+}
+
+// More returns the flags that would decide the open figures, or "" if none would: those in FailOn, else the others.
+func (r *Result) More() string {
+	failOn, pairs, times := r.Of(Open, true) != "", 0, 1.0
+	for _, c := range r.Cells {
+		if c.Verdict == Open && c.Needs > 0 && r.fails(c.Figure) == failOn {
+			pairs, times = max(pairs, c.Needs), max(times, float64(c.Needs)/float64(len(c.Pairs)))
+		}
+	}
+	if pairs == 0 {
+		return ""
+	}
+	return fmt.Sprintf("--for %.0fm --max %d", math.Ceil(times*r.Seconds/time.Minute.Seconds()+0.2), max(pairs, r.Run.Num))
+}
+
+// Undecidable lists the open figures in FailOn that no run of a length worth it would decide.
+func (r *Result) Undecidable() string {
+	return prose.List(r.list(func(c Cell) bool { return c.Verdict == Open && c.Needs == 0 && r.fails(c.Figure) }))
 }

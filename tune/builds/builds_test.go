@@ -203,6 +203,18 @@ func TestAFigureThatIsToFailAndIsNotMeasuredIsOpen(t *testing.T) {
 	}
 }
 
+func TestAFigureThatOneSizeLacksIsOpen(t *testing.T) {
+	m := &machine{r: rand.New(rand.NewPCG(8, 8)), spread: 0.001, change: func(_ string, cell *comparison.Cell, a *event.Answer) {
+		if cell.Power == 512 {
+			a.ObjectsRead = 0
+		}
+	}}
+	r := measure(t, m, sized(8, 512, 1769), "cpu_per_read")
+	if got := r.Of(Open, true); r.Verdict != Open || got != "cpu_per_read (not measured)" || r.cell("cpu_per_read", 1769).Verdict != Same {
+		t.Errorf("%s: %q, %+v; want open, because of 512 MB", r.Verdict, got, r.Cells)
+	}
+}
+
 func TestRetriesAreComparedEvenIfABuildHasNone(t *testing.T) {
 	retries := map[string]int64{}
 	m := &machine{r: rand.New(rand.NewPCG(3, 3)), spread: 0.01, change: func(build string, _ *comparison.Cell, a *event.Answer) { a.Retries = retries[build] }}

@@ -1,10 +1,10 @@
-// Package local runs a comparison on this machine: the function runs as a real
-// process under a model of Lambda and reads from a model of S3.
+// Package local runs a comparison on this machine: the function runs as a real process under a model of Lambda and
+// reads from a model of S3.
 package local
 
 import (
+	"cmp"
 	"context"
-	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
@@ -15,9 +15,17 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
-	"lambda-parallel-io/handler/build"
+	"github.com/prometheus/procfs"
+
+	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/compute"
+	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/slowmotion"
 )
 
 // Options is what a comparison on this machine needs beside its Spec.
@@ -28,52 +36,113 @@ type Options struct {
 	Output  io.Writer   // receives what the function prints; may be nil
 }
 
-// LeastRounds is how many rounds each memory size gets, whatever the time limit. They
-// are enough to exclude a much slower variant.
-const LeastRounds = 3
+// leastRounds is how many rounds each memory size gets, whatever the time limit. They are enough to exclude a much
+// slower variant.
+const leastRounds = 3
 
-// executable returns the path of the function's executable. function is its path, a
-// Go package to build in dir, or REVISION:PACKAGE to build that revision's. Our own
-// function is built as for deployment, any other as its owner would build it.
-func executable(ctx context.Context, function, dir string) (string, error) {
-	info, err := os.Stat(function)
-	if err == nil && info.Mode().IsRegular() {
-		if info.Mode()&0o111 == 0 {
-			return "", fmt.Errorf("the function %s is a file that is not executable: name an executable that speaks the Lambda Runtime API, or a Go package", function)
-		}
-		return filepath.Abs(function)
-	}
-	root, pkg := "", function
-	if revision, within, ok := strings.Cut(function, ":"); ok && err != nil {
-		if pkg = within; pkg == "" || filepath.IsAbs(pkg) {
-			return "", fmt.Errorf("the function %s: it must be REVISION:PACKAGE with a package below this folder, such as main:./handler", function)
-		}
-		if root, err = build.Checkout(ctx, revision, dir); err != nil {
-			return "", err
-		}
-	}
-	bootstrap := filepath.Join(dir, "bootstrap")
-	if build.Ours(pkg) {
-		err = build.Function(ctx, root, pkg, runtime.GOARCH, bootstrap)
-	} else {
-		err = build.Package(ctx, root, pkg, bootstrap)
-	}
-	if errors.Is(err, exec.ErrNotFound) {
-		return "", fmt.Errorf("%w\nput the go command on PATH, or name an executable with --function", err)
-	} else if err != nil {
-		return "", err
-	}
-	if info, err = os.Stat(bootstrap); err != nil || info.Mode()&0o111 == 0 {
-		return "", fmt.Errorf("the function %s is a Go package that is not package main: name one that is, or an executable", function)
-	}
-	return bootstrap, nil
+// Model holds the flags of the model of Lambda and S3 on this machine.
+type Model struct {
+	Latency string   `first:"" placeholder:"NAME" default:"apg" help:"S3's latency: a profile (apg, public, express, none), 15ms, 13ms~0.62 (median and sigma) or 1.3xapg (apg)."`
+	CPU     string   `name:"cpu" placeholder:"FACTOR" help:"vCPUs per core of this machine, ${min_factor} to ${max_factor}, or a multiplier of the measured speed such as 0.8x (1x)."`
+	Slow    int      `placeholder:"N" default:"1" help:"Run N times slower than real time, up to ${max_slow}, so that a small machine can keep up; figures are scaled back (1)."`
+	Seed    uint64   `placeholder:"N" default:"1" help:"Seed of the latencies (1)."`
+	Object  string   `placeholder:"FILE" xor:"objects" help:"File that the local S3 holds (sample.json)."`
+	Objects string   `placeholder:"DIR" xor:"objects" help:"Folder whose files the local S3 holds, each read once, or objects to make: 2000x9KB, 2000x4KB-1MB."`
+	Prefix  *string  `placeholder:"P" help:"Read only those --objects whose keys begin with P."`
+	Env     []string `placeholder:"KEY=VALUE" sep:"none" help:"Environment variable of the function. The flag may be repeated."`
+	Size    int      `kong:"-"` // bytes of an object to make, in place of Object
+	Verbose bool     `short:"v" help:"Print each invocation's REPORT line and the function's log."`
 }
 
-// reported lists the modules on which a function's figures depend.
-var reported = []string{"github.com/aws/aws-lambda-go", "github.com/aws/aws-sdk-go-v2/service/s3", "github.com/sourcegraph/conc", "golang.org/x/sync"}
+// Question is a comparison to make on this machine, with nothing measured yet.
+type Question struct {
+	*comparison.Comparison
+	Options
+	Maps bool // compute the cells after a calibration, instead of measuring each
+}
 
-// Commit returns the commit that this program was built from, empty if unknown. go run
-// records none, so git is asked.
+// Lasts estimates how long it takes to measure every cell: 0 for a map or if the reads are not known, and that of the fewest
+// rounds if their number is not fixed.
+func (q Question) Lasts() (d time.Duration) {
+	spec, rounds := q.Run.Spec, q.Run.Num+1
+	if spec.ForSec > 0 {
+		rounds = min(rounds, leastRounds+1)
+	}
+	reads := compute.Assumed{S3: profile.MustParse(spec.Latency), CPUMS: compute.ReadCPU}
+	for _, v := range q.Variants {
+		for _, power := range spec.PowerValues {
+			if !q.Maps {
+				d += time.Duration(spec.Slow.Times()*rounds) * compute.Estimate(spec, v.Variant, power, reads)
+			}
+		}
+	}
+	return d
+}
+
+// Ask reads the flags and the files that they name, completes the request and makes the question. What Verbose prints goes
+// to logs.
+func (m *Model) Ask(r comparison.Request, logs io.Writer) (q Question, err error) {
+	latency, err := profile.Parse(m.Latency)
+	if err != nil {
+		return q, fmt.Errorf("--%w", err)
+	}
+	cpu, err := speed(m.CPU)
+	if err != nil {
+		return q, err
+	}
+	if m.Slow < 1 || m.Slow > comparison.MaxSlow {
+		return q, fmt.Errorf("--slow %d: it must be a whole number from 1 to %d", m.Slow, comparison.MaxSlow)
+	}
+	if most := time.Second; m.Slow > 1 && time.Duration(m.Slow)*latency.Mean() > most {
+		return q, fmt.Errorf("--slow %d: reads would take more than %s on average, and the function gives up a read after 10 s: lower it, or --latency %s", m.Slow, most, latency)
+	}
+	for _, e := range m.Env {
+		if strings.Index(e, "=") < 1 {
+			return q, fmt.Errorf("--env %s: it must be KEY=VALUE", e)
+		}
+	}
+	if m.Prefix != nil && m.Objects == "" {
+		return q, errors.New("--prefix says which of --objects: name a folder, or objects to make")
+	}
+	r.Spec.Region, r.Spec.Slow, r.Spec.Seed = platform.PricesRegion, slowmotion.Factor(m.Slow), m.Seed
+	r.Spec.Latency, r.Spec.LatencyMeanMS = latency.String(), float64(latency.Mean().Microseconds())/1e3
+	objects, unread := m.stored(&r)
+	if unread != nil && m.Objects+m.Object != "" {
+		return q, unread
+	}
+	spec, err := comparison.Build(r)
+	if err == nil && r.Map && spec.Objects != nil {
+		r.Map = false // a calibration reads one object many times
+		spec, err = comparison.Build(r)
+	}
+	q = Question{comparison.New(spec, time.Now()), Options{Objects: objects, Env: m.Env}, r.Map}
+	q.Run.OS, q.Run.CPU = runtime.GOOS+"/"+runtime.GOARCH, cpu
+	q.Run.CPUs, q.Run.CPULimit = Cores()
+	if m.Verbose {
+		q.Verbose, q.Output = log.New(logs, "", 0), logs
+	}
+	return q, cmp.Or(err, unread) // a wrong flag comes before a missing file
+}
+
+// speed parses --cpu: vCPUs per core, or with an x a multiplier of the measured speed. It returns nil for an empty
+// flag.
+func speed(flag string) (*comparison.CPU, error) {
+	if flag == "" {
+		return nil, nil
+	}
+	number, times := strings.CutSuffix(flag, "x")
+	f, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(f >= comparison.MinFactor && f <= comparison.MaxFactor) {
+		return nil, fmt.Errorf("--cpu %s: it must be from %g to %g, or a multiplier of the measured speed such as 0.8x", flag, comparison.MinFactor, comparison.MaxFactor)
+	}
+	cpu := &comparison.CPU{Factor: f, Source: "--cpu " + flag}
+	if times {
+		cpu.Scale = f
+	}
+	return cpu, nil
+}
+
+// Commit returns the commit that this program was built from, empty if unknown. go run records none, so git is asked.
 func Commit(ctx context.Context) string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
@@ -86,20 +155,58 @@ func Commit(ctx context.Context) string {
 	return strings.TrimSpace(string(out))
 }
 
-// versions returns this program's commit, and for a Go program the versions of Go and
-// of the reported modules that it was built with.
-func versions(ctx context.Context, path string) map[string]string {
-	v := map[string]string{}
-	if commit := Commit(ctx); commit != "" {
-		v["tune"] = commit
+// Cores returns how many cores this process may use: those that it may run on, or the quota of its control group if
+// that is less, which limit then says. GOMAXPROCS would round the quota up, to at least 2.
+func Cores() (cores float64, limit string) {
+	cores = float64(runtime.NumCPU())
+	if q := quota("/"); q > 0 && q < cores {
+		return q, "a container's limit"
 	}
-	if info, err := buildinfo.ReadFile(path); err == nil {
-		v["go"] = info.GoVersion
-		for _, m := range info.Deps {
-			if slices.Contains(reported, m.Path) {
-				v[m.Path] = m.Version
+	return cores, ""
+}
+
+// quota returns the least CPU quota, in cores, of the process's control group and of its parents, if they are mounted
+// below root; 0 means none. Sources: the kernel's documentation, scheduler/sched-bwc (v1) and admin-guide/cgroup-v2.
+func quota(root string) (least float64) {
+	fs, errFS := procfs.NewFS(filepath.Join(root, "proc"))
+	self, errSelf := fs.Self()
+	groups, errGroups := self.Cgroups()
+	mounts, errMounts := self.MountInfo()
+	if cmp.Or(errFS, errSelf, errGroups, errMounts) != nil {
+		return 0
+	}
+	for _, g := range groups {
+		for _, m := range mounts {
+			_, cpu := m.SuperOptions["cpu"]
+			v1 := m.FSType == "cgroup" && cpu && slices.Contains(g.Controllers, "cpu")
+			if v2 := m.FSType == "cgroup2" && g.HierarchyID == 0; !v1 && !v2 {
+				continue
+			}
+			within, err := filepath.Rel(m.Root, g.Path)
+			if err != nil || strings.HasPrefix(within, "..") {
+				within = "." // the path is another namespace's: the mount is the group itself
+			}
+			for dir := filepath.Join("/", within); ; dir = filepath.Dir(dir) {
+				if q := quotaOf(filepath.Join(root, m.MountPoint, dir)); q > 0 && (least == 0 || q < least) {
+					least = q
+				}
+				if dir == "/" {
+					break
+				}
 			}
 		}
 	}
-	return v
+	return least
+}
+
+// quotaOf returns the quota of the group at dir in cores, at most 0 if it has none.
+func quotaOf(dir string) float64 {
+	var text []byte
+	for _, file := range []string{"cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"} { // of v2, v1 and v1
+		part, _ := os.ReadFile(filepath.Join(dir, file)) // the root group of v2 has none
+		text = append(text, part...)
+	}
+	quota, period := 0., 1.                  // in us
+	fmt.Sscan(string(text), &quota, &period) // without a quota that is max in v2, and -1 in v1
+	return quota / period
 }

@@ -4,9 +4,13 @@ package local_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -59,6 +63,8 @@ func TestMain(m *testing.M) {
 			time.Sleep(300 * time.Millisecond)
 		case "took":
 			return took, nil
+		case "get":
+			return get()
 		case "print":
 			fmt.Println("once")
 		case "compute", "wait":
@@ -81,6 +87,24 @@ func TestMain(m *testing.M) {
 		}
 		return map[string]int{"objects_read": 49}, nil
 	})
+}
+
+// get reads the object once, over a new connection, and returns its size.
+func get() (int, error) {
+	authority, err := os.ReadFile(os.Getenv("AWS_CA_BUNDLE"))
+	if err != nil {
+		return 0, err
+	}
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(authority)
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}, DisableKeepAlives: true}}
+	answer, err := client.Get(os.Getenv("AWS_ENDPOINT_URL_S3") + "/" + os.Getenv("BUCKET") + "/folder/sample.json")
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	return len(body), err
 }
 
 // compare measures one cell of 128 MB in which the function does so. edit sees

@@ -109,7 +109,7 @@ func (t *Tuner) checkBeside(ctx context.Context, c *comparison.Comparison, found
 			return nil
 		}
 		if f == nil { // the local S3 runs in this slow motion now
-			if f, err = t.function(run, roomy); err != nil {
+			if f, err = t.function(run, run.Function, roomy); err != nil {
 				return err
 			}
 			if _, err := t.load(ctx, f, c, load{beside.strategy, beside.inFlight, warmReads, roomy}, 0); err != nil {

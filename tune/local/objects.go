@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // Object is an object of the local S3.
@@ -31,10 +33,44 @@ type Object struct {
 // maxBytes bounds the objects' total size, because this process holds them twice.
 const maxBytes = 1_000_000_000
 
-// ParseObjects returns the objects that --objects names, in the order of a listing.
-// s is a folder, whose files below prefix have their paths as keys (links to folders
-// are not followed), or generated objects, 2000x9KB or 2000x4KB-1MB, whose sizes are
-// lognormal between the two. A KB is 1,000 bytes, a KiB 1,024.
+// stored returns the objects of the local S3 and enters them into the request.
+func (m *Model) stored(r *comparison.Request) (objects []Object, err error) {
+	if m.Objects != "" {
+		r.Prefix, r.PrefixWins = cmp.Or(m.Prefix, new(string)), m.Prefix != nil
+		if objects, err = ParseObjects(m.Objects, *r.Prefix, m.Seed); err != nil {
+			return nil, fmt.Errorf("--objects %s: %w", m.Objects, err)
+		}
+		r.MaxObjects = len(objects)
+		for _, o := range objects {
+			r.Stored = append(r.Stored, comparison.Stored{Key: o.Key, Size: o.Size})
+		}
+		return objects, nil
+	}
+	file := cmp.Or(m.Object, "sample.json")
+	if r.ObjectKey = filepath.ToSlash(filepath.Clean(file)); !filepath.IsLocal(file) { // outside of the working directory
+		r.ObjectKey = filepath.Base(file)
+	}
+	if m.Size > 0 {
+		r.BodyOfObject = Document(m.Seed, 0, m.Size)
+	} else {
+		r.BodyOfObject, err = os.ReadFile(file)
+	}
+	switch missing := errors.Is(err, os.ErrNotExist) && m.Object == ""; {
+	case missing && !r.Ours: // outside of a clone another function may read nothing
+		r.ObjectKey = ""
+		return nil, nil
+	case missing:
+		return nil, fmt.Errorf("%w\nrun it in the root of the clone, or name an object: --object FILE", err)
+	case err != nil:
+		return nil, fmt.Errorf("--object: %w", err)
+	}
+	body := func() ([]byte, error) { return r.BodyOfObject, nil }
+	return []Object{{Key: r.ObjectKey, Body: body}}, nil
+}
+
+// ParseObjects returns the objects that --objects names, in the order of a listing. s is a folder, whose files below
+// prefix have their paths as keys (links to folders are not followed), or generated objects, 2000x9KB or
+// 2000x4KB-1MB, whose sizes are lognormal between the two. A KB is 1,000 bytes, a KiB 1,024.
 func ParseObjects(s, prefix string, seed uint64) (objects []Object, err error) {
 	if part := form.FindStringSubmatch(s); part != nil {
 		objects, err = generated(part, prefix, seed)
@@ -109,16 +145,13 @@ func generated(part []string, prefix string, seed uint64) ([]Object, error) {
 func Document(seed, i uint64, size int) []byte {
 	r := rand.New(rand.NewPCG(seed, i))
 	b := append(make([]byte, 0, size), '[')
-	for id := 1; ; id++ {
-		record := fmt.Sprintf(`{"id": "ord-%d", "placed": "2024-%02d-%02dT%02d:%02d:00Z", "customer": {"id": %d, "city": "Porto"}, `+
+	for id, comma := 1, ""; ; id, comma = id+1, ",\n" {
+		record := comma + fmt.Sprintf(`{"id": "ord-%d", "placed": "2024-%02d-%02dT%02d:%02d:00Z", "customer": {"id": %d, "city": "Porto"}, `+
 			`"items": [{"sku": "TOY-%d", "category": "toys", "quantity": %d, "price": %d.%02d}], "status": "packed", "gift": %t}`,
 			id, 1+r.IntN(12), 1+r.IntN(28), r.IntN(24), r.IntN(60), r.IntN(10_000), r.IntN(1_000), 1+r.IntN(9), r.IntN(500), r.IntN(100), r.IntN(2) == 1)
-		if len(b)+len(",\n")+len(record)+len("]") > size {
+		if len(b)+len(record)+len("]") > size {
 			b = append(b, bytes.Repeat([]byte(" "), size-len(b)-1)...)
 			return append(b, ']')
-		}
-		if id > 1 {
-			b = append(b, ",\n"...)
 		}
 		b = append(b, record...)
 	}

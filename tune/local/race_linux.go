@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -13,65 +14,90 @@ import (
 	"lambda-parallel-io/tune/local/lambda"
 )
 
-// A race measures the cells of one memory size side by side. Round k invokes every
-// variant with the latencies of k, one after the other in random order, so that
-// other load on the machine affects all of them alike. A variant's part of a round
-// is its turn. Its process is frozen between turns.
+// Variables for tests.
+var (
+	// closing is how long a frozen process surely keeps its connections: the handler's are closed after 10 s without
+	// use.
+	closing = 5 * time.Second
+	// warmTime ends a warm-up that has not made its warmReads.
+	warmTime = time.Second
+)
+
+// Warm-up: warmReads reads or warmTime, without a CPU quota and without latency. The first 500 reads of a process
+// take two to three times their later CPU time, and the next 2,000 up to 1.5 times.
+const (
+	warmReads = 3_000
+	warmCalls = 29   // the most
+	noQuota   = 1e-4 // vCPUs per core: the quota is then thousands of cores
+)
+
+// Tune measures the cells of c, which has none yet, by memory size. It begins with the largest size: its rounds are
+// the shortest and depend most on the variant. A cell that fails holds its cause. The first call builds the function.
+// The error is the model's own, the cause of ctx or that of observe. Cells being measured then keep the rounds that
+// were complete.
+func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
+	if err := t.prepare(ctx, c, observe); err != nil {
+		return err
+	}
+	r := race{t: t, c: c, observe: observe, order: rand.New(rand.NewPCG(c.Run.Seed, 0))}
+	r.Step, r.Total = "measuring", len(c.Variants)*len(c.Run.PowerValues)
+	end := time.Now().Add(time.Duration(c.Run.ForSec * float64(time.Second)))
+	for i, power := range slices.Backward(c.Run.PowerValues) {
+		share := time.Until(end) / time.Duration(i+1)
+		if err := r.run(ctx, power, time.Now().Add(share)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A race measures the cells of one memory size side by side. Round k invokes every variant with the latencies of k,
+// one after the other in random order, so that other load on the machine affects all of them alike. A variant's part
+// of a round is its turn. Its process is frozen between turns.
 type race struct {
-	t      *Tuner
-	c      *comparison.Comparison
+	t       *Tuner
+	c       *comparison.Comparison
+	observe func(comparison.Progress) error
+	order   *rand.Rand
+	comparison.Progress
+
 	power  int
-	racers []*racer // one per variant
-	tell   func(now string, done *racer) error
-	order  *rand.Rand
-	begin  time.Time
-	share  time.Duration // time limit, unless the number of rounds is fixed
+	racers []*racer  // one per variant
+	end    time.Time // of this size, unless the number of rounds is fixed
 }
 
 // racer is a variant in a race.
 type racer struct {
 	*comparison.Result
-	cell  *comparison.Cell
-	calls comparison.Calls
-	f     *lambda.Function   // nil unless it is in the race
-	ended time.Time          // the end of its last invocation
-	last  *lambda.Invocation // of this round; nil before its turn
-	speed float64            // vCPUs per core in the last turn, slow motion included
+	cell  comparison.Cell
+	f     *lambda.Function  // nil once it has left the race
+	ended time.Time         // the end of its last invocation
+	last  lambda.Invocation // of this round
+	speed float64           // vCPUs per core in the last turn, slow motion included
 
 	total, cpu, delay time.Duration
 	used              float64       // vCPUs x seconds
 	took              time.Duration // real time of its turns
 }
 
-// run makes the rounds. Each racer that leaves puts its cell into the comparison,
-// with the rounds that were complete.
-func (r *race) run(ctx context.Context) (err error) {
-	r.begin = time.Now()
+// run makes the rounds of a memory size. Each racer that leaves puts its cell into the comparison, with the rounds
+// that were complete.
+func (r *race) run(ctx context.Context, power int, end time.Time) (err error) {
+	r.power, r.racers, r.end = power, nil, end
 	defer func() {
-		for _, v := range r.racers {
-			if v.f != nil {
-				err = errors.Join(err, r.leave(v))
-			}
+		for _, v := range r.running() {
+			err = errors.Join(err, r.leave(v))
 		}
 	}()
 	for i := range r.c.Variants {
-		v := &racer{Result: &r.c.Variants[i]}
+		v := &racer{Result: &r.c.Variants[i], cell: comparison.Cell{Power: power}}
 		r.racers = append(r.racers, v)
-		if v.cell = v.Cell(r.power); v.cell != nil {
-			continue // it was measured earlier
-		}
-		run := r.c.Run
-		run.Function = cmp.Or(v.Function, run.Function)
-		if v.f, err = r.t.function(run, r.power); err != nil {
+		if v.f, err = r.t.function(r.c.Run, cmp.Or(v.Function, r.c.Run.Function), power); err != nil {
 			return err
 		}
-		v.cell, v.calls = &comparison.Cell{Power: r.power}, run.Calls(v.Variant)
 	}
 	for k := 0; ; k++ { // 0 is the warm-up
-		running := slices.DeleteFunc(slices.Clone(r.racers), func(v *racer) bool { return v.f == nil })
-		if len(running) == 0 {
-			return nil
-		}
+		running := r.running()
 		r.order.Shuffle(len(running), func(i, j int) { running[i], running[j] = running[j], running[i] })
 		for _, v := range running {
 			begin := time.Now()
@@ -98,57 +124,135 @@ func (r *race) run(ctx context.Context) (err error) {
 	}
 }
 
-// settled reports whether the comparison of a variant with the best one is decided
-// after round k.
+// running returns the racers in the race.
+func (r *race) running() []*racer {
+	return slices.DeleteFunc(slices.Clone(r.racers), func(v *racer) bool { return v.f == nil })
+}
+
+// settled reports whether the comparison of a variant with the best one is decided after round k.
 func (r *race) settled(v *racer, k int) bool {
-	best := comparison.Least(r.c, r.racers, func(v *racer) *comparison.Cell { return v.cell }, comparison.Duration)
+	best := comparison.Least(r.c, r.racers, func(v *racer) *comparison.Cell { return &v.cell }, comparison.Duration)
 	if r.c.Run.ForSec == 0 || best == nil || best == v {
 		return false
 	}
 	looks := r.c.Run.Looks()
 	of := comparison.Compare(v.cell.DurationsMS, best.cell.DurationsMS, len(looks))
 	return of.Verdict == comparison.Out || of.Verdict != comparison.Open && slices.Contains(looks, k) ||
-		best.f == nil && k >= len(best.cell.DurationsMS) // it was measured earlier: there will be no more pairs
+		best.f == nil && k >= len(best.cell.DurationsMS) // there will be no more pairs
 }
 
-// over reports whether round k is the last. The last racer goes on to the first look,
-// so that it can be compared with other sizes. Otherwise the race ends when the next
-// look would come too late.
+// over reports whether round k is the last. The last racer goes on to the first look, so that it can be compared with
+// other sizes. Otherwise the race ends when the next look would come too late.
 func (r *race) over(k int) bool {
-	if r.c.Run.ForSec == 0 || k == 0 {
-		return k >= r.c.Run.Num
-	}
-	looks, running, round := r.c.Run.Looks(), 0, time.Duration(0)
-	for _, v := range r.racers {
-		if v.f != nil {
-			running, round = running+1, round+v.took/time.Duration(k)
-		}
-	}
-	if k >= r.c.Run.Num || running <= 1 && k >= looks[0] {
+	looks, running := r.c.Run.Looks(), r.running()
+	if k >= r.c.Run.Num || len(running) == 0 || len(running) == 1 && k >= looks[0] {
 		return true
 	}
-	next := looks[slices.IndexFunc(looks, func(n int) bool { return n > k })]
-	limit := r.share
-	if k < looks[0] {
-		limit += time.Duration(r.c.Run.ForSec / 3 * float64(time.Second)) // nothing is known about this size yet
+	if r.c.Run.ForSec == 0 || k < leastRounds {
+		return false
 	}
-	return k >= LeastRounds && time.Since(r.begin)+time.Duration(next-k)*round > limit
+	next := looks[slices.IndexFunc(looks, func(n int) bool { return n > k })]
+	end := r.end
+	if k < looks[0] {
+		end = end.Add(time.Duration(r.c.Run.ForSec / 3 * float64(time.Second))) // nothing is known about this size yet
+	}
+	var took time.Duration
+	for _, v := range running {
+		took += v.took
+	}
+	return time.Now().Add(time.Duration(next-k) * took / time.Duration(k)).After(end)
 }
 
 // leave ends a variant's environment and puts its cell into the comparison.
 func (r *race) leave(v *racer) error {
 	err := r.t.retire(v.f)
 	v.f = nil
-	n := len(v.cell.DurationsMS)
-	if n == 0 && v.cell.Error == "" {
+	ms := v.cell.DurationsMS
+	if len(ms) == 0 && v.cell.Error == "" {
 		return err // interrupted in its warm-up
 	}
-	if n > 0 {
-		total := v.total.Seconds()
-		v.cell.CoreMS = 1e3 * v.cpu.Seconds() / float64(n)
-		v.cell.CPUShare = &comparison.CPUShare{Target: platform.VCPUs(r.power), Used: v.used / total, Starved: v.delay.Seconds() / total}
+	v.Cells = slices.Insert(v.Cells, 0, v.cell) // the sizes come in descending order
+	r.Done, r.Changed = r.Done+1, true
+	how := cmp.Or(v.cell.Error, fmt.Sprintf("median %.1f ms of %d", comparison.Median(ms), len(ms)))
+	r.Finished = fmt.Sprintf("%s at %d MB: %s", v.Label(), r.power, how)
+	return cmp.Or(err, r.observe(r.Progress))
+}
+
+// turn invokes a variant with the latencies of round k. Round 0 has the cold start and a warm-up. After a long pause
+// one more invocation reopens the connections.
+func (r *race) turn(ctx context.Context, v *racer, k int) error {
+	r.Now, r.Finished, r.Changed = fmt.Sprintf("%s at %d MB", v.Label(), r.power), "", false
+	if err := r.observe(r.Progress); err != nil {
+		return err
 	}
-	v.Cells = append(v.Cells, *v.cell)
-	slices.SortFunc(v.Cells, func(a, b comparison.Cell) int { return a.Power - b.Power })
-	return cmp.Or(err, r.tell("", v))
+	speed := r.t.coreSpeed(r.c.Run)
+	v.speed = speed * float64(r.c.Run.Slow.Times())
+	v.f.SetQuota(speed, 0)
+	if k == 0 || time.Since(v.ended) > closing {
+		r.t.s3.Begin(0)
+		calls := r.c.Run.Calls(v.Variant)
+		if err := r.invoke(ctx, v, k, calls.WarmUp, calls.WarmUpReads); err != nil || v.cell.Error != "" {
+			return err
+		}
+	}
+	if k == 0 {
+		return r.warmUp(ctx, v)
+	}
+	r.t.s3.Begin(k)
+	return r.invoke(ctx, v, k, v.Payload, r.c.Run.Repeat)
+}
+
+// invoke makes an invocation of round k, which counts if it is the last of its turn. A failure ends up in the cell.
+func (r *race) invoke(ctx context.Context, v *racer, k int, payload []byte, reads int) error {
+	requests := r.t.s3.Requests()
+	inv, failure, err := r.t.invoke(ctx, v.f, r.power, payload, reads)
+	v.last, v.ended = inv, time.Now()
+	v.cell.MaxMemoryMB, v.cell.Requests = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB), int(r.t.s3.Requests()-requests)
+	if failure != "" {
+		failure = fmt.Sprintf("invocation %d of %d: %s", k+1, r.c.Run.Num+1, failure)
+		v.cell = comparison.Cell{Power: r.power, MaxMemoryMB: inv.MaxMemoryMB, OutOfMemory: inv.OutOfMemory, Error: failure}
+	}
+	return err
+}
+
+// warmUp makes invocations that do not count. A failure ends them alone: with its quota the function may work.
+func (r *race) warmUp(ctx context.Context, v *racer) error {
+	if v.Sequential() { // it waits for S3 all the time
+		return nil
+	}
+	v.f.SetQuota(noQuota, 0)
+	begin, reads := time.Now(), 0
+	for calls := 0; calls < warmCalls && reads < warmReads && time.Since(begin) <= warmTime; calls++ {
+		r.t.s3.BeginInstant()
+		_, failure, err := r.t.invoke(ctx, v.f, r.power, v.Payload, r.c.Run.Repeat)
+		v.ended = time.Now()
+		if err != nil || failure != "" {
+			return err
+		}
+		reads += cmp.Or(r.c.Run.Repeat, warmReads)
+	}
+	return nil
+}
+
+// count adds a variant's last invocation to its cell once the round is complete.
+func (v *racer) count(k int) {
+	cell, inv, ms := &v.cell, v.last, lambda.Milliseconds(v.last.Duration)
+	switch {
+	case cell.Error != "":
+	case k == 0:
+		cell.InitMS = lambda.Milliseconds(inv.Init)
+		cell.WarmUp = &comparison.WarmUp{DurationMS: ms, BilledMS: inv.BilledMS}
+	default:
+		cell.DurationsMS, cell.BilledMS = append(cell.DurationsMS, ms), append(cell.BilledMS, inv.BilledMS)
+		if cell.Response = inv.Response; len(inv.Response) > comparison.MaxResponse {
+			cell.Response = nil
+		}
+		v.total += inv.Duration
+		v.cpu += inv.CPU
+		v.used += inv.CPU.Seconds() * v.speed
+		v.delay += inv.RunDelay
+		used, starved := v.used/v.total.Seconds(), v.delay.Seconds()/v.total.Seconds()
+		cell.CPUShare = &comparison.CPUShare{Target: platform.VCPUs(cell.Power), Used: used, Starved: starved}
+		cell.CoreMS = 1e3 * v.cpu.Seconds() / float64(len(cell.DurationsMS))
+	}
 }

@@ -1,22 +1,25 @@
 package local
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	cryptorand "crypto/rand"
+	"debug/buildinfo"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"lambda-parallel-io/handler/build"
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
@@ -41,8 +44,6 @@ type Tuner struct {
 	perGET    float64   // CPU time that this process, mostly the local S3, uses per GET, in ms
 }
 
-const bucket = "parallel-io"
-
 // New makes a Tuner and its temporary folder.
 func New(o Options) (*Tuner, error) {
 	dir, err := os.MkdirTemp("", "tune-")
@@ -61,26 +62,25 @@ func (t *Tuner) Close() error {
 	return err
 }
 
-// Abandon kills the function's processes and removes the temporary folder, for a
-// program that exits at once. It is safe to call at any time from any goroutine.
+// Abandon kills the function's processes and removes the temporary folder, for a program that exits at once. It is
+// safe to call at any time from any goroutine.
 func (t *Tuner) Abandon() {
-	t.functions.Range(func(f, _ any) bool {
+	for f := range t.functions.Range {
 		f.(*lambda.Function).Kill()
-		return true
-	})
+	}
 	_ = os.RemoveAll(t.dir) // nobody is left to be told
 }
 
-// prepare builds each function once, starts the local S3, and records in c what the
-// function was built with and how fast this machine is.
+// prepare builds each function once, starts the local S3, and records in c what the function was built with and how
+// fast this machine is.
 func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	for _, v := range c.Variants {
 		function := cmp.Or(v.Function, c.Run.Function)
 		if t.paths[function] != "" {
 			continue
 		}
-		err := observe(comparison.Progress{Step: comparison.Building, Now: "the function, which takes about 90 s the first time on a machine"})
-		if err != nil {
+		news := comparison.Progress{Step: comparison.Building, Now: "the function, which takes about 90 s the first time on a machine"}
+		if err := observe(news); err != nil {
 			return err
 		}
 		dir, err := os.MkdirTemp(t.dir, "function-")
@@ -97,32 +97,84 @@ func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison, observe f
 	c.Run.CPU = cmp.Or(c.Run.CPU, &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"})
 	c.Run.Versions = versions(ctx, t.paths[cmp.Or(c.Variants[0].Function, c.Run.Function)])
 	for range max(1, latest-len(t.measured)) {
-		if _, err := t.coreSpeed(c.Run); err != nil {
-			return err
-		}
+		t.coreSpeed(c.Run)
 	}
 	return nil
 }
 
-// serve starts an S3 with credentials for this run only. It replaces one that runs
-// at another slow-motion factor.
+// executable returns the path of the function's executable. function is its path, a Go package to build in dir, or
+// REVISION:PACKAGE to build that revision's. Our own function is built as for deployment, any other as its owner
+// would.
+func executable(ctx context.Context, function, dir string) (string, error) {
+	info, err := os.Stat(function)
+	if err == nil && info.Mode().IsRegular() {
+		if info.Mode()&0o111 == 0 {
+			return "", fmt.Errorf("the function %s is a file that is not executable: name an executable that speaks the Lambda Runtime API, or a Go package", function)
+		}
+		return filepath.Abs(function)
+	}
+	root, pkg := "", function
+	if revision, within, ok := strings.Cut(function, ":"); ok && err != nil {
+		if pkg = within; pkg == "" || filepath.IsAbs(pkg) {
+			return "", fmt.Errorf("the function %s: it must be REVISION:PACKAGE with a package below this folder, such as main:./handler", function)
+		}
+		if root, err = build.Checkout(ctx, revision, dir); err != nil {
+			return "", err
+		}
+	}
+	bootstrap := filepath.Join(dir, "bootstrap")
+	if build.Ours(pkg) {
+		err = build.Function(ctx, root, pkg, runtime.GOARCH, bootstrap)
+	} else {
+		err = build.Package(ctx, root, pkg, bootstrap)
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		err = fmt.Errorf("%w\nput the go command on PATH, or name an executable with --function", err)
+	} else if info, errInfo := os.Stat(bootstrap); err == nil && (errInfo != nil || info.Mode()&0o111 == 0) {
+		err = fmt.Errorf("the function %s is a Go package that is not package main: name one that is, or an executable", function)
+	}
+	return bootstrap, err
+}
+
+// versions returns this program's commit, and a Go program's versions of Go and of what its figures depend on.
+func versions(ctx context.Context, path string) map[string]string {
+	v := map[string]string{}
+	if commit := Commit(ctx); commit != "" {
+		v["tune"] = commit
+	}
+	if info, err := buildinfo.ReadFile(path); err == nil {
+		v["go"] = info.GoVersion
+		for _, m := range info.Deps {
+			switch m.Path {
+			case "github.com/aws/aws-lambda-go", "github.com/aws/aws-sdk-go-v2/service/s3",
+				"github.com/sourcegraph/conc", "golang.org/x/sync":
+				v[m.Path] = m.Version
+			}
+		}
+	}
+	return v
+}
+
+// serve starts an S3 with credentials for this run only. It replaces one that runs at another slow-motion factor.
 func (t *Tuner) serve(spec comparison.Spec) (err error) {
 	if t.s3 != nil && t.slow == spec.Slow {
 		t.s3.Seed = spec.Seed
 		return nil
 	}
-	if t.latency, err = profile.Parse(spec.Latency); err != nil {
-		return err
-	}
 	if t.s3 != nil {
-		if err := t.s3.Close(); err != nil {
-			return err
-		}
+		err = t.s3.Close()
 	}
-	if t.s3, err = s3.Start(t.latency, spec.Seed, spec.Slow, t.Verbose); err != nil {
+	if err == nil {
+		t.latency, err = profile.Parse(spec.Latency)
+	}
+	if err == nil {
+		t.s3, err = s3.Start(t.latency, spec.Seed, spec.Slow, t.Verbose)
+	}
+	if err != nil {
 		return err
 	}
 	t.slow = spec.Slow
+	const bucket = "parallel-io"
 	for _, o := range t.Objects {
 		body, err := o.Body()
 		if err != nil {
@@ -144,49 +196,18 @@ func (t *Tuner) serve(spec comparison.Spec) (err error) {
 	return nil
 }
 
-// Tune measures every cell that the variants of c lack, by memory size. It begins
-// with the largest size: its rounds are the shortest and depend most on the variant.
-// A cell that fails holds its cause. The first call builds the function. The error
-// is the model's own, the cause of ctx or that of observe. Cells being measured then
-// keep the rounds that were complete.
-func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
-	if err := t.prepare(ctx, c, observe); err != nil {
-		return err
-	}
-	p := comparison.Progress{Step: "measuring", Total: len(c.Variants) * len(c.Run.PowerValues)}
-	p.Done, _ = c.Measured()
-	tell := func(now string, done *racer) error {
-		p.Now, p.Finished, p.Changed = cmp.Or(now, p.Now), "", done != nil
-		if done != nil {
-			p.Done++
-			ms := done.cell.DurationsMS
-			how := cmp.Or(done.cell.Error, fmt.Sprintf("median %.1f ms of %d", comparison.Median(ms), len(ms)))
-			p.Finished = fmt.Sprintf("%s at %d MB: %s", done.Label(), done.cell.Power, how)
-		}
-		return observe(p)
-	}
-	order := rand.New(rand.NewPCG(c.Run.Seed, 0))
-	end := time.Now().Add(time.Duration(c.Run.ForSec * float64(time.Second)))
-	for i, power := range slices.Backward(c.Run.PowerValues) {
-		r := race{t: t, c: c, power: power, tell: tell, order: order, share: time.Until(end) / time.Duration(i+1)}
-		if err := r.run(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // function returns an environment of a memory size. The caller ends it by retire.
-func (t *Tuner) function(run comparison.Run, memoryMB int) (*lambda.Function, error) {
+func (t *Tuner) function(run comparison.Run, name string, memoryMB int) (*lambda.Function, error) {
 	f, err := lambda.New(lambda.Config{
-		Path: t.paths[run.Function], Env: t.env, Name: "parallel-io", Region: run.Region,
+		Path: t.paths[name], Env: t.env, Name: "parallel-io", Region: run.Region,
 		MemoryMB: memoryMB, Arch: run.Arch, Speed: run.CPU.Factor, Slow: run.Slow, Timeout: run.Timeout(),
 		Log: t.Output, Errors: t.Verbose,
 	})
-	if err == nil {
-		t.functions.Store(f, nil)
+	if err != nil {
+		return nil, err
 	}
-	return f, err
+	t.functions.Store(f, nil)
+	return f, nil
 }
 
 func (t *Tuner) retire(f *lambda.Function) error {
@@ -194,69 +215,64 @@ func (t *Tuner) retire(f *lambda.Function) error {
 	return f.Close()
 }
 
-// latest is how many measurements give the speed. A single one scatters more than the
-// machine's speed moves from turn to turn, and the speed sets a turn's quota.
+// latest is how many measurements give the speed. A single one scatters more than the machine's speed moves from turn
+// to turn, and the speed sets a turn's quota.
 const latest = 25
 
-// coreSpeed returns how many vCPUs a core of this machine is worth. Unless that is
-// fixed, it measures it, takes the median of the latest measurements, and records the
-// median and the spread of what it has returned so far.
-func (t *Tuner) coreSpeed(run comparison.Run) (float64, error) {
+// coreSpeed returns how many vCPUs a core of this machine is worth. Unless that is fixed, it measures it, takes the
+// median of the latest measurements, and records the median and the spread of what it has returned so far.
+func (t *Tuner) coreSpeed(run comparison.Run) float64 {
 	cpu := run.CPU
 	if cpu.Scale == 0 {
-		return cpu.Factor, nil
+		return cpu.Factor
 	}
-	speed, err := lambda.Speed(run.Arch, 25*time.Millisecond)
-	if err != nil {
-		return 0, err
-	}
+	speed, _ := lambda.Speed(run.Arch, 25*time.Millisecond) // it decodes a constant, which cannot fail
 	t.measured = append(t.measured, speed*cpu.Scale)
 	speed = comparison.Factor(comparison.Median(t.measured[max(0, len(t.measured)-latest):]))
 	t.speeds = append(t.speeds, speed)
 	sorted := slices.Sorted(slices.Values(t.speeds))
 	n := len(sorted)
 	cpu.Low, cpu.Factor, cpu.High = sorted[n/10], sorted[n/2], sorted[n-1-n/10]
-	return speed, nil
+	return speed
 }
 
-// invalid says why an invocation does not count, "" if it does. Our own function must
-// report all reads, failed ones included. For any other function reads is 0.
-func invalid(inv lambda.Invocation, reads int) string {
-	var text string
+// invoke calls the function. failure says why the invocation does not count, "" if it does. Our own function must
+// report all reads, failed ones included; the times in its answer are then without slow motion. For any other one
+// reads is 0.
+func (t *Tuner) invoke(ctx context.Context, f *lambda.Function, memoryMB int, payload []byte, reads int) (inv lambda.Invocation, failure string, err error) {
+	if inv, err = f.Invoke(ctx, payload); err != nil {
+		return inv, "", err
+	}
+	t.Verbose.Print(inv.Report(memoryMB))
 	var answer event.Answer
 	switch {
 	case inv.OutOfMemory:
-		text = "out of memory: " + inv.Err.Error()
+		failure = "out of memory: " + inv.Err.Error()
 	case inv.Err != nil:
-		text = inv.Err.Error()
-		if lines := bytes.Split(bytes.TrimSpace(inv.Log), []byte("\n")); inv.Err.Type == "Runtime.ExitError" && len(lines[0]) > 0 {
-			text += "; its last words: " + string(lines[len(lines)-1])
+		failure = inv.Err.Error()
+		lines := strings.Split(strings.TrimSpace(string(inv.Log)), "\n")
+		if last := lines[len(lines)-1]; inv.Err.Type == "Runtime.ExitError" && last != "" {
+			failure += "; its last words: " + last
 		}
 	case inv.Children:
-		text = "it starts processes of its own, which the local model does not throttle: its figures would be wrong (a shell script can end in exec; or compare on AWS)"
+		failure = "it starts processes of its own, which the local model does not throttle: its figures would be wrong (a shell script can end in exec; or compare on AWS)"
 	case !json.Valid(inv.Response):
-		text = fmt.Sprintf("its answer of %d bytes is not JSON: %.80q", len(inv.Response), inv.Response)
+		failure = fmt.Sprintf("its answer of %d bytes is not JSON: %.80q", len(inv.Response), inv.Response)
 	case reads == 0:
 	case json.Unmarshal(inv.Response, &answer) != nil:
-		text = fmt.Sprintf("its answer is not that of this project's function: %s", inv.Response)
+		failure = fmt.Sprintf("its answer is not that of this project's function: %s", inv.Response)
 	case answer.ObjectsRead+answer.Failed != reads:
-		text = fmt.Sprintf("it read %d objects where %d were asked for", answer.ObjectsRead, reads)
+		failure = fmt.Sprintf("it read %d objects where %d were asked for", answer.ObjectsRead, reads)
 		if answer.Stopped != "" {
-			text += ": " + answer.Stopped
+			failure += ": " + answer.Stopped
 		}
+	case t.slow > 1:
+		slow, l := float64(t.slow), &answer.Latency
+		for _, figure := range []*float64{&answer.TimeSec, &answer.CPUSec, &answer.ListSec, &l.P50, &l.P95, &l.P99, &l.Max} {
+			*figure /= slow
+		}
+		answer.ObjectsPerSec, answer.BytesPerSec = answer.ObjectsPerSec*slow, answer.BytesPerSec*slow
+		inv.Response, _ = json.Marshal(answer)
 	}
-	return prose.OneLine(text, 400)
-}
-
-// withoutSlowMotion divides the times in an answer of our own function by the
-// slow-motion factor.
-func withoutSlowMotion(response []byte, slow float64) []byte {
-	var a event.Answer
-	_ = json.Unmarshal(response, &a) // invalid has decoded it before
-	for _, t := range []*float64{&a.TimeSec, &a.CPUSec, &a.ListSec, &a.Latency.P50, &a.Latency.P95, &a.Latency.P99, &a.Latency.Max} {
-		*t /= slow
-	}
-	a.ObjectsPerSec, a.BytesPerSec = a.ObjectsPerSec*slow, a.BytesPerSec*slow
-	response, _ = json.Marshal(a)
-	return response
+	return inv, prose.OneLine(failure, 400), nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
+	"lambda-parallel-io/tune/profile"
 )
 
 func TestAfterALongPauseTheFirstInvocationDoesNotCount(t *testing.T) {
@@ -31,6 +32,30 @@ func TestAfterALongPauseTheFirstInvocationDoesNotCount(t *testing.T) {
 		counted := len(c.Variants[0].Cells[0].DurationsMS)
 		if made := strings.Count(printed.String(), "once"); counted != 5 || (made > 7) != more {
 			t.Errorf("beside one that does %q: %d invocations were made and %d count, want two for the warm-up, 5, and more only if the pauses are long", do, made, counted)
+		}
+	}
+}
+
+// With such a sigma the latency of the third round is many times that of the others, and of the calls that do not count.
+func TestWhatCountsHasTheLatenciesOfItsRound(t *testing.T) {
+	defer local.SetClosing(0)() // each turn begins with a call that does not count
+	s3 := profile.MustParse("30ms~2")
+	c, err := compare(t, "get", local.Options{}, func(c *comparison.Comparison, _ *local.Tuner) {
+		c.Run.PowerValues, c.Run.Num, c.Run.Latency, c.Run.Seed = []int{1769}, 4, s3.String(), 55
+		c.Add(comparison.Variant{Strategy: "other", Payload: []byte(`"get"`)})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range c.Variants {
+		cell := v.Cells[0]
+		if cell.Error != "" || len(cell.DurationsMS) != 4 {
+			t.Fatalf("%s: %q, %v ms; want four durations", v.Label(), cell.Error, cell.DurationsMS)
+		}
+		for i, ms := range cell.DurationsMS {
+			if least := s3.Draw(55, uint64(i+1), 1).Seconds() * 1e3; ms < least-0.01 {
+				t.Errorf("%s, round %d: %.2f ms, want at least %.2f, the latency of its read", v.Label(), i+1, ms, least)
+			}
 		}
 	}
 }

@@ -29,8 +29,9 @@ func TestAMapWithoutSequentialReadsIsChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	again.Checks = compute.Checks(again)
+	again.Calibration.Handshake.Value = 1e6 // ms, so that nothing is measured
 	for i := range again.Checks {
-		again.Checks[i].Repeat = 1e9 // so that nothing is measured
+		again.Checks[i].Repeat = 1
 	}
 	if err := new(local.Tuner).Check(t.Context(), again, func(comparison.Progress) error { return nil }); err != nil {
 		t.Fatal(err)
