@@ -18,7 +18,6 @@ import (
 	"lambda-parallel-io/tune/builds"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local"
-	"lambda-parallel-io/tune/report"
 )
 
 // commands are the program's commands. Each is a type with its flags and a Run;
@@ -48,7 +47,7 @@ var vars = kong.Vars{
 	"max_concurrency": fmt.Sprint(event.MaxConcurrency), "concurrency": fmt.Sprint(event.DefaultConcurrency),
 	"num": fmt.Sprint(comparison.DefaultNum), "repeat": fmt.Sprint(comparison.DefaultRepeat), "map_repeat": fmt.Sprint(comparison.DefaultMapRepeat),
 	"max": fmt.Sprint(comparison.DefaultMax), "for": comparison.DefaultFor.String(), "figures": prose.List(builds.Figures),
-	"min_factor": fmt.Sprint(comparison.MinFactor), "max_slow": fmt.Sprint(comparison.MaxSlow), "max_factor": fmt.Sprint(comparison.MaxFactor), "data": report.DataFile,
+	"min_factor": fmt.Sprint(comparison.MinFactor), "max_slow": fmt.Sprint(comparison.MaxSlow), "max_factor": fmt.Sprint(comparison.MaxFactor),
 }
 
 // run is the program.

@@ -58,7 +58,7 @@ func asFlag(err error) error {
 // presentation holds the flags for the output.
 type presentation struct {
 	Dir  string `first:"" name:"output" short:"o" placeholder:"DIR" default:"${dir}" help:"Folder for the results (${dir})."`
-	JSON bool   `xor:"shown" help:"Print ${data}, and nothing else, on stdout."`
+	JSON bool   `xor:"shown" help:"Print the results as JSON, and nothing else, on stdout."`
 	Open bool   `xor:"shown" help:"Open the report in a browser."`
 
 	keep bool // leave a results.json in Dir as it is

@@ -97,7 +97,7 @@ type comparing struct {
 	Max       int           `placeholder:"N" default:"30" help:"At most N pairs of environments per memory size, while a figure is open (30)."`
 	Arch      string        `placeholder:"ARCH" help:"Architecture, arm64 or x86_64, for prices and speed (arm64)."`
 	local.Model
-	presentation `set:"dir=tune-compare" set:"data=builds.json"`
+	presentation `set:"dir=tune-compare"`
 }
 
 // Run compares the builds and reports the verdict as an error: see exitCode.
