@@ -104,15 +104,13 @@ func (f *Function) end() {
 	}
 	if f.proc.alive.Err() == nil && f.api.extended() {
 		f.proc.set(throttled)
-		_ = unix.Kill(f.proc.pid, unix.SIGTERM)
+		_ = f.proc.cmd.Process.Signal(unix.SIGTERM)
 		select {
 		case <-f.proc.alive.Done():
 		case <-time.After(f.cfg.Slow.Stretch(platform.Shutdown)):
 		}
 	}
-	if f.proc.alive.Err() == nil {
-		_ = unix.Kill(-f.proc.pid, unix.SIGKILL)
-		<-f.proc.alive.Done()
-	}
+	_ = f.proc.cmd.Process.Kill() // fails if it has ended
+	<-f.proc.alive.Done()
 	f.proc = nil
 }

@@ -28,7 +28,8 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) (Invocation, erro
 	if failure, ok := errors.AsType[*FunctionError](err); ok {
 		err, inv.Err = nil, failure
 		inv.Duration = min(time.Since(inv.begin), f.cfg.Slow.Stretch(f.cfg.Timeout))
-		inv.MaxMemoryMB, inv.OutOfMemory = f.proc.memory()
+		peak := int(f.proc.peak.Load())
+		inv.MaxMemoryMB, inv.OutOfMemory = min(peak, f.cfg.MemoryMB), peak > f.cfg.MemoryMB
 		f.end()
 	} else if err != nil {
 		f.end()
@@ -103,8 +104,8 @@ func (f *Function) lastAnswer(inv *Invocation) answer {
 		return a
 	default:
 		reason := "Runtime exited without providing a reason"
-		if f.proc.state != nil {
-			reason = "Runtime exited with error: " + f.proc.state.Error()
+		if cause := context.Cause(f.proc.alive); cause != context.Canceled {
+			reason = "Runtime exited with error: " + cause.Error()
 		}
 		return answer{err: &FunctionError{"Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: %s", inv.RequestID, reason)}}
 	}

@@ -2,51 +2,13 @@ package lambda
 
 import (
 	"cmp"
-	"context"
 	"runtime"
-	"sync"
 	"time"
 
 	"lambda-parallel-io/handler/platform"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
-
-// throttle limits a process to the CPU time and the memory of its size. It
-// stops the process group once the process has used up the quota of a period, or
-// once one thread could have used up its own, and continues it in the next period.
-// What is used beyond a quota is taken from the next ones. The kernel's CFS bandwidth
-// control does the same on Lambda, but needs the privilege to make a control group.
-type throttle struct {
-	proc     procfs.Proc
-	pid      int
-	clock    cpuClock
-	memoryMB int
-
-	// Quotas are in CPU time of this machine per period.
-	period           time.Duration
-	quota, initQuota time.Duration // of all threads
-	perThread        time.Duration
-
-	mu       sync.Mutex
-	mode     mode
-	stopped  bool
-	begin    time.Time     // of the period
-	used     time.Duration // the clock at begin
-	debt     time.Duration // used beyond the quota before begin
-	busy     time.Duration // time since begin in which at least one thread ran
-	busyDebt time.Duration // busy beyond perThread before begin
-	looked   time.Time     // when the clock was last read
-	seen     time.Duration // the clock then
-	pending  time.Duration // CPU time that one thread may have used and the clock has not reported yet
-	outgrew  bool          // it was killed because it outgrew its memory size
-	peak     int           // highest resident memory seen, in MB, up to its size
-
-	thaw  chan struct{}   // receives when the mode is no longer frozen
-	alive context.Context // done when the process has ended and its group is dead
-	end   context.CancelFunc
-}
 
 type mode int
 
@@ -72,144 +34,113 @@ const (
 	tick = 4 * time.Millisecond
 )
 
-func newThrottle(proc procfs.Proc, cfg Config) *throttle {
-	t := &throttle{proc: proc, pid: proc.PID, clock: clockOf(proc.PID), memoryMB: cfg.MemoryMB,
-		period: cfg.Slow.Stretch(platform.Period), begin: time.Now(), thaw: make(chan struct{}, 1)}
-	t.alive, t.end = context.WithCancel(context.Background())
-	t.grant(cfg)
-	return t
-}
-
 // grant sets the quotas.
-func (t *throttle) grant(cfg Config) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (p *process) grant(cfg Config) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	of := func(vCPUs float64) time.Duration {
 		return time.Duration(vCPUs / cfg.Speed * float64(platform.Period))
 	}
-	t.quota = of(cmp.Or(cfg.VCPUs, platform.VCPUs(cfg.MemoryMB)))
-	t.initQuota, t.perThread = of(platform.InitVCPUs), of(platform.ThreadVCPUs(cfg.Arch))
+	p.perThread = of(platform.ThreadVCPUs(cfg.Arch))
+	p.quota = [3]time.Duration{starting: of(platform.InitVCPUs), throttled: of(cmp.Or(cfg.VCPUs, platform.VCPUs(cfg.MemoryMB)))}
 }
 
 // set changes the mode at once and begins a new period, as Lambda does after a pause.
-func (t *throttle) set(m mode) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.mode = m
-	t.begin, t.used, t.debt, t.busy, t.busyDebt = time.Now(), t.clock.now(), 0, 0, 0
-	t.looked, t.seen, t.pending = t.begin, t.used, 0
-	t.signal(m == frozen)
+func (p *process) set(m mode) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mode, p.begin, p.seen, p.pending = m, time.Now(), p.clock.now(), 0
+	p.left, p.ofThread, p.looked = p.quota[m], p.perThread, p.begin
+	p.signal(m == frozen)
 	if m != frozen {
 		select {
-		case t.thaw <- struct{}{}:
+		case p.thaw <- struct{}{}:
 		default: // run has not received the last one yet
 		}
 	}
 }
 
 // signal stops or continues the process group. The caller holds mu.
-func (t *throttle) signal(stop bool) {
-	if stop == t.stopped {
+func (p *process) signal(stop bool) {
+	if stop == p.stopped {
 		return
 	}
-	t.stopped = stop
+	p.stopped = stop
 	sig := unix.SIGCONT
 	if stop {
 		sig = unix.SIGSTOP
 	}
-	_ = unix.Kill(-t.pid, sig) // fails only if the group has ended
+	_ = unix.Kill(-p.proc.PID, sig) // fails only if the group has ended
 }
 
 // run throttles the process until its end. The calling goroutine must be locked to its
-// thread.
-func (t *throttle) run() {
+// thread. It stops the process group once the process has used up the quota of a period,
+// or once one thread could have used up its own, and continues it in the next period.
+// What is used beyond a quota is taken from the next ones. The kernel's CFS bandwidth
+// control does the same on Lambda, but needs the privilege to make a control group.
+func (p *process) run() {
 	// By default the kernel delays a timer by up to 50 us to save power. The quota of
 	// the smallest size is 1.4 ms.
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	for t.alive.Err() == nil {
-		if wake, ok := t.look(); ok {
-			sleepUntil(wake)
+	for p.alive.Err() == nil {
+		if wake, ok := p.look(); ok {
+			pause := unix.NsecToTimespec(max(0, time.Until(wake).Nanoseconds()))
+			_ = unix.Nanosleep(&pause, nil) // Go's own timers round to 1 ms. A signal may wake it early, which does no harm
 			continue
 		}
 		select {
-		case <-t.thaw:
-		case <-t.alive.Done():
+		case <-p.thaw:
+		case <-p.alive.Done():
 		}
 	}
 }
 
-// look accounts for the periods that have ended, stops or continues the process, and
-// returns when to look again, at the earliest when the process can have used up what
-// is left. It returns false while the process is frozen.
-func (t *throttle) look() (time.Time, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.mode == frozen {
+// look accounts for the CPU time used and the periods that have ended, stops or
+// continues the process, and returns when to look again, at the earliest when the
+// process can have used up what is left. It returns false while the process is frozen.
+func (p *process) look() (time.Time, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mode == frozen {
 		return time.Time{}, false
 	}
-	used, now := t.clock.now(), time.Now() // in this order: a pause between them must not count as work
-	t.countBusy(now, used)
-	bound := t.quota
-	if t.mode == starting {
-		bound = t.initQuota
+	used, now := p.clock.now(), time.Now() // in this order: a pause between them must not count as work
+	p.pending = min(p.pending+now.Sub(p.looked), tick)
+	alone := min(used-p.seen, p.pending) // what one thread can have used
+	p.left, p.ofThread, p.pending = p.left-(used-p.seen), p.ofThread-alone, p.pending-alone
+	if p.stopped {
+		p.pending = 0 // the clock has reported all
 	}
-	if n := now.Sub(t.begin) / t.period; n > 0 { // more than one if the machine was busy
-		t.debt = max(0, t.debt+used-t.used-n*bound)
-		t.busyDebt = max(0, t.busyDebt+t.busy-n*t.perThread)
-		t.begin, t.used, t.busy = t.begin.Add(n*t.period), used, 0
-		t.watchMemory()
+	p.looked, p.seen = now, used
+	quota := p.quota[p.mode]
+	if n := now.Sub(p.begin) / p.period; n > 0 { // more than one if the machine was busy
+		p.begin = p.begin.Add(n * p.period)
+		p.left, p.ofThread = min(quota, p.left+n*quota), min(p.perThread, p.ofThread+n*p.perThread)
+		p.watchMemory()
 	}
-	left := bound - t.debt - (used - t.used)
-	ofThread := t.perThread - t.busyDebt - t.busy
-	t.signal(min(left, ofThread) <= 0)
-	pause := t.begin.Add(t.period).Sub(now)
-	if !t.stopped {
-		pause = min(pause, max(step, min(left/time.Duration(runtime.NumCPU()), ofThread)))
-		if t.perThread < min(bound, t.period) {
+	p.signal(min(p.left, p.ofThread) <= 0)
+	pause := p.begin.Add(p.period).Sub(now)
+	if !p.stopped {
+		pause = min(pause, max(step, min(p.left/time.Duration(runtime.NumCPU()), p.ofThread)))
+		if p.perThread < min(quota, p.period) {
 			pause = min(pause, window)
 		}
 	}
-	if t.mode == starting { // the first invocation must not wait for this period's end
+	if p.mode == starting { // the first invocation must not wait for this period's end
 		pause = min(pause, time.Millisecond)
 	}
 	return now.Add(pause), true
 }
 
-// countBusy adds the CPU time used since the last look, up to what one thread can
-// have used.
-func (t *throttle) countBusy(now time.Time, used time.Duration) {
-	t.pending = min(t.pending+now.Sub(t.looked), tick)
-	alone := min(used-t.seen, t.pending)
-	t.busy += alone
-	t.pending -= alone
-	if t.stopped {
-		t.pending = 0 // the clock has reported all
-	}
-	t.looked, t.seen = now, used
-}
-
 // watchMemory kills a process that outgrew its memory size, as Lambda does. It misses
 // what is allocated and freed within a period.
-func (t *throttle) watchMemory() {
-	memory, _ := t.proc.Statm() // zero once the process has ended
+func (p *process) watchMemory() {
+	memory, _ := p.proc.Statm() // zero once the process has ended
 	now := megabytes(memory.ResidentBytes())
-	t.peak = max(t.peak, min(now, t.memoryMB))
-	if now > t.memoryMB {
-		t.outgrew = true
-		_ = unix.Kill(-t.pid, unix.SIGKILL)
+	p.peak.Store(max(p.peak.Load(), int64(now)))
+	if now > p.memoryMB {
+		_ = p.cmd.Process.Kill()
 	}
-}
-
-func (t *throttle) memory() (peak int, outgrew bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.peak, t.outgrew
-}
-
-// sleepUntil blocks the thread: Go's own timers round to 1 ms.
-func sleepUntil(at time.Time) {
-	ts := unix.NsecToTimespec(max(0, time.Until(at).Nanoseconds()))
-	_ = unix.Nanosleep(&ts, nil) // a signal may wake it early, which does no harm
 }
 
 // cpuClock is the kernel's clock of the CPU time of all threads of a process.
