@@ -1,3 +1,11 @@
+// Package lambda is a local model of AWS Lambda: it runs a function as a real
+// process behind the Lambda Runtime API, with the CPU time, the limits,
+// the errors and the billing of its memory size.
+//
+// It needs Linux and no privilege. It leaves out the limit of 1,024 processes and
+// threads; package s3 models the network's bandwidth. Processes that the function
+// starts are reported but not throttled. They end with the function, unless
+// SIGKILL ends this program: then only the function's own process ends.
 package lambda
 
 import (
@@ -102,7 +110,7 @@ func (f *Function) end() {
 	if f.proc == nil {
 		return
 	}
-	if f.proc.alive.Err() == nil && f.api.extended() {
+	if f.proc.alive.Err() == nil && f.api.extended.Load() {
 		f.proc.set(throttled)
 		_ = f.proc.cmd.Process.Signal(unix.SIGTERM)
 		select {
