@@ -114,10 +114,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 
 // load makes call k, with its own latencies and no SlowDown, which the simulation adds.
 func (t *Tuner) load(ctx context.Context, f *lambda.Function, c *comparison.Comparison, l load, k int) (m compute.Load, err error) {
-	core, err := t.coreSpeed(c.Run)
-	if err != nil {
-		return m, err
-	}
+	core := t.coreSpeed(c.Run)
 	f.SetQuota(core, platform.VCPUs(l.memoryMB))
 	t.s3.BeginUnlimited(k)
 	inv, err := f.Invoke(ctx, payload(c, l.strategy, l.inFlight, l.reads))

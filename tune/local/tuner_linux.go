@@ -93,9 +93,7 @@ func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison) error {
 	c.Run.CPU = cmp.Or(c.Run.CPU, &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"})
 	c.Run.Versions = versions(ctx, t.paths[cmp.Or(c.Variants[0].Function, c.Run.Function)])
 	for range max(1, latest-len(t.measured)) {
-		if _, err := t.coreSpeed(c.Run); err != nil {
-			return err
-		}
+		t.coreSpeed(c.Run)
 	}
 	return nil
 }
@@ -197,22 +195,18 @@ const latest = 25
 // coreSpeed returns how many vCPUs a core of this machine is worth. Unless that is
 // fixed, it measures it, takes the median of the latest measurements, and records the
 // median and the spread of what it has returned so far.
-func (t *Tuner) coreSpeed(run comparison.Run) (float64, error) {
+func (t *Tuner) coreSpeed(run comparison.Run) float64 {
 	cpu := run.CPU
 	if cpu.Scale == 0 {
-		return cpu.Factor, nil
+		return cpu.Factor
 	}
-	speed, err := lambda.Speed(run.Arch, 25*time.Millisecond)
-	if err != nil {
-		return 0, err
-	}
-	t.measured = append(t.measured, speed*cpu.Scale)
-	speed = comparison.Factor(comparison.Median(t.measured[max(0, len(t.measured)-latest):]))
+	t.measured = append(t.measured, cpu.Scale*lambda.Speed(run.Arch, 25*time.Millisecond))
+	speed := comparison.Factor(comparison.Median(t.measured[max(0, len(t.measured)-latest):]))
 	t.speeds = append(t.speeds, speed)
 	sorted := slices.Sorted(slices.Values(t.speeds))
 	n := len(sorted)
 	cpu.Low, cpu.Factor, cpu.High = sorted[n/10], sorted[n/2], sorted[n-1-n/10]
-	return speed, nil
+	return speed
 }
 
 // invalid says why an invocation does not count, "" if it does. Our own function must

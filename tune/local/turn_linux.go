@@ -66,10 +66,7 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 			return context.Cause(ctx)
 		}
 	}
-	speed, err := r.t.coreSpeed(r.c.Run)
-	if err != nil {
-		return err
-	}
+	speed := r.t.coreSpeed(r.c.Run)
 	slow := float64(r.c.Run.Slow.Times())
 	v.speed = speed * slow
 	var started time.Time
