@@ -43,11 +43,10 @@ type Config struct {
 // Function is one execution environment with at most one process. Only Kill may be
 // called while another method runs. Close it after use.
 type Function struct {
-	cfg   Config
-	api   *runtimeAPI
-	tail  *tail
-	proc  *process // nil if there is none
-	began bool     // a process was started before, so INIT is part of an invocation
+	cfg  Config
+	api  *runtimeAPI
+	tail *tail
+	proc *process // alive or not; nil before the first, since INIT is part of an invocation after that
 }
 
 // New makes the environment. The first invocation starts the process.
@@ -107,10 +106,10 @@ func (f *Function) environment() []string {
 // end kills the process, if there is one, and waits until its group is dead. A
 // process with an extension gets a SIGTERM and some time first.
 func (f *Function) end() {
-	if f.proc == nil {
+	if f.proc == nil || f.proc.alive.Err() != nil {
 		return
 	}
-	if f.proc.alive.Err() == nil && f.api.extended.Load() {
+	if f.api.extended.Load() {
 		f.proc.set(throttled)
 		_ = f.proc.cmd.Process.Signal(unix.SIGTERM)
 		select {
@@ -120,5 +119,4 @@ func (f *Function) end() {
 	}
 	_ = f.proc.cmd.Process.Kill() // fails if it has ended
 	<-f.proc.alive.Done()
-	f.proc = nil
 }

@@ -77,9 +77,6 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) (Invocation, erro
 		inv.Duration = min(time.Since(inv.begin), f.cfg.Slow.Stretch(f.cfg.Timeout))
 		peak := int(f.proc.peak.Load())
 		inv.MaxMemoryMB, inv.OutOfMemory = min(peak, f.cfg.MemoryMB), peak > f.cfg.MemoryMB
-		f.end()
-	} else if err != nil {
-		f.end()
 	}
 	for _, d := range []*time.Duration{&inv.Duration, &inv.Init, &inv.CPU, &inv.RunDelay} {
 		*d /= time.Duration(f.cfg.Slow.Times())
@@ -91,20 +88,15 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) (Invocation, erro
 
 // invoke returns a [*FunctionError] if the process has ended or is too late.
 func (f *Function) invoke(ctx context.Context, payload []byte, inv *Invocation) error {
-	if f.proc != nil && f.proc.alive.Err() != nil { // since the last invocation
-		f.end()
-	}
-	if !f.began { // a cold start
+	if f.proc == nil { // a cold start
 		begin := time.Now()
 		err := f.init(ctx, platform.MaxInit, inv)
 		inv.Init = time.Since(begin)
-		if _, failed := errors.AsType[*FunctionError](err); failed {
-			f.end()
-		} else if err != nil {
+		if _, failed := errors.AsType[*FunctionError](err); err != nil && !failed {
 			return err
 		}
 	}
-	if f.proc == nil { // INIT is part of the invocation
+	if f.proc.alive.Err() != nil { // INIT is part of the invocation
 		inv.begin = time.Now()
 		if err := f.init(ctx, f.cfg.Timeout, inv); err != nil {
 			return err
@@ -116,7 +108,6 @@ func (f *Function) invoke(ctx context.Context, payload []byte, inv *Invocation) 
 // init starts a process and waits until it asks for an event.
 func (f *Function) init(ctx context.Context, most time.Duration, inv *Invocation) error {
 	deadline := time.Now().Add(f.cfg.Slow.Stretch(most))
-	f.began = true
 	f.api.forget()
 	p, err := startProcess(f.cfg, f.environment(), f.tail)
 	if err != nil {
@@ -148,16 +139,20 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 	inv.Response, inv.Err, inv.Duration = a.payload, a.err, a.at.Sub(inv.begin)
 	inv.CPU, inv.RunDelay = max(0, after.cpu-before.cpu), max(0, after.runDelay-before.runDelay)
 	inv.MaxMemoryMB, inv.Children = after.peakMB, after.faults != before.faults || f.proc.hasChildren()
-	if _, err := f.await(ctx, deadline, inv, nil); err != nil { // this invocation is answered: the next one gets a new process
-		f.end()
-	}
+	_, _ = f.await(ctx, deadline, inv, nil) // this invocation is answered: after an error the next one gets a new process
 	return nil
 }
 
 // await waits until the process asks for an event, and freezes it, as Lambda does
 // between invocations. If there is an event, await hands it over and returns its answer.
-// The error is a [*FunctionError] if the process ends, is too late or reports one of INIT.
-func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocation, e *event) (answer, error) {
+// An error ends the process: a [*FunctionError] if it has ended, is too late or reports
+// one of INIT, and otherwise the cause of ctx.
+func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocation, e *event) (a answer, err error) {
+	defer func() {
+		if err != nil {
+			f.end()
+		}
+	}()
 	const late = "RequestId: %s Error: Task timed out after %.2f seconds"
 	message := fmt.Sprintf(late, inv.RequestID, f.cfg.Timeout.Seconds())
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, &FunctionError{"Sandbox.Timedout", message})
