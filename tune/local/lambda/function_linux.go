@@ -55,13 +55,8 @@ func New(cfg Config) (*Function, error) {
 	return &Function{cfg: cfg, api: api, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}, err
 }
 
-// SetQuota changes [Config]'s Speed and VCPUs.
-func (f *Function) SetQuota(speed, vCPUs float64) {
-	f.cfg.Speed, f.cfg.VCPUs = speed, vCPUs
-	if f.proc != nil {
-		f.proc.grant(f.cfg)
-	}
-}
+// SetQuota changes [Config]'s Speed and VCPUs from the next invocation on.
+func (f *Function) SetQuota(speed, vCPUs float64) { f.cfg.Speed, f.cfg.VCPUs = speed, vCPUs }
 
 // Close ends the process and those that it started. A second Close does nothing.
 func (f *Function) Close() error {

@@ -109,7 +109,7 @@ func (f *Function) invoke(ctx context.Context, payload []byte, inv *Invocation) 
 func (f *Function) init(ctx context.Context, most time.Duration, inv *Invocation) error {
 	deadline := time.Now().Add(f.cfg.Slow.Stretch(most))
 	f.api.forget()
-	p, err := startProcess(f.cfg, f.environment(), f.tail)
+	p, err := startProcess(&f.cfg, f.environment(), f.tail)
 	if err != nil {
 		return err
 	}

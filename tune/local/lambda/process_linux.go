@@ -25,34 +25,32 @@ import (
 // process is the function's process, in a group of its own, with Lambda's limits of
 // descriptors, memory and CPU time. It dies with this program.
 type process struct {
-	cmd      *exec.Cmd
-	proc     procfs.Proc
-	memoryMB int
-	peak     atomic.Int64    // highest resident memory seen, in MB
-	alive    context.Context // done when the process has ended and its group is dead; the cause is what Wait returned
-	end      context.CancelCauseFunc
-
-	clock  cpuClock
-	period time.Duration
-	thaw   chan struct{} // receives when the mode is no longer frozen
+	cfg   *Config // of the function: its Speed and VCPUs may change while the process is frozen
+	cmd   *exec.Cmd
+	proc  procfs.Proc
+	clock cpuClock
+	peak  atomic.Int64    // highest resident memory seen, in MB
+	alive context.Context // done when the process has ended and its group is dead; the cause is what Wait returned
+	end   context.CancelCauseFunc
+	thaw  chan struct{} // receives when the mode is no longer frozen
 
 	mu        sync.Mutex
 	mode      mode
 	stopped   bool
-	quota     [3]time.Duration // CPU time of this machine per period of all threads, by mode
-	perThread time.Duration    // of one thread
-	begin     time.Time        // of the period
-	left      time.Duration    // of the period's quota, or less than 0: a debt
-	ofThread  time.Duration    // what is left of perThread
-	looked    time.Time        // when the clock was last read
-	seen      time.Duration    // the clock then
-	pending   time.Duration    // CPU time that one thread may have used and the clock has not reported yet
+	begin     time.Time     // of the period
+	quota     time.Duration // CPU time of this machine per period, of all threads
+	left      time.Duration // of quota; less than 0 is a debt
+	perThread time.Duration // the quota of one thread
+	ofThread  time.Duration // what is left of perThread
+	looked    time.Time     // when the clock was last read
+	seen      time.Duration // the clock then
+	pending   time.Duration // CPU time that one thread may have used and the clock has not reported yet
 }
 
 // startProcess starts a process and throttles it until it ends. The kernel sends the
 // parent-death signal when the starting thread ends, so a goroutine keeps that thread.
-func startProcess(cfg Config, env []string, out io.Writer) (*process, error) {
-	p := &process{cmd: exec.Command(cfg.Path), memoryMB: cfg.MemoryMB, period: cfg.Slow.Stretch(platform.Period), thaw: make(chan struct{}, 1)}
+func startProcess(cfg *Config, env []string, out io.Writer) (*process, error) {
+	p := &process{cfg: cfg, cmd: exec.Command(cfg.Path), thaw: make(chan struct{}, 1)}
 	p.cmd.Dir = filepath.Dir(cfg.Path) // LAMBDA_TASK_ROOT, as /var/task on Lambda
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, out, out
 	p.cmd.WaitDelay = time.Second // a process that it leaves behind may hold its output open
@@ -64,7 +62,7 @@ func startProcess(cfg Config, env []string, out io.Writer) (*process, error) {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		err := p.start(cfg)
+		err := p.start()
 		started <- err
 		if err == nil {
 			go p.wait()
@@ -74,13 +72,13 @@ func startProcess(cfg Config, env []string, out io.Writer) (*process, error) {
 	return p, <-started
 }
 
-func (p *process) start(cfg Config) error {
+func (p *process) start() error {
 	if err := p.cmd.Start(); err != nil {
 		var fs unix.Statfs_t
-		if unix.Statfs(cfg.Path, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0 {
+		if unix.Statfs(p.cfg.Path, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0 {
 			err = fmt.Errorf("%w\nits file system is mounted noexec: set TMPDIR to a folder where programs may run", err)
 		}
-		return fmt.Errorf("starting the function %s: %w", cfg.Path, err)
+		return fmt.Errorf("starting the function %s: %w", p.cfg.Path, err)
 	}
 	// Go raises its soft limit to the hard one when it starts, so only the hard one
 	// binds. Lowering that needs no privilege.
@@ -93,7 +91,6 @@ func (p *process) start(cfg Config) error {
 		return fmt.Errorf("limiting the function's descriptors and watching its memory: %w", err)
 	}
 	p.proc, p.clock = proc, clockOf(pid)
-	p.grant(cfg)
 	p.set(starting)
 	return nil
 }

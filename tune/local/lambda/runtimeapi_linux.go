@@ -98,9 +98,8 @@ func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 func (api *runtimeAPI) forget() {
 	api.current.Store(nil)
 	api.extended.Store(false)
-	select {
-	case <-api.answers:
-	default:
+	for len(api.answers) > 0 {
+		<-api.answers
 	}
 }
 

@@ -34,29 +34,22 @@ const (
 	tick = 4 * time.Millisecond
 )
 
-// grant sets the quotas.
-func (p *process) grant(cfg Config) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	of := func(vCPUs float64) time.Duration {
-		return time.Duration(vCPUs / cfg.Speed * float64(platform.Period))
-	}
-	p.perThread = of(platform.ThreadVCPUs(cfg.Arch))
-	p.quota = [3]time.Duration{starting: of(platform.InitVCPUs), throttled: of(cmp.Or(cfg.VCPUs, platform.VCPUs(cfg.MemoryMB)))}
-}
-
 // set changes the mode at once and begins a new period, as Lambda does after a pause.
 func (p *process) set(m mode) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	of := func(vCPUs float64) time.Duration {
+		return time.Duration(vCPUs / p.cfg.Speed * float64(platform.Period))
+	}
+	p.quota, p.perThread = of(cmp.Or(p.cfg.VCPUs, platform.VCPUs(p.cfg.MemoryMB))), of(platform.ThreadVCPUs(p.cfg.Arch))
+	if m == starting {
+		p.quota = of(platform.InitVCPUs)
+	}
 	p.mode, p.begin, p.seen, p.pending = m, time.Now(), p.clock.now(), 0
-	p.left, p.ofThread, p.looked = p.quota[m], p.perThread, p.begin
+	p.left, p.ofThread, p.looked = p.quota, p.perThread, p.begin
 	p.signal(m == frozen)
-	if m != frozen {
-		select {
-		case p.thaw <- struct{}{}:
-		default: // run has not received the last one yet
-		}
+	if m != frozen && len(p.thaw) == 0 { // otherwise run has not received the last one yet
+		p.thaw <- struct{}{}
 	}
 }
 
@@ -112,17 +105,17 @@ func (p *process) look() (time.Time, bool) {
 		p.pending = 0 // the clock has reported all
 	}
 	p.looked, p.seen = now, used
-	quota := p.quota[p.mode]
-	if n := now.Sub(p.begin) / p.period; n > 0 { // more than one if the machine was busy
-		p.begin = p.begin.Add(n * p.period)
-		p.left, p.ofThread = min(quota, p.left+n*quota), min(p.perThread, p.ofThread+n*p.perThread)
+	period := p.cfg.Slow.Stretch(platform.Period)
+	if n := now.Sub(p.begin) / period; n > 0 { // more than one if the machine was busy
+		p.begin = p.begin.Add(n * period)
+		p.left, p.ofThread = min(p.quota, p.left+n*p.quota), min(p.perThread, p.ofThread+n*p.perThread)
 		p.watchMemory()
 	}
 	p.signal(min(p.left, p.ofThread) <= 0)
-	pause := p.begin.Add(p.period).Sub(now)
+	pause := p.begin.Add(period).Sub(now)
 	if !p.stopped {
 		pause = min(pause, max(step, min(p.left/time.Duration(runtime.NumCPU()), p.ofThread)))
-		if p.perThread < min(quota, p.period) {
+		if p.perThread < min(p.quota, period) {
 			pause = min(pause, window)
 		}
 	}
@@ -138,7 +131,7 @@ func (p *process) watchMemory() {
 	memory, _ := p.proc.Statm() // zero once the process has ended
 	now := megabytes(memory.ResidentBytes())
 	p.peak.Store(max(p.peak.Load(), int64(now)))
-	if now > p.memoryMB {
+	if now > p.cfg.MemoryMB {
 		_ = p.cmd.Process.Kill()
 	}
 }
@@ -153,9 +146,7 @@ func clockOf(pid int) cpuClock { return cpuClock(^int32(pid)<<3 | 2) }
 // now returns 0 once the process has gone.
 func (c cpuClock) now() time.Duration {
 	var ts unix.Timespec
-	if unix.ClockGettime(int32(c), &ts) != nil {
-		return 0
-	}
+	_ = unix.ClockGettime(int32(c), &ts)
 	return time.Duration(ts.Nano())
 }
 
