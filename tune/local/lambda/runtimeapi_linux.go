@@ -193,6 +193,16 @@ const (
 	identifier = "Lambda-Extension-Identifier"
 )
 
+// FunctionError is an invocation's failure in Lambda's own words.
+type FunctionError struct {
+	Type    string `json:"errorType"`
+	Message string `json:"errorMessage"`
+}
+
+func (e *FunctionError) Error() string {
+	return strings.TrimPrefix(e.Type+": "+e.Message, ": ")
+}
+
 // functionError uses the body itself as the message if it is no error in JSON.
 func functionError(kind string, body []byte) *FunctionError {
 	var e FunctionError
