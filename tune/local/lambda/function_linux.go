@@ -1,11 +1,9 @@
-// Package lambda is a local model of AWS Lambda: it runs a function as a real
-// process behind the Lambda Runtime API, with the CPU time, the limits,
-// the errors and the billing of its memory size.
+// Package lambda is a local model of AWS Lambda: it runs a function as a real process behind the Lambda Runtime API,
+// with the CPU time, the limits, the errors and the billing of its memory size.
 //
-// It needs Linux and no privilege. It leaves out the limit of 1,024 processes and
-// threads; package s3 models the network's bandwidth. Processes that the function
-// starts are reported but not throttled. They end with the function, unless
-// SIGKILL ends this program: then only the function's own process ends.
+// It needs Linux and no privilege. It leaves out the limit of 1,024 processes and threads; package s3 models the
+// network's bandwidth. Processes that the function starts are reported but not throttled. They end with the function,
+// unless SIGKILL ends this program: then only the function's own process ends.
 package lambda
 
 import (
@@ -45,8 +43,8 @@ type Config struct {
 	Errors   *log.Logger // receives the Runtime API's connection errors; nil is the standard logger
 }
 
-// Function is one execution environment with at most one process. Only Kill may be
-// called while another method runs. Close it after use.
+// Function is one execution environment with at most one process. Only Kill may be called while another method runs.
+// Close it after use.
 type Function struct {
 	cfg  Config
 	api  *runtimeAPI
@@ -99,9 +97,8 @@ func Milliseconds(d time.Duration) float64 {
 	return math.Round(float64(d)/float64(10*time.Microsecond)) / 100
 }
 
-// Invoke calls the function and waits until it has answered and asks for another
-// event. The invocation holds the function's failure. The error is the model's own,
-// or the cause of ctx, which also kills the process.
+// Invoke calls the function and waits until it has answered and asks for another event. The invocation holds the
+// function's failure. The error is the model's own, or the cause of ctx, which also kills the process.
 func (f *Function) Invoke(ctx context.Context, payload []byte) (Invocation, error) {
 	inv := Invocation{RequestID: uuid.NewString()}
 	if len(payload) > platform.MaxRequest {
@@ -162,12 +159,12 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 	f.proc.set(throttled)
 	inv.begin = cmp.Or(inv.begin, time.Now())
 	deadline := inv.begin.Add(f.cfg.Slow.Stretch(f.cfg.Timeout))
-	trace, parent := uuid.New(), uuid.New() // in X-Ray's form
+	trace, parent := uuid.New(), uuid.New() // in X-Ray's form. The account is AWS's example
 	a, err := f.await(ctx, deadline, inv, &event{inv.RequestID, payload, map[string]string{
 		"Content-Type":                        "application/json",
 		"Lambda-Runtime-Aws-Request-Id":       inv.RequestID,
 		"Lambda-Runtime-Deadline-Ms":          strconv.FormatInt(deadline.UnixMilli(), 10),
-		"Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:" + f.cfg.Region + ":123456789012:function:" + f.cfg.Name, // AWS's example account
+		"Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:" + f.cfg.Region + ":123456789012:function:" + f.cfg.Name,
 		"Lambda-Runtime-Trace-Id":             fmt.Sprintf("Root=1-%08x-%x;Parent=%x;Sampled=0", time.Now().Unix(), trace[:12], parent[:8]),
 	}})
 	if err != nil {
@@ -181,19 +178,17 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 	return nil
 }
 
-// await waits until the process asks for an event, and freezes it, as Lambda does
-// between invocations. If there is an event, await hands it over and returns its answer.
-// An error ends the process: a [*FunctionError] if it has ended, is too late or reports
-// one of INIT, and otherwise the cause of ctx.
+// await waits until the process asks for an event, and freezes it, as Lambda does between invocations. If there is an
+// event, await hands it over and returns its answer. An error ends the process: a [*FunctionError] if it has ended,
+// is too late or reports one of INIT, and otherwise the cause of ctx.
 func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocation, e *event) (a answer, err error) {
 	defer func() {
 		if err != nil {
 			f.end()
 		}
 	}()
-	const late = "RequestId: %s Error: Task timed out after %.2f seconds"
-	message := fmt.Sprintf(late, inv.RequestID, f.cfg.Timeout.Seconds())
-	ctx, cancel := context.WithDeadlineCause(ctx, deadline, &FunctionError{"Sandbox.Timedout", message})
+	late := fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.RequestID, f.cfg.Timeout.Seconds())
+	ctx, cancel := context.WithDeadlineCause(ctx, deadline, &FunctionError{"Sandbox.Timedout", late})
 	defer cancel()
 	events, polled := f.api.events, f.api.polled
 	if e == nil {
@@ -208,11 +203,11 @@ func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocatio
 				f.proc.set(frozen)
 				return answer{}, nil
 			} // else it asks anew
-		case a := <-f.api.answers:
+		case a = <-f.api.answers:
 			if e == nil { // it is an error of INIT
-				return a, a.err
+				err = a.err
 			}
-			return a, nil
+			return a, err
 		case <-f.proc.alive.Done():
 			if len(f.api.answers) > 0 {
 				continue // it had answered before
@@ -228,8 +223,8 @@ func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocatio
 	}
 }
 
-// end kills the process, if there is one, and waits until its group is dead. A
-// process with an extension gets a SIGTERM and some time first.
+// end kills the process, if there is one, and waits until its group is dead. A process with an extension gets a
+// SIGTERM and some time first.
 func (f *Function) end() {
 	if f.proc == nil || f.proc.alive.Err() != nil {
 		return
@@ -253,8 +248,7 @@ func (f *Function) Close() error {
 	return f.api.http.Close()
 }
 
-// Kill kills the process and those that it started, even outside its group, and
-// does not wait for their end.
+// Kill kills the process and those that it started, even outside its group, and does not wait for their end.
 func (f *Function) Kill() {
 	all, _ := procfs.AllProcs()
 	for _, p := range all {
@@ -267,16 +261,14 @@ func (f *Function) Kill() {
 // mark is a variable that only the processes of this environment have.
 func (f *Function) mark() string { return "AWS_LAMBDA_RUNTIME_API=" + f.api.addr }
 
-// environment returns Lambda's variables and none of this process's own.
-// Source: AWS Lambda Developer Guide, "Defined runtime environment variables".
+// environment returns Lambda's variables and none of this process's own. Source: AWS Lambda Developer Guide, "Defined
+// runtime environment variables".
 func (f *Function) environment() []string {
 	return append([]string{
-		f.mark(),
+		f.mark(), "AWS_EXECUTION_ENV=AWS_Lambda_provided.al2023", "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
 		"AWS_LAMBDA_FUNCTION_NAME=" + f.cfg.Name, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
 		fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", f.cfg.MemoryMB),
-		"AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
 		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + f.cfg.Name, "AWS_LAMBDA_LOG_STREAM_NAME=local",
-		"AWS_EXECUTION_ENV=AWS_Lambda_provided.al2023",
 		"AWS_REGION=" + f.cfg.Region, "AWS_DEFAULT_REGION=" + f.cfg.Region,
 		// The function must not use the caller's AWS account.
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",

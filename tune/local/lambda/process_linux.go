@@ -22,8 +22,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is the function's process, in a group of its own, with Lambda's limits of
-// descriptors, memory and CPU time. It dies with this program.
+// process is the function's process, in a group of its own, with Lambda's limits of descriptors, memory and CPU time.
+// It dies with this program.
 type process struct {
 	cfg   *Config // of the function: its Speed and VCPUs may change while the process is frozen
 	cmd   *exec.Cmd
@@ -47,8 +47,8 @@ type process struct {
 	pending   time.Duration // CPU time that one thread may have used and the clock has not reported yet
 }
 
-// startProcess starts a process and throttles it until it ends. The kernel sends the
-// parent-death signal when the starting thread ends, so a goroutine keeps that thread.
+// startProcess starts a process and throttles it until it ends. The kernel sends the parent-death signal when the
+// starting thread ends, so a goroutine keeps that thread.
 func startProcess(cfg *Config, env []string, out io.Writer) (*process, error) {
 	p := &process{cfg: cfg, cmd: exec.Command(cfg.Path), thaw: make(chan struct{}, 1)}
 	p.cmd.Dir = filepath.Dir(cfg.Path) // LAMBDA_TASK_ROOT, as /var/task on Lambda
@@ -80,14 +80,12 @@ func (p *process) start() error {
 		}
 		return fmt.Errorf("starting the function %s: %w", p.cfg.Path, err)
 	}
-	// Go raises its soft limit to the hard one when it starts, so only the hard one
-	// binds. Lowering that needs no privilege.
+	// Go raises its soft limit to the hard one when it starts, so only the hard one binds. Lowering that needs no
+	// privilege.
 	pid, limit := p.cmd.Process.Pid, unix.Rlimit{Cur: platform.FileDescriptors, Max: platform.FileDescriptors}
 	err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil)
 	proc, errProc := procfs.NewProc(pid)
-	if err = cmp.Or(err, errProc); err != nil {
-		_ = p.cmd.Process.Kill()
-		_ = p.cmd.Wait()
+	if err = cmp.Or(err, errProc); err != nil { // Close will kill it
 		return fmt.Errorf("limiting the function's descriptors and watching its memory: %w", err)
 	}
 	p.proc, p.clock = proc, clockOf(pid)
@@ -95,8 +93,7 @@ func (p *process) start() error {
 	return nil
 }
 
-// wait kills the group before it reaps the process: until then no other process can
-// get its number.
+// wait kills the group before it reaps the process: until then no other process can get its number.
 func (p *process) wait() {
 	for unix.Waitid(unix.P_PID, p.proc.PID, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
@@ -108,11 +105,10 @@ func (p *process) wait() {
 	p.end(err)
 }
 
-// usage is what a process has used so far. faults are the page faults of the child
-// processes that it has waited for: they change when one has ended.
+// usage is what a process has used so far.
 type usage struct {
 	cpu, runDelay time.Duration
-	faults        uint
+	faults        uint // page faults of the child processes that it has waited for: they change when one has ended
 	peakMB        int
 }
 
@@ -138,8 +134,7 @@ func (p *process) hasChildren() bool {
 	})
 }
 
-// tail passes on what a process prints and keeps the last 4 KB, which Lambda returns
-// for LogType=Tail.
+// tail passes on what a process prints and keeps the last 4 KB, which Lambda returns for LogType=Tail.
 type tail struct {
 	next io.Writer
 	mu   sync.Mutex

@@ -1,7 +1,6 @@
 package lambda
 
 import (
-	"bufio"
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
@@ -20,13 +19,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// runtimeAPI serves the Lambda Runtime API to one process at a time, and the Lambda
-// Extensions API to extensions inside it. Sources: AWS Lambda Developer Guide, "Using the
-// Lambda runtime API" and "Using the Lambda Extensions API to create extensions".
+// runtimeAPI serves the Lambda Runtime API to one process at a time, and the Lambda Extensions API to extensions
+// inside it. Sources: AWS Lambda Developer Guide, "Using the Lambda runtime API" and "Using the Lambda Extensions API
+// to create extensions".
 type runtimeAPI struct {
-	http     *http.Server
-	addr     string
-	function string // its name
+	http  *http.Server
+	addr  string
+	about map[string]string // the function, for extensions
 
 	polled  chan struct{}         // receives when a process asks for the next event
 	events  chan *event           // hands it over
@@ -57,8 +56,9 @@ func startRuntimeAPI(function string, logs *log.Logger) (*runtimeAPI, error) {
 	}
 	mux := http.NewServeMux()
 	api := &runtimeAPI{
-		http: &http.Server{Handler: mux, ErrorLog: cmp.Or(logs, log.Default()), ReadHeaderTimeout: time.Minute},
-		addr: ln.Addr().String(), function: function, extension: uuid.NewString(),
+		http:  &http.Server{Handler: mux, ErrorLog: cmp.Or(logs, log.Default()), ReadHeaderTimeout: time.Minute},
+		about: map[string]string{"functionName": function, "functionVersion": "$LATEST", "handler": "bootstrap"},
+		addr:  ln.Addr().String(), extension: uuid.NewString(),
 		polled: make(chan struct{}), events: make(chan *event), answers: make(chan answer, 1),
 	}
 	const runtime, extension = "/2018-06-01/runtime/", "/2020-01-01/extension/"
@@ -93,8 +93,7 @@ func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// forget drops the unanswered event, the unread answer and the extensions of a
-// process that has ended.
+// forget drops the unanswered event, the unread answer and the extensions of a process that has ended.
 func (api *runtimeAPI) forget() {
 	api.current.Store(nil)
 	api.extended.Store(false)
@@ -117,16 +116,11 @@ func (api *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, platform.MaxResponse+1))
 	var conn net.Conn
 	if err != nil && strings.Contains(err.Error(), "suspiciously long trailer") {
-		// net/http's server refuses trailers of more than 4 KB, such as an error with its
-		// stack trace, and leaves them unread.
-		var unread *bufio.ReadWriter
-		if conn, unread, err = http.NewResponseController(w).Hijack(); err != nil {
-			return
-		}
-		defer conn.Close()
-		var trailer textproto.MIMEHeader
-		trailer, err = textproto.NewReader(unread.Reader).ReadMIMEHeader()
-		r.Trailer = http.Header(trailer)
+		// net/http's server refuses trailers of more than 4 KB, such as a stack trace, and leaves them unread.
+		taken, unread, _ := http.NewResponseController(w).Hijack() // HTTP/1.1 allows it
+		defer taken.Close()
+		trailer, broken := textproto.NewReader(unread.Reader).ReadMIMEHeader()
+		conn, r.Trailer, err = taken, http.Header(trailer), broken
 	}
 	if err != nil || !api.take(w, r) { // a request that broke off is no answer
 		return
@@ -158,9 +152,8 @@ func (api *runtimeAPI) error(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// register registers an extension inside the process. It must want no event. A process
-// with an extension gets a SIGTERM before its end: aws-lambda-go's WithEnableSIGTERM
-// registers for that.
+// register registers an extension inside the process. It must want no event. A process with an extension gets a
+// SIGTERM before its end: aws-lambda-go's WithEnableSIGTERM registers for that.
 func (api *runtimeAPI) register(w http.ResponseWriter, r *http.Request) {
 	var wanted struct{ Events []string }
 	if json.NewDecoder(r.Body).Decode(&wanted) != nil {
@@ -176,7 +169,7 @@ func (api *runtimeAPI) register(w http.ResponseWriter, r *http.Request) {
 	}
 	api.extended.Store(true)
 	w.Header().Set(identifier, api.extension)
-	reply(w, http.StatusOK, map[string]string{"functionName": api.function, "functionVersion": "$LATEST", "handler": "bootstrap"})
+	reply(w, http.StatusOK, api.about)
 }
 
 // noEvent lets an extension wait for an event that never comes.
@@ -199,9 +192,7 @@ type FunctionError struct {
 	Message string `json:"errorMessage"`
 }
 
-func (e *FunctionError) Error() string {
-	return strings.TrimPrefix(e.Type+": "+e.Message, ": ")
-}
+func (e *FunctionError) Error() string { return strings.TrimPrefix(e.Type+": "+e.Message, ": ") }
 
 // functionError uses the body itself as the message if it is no error in JSON.
 func functionError(kind string, body []byte) *FunctionError {

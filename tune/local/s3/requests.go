@@ -57,11 +57,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.fake.ServeHTTP(w, r)
 }
 
-// draw gives the first GET of the i-th of n objects in an invocation the latency of
-// (seed, invocation, i), the second that of i + n and so on, whatever the strategy and
-// the order. The SDK numbers its attempts: later attempts, listings and all other
-// requests draw from a separate series and so do not shift the latencies of GETs.
-// Listings have the distribution of GETs, because none of their own is published.
+// draw gives the first GET of the i-th of n objects in an invocation the latency of (seed, invocation, i), the second
+// that of i + n and so on, whatever the strategy and the order. The SDK numbers its attempts: later attempts,
+// listings and all other requests draw from a separate series and so do not shift the latencies of GETs. Listings
+// have the distribution of GETs, because none of their own is published.
 func (s *Server) draw(r *http.Request, now *invocation) time.Duration {
 	attempt, _, _ := strings.Cut(r.Header.Get("amz-sdk-request"), ";")
 	o, known := s.objects.Load(r.URL.Path)
@@ -72,16 +71,16 @@ func (s *Server) draw(r *http.Request, now *invocation) time.Duration {
 	return now.latency.Draw(now.seed, now.k, o.(object).place+(n.(*atomic.Uint64).Add(1)-1)*s.stored.Load())
 }
 
-// wantsAll reports whether a request asks for the whole object without conditions.
-// The SDKs add x-id to name the operation.
+// wantsAll reports whether a request asks for the whole object without conditions. The SDKs add x-id to name the
+// operation.
 func wantsAll(r *http.Request) bool {
 	conditions := []string{"Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}
 	return (r.URL.RawQuery == "" || r.URL.RawQuery == "x-id=GetObject") &&
 		!slices.ContainsFunc(conditions, func(name string) bool { return r.Header[name] != nil })
 }
 
-// paced sends a body as fast as a connection and the function's network allow, in
-// units of [profile.Piece]: smaller ones would need more timers for no gain.
+// paced sends a body as fast as a connection and the function's network allow, in units of [profile.Piece]: smaller
+// ones would need more timers for no gain.
 type paced struct {
 	http.ResponseWriter
 	server *Server
@@ -127,9 +126,8 @@ type page struct {
 	Contents              []*gofakes3.Content
 }
 
-// list answers ListObjectsV2 with a page of keys in byte order. A token is the last key
-// of a page. gofakes3's own answer, which serves requests with a delimiter, lacks
-// encoding-type, without which XML cannot hold every key.
+// list answers ListObjectsV2 with a page of keys in byte order. A token is the last key of a page. gofakes3's own
+// answer, which serves requests with a delimiter, lacks encoding-type, without which XML cannot hold every key.
 func (s *Server) list(w http.ResponseWriter, q url.Values, bucket string) {
 	after, err := url.QueryUnescape(q.Get("continuation-token"))
 	if err != nil {
@@ -139,7 +137,7 @@ func (s *Server) list(w http.ResponseWriter, q url.Values, bucket string) {
 	most, _ := strconv.ParseUint(q.Get("max-keys"), 10, 31)
 	p := page{Name: bucket, Prefix: q.Get("prefix"), EncodingType: q.Get("encoding-type"),
 		MaxKeys: min(cmp.Or(int(most), platform.KeysPerPage), platform.KeysPerPage)}
-	keys, err := s.backend.ListBucket(bucket, &gofakes3.Prefix{HasPrefix: true, Prefix: p.Prefix},
+	keys, err := s.memory.ListBucket(bucket, &gofakes3.Prefix{HasPrefix: true, Prefix: p.Prefix},
 		gofakes3.ListBucketPage{Marker: cmp.Or(after, q.Get("start-after")), MaxKeys: int64(p.MaxKeys)})
 	if err != nil {
 		fail(w, http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist")

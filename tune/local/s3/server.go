@@ -1,9 +1,8 @@
-// Package s3 is a local S3 that handles reads and listings as the real one does inside
-// a region: over TLS and HTTP/1.1, with its latency, its request limit, its checksums,
-// and the bandwidth of a connection and of a Lambda function. Objects are in memory.
+// Package s3 is a local S3 that handles reads and listings as the real one does inside a region: over TLS and
+// HTTP/1.1, with its latency, its request limit, its checksums, and the bandwidth of a connection and of a Lambda
+// function. Objects are in memory.
 //
-// It leaves out DNS and the check of signatures, and does not close connections after
-// some hundred requests.
+// It leaves out DNS and the check of signatures, and does not close connections after some hundred requests.
 package s3
 
 import (
@@ -37,16 +36,15 @@ import (
 	"lambda-parallel-io/tune/slowmotion"
 )
 
-// Server is a running local S3. Close it after use. It adds to gofakes3 latency,
-// bandwidth, SlowDown, checksums, listings with encoded keys, and counters.
+// Server is a running local S3. Close it after use. What it does not answer itself, gofakes3 does.
 type Server struct {
 	URL  string // the endpoint, https://127.0.0.1:PORT
 	CA   []byte // the certificate to trust, in PEM
 	Seed uint64 // of the latencies, from the next Begin on
 
 	http    *http.Server
-	backend gofakes3.Backend
-	fake    http.Handler // gofakes3's, of backend
+	memory  gofakes3.Backend
+	fake    http.Handler // gofakes3's, of memory
 	profile profile.S3
 	slow    slowmotion.Factor
 	wait    func(context.Context, time.Duration) error // fails if the context ends first
@@ -84,10 +82,10 @@ func Start(p profile.S3, seed uint64, slow slowmotion.Factor, logs *log.Logger) 
 	if err != nil {
 		return nil, fmt.Errorf("listening for the local S3: %w", err)
 	}
-	s := &Server{URL: "https://" + ln.Addr().String(), Seed: seed, profile: p, slow: slow, wait: wait, backend: s3mem.New()}
+	s := &Server{URL: "https://" + ln.Addr().String(), Seed: seed, memory: s3mem.New(), profile: p, slow: slow, wait: wait}
 	s.CA = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
 	// A skew limit would refuse requests that a small memory size sends slowly.
-	s.fake = gofakes3.New(s.backend, gofakes3.WithTimeSkewLimit(0)).Server()
+	s.fake = gofakes3.New(s.memory, gofakes3.WithTimeSkewLimit(0)).Server()
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
 		ErrorLog:          logs,
@@ -101,8 +99,7 @@ func Start(p profile.S3, seed uint64, slow slowmotion.Factor, logs *log.Logger) 
 	return s, nil
 }
 
-// certificate makes a self-signed certificate for 127.0.0.1 and this run only. Clients
-// verify it as they would S3's.
+// certificate makes a self-signed certificate for 127.0.0.1 and this run only. Clients verify it as they would S3's.
 func certificate() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -118,34 +115,32 @@ func certificate() (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
-// Put stores an object and makes its bucket if there is none. The i-th Put of n draws
-// the latencies i, i+n and so on: put objects in the order of a listing, which is that
-// of their keys' bytes.
+// Put stores an object and makes its bucket if there is none. The i-th Put of n draws the latencies i, i+n and so on:
+// put objects in the order of a listing, which is that of their keys' bytes.
 func (s *Server) Put(bucket, key string, body []byte) error {
-	const contentType = "application/json"
-	modified := time.Now().UTC().Format(http.TimeFormat)
-	_ = s.backend.CreateBucket(bucket) // fails if there is one
-	meta := map[string]string{"Content-Type": contentType, "Last-Modified": modified}
-	if _, err := s.backend.PutObject(bucket, key, meta, bytes.NewReader(body), int64(len(body)), nil); err != nil {
-		return fmt.Errorf("storing %s in the local S3: %w", key, err)
-	}
 	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body))
-	s.objects.Store("/"+bucket+"/"+key, object{place: s.stored.Add(1), body: body, header: http.Header{
+	header := http.Header{
 		"Accept-Ranges":  {"bytes"},
 		"Content-Length": {strconv.Itoa(len(body))},
-		"Content-Type":   {contentType},
+		"Content-Type":   {"application/json"},
 		"Etag":           {fmt.Sprintf(`"%x"`, md5.Sum(body))},
-		"Last-Modified":  {modified},
+		"Last-Modified":  {time.Now().UTC().Format(http.TimeFormat)},
 		"Server":         {"AmazonS3"},
 		// S3 sends these for an object that was uploaded with CRC32.
 		"X-Amz-Checksum-Crc32": {base64.StdEncoding.EncodeToString(sum)},
 		"X-Amz-Checksum-Type":  {"FULL_OBJECT"},
-	}})
+	}
+	meta := map[string]string{"Content-Type": header.Get("Content-Type"), "Last-Modified": header.Get("Last-Modified")}
+	_ = s.memory.CreateBucket(bucket) // fails if there is one
+	if _, err := s.memory.PutObject(bucket, key, meta, bytes.NewReader(body), int64(len(body)), nil); err != nil {
+		return fmt.Errorf("storing %s in the local S3: %w", key, err)
+	}
+	s.objects.Store("/"+bucket+"/"+key, object{place: s.stored.Add(1), header: header, body: body})
 	return nil
 }
 
-// Begin begins invocation k. Its requests draw the latencies (seed, k, 1), (seed, k, 2)
-// and so on, and both its bandwidth and its request rate may burst again.
+// Begin begins invocation k. Its requests draw the latencies (seed, k, 1), (seed, k, 2) and so on, and both its
+// bandwidth and its request rate may burst again.
 func (s *Server) Begin(k int) {
 	limiter := func(perSecond float64, burst int) *rate.Limiter {
 		return rate.NewLimiter(rate.Limit(perSecond)/rate.Limit(s.slow.Times()), burst)
@@ -167,8 +162,7 @@ func (s *Server) BeginInstant() {
 	s.now.Load().latency = profile.S3{}
 }
 
-// Requests returns how many GETs, HEADs and listings were answered since the start,
-// except those answered SlowDown.
+// Requests returns how many GETs, HEADs and listings were answered since the start, except those answered SlowDown.
 func (s *Server) Requests() int64 { return s.served.Load() - s.slowDowns.Load() }
 
 func (s *Server) Close() error { return s.http.Close() }

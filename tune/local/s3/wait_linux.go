@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// alarms are kernel timers. Go's own timers are up to 1 ms late in an idle process,
-// which waits for them by epoll in whole milliseconds: 5 % of a GET of 13 ms.
+// alarms are kernel timers. Go's own timers are up to 1 ms late in an idle process, which waits for them by epoll in
+// whole milliseconds: 5 % of a GET of 13 ms.
 var alarms = sync.Pool{New: func() any {
 	fd, _ := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	return os.NewFile(uintptr(fd), "timerfd") // nil for -1, if no descriptors are left
