@@ -27,10 +27,10 @@ type runtimeAPI struct {
 	addr  string
 	about map[string]string // the function, for extensions
 
-	polled  chan struct{}         // receives when a process asks for the next event
-	events  chan *event           // hands it over
-	answers chan answer           // has room for one, so that the process does not wait
-	current atomic.Pointer[event] // handed over, not yet answered
+	polled  chan struct{} // receives when a process asks for the next event
+	events  chan *event   // hands it over
+	answers chan answer   // has room for one, so that the process does not wait
+	current atomic.Value  // the identifier of the event that was handed over and is not yet answered, or ""
 
 	extension string      // the identifier of all extensions
 	extended  atomic.Bool // the process has registered one
@@ -73,7 +73,7 @@ func startRuntimeAPI(function string, logs *log.Logger) (*runtimeAPI, error) {
 }
 
 func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
-	if api.current.Load() != nil {
+	if api.current.Load() != "" {
 		reply(w, http.StatusForbidden, &FunctionError{"InvalidStateTransition", "the last invocation has not been answered"})
 		return
 	}
@@ -84,7 +84,7 @@ func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 	}
 	select {
 	case e := <-api.events:
-		api.current.Store(e)
+		api.current.Store(e.id)
 		for name, value := range e.header {
 			w.Header().Set(name, value)
 		}
@@ -95,7 +95,7 @@ func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 
 // forget drops the unanswered event, the unread answer and the extensions of a process that has ended.
 func (api *runtimeAPI) forget() {
-	api.current.Store(nil)
+	api.current.Store("")
 	api.extended.Store(false)
 	for len(api.answers) > 0 {
 		<-api.answers
@@ -104,12 +104,11 @@ func (api *runtimeAPI) forget() {
 
 // take reports whether the request answers the event, which it can once.
 func (api *runtimeAPI) take(w http.ResponseWriter, r *http.Request) bool {
-	e := api.current.Load()
-	if e == nil || e.id != r.PathValue("id") || !api.current.CompareAndSwap(e, nil) {
+	taken := api.current.CompareAndSwap(r.PathValue("id"), "")
+	if !taken {
 		reply(w, http.StatusBadRequest, &FunctionError{"InvalidRequestID", "there is no such invocation, or it has been answered"})
-		return false
 	}
-	return true
+	return taken
 }
 
 func (api *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
