@@ -45,8 +45,7 @@ func TestTheSpeedIsMeasuredAnewForEachTurn(t *testing.T) {
 		c.Run.CPU = &cpu
 		var tuner Tuner
 		for range 11 {
-			speed := tuner.coreSpeed(c.Run)
-			if speed < comparison.MinFactor || cpu.Scale == 0 && speed != cpu.Factor {
+			if speed := tuner.coreSpeed(c.Run); speed < comparison.MinFactor || cpu.Scale == 0 && speed != cpu.Factor {
 				t.Errorf("a turn has a speed of %g, %+v", speed, cpu)
 			}
 		}

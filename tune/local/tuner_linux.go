@@ -226,9 +226,8 @@ func (t *Tuner) coreSpeed(run comparison.Run) float64 {
 	if cpu.Scale == 0 {
 		return cpu.Factor
 	}
-	speed, _ := lambda.Speed(run.Arch, 25*time.Millisecond) // it decodes a constant, which cannot fail
-	t.measured = append(t.measured, speed*cpu.Scale)
-	speed = comparison.Factor(comparison.Median(t.measured[max(0, len(t.measured)-latest):]))
+	t.measured = append(t.measured, cpu.Scale*lambda.Speed(run.Arch, 25*time.Millisecond))
+	speed := comparison.Factor(comparison.Median(t.measured[max(0, len(t.measured)-latest):]))
 	t.speeds = append(t.speeds, speed)
 	sorted := slices.Sorted(slices.Values(t.speeds))
 	n := len(sorted)

@@ -1,18 +1,29 @@
+// Package lambda is a local model of AWS Lambda: it runs a function as a real process behind the Lambda Runtime API,
+// with the CPU time, the limits, the errors and the billing of its memory size.
+//
+// It needs Linux and no privilege. It leaves out the limit of 1,024 processes and threads; package s3 models the
+// network's bandwidth. Processes that the function starts are reported but not throttled. They end with the function,
+// unless SIGKILL ends this program: then only the function's own process ends.
 package lambda
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/slowmotion"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
@@ -32,14 +43,13 @@ type Config struct {
 	Errors   *log.Logger // receives the Runtime API's connection errors; nil is the standard logger
 }
 
-// Function is one execution environment with at most one process. Only Kill may be
-// called while another method runs. Close it after use.
+// Function is one execution environment with at most one process. Only Kill may be called while another method runs.
+// Close it after use.
 type Function struct {
-	cfg   Config
-	api   *runtimeAPI
-	tail  *tail
-	proc  *process // nil if there is none
-	began bool     // a process was started before, so INIT is part of an invocation
+	cfg  Config
+	api  *runtimeAPI
+	tail *tail
+	proc *process // alive or not; nil before the first, since INIT is part of an invocation after that
 }
 
 // New makes the environment. The first invocation starts the process.
@@ -48,12 +58,187 @@ func New(cfg Config) (*Function, error) {
 	return &Function{cfg: cfg, api: api, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}, err
 }
 
-// SetQuota changes [Config]'s Speed and VCPUs.
-func (f *Function) SetQuota(speed, vCPUs float64) {
-	f.cfg.Speed, f.cfg.VCPUs = speed, vCPUs
-	if f.proc != nil {
-		f.proc.grant(f.cfg)
+// SetQuota changes [Config]'s Speed and VCPUs from the next invocation on.
+func (f *Function) SetQuota(speed, vCPUs float64) { f.cfg.Speed, f.cfg.VCPUs = speed, vCPUs }
+
+// Invocation is what Lambda reports about one call of the function.
+type Invocation struct {
+	RequestID string
+	Response  []byte         // nil if Err is set
+	Err       *FunctionError // nil if the function answered
+
+	Duration    time.Duration // from handing over the event to receiving the answer
+	Init        time.Duration // of a cold start, before Duration; 0 for a warm one
+	BilledMS    int           // Duration and INIT in ms, rounded up (AWS Lambda pricing: every runtime since August 2025)
+	MaxMemoryMB int           // the process's highest resident memory so far
+	OutOfMemory bool          // the process was killed because it outgrew its memory size
+
+	CPU      time.Duration // CPU time used during Duration
+	RunDelay time.Duration // time that its threads were ready to run but had no core, summed
+	Children bool          // the function started processes of its own, which are not throttled
+
+	Log []byte // the last 4 KB that the process printed
+
+	begin time.Time // of Duration; zero before that
+}
+
+// Report returns the line that Lambda would log for the invocation.
+func (inv Invocation) Report(memoryMB int) string {
+	s := fmt.Sprintf("REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t",
+		inv.RequestID, Milliseconds(inv.Duration), inv.BilledMS, memoryMB, inv.MaxMemoryMB)
+	if inv.Init > 0 {
+		s += fmt.Sprintf("Init Duration: %.2f ms\t", Milliseconds(inv.Init))
 	}
+	return s
+}
+
+// Milliseconds returns d in ms with two decimals, as Lambda reports it.
+func Milliseconds(d time.Duration) float64 {
+	return math.Round(float64(d)/float64(10*time.Microsecond)) / 100
+}
+
+// Invoke calls the function and waits until it has answered and asks for another event. The invocation holds the
+// function's failure. The error is the model's own, or the cause of ctx, which also kills the process.
+func (f *Function) Invoke(ctx context.Context, payload []byte) (Invocation, error) {
+	inv := Invocation{RequestID: uuid.NewString()}
+	if len(payload) > platform.MaxRequest {
+		const message = "Request must be smaller than %d bytes for the InvokeFunction operation"
+		inv.Err = &FunctionError{"RequestEntityTooLargeException", fmt.Sprintf(message, platform.MaxRequest)}
+		return inv, nil
+	}
+	err := f.invoke(ctx, payload, &inv)
+	if failure, ok := errors.AsType[*FunctionError](err); ok {
+		err, inv.Err = nil, failure
+		inv.Duration = min(time.Since(inv.begin), f.cfg.Slow.Stretch(f.cfg.Timeout))
+		peak := int(f.proc.peak.Load())
+		inv.MaxMemoryMB, inv.OutOfMemory = min(peak, f.cfg.MemoryMB), peak > f.cfg.MemoryMB
+	}
+	for _, d := range []*time.Duration{&inv.Duration, &inv.Init, &inv.CPU, &inv.RunDelay} {
+		*d /= time.Duration(f.cfg.Slow.Times())
+	}
+	inv.BilledMS = int(math.Ceil(float64(inv.Duration+inv.Init) / float64(time.Millisecond)))
+	inv.Log = f.tail.bytes()
+	return inv, err
+}
+
+// invoke returns a [*FunctionError] if the process has ended or is too late.
+func (f *Function) invoke(ctx context.Context, payload []byte, inv *Invocation) error {
+	if f.proc == nil { // a cold start
+		begin := time.Now()
+		err := f.init(ctx, platform.MaxInit, inv)
+		inv.Init = time.Since(begin)
+		if _, failed := errors.AsType[*FunctionError](err); err != nil && !failed {
+			return err
+		}
+	}
+	if f.proc.alive.Err() != nil { // INIT is part of the invocation
+		inv.begin = time.Now()
+		if err := f.init(ctx, f.cfg.Timeout, inv); err != nil {
+			return err
+		}
+	}
+	return f.call(ctx, payload, inv)
+}
+
+// init starts a process and waits until it asks for an event.
+func (f *Function) init(ctx context.Context, most time.Duration, inv *Invocation) error {
+	deadline := time.Now().Add(f.cfg.Slow.Stretch(most))
+	f.api.forget()
+	p, err := startProcess(&f.cfg, f.environment(), f.tail)
+	if err != nil {
+		return err
+	}
+	f.proc = p
+	_, err = f.await(ctx, deadline, inv, nil)
+	return err
+}
+
+// call hands the event over. The invocation begins with that, unless INIT is part of it.
+func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) error {
+	before := f.proc.usage()
+	f.proc.set(throttled)
+	inv.begin = cmp.Or(inv.begin, time.Now())
+	deadline := inv.begin.Add(f.cfg.Slow.Stretch(f.cfg.Timeout))
+	trace, parent := uuid.New(), uuid.New() // in X-Ray's form. The account is AWS's example
+	a, err := f.await(ctx, deadline, inv, &event{inv.RequestID, payload, map[string]string{
+		"Content-Type":                        "application/json",
+		"Lambda-Runtime-Aws-Request-Id":       inv.RequestID,
+		"Lambda-Runtime-Deadline-Ms":          strconv.FormatInt(deadline.UnixMilli(), 10),
+		"Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:" + f.cfg.Region + ":123456789012:function:" + f.cfg.Name,
+		"Lambda-Runtime-Trace-Id":             fmt.Sprintf("Root=1-%08x-%x;Parent=%x;Sampled=0", time.Now().Unix(), trace[:12], parent[:8]),
+	}})
+	if err != nil {
+		return err
+	}
+	after := f.proc.usage()
+	inv.Response, inv.Err, inv.Duration = a.payload, a.err, a.at.Sub(inv.begin)
+	inv.CPU, inv.RunDelay = max(0, after.cpu-before.cpu), max(0, after.runDelay-before.runDelay)
+	inv.MaxMemoryMB, inv.Children = after.peakMB, after.faults != before.faults || f.proc.hasChildren()
+	_, _ = f.await(ctx, deadline, inv, nil) // this invocation is answered: after an error the next one gets a new process
+	return nil
+}
+
+// await waits until the process asks for an event, and freezes it, as Lambda does between invocations. If there is an
+// event, await hands it over and returns its answer. An error ends the process: a [*FunctionError] if it has ended,
+// is too late or reports one of INIT, and otherwise the cause of ctx.
+func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocation, e *event) (a answer, err error) {
+	defer func() {
+		if err != nil {
+			f.end()
+		}
+	}()
+	late := fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.RequestID, f.cfg.Timeout.Seconds())
+	ctx, cancel := context.WithDeadlineCause(ctx, deadline, &FunctionError{"Sandbox.Timedout", late})
+	defer cancel()
+	events, polled := f.api.events, f.api.polled
+	if e == nil {
+		events = nil
+	}
+	for {
+		select {
+		case events <- e:
+			events, polled = nil, nil // the next poll comes after the answer
+		case <-polled:
+			if e == nil {
+				f.proc.set(frozen)
+				return answer{}, nil
+			} // else it asks anew
+		case a = <-f.api.answers:
+			if e == nil { // it is an error of INIT
+				err = a.err
+			}
+			return a, err
+		case <-f.proc.alive.Done():
+			if len(f.api.answers) > 0 {
+				continue // it had answered before
+			}
+			reason := "Runtime exited without providing a reason"
+			if cause := context.Cause(f.proc.alive); cause != context.Canceled {
+				reason = "Runtime exited with error: " + cause.Error()
+			}
+			return answer{}, &FunctionError{"Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: %s", inv.RequestID, reason)}
+		case <-ctx.Done():
+			return answer{}, context.Cause(ctx)
+		}
+	}
+}
+
+// end kills the process, if there is one, and waits until its group is dead. A process with an extension gets a
+// SIGTERM and some time first.
+func (f *Function) end() {
+	if f.proc == nil || f.proc.alive.Err() != nil {
+		return
+	}
+	if f.api.extended.Load() {
+		f.proc.set(throttled)
+		_ = f.proc.cmd.Process.Signal(unix.SIGTERM)
+		select {
+		case <-f.proc.alive.Done():
+		case <-time.After(f.cfg.Slow.Stretch(platform.Shutdown)):
+		}
+	}
+	_ = f.proc.cmd.Process.Kill() // fails if it has ended
+	<-f.proc.alive.Done()
 }
 
 // Close ends the process and those that it started. A second Close does nothing.
@@ -63,8 +248,7 @@ func (f *Function) Close() error {
 	return f.api.http.Close()
 }
 
-// Kill kills the process and those that it started, even outside its group, and
-// does not wait for their end.
+// Kill kills the process and those that it started, even outside its group, and does not wait for their end.
 func (f *Function) Kill() {
 	all, _ := procfs.AllProcs()
 	for _, p := range all {
@@ -77,16 +261,14 @@ func (f *Function) Kill() {
 // mark is a variable that only the processes of this environment have.
 func (f *Function) mark() string { return "AWS_LAMBDA_RUNTIME_API=" + f.api.addr }
 
-// environment returns Lambda's variables and none of this process's own.
-// Source: AWS Lambda Developer Guide, "Defined runtime environment variables".
+// environment returns Lambda's variables and none of this process's own. Source: AWS Lambda Developer Guide, "Defined
+// runtime environment variables".
 func (f *Function) environment() []string {
 	return append([]string{
-		f.mark(),
+		f.mark(), "AWS_EXECUTION_ENV=AWS_Lambda_provided.al2023", "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
 		"AWS_LAMBDA_FUNCTION_NAME=" + f.cfg.Name, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
 		fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", f.cfg.MemoryMB),
-		"AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
 		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + f.cfg.Name, "AWS_LAMBDA_LOG_STREAM_NAME=local",
-		"AWS_EXECUTION_ENV=AWS_Lambda_provided.al2023",
 		"AWS_REGION=" + f.cfg.Region, "AWS_DEFAULT_REGION=" + f.cfg.Region,
 		// The function must not use the caller's AWS account.
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
@@ -94,25 +276,4 @@ func (f *Function) environment() []string {
 		"LANG=en_US.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin", "TZ=:UTC",
 		fmt.Sprintf("GOMAXPROCS=%d", platform.VisibleCores(f.cfg.MemoryMB)),
 	}, f.cfg.Env...)
-}
-
-// end kills the process, if there is one, and waits until its group is dead. A
-// process with an extension gets a SIGTERM and some time first.
-func (f *Function) end() {
-	if f.proc == nil {
-		return
-	}
-	if f.proc.alive.Err() == nil && f.api.extended() {
-		f.proc.set(throttled)
-		_ = unix.Kill(f.proc.pid, unix.SIGTERM)
-		select {
-		case <-f.proc.alive.Done():
-		case <-time.After(f.cfg.Slow.Stretch(platform.Shutdown)):
-		}
-	}
-	if f.proc.alive.Err() == nil {
-		_ = unix.Kill(-f.proc.pid, unix.SIGKILL)
-		<-f.proc.alive.Done()
-	}
-	f.proc = nil
 }

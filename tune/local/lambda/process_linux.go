@@ -2,6 +2,8 @@ package lambda
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,73 +22,93 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is the function's process, in a group of its own, with Lambda's limit of
-// descriptors. It dies with this program.
+// process is the function's process, in a group of its own, with Lambda's limits of descriptors, memory and CPU time.
+// It dies with this program.
 type process struct {
-	*throttle
-	state error // how it ended, nil for exit status 0: valid once alive is done
+	cfg   *Config // of the function: its Speed and VCPUs may change while the process is frozen
+	cmd   *exec.Cmd
+	proc  procfs.Proc
+	clock cpuClock
+	peak  atomic.Int64    // highest resident memory seen, in MB
+	alive context.Context // done when the process has ended and its group is dead; the cause is what Wait returned
+	end   context.CancelCauseFunc
+	thaw  chan struct{} // receives when the mode is no longer frozen
+
+	mu        sync.Mutex
+	mode      mode
+	stopped   bool
+	begin     time.Time     // of the period
+	quota     time.Duration // CPU time of this machine per period, of all threads
+	left      time.Duration // of quota; less than 0 is a debt
+	perThread time.Duration // the quota of one thread
+	ofThread  time.Duration // what is left of perThread
+	looked    time.Time     // when the clock was last read
+	seen      time.Duration // the clock then
+	pending   time.Duration // CPU time that one thread may have used and the clock has not reported yet
 }
 
-func startProcess(cfg Config, env []string, out io.Writer) (*process, error) {
-	cmd := exec.Command(cfg.Path)
-	cmd.Dir = filepath.Dir(cfg.Path) // LAMBDA_TASK_ROOT, as /var/task on Lambda
-	cmd.Env, cmd.Stdout, cmd.Stderr = env, out, out
-	cmd.WaitDelay = time.Second // a process that it leaves behind may hold its output open
-	cmd.SysProcAttr = &syscall.SysProcAttr{
+// startProcess starts a process and throttles it until it ends. The kernel sends the parent-death signal when the
+// starting thread ends, so a goroutine keeps that thread.
+func startProcess(cfg *Config, env []string, out io.Writer) (*process, error) {
+	p := &process{cfg: cfg, cmd: exec.Command(cfg.Path), thaw: make(chan struct{}, 1)}
+	p.cmd.Dir = filepath.Dir(cfg.Path) // LAMBDA_TASK_ROOT, as /var/task on Lambda
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, out, out
+	p.cmd.WaitDelay = time.Second // a process that it leaves behind may hold its output open
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setpgid:   true, // a terminal's Ctrl-C reaches only the tuner, which then ends the process
 		Pdeathsig: syscall.SIGKILL,
 	}
-	p := &process{}
+	p.alive, p.end = context.WithCancelCause(context.Background())
 	started := make(chan error)
-	go p.control(cmd, cfg, started)
+	go func() {
+		runtime.LockOSThread()
+		err := p.start()
+		started <- err
+		if err == nil {
+			go p.wait()
+			p.run()
+		}
+	}()
 	return p, <-started
 }
 
-// control starts the process and throttles it until it ends. The kernel sends the
-// parent-death signal when the starting thread ends, so this goroutine keeps its thread.
-func (p *process) control(cmd *exec.Cmd, cfg Config, started chan<- error) {
-	runtime.LockOSThread()
-	if err := cmd.Start(); err != nil {
+func (p *process) start() error {
+	if err := p.cmd.Start(); err != nil {
 		var fs unix.Statfs_t
-		if unix.Statfs(cmd.Path, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0 {
+		if unix.Statfs(p.cfg.Path, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0 {
 			err = fmt.Errorf("%w\nits file system is mounted noexec: set TMPDIR to a folder where programs may run", err)
 		}
-		started <- fmt.Errorf("starting the function %s: %w", cmd.Path, err)
-		return
+		return fmt.Errorf("starting the function %s: %w", p.cfg.Path, err)
 	}
-	// Go raises its soft limit to the hard one when it starts, so only the hard one
-	// binds. Lowering that needs no privilege.
-	limit := unix.Rlimit{Cur: platform.FileDescriptors, Max: platform.FileDescriptors}
-	err := unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_NOFILE, &limit, nil)
-	proc, errProc := procfs.NewProc(cmd.Process.Pid)
-	if err = errors.Join(err, errProc); err != nil {
-		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
-		started <- fmt.Errorf("limiting the function's descriptors and watching its memory: %w", errors.Join(err, cmd.Wait()))
-		return
+	// Go raises its soft limit to the hard one when it starts, so only the hard one binds. Lowering that needs no
+	// privilege.
+	pid, limit := p.cmd.Process.Pid, unix.Rlimit{Cur: platform.FileDescriptors, Max: platform.FileDescriptors}
+	err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil)
+	proc, errProc := procfs.NewProc(pid)
+	if err = cmp.Or(err, errProc); err != nil { // Close will kill it
+		return fmt.Errorf("limiting the function's descriptors and watching its memory: %w", err)
 	}
-	p.throttle = newThrottle(proc, cfg)
-	started <- nil
-	go p.wait(cmd)
-	p.run()
+	p.proc, p.clock = proc, clockOf(pid)
+	p.set(starting)
+	return nil
 }
 
-// wait kills the group before it reaps the process: until then no other process can
-// get its number.
-func (p *process) wait(cmd *exec.Cmd) {
-	for unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+// wait kills the group before it reaps the process: until then no other process can get its number.
+func (p *process) wait() {
+	for unix.Waitid(unix.P_PID, p.proc.PID, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
-	_ = unix.Kill(-p.pid, unix.SIGKILL)
-	if p.state = cmd.Wait(); errors.Is(p.state, exec.ErrWaitDelay) {
-		p.state = nil
+	_ = unix.Kill(-p.proc.PID, unix.SIGKILL)
+	err := p.cmd.Wait()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil
 	}
-	p.end()
+	p.end(err)
 }
 
-// usage is what a process has used so far. faults are the page faults of the child
-// processes that it has waited for: they change when one has ended.
+// usage is what a process has used so far.
 type usage struct {
 	cpu, runDelay time.Duration
-	faults        uint
+	faults        uint // page faults of the child processes that it has waited for: they change when one has ended
 	peakMB        int
 }
 
@@ -94,7 +117,7 @@ func (p *process) usage() usage {
 	stat, _ := p.proc.Stat()
 	status, _ := p.proc.NewStatus()
 	u.faults, u.peakMB = stat.CMinFlt, megabytes(status.VmHWM)
-	threads, _ := procfs.AllThreads(p.pid)
+	threads, _ := procfs.AllThreads(p.proc.PID)
 	for _, thread := range threads {
 		s, _ := thread.Schedstat() // zero if the thread has ended since
 		u.runDelay += time.Duration(s.WaitingNanoseconds)
@@ -107,12 +130,11 @@ func (p *process) hasChildren() bool {
 	all, _ := procfs.AllProcs()
 	return slices.ContainsFunc(all, func(other procfs.Proc) bool {
 		s, err := other.Stat()
-		return err == nil && s.PID != p.pid && (s.PPID == p.pid || s.PGRP == p.pid)
+		return err == nil && s.PID != p.proc.PID && (s.PPID == p.proc.PID || s.PGRP == p.proc.PID)
 	})
 }
 
-// tail passes on what a process prints and keeps the last 4 KB, which Lambda returns
-// for LogType=Tail.
+// tail passes on what a process prints and keeps the last 4 KB, which Lambda returns for LogType=Tail.
 type tail struct {
 	next io.Writer
 	mu   sync.Mutex

@@ -1,25 +1,31 @@
-// Package s3 is a local S3 that handles reads and listings as the real one does inside
-// a region: over TLS and HTTP/1.1, with its latency, its request limit, its checksums,
-// and the bandwidth of a connection and of a Lambda function. Objects are in memory.
+// Package s3 is a local S3 that handles reads and listings as the real one does inside a region: over TLS and
+// HTTP/1.1, with its latency, its request limit, its checksums, and the bandwidth of a connection and of a Lambda
+// function. Objects are in memory.
 //
-// It leaves out DNS and the check of signatures, and does not close connections after
-// some hundred requests.
+// It leaves out DNS and the check of signatures, and does not close connections after some hundred requests.
 package s3
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/md5"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/pem"
 	"fmt"
+	"hash/crc32"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
@@ -30,104 +36,133 @@ import (
 	"lambda-parallel-io/tune/slowmotion"
 )
 
-// Server is a running local S3. Close it after use.
+// Server is a running local S3. Close it after use. What it does not answer itself, gofakes3 does.
 type Server struct {
-	URL string // the endpoint, https://127.0.0.1:PORT
-	CA  []byte // the certificate to trust, in PEM
-
+	URL  string // the endpoint, https://127.0.0.1:PORT
+	CA   []byte // the certificate to trust, in PEM
 	Seed uint64 // of the latencies, from the next Begin on
 
-	model *model
-	http  *http.Server
+	http    *http.Server
+	memory  gofakes3.Backend
+	fake    http.Handler // gofakes3's, of memory
+	profile profile.S3
+	slow    slowmotion.Factor
+	wait    func(context.Context, time.Duration) error // fails if the context ends first
+
+	now               atomic.Pointer[invocation]
+	slowDowns, served atomic.Int64  // since the start
+	objects           sync.Map      // object by path: those from Put, until a client overwrites them
+	stored            atomic.Uint64 // number of Puts
+}
+
+// object can be sent as a whole, which costs less than gofakes3's answer.
+type object struct {
+	place  uint64 // from 1, in the order of Put
+	header http.Header
+	body   []byte
+}
+
+// invocation is shared by the requests of an invocation.
+type invocation struct {
+	seed, k uint64
+	latency profile.S3
+	reads   sync.Map // by path, an *atomic.Uint64 that counts first attempts
+	others  atomic.Uint64
+	network []*rate.Limiter // in bytes a second, of all connections together
+	limit   *rate.Limiter   // in requests a second
 }
 
 // Start serves an empty S3. logs receives connection errors.
 func Start(p profile.S3, seed uint64, slow slowmotion.Factor, logs *log.Logger) (*Server, error) {
-	cert, ca, err := certificate()
+	cert, err := certificate()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("making the local S3's certificate: %w", err)
 	}
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listening for the local S3: %w", err)
 	}
-	backend := s3mem.New()
+	s := &Server{URL: "https://" + ln.Addr().String(), Seed: seed, memory: s3mem.New(), profile: p, slow: slow, wait: wait}
+	s.CA = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
 	// A skew limit would refuse requests that a small memory size sends slowly.
-	fake := gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server()
-	m := &model{next: fake, backend: backend, profile: p, wait: wait, slow: slow}
-	s := &Server{URL: "https://" + ln.Addr().String(), CA: ca, Seed: seed, model: m, http: &http.Server{
-		Handler:           m,
+	s.fake = gofakes3.New(s.memory, gofakes3.WithTimeSkewLimit(0)).Server()
+	s.http = &http.Server{
+		Handler:           http.HandlerFunc(s.serve),
 		ErrorLog:          logs,
 		ReadHeaderTimeout: time.Minute,
 		// Without dynamic sizes an object of 9 KB is one TLS record instead of eight.
 		TLSConfig:    &tls.Config{Certificates: []tls.Certificate{cert}, DynamicRecordSizingDisabled: true},
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // S3 does not speak HTTP/2
-	}}
+	}
 	s.Begin(0)
 	go func() { _ = s.http.ServeTLS(ln, "", "") }() // until it is closed
 	return s, nil
 }
 
-// Put stores an object and makes its bucket if there is none. The i-th Put of n draws
-// the latencies i, i+n and so on: put objects in the order of a listing, which is that
-// of their keys' bytes.
+// certificate makes a self-signed certificate for 127.0.0.1 and this run only. Clients verify it as they would S3's.
+func certificate() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	template := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: "local S3"},
+		NotBefore:   time.Now().Add(-time.Hour),
+		NotAfter:    time.Now().AddDate(0, 0, 7),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}
+
+// Put stores an object and makes its bucket if there is none. The i-th Put of n draws the latencies i, i+n and so on:
+// put objects in the order of a listing, which is that of their keys' bytes.
 func (s *Server) Put(bucket, key string, body []byte) error {
-	const contentType = "application/json"
-	modified := time.Now().UTC().Format(http.TimeFormat)
-	_ = s.model.backend.CreateBucket(bucket) // fails if there is one
-	meta := map[string]string{"Content-Type": contentType, "Last-Modified": modified}
-	if _, err := s.model.backend.PutObject(bucket, key, meta, bytes.NewReader(body), int64(len(body)), nil); err != nil {
+	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body))
+	header := http.Header{
+		"Accept-Ranges":  {"bytes"},
+		"Content-Length": {strconv.Itoa(len(body))},
+		"Content-Type":   {"application/json"},
+		"Etag":           {fmt.Sprintf(`"%x"`, md5.Sum(body))},
+		"Last-Modified":  {time.Now().UTC().Format(http.TimeFormat)},
+		"Server":         {"AmazonS3"},
+		// S3 sends these for an object that was uploaded with CRC32.
+		"X-Amz-Checksum-Crc32": {base64.StdEncoding.EncodeToString(sum)},
+		"X-Amz-Checksum-Type":  {"FULL_OBJECT"},
+	}
+	meta := map[string]string{"Content-Type": header.Get("Content-Type"), "Last-Modified": header.Get("Last-Modified")}
+	_ = s.memory.CreateBucket(bucket) // fails if there is one
+	if _, err := s.memory.PutObject(bucket, key, meta, bytes.NewReader(body), int64(len(body)), nil); err != nil {
 		return fmt.Errorf("storing %s in the local S3: %w", key, err)
 	}
-	s.model.objects.Store("/"+bucket+"/"+key, newObject(s.model.stored.Add(1), body, modified, contentType))
+	s.objects.Store("/"+bucket+"/"+key, object{place: s.stored.Add(1), header: header, body: body})
 	return nil
 }
 
-// Begin begins invocation k. Its requests draw the latencies (seed, k, 1), (seed, k, 2)
-// and so on, and both its bandwidth and its request rate may burst again.
+// Begin begins invocation k. Its requests draw the latencies (seed, k, 1), (seed, k, 2) and so on, and both its
+// bandwidth and its request rate may burst again.
 func (s *Server) Begin(k int) {
-	m := s.model
-	network := []*rate.Limiter{m.newLimiter(m.profile.Bandwidth, profile.BurstBytes), m.newLimiter(profile.BurstBandwidth, 2*profile.Piece)}
-	m.now.Store(&invocation{seed: s.Seed, k: uint64(k), network: network, limit: m.newLimiter(m.profile.GetsPerSecond, m.profile.Burst)})
+	limiter := func(perSecond float64, burst int) *rate.Limiter {
+		return rate.NewLimiter(rate.Limit(perSecond)/rate.Limit(s.slow.Times()), burst)
+	}
+	network := []*rate.Limiter{limiter(s.profile.Bandwidth, profile.BurstBytes), limiter(profile.BurstBandwidth, 2*profile.Piece)}
+	limit := limiter(s.profile.GetsPerSecond, s.profile.Burst)
+	s.now.Store(&invocation{seed: s.Seed, k: uint64(k), latency: s.profile, network: network, limit: limit})
 }
 
 // BeginUnlimited is Begin without the request limit. Calibrations need it.
 func (s *Server) BeginUnlimited(k int) {
 	s.Begin(k)
-	s.model.now.Load().limit.SetLimit(rate.Inf)
+	s.now.Load().limit.SetLimit(rate.Inf)
 }
 
 // BeginInstant is BeginUnlimited without latency. Warm-ups need it: they are about reads, not time.
 func (s *Server) BeginInstant() {
 	s.BeginUnlimited(0)
-	s.model.now.Load().instant = true
+	s.now.Load().latency = profile.S3{}
 }
 
-// Requests returns how many GETs, HEADs and listings were answered since the start,
-// except those answered SlowDown.
-func (s *Server) Requests() int64 { return s.model.served.Load() - s.model.slowDowns.Load() }
+// Requests returns how many GETs, HEADs and listings were answered since the start, except those answered SlowDown.
+func (s *Server) Requests() int64 { return s.served.Load() - s.slowDowns.Load() }
 
 func (s *Server) Close() error { return s.http.Close() }
-
-// certificate makes a self-signed certificate for 127.0.0.1 and this run only. Clients
-// verify it as they would S3's.
-func certificate() (server tls.Certificate, authority []byte, err error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return server, nil, fmt.Errorf("making the local S3's key: %w", err)
-	}
-	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "local S3"},
-		NotBefore:    now.Add(-time.Hour),
-		NotAfter:     now.Add(7 * 24 * time.Hour),
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		return server, nil, fmt.Errorf("making the local S3's certificate: %w", err)
-	}
-	server = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-	return server, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
-}

@@ -2,4 +2,6 @@
 
 package s3
 
-var wait = sleep
+import smithytime "github.com/aws/smithy-go/time"
+
+var wait = smithytime.SleepWithContext
