@@ -2,7 +2,6 @@ package stepfunctions
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/fit"
 	"lambda-parallel-io/tune/powertuning"
 )
 
@@ -49,10 +47,17 @@ func NewCheck(c *comparison.Comparison, name string, target Target, num int) err
 	return c.Validate()
 }
 
-// executions returns a comparison of one variant for each execution that the checks of c need.
-func executions(c *comparison.Comparison) (all []*comparison.Comparison) {
-	for _, k := range c.Checks {
-		n := slices.IndexFunc(all, func(e *comparison.Comparison) bool { return measures(e, k) })
+// executions returns those that c needs: one for each variant or, if c has checks, for those that differ
+// in the size alone.
+func executions(c *comparison.Comparison) (all []*execution) {
+	if len(c.Checks) == 0 {
+		for i := range c.Variants {
+			all = append(all, &execution{run: c.Run, v: &c.Variants[i]})
+		}
+	}
+	for i := range c.Checks {
+		k := &c.Checks[i]
+		n := slices.IndexFunc(all, func(x *execution) bool { return x.v.Label() == k.Label() && x.run.Repeat == k.Repeat })
 		if n < 0 {
 			p := event.Payload{Strategy: k.Strategy, Repeat: k.Repeat, ObjectKey: c.Run.ObjectKey}
 			v := comparison.Variant{Strategy: k.Strategy, Concurrency: k.Concurrency}
@@ -60,55 +65,30 @@ func executions(c *comparison.Comparison) (all []*comparison.Comparison) {
 				p.Concurrency = *k.Concurrency
 			}
 			v.Payload, _ = json.Marshal(p) // cannot fail: strings and whole numbers
-			spec := c.Run.Spec
-			spec.Variants, spec.PowerValues, spec.Repeat = []comparison.Variant{v}, nil, k.Repeat
-			e := comparison.New(spec, c.Run.Time)
-			if e.Variants[0].Execution, e.Variants[0].Error = k.Execution, k.Unchecked; k.MeasuredMS > 0 {
-				e.Variants[0].Tuning = &powertuning.Output{}
+			x := &execution{run: c.Run, v: &comparison.Result{Variant: v, Execution: k.Execution, Error: k.Unchecked}}
+			if x.run.PowerValues, x.run.Repeat = nil, k.Repeat; k.MeasuredMS > 0 {
+				x.v.Tuning = &powertuning.Output{}
 			}
-			n, all = len(all), append(all, e)
+			n, all = len(all), append(all, x)
 		}
-		all[n].Run.PowerValues = slices.Sorted(slices.Values(append(all[n].Run.PowerValues, k.Power)))
+		all[n].run.PowerValues = slices.Sorted(slices.Values(append(all[n].run.PowerValues, k.Power)))
+		all[n].checks = append(all[n].checks, k)
 	}
 	return all
 }
 
-func measures(e *comparison.Comparison, k comparison.Check) bool {
-	return e.Variants[0].Label() == k.Label() && e.Run.Repeat == k.Repeat
-}
-
-// check is Tune for a comparison with checks.
-func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
-	all := executions(c)
-	for i, e := range all {
-		v := &e.Variants[0]
-		err := t.Tune(ctx, e, func(p comparison.Progress) error {
-			failed := v.Error
-			for j := range c.Checks {
-				k := &c.Checks[j]
-				if cell := v.Cell(k.Power); measures(e, *k) {
-					k.Execution = v.Execution
-					if cell != nil {
-						k.MeasuredMS, failed = cell.AverageMS, cmp.Or(failed, cell.Error)
-					}
-				}
-			}
-			for j := range c.Checks {
-				if k := &c.Checks[j]; failed != "" && k.MeasuredMS == 0 {
-					k.Unchecked = v.Label() + ": " + failed
-				}
-			}
-			p.Done, p.Total = p.Done+i, len(all)
-			return observe(p)
-		})
-		for _, k := range c.Checks {
-			if err == nil && k.Unchecked != "" {
-				err = fmt.Errorf("the check has to be made again: %s", k.Unchecked)
-			}
-		}
-		if err != nil {
-			return err
+// record puts what was measured into the checks of c. A failure is that of every check without a measurement.
+func (x *execution) record(c *comparison.Comparison) {
+	failed := x.v.Error
+	for _, k := range x.checks {
+		k.Execution = x.v.Execution
+		if cell := x.v.Cell(k.Power); cell != nil {
+			k.MeasuredMS, failed = cell.AverageMS, cmp.Or(failed, cell.Error)
 		}
 	}
-	return fit.Check(c)
+	for i := range c.Checks {
+		if k := &c.Checks[i]; failed != "" && k.MeasuredMS == 0 {
+			k.Unchecked = x.v.Label() + ": " + failed
+		}
+	}
 }

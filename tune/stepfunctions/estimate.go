@@ -61,51 +61,41 @@ func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comp
 	if err := checkInput(c.Run.TuningInput, target); err != nil {
 		return e, err
 	}
-	if len(c.Checks) == 0 {
-		return e, e.of(c, target, local)
+	if len(c.Checks) > 0 {
+		var whole Estimate
+		for _, v := range c.Variants {
+			whole.add(c.Run, v.Variant)
+		}
+		e.Whole = whole.Dollars()
 	}
-	var whole Estimate
-	for _, v := range c.Variants {
-		whole.add(c, v.Variant)
-	}
-	e.Whole = whole.Dollars()
 	for _, k := range c.Checks {
 		if k.Execution == "" {
 			e.Cells = append(e.Cells, fmt.Sprintf("%s (%d reads)", k.Name(), k.Repeat))
 		}
 	}
 	for _, x := range executions(c) {
-		err = cmp.Or(err, e.of(x, target, local))
-	}
-	return e, err
-}
-
-// of adds the variants of c that have not started.
-func (e *Estimate) of(c *comparison.Comparison, target Target, local *comparison.Comparison) error {
-	run := c.Run
-	atOnce := 1
-	if run.ParallelInvocation {
-		atOnce = run.Num
-	}
-	e.AtOnce = max(e.AtOnce, (1+atOnce)*len(run.PowerValues)) // with an executor for each size
-	for _, v := range c.Variants {
-		if v.Started() {
+		run, v, atOnce := x.run, x.v.Variant, 1
+		if run.ParallelInvocation {
+			atOnce = run.Num
+		}
+		e.AtOnce = max(e.AtOnce, (1+atOnce)*len(run.PowerValues)) // with an executor for each size
+		if x.v.Started() {
 			continue
 		}
-		if err := check(run.Spec, v.Variant, cmp.Or(target.ExecutionTimeout, DefaultExecutionTimeout)); err != nil {
-			return err
+		if err := check(run.Spec, v, cmp.Or(target.ExecutionTimeout, DefaultExecutionTimeout)); err != nil {
+			return e, err
 		}
-		e.add(c, v.Variant)
+		e.add(run, v)
 		if v.Strategy == comparison.None {
 			e.Altered = powertuning.Input{Payload: v.Payload}.Alters()
 		}
 		for _, power := range run.PowerValues {
-			if local != nil && mayRunOut(local, v.Variant, power) {
+			if local != nil && mayRunOut(local, v, power) {
 				e.AtRisk = append(e.AtRisk, fmt.Sprintf("%s at %s MB", v.Label(), prose.Thousands(power, 0)))
 			}
 		}
 	}
-	return nil
+	return e, nil
 }
 
 // checkInput refuses an input with fields that a comparison cannot use.
@@ -126,9 +116,10 @@ func checkInput(in *powertuning.Input, target Target) error {
 	return nil
 }
 
-func (e *Estimate) add(c *comparison.Comparison, v comparison.Variant) {
+// add adds an execution.
+func (e *Estimate) add(run comparison.Run, v comparison.Variant) {
 	const overhead = 30 * time.Second // publishing the versions, and the clean-up
-	run := c.Run
+	c := comparison.Comparison{Run: run}
 	invocations, coldStarts := run.Num*len(run.PowerValues), 0
 	if run.TuningInput != nil && run.TuningInput.OnlyColdStarts {
 		coldStarts = run.Num

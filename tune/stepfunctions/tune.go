@@ -17,6 +17,7 @@ import (
 	smithytime "github.com/aws/smithy-go/time"
 
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/fit"
 	"lambda-parallel-io/tune/powertuning"
 )
 
@@ -34,33 +35,28 @@ import (
 // With c.Checks, Tune measures the open checks and fits the map to them. The first execution that
 // fails ends the check.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
-	if len(c.Checks) > 0 {
-		return t.check(ctx, c, observe)
-	}
-	for i := range c.Variants {
-		v := &c.Variants[i]
-		if v.Ended() {
-			continue
-		}
-		tell := func(now, finished string, changed bool) error {
-			p := comparison.Progress{Done: i, Total: len(c.Variants), Now: now, Finished: finished, Changed: changed}
-			if v.Ended() {
+	all := executions(c)
+	for i, x := range all {
+		x.Tuner, x.more = t, i+1 < len(all) && len(c.Checks) == 0
+		x.tell = func(now, finished string, changed bool) error {
+			p := comparison.Progress{Done: i, Total: len(all), Now: now, Finished: finished, Changed: changed}
+			if x.v.Ended() {
 				p.Done++
 			}
+			x.record(c)
 			return observe(p)
 		}
-		x := &execution{t, c.Run, v, i+1 < len(c.Variants), tell}
-		took, err := x.settle(ctx)
-		if err != nil {
+		if err := x.settle(ctx); err != nil {
 			return err
 		}
-		finished := fmt.Sprintf("%s: failed after %s: %s", v.Label(), took, v.Error)
-		if v.Error == "" {
-			finished = fmt.Sprintf("%s: %d sizes in %s", v.Label(), len(v.Tuning.Stats), took)
+		for _, k := range c.Checks {
+			if k.Unchecked != "" {
+				return fmt.Errorf("the check has to be made again: %s", k.Unchecked)
+			}
 		}
-		if err := tell("", finished, true); err != nil {
-			return err
-		}
+	}
+	if len(c.Checks) > 0 {
+		return fit.Check(c)
 	}
 	return nil
 }
@@ -68,15 +64,18 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 // execution is the execution of one variant.
 type execution struct {
 	*Tuner
-	run  comparison.Run
-	v    *comparison.Result
-	more bool                                           // variants follow, which need the function
-	tell func(now, finished string, changed bool) error // reports progress
+	run    comparison.Run
+	v      *comparison.Result
+	checks []*comparison.Check                            // that it measures
+	more   bool                                           // others follow even if it fails, and need the function
+	tell   func(now, finished string, changed bool) error // reports progress
 }
 
-// settle starts the execution unless the variant has one, waits for it and fills in the variant. It
-// returns how long the execution took.
-func (x *execution) settle(ctx context.Context) (time.Duration, error) {
+// settle starts the execution unless the variant has one, waits for it and fills in the variant.
+func (x *execution) settle(ctx context.Context) error {
+	if x.v.Ended() {
+		return nil
+	}
 	var e *sfn.DescribeExecutionOutput
 	var err error
 	if x.v.Execution == "" {
@@ -85,13 +84,21 @@ func (x *execution) settle(ctx context.Context) (time.Duration, error) {
 	if err == nil {
 		e, err = x.wait(ctx)
 	}
-	switch {
-	case err != nil && x.v.Execution != "":
-		return 0, fmt.Errorf("%w\nthe execution of %s goes on:\n%s", err, x.v.Label(), x.commands(x.v.Execution))
-	case err != nil || x.v.Ended():
-		return 0, err
+	if err != nil && x.v.Execution != "" {
+		return fmt.Errorf("%w\nthe execution of %s goes on:\n%s", err, x.v.Label(), x.commands(x.v.Execution))
 	}
-	return elapsed(e, aws.ToTime(e.StopDate)), x.readAnswer(ctx, e)
+	if err == nil && !x.v.Ended() {
+		err = x.readAnswer(ctx, e)
+	}
+	if err != nil {
+		return err
+	}
+	took := elapsed(e, aws.ToTime(e.StopDate))
+	finished := fmt.Sprintf("%s: failed after %s: %s", x.v.Label(), took, x.v.Error)
+	if x.v.Error == "" {
+		finished = fmt.Sprintf("%s: %d sizes in %s", x.v.Label(), len(x.v.Tuning.Stats), took)
+	}
+	return x.tell("", finished, true)
 }
 
 func (x *execution) start(ctx context.Context) error {
@@ -161,7 +168,7 @@ func ended(s types.ExecutionStatus) bool {
 	return s != types.ExecutionStatusRunning && s != types.ExecutionStatusPendingRedrive
 }
 
-// wait polls the execution until it has ended.
+// wait polls the execution until it has ended. One that is gone is the variant's error.
 func (x *execution) wait(ctx context.Context) (*sfn.DescribeExecutionOutput, error) {
 	const unseen = 5 // polls that may miss an execution that has just started: answers are eventually consistent
 	for n := 0; ; n++ {
@@ -173,7 +180,7 @@ func (x *execution) wait(ctx context.Context) (*sfn.DescribeExecutionOutput, err
 		case gone && n < unseen:
 		case gone:
 			x.v.Error = fmt.Sprintf("the execution %s does not exist: Step Functions deletes executions after 90 days", x.v.Execution)
-			return nil, nil
+			return &sfn.DescribeExecutionOutput{}, nil
 		case err != nil:
 			return nil, x.failed(ctx, "states:DescribeExecution", x.v.Execution, err)
 		case ended(e.Status):
