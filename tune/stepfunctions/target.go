@@ -46,47 +46,49 @@ const DefaultExecutionTimeout = 600 * time.Second
 // or contradicts the stack is a [*comparison.FieldError], except that power values win over the stack's;
 // any other error says what is wrong with the stack, and what to do.
 func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
-	t, out, err := flags, Target{}, flags.check()
-	if err != nil {
-		return Target{}, err
+	t, err := flags, flags.check()
+	if err == nil && (t.StateMachine == "" || t.Function == "") {
+		err = t.complete(ctx, stack)
 	}
-	if flags.StateMachine == "" || flags.Function == "" {
-		if stack == "" {
-			return Target{}, &comparison.FieldError{Field: "stack",
-				Problem: "is missing: a comparison on AWS needs a Pulumi stack, or both --state-machine ARN and --function-arn ARN"}
-		}
-		if out, err = outputs(ctx, stack); err != nil {
-			return Target{}, fmt.Errorf("the outputs of the Pulumi stack %q: %w", stack, err)
-		}
-	}
-	t.StateMachine, t.Function = cmp.Or(t.StateMachine, out.StateMachine), cmp.Or(t.Function, out.Function)
 	t.Region = cmp.Or(t.Region, RegionOf(t.StateMachine))
-	t.ObjectKey, t.Prefix = cmp.Or(t.ObjectKey, out.ObjectKey), cmp.Or(t.Prefix, out.Prefix)
-	if t.Function == out.Function {
-		t.told = out.Arch != "" && out.Timeout != 0
-		if err := t.learn(out, fmt.Sprintf("the function of the stack %q", stack)); err != nil {
-			return Target{}, err
-		}
-	}
-	if t.StateMachine == out.StateMachine {
-		t.mayInvoke = out.Function
-		if len(t.PowerValues) == 0 {
-			t.PowerValues = out.PowerValues
-		}
-		err = adopt("execution-timeout", &t.ExecutionTimeout, out.ExecutionTimeout, fmt.Sprintf("totalExecutionTimeout of the stack %q", stack))
-	}
 	return t, err
 }
 
-// learn adopts what is known of the function.
-func (t *Target) learn(known Target, whose string) error {
+// complete adopts the outputs of a stack. What it says of its own function and state machine does not
+// hold for others.
+func (t *Target) complete(ctx context.Context, stack string) error {
+	if stack == "" {
+		return &comparison.FieldError{Field: "stack",
+			Problem: "is missing: a comparison on AWS needs a Pulumi stack, or both --state-machine ARN and --function-arn ARN"}
+	}
+	out, err := outputs(ctx, stack)
+	if err != nil {
+		return fmt.Errorf("the outputs of the Pulumi stack %q: %w", stack, err)
+	}
+	t.StateMachine, t.Function = cmp.Or(t.StateMachine, out.StateMachine), cmp.Or(t.Function, out.Function)
+	t.ObjectKey, t.Prefix = cmp.Or(t.ObjectKey, out.ObjectKey), cmp.Or(t.Prefix, out.Prefix)
+	var known Target
+	if t.Function == out.Function {
+		known.Arch, known.Timeout, t.told = out.Arch, out.Timeout, out.Arch != "" && out.Timeout != 0
+	}
+	if t.StateMachine == out.StateMachine {
+		known.ExecutionTimeout, t.mayInvoke = out.ExecutionTimeout, out.Function
+		if len(t.PowerValues) == 0 {
+			t.PowerValues = out.PowerValues
+		}
+	}
+	return t.adopt(known, fmt.Sprintf("of the stack %q", stack))
+}
+
+// adopt sets the flags that were left out to what is known, and refuses those that differ.
+func (t *Target) adopt(known Target, whose string) error {
 	return cmp.Or(
-		adopt("arch", &t.Arch, known.Arch, "the architecture of "+whose),
-		adopt("timeout", &t.Timeout, known.Timeout, "the timeout of "+whose),
+		adopt("arch", &t.Arch, known.Arch, "the architecture of the function "+whose),
+		adopt("timeout", &t.Timeout, known.Timeout, "the timeout of the function "+whose),
+		adopt("execution-timeout", &t.ExecutionTimeout, known.ExecutionTimeout, "totalExecutionTimeout "+whose),
 	)
 }
 
-// adopt sets a flag that was left out to the known value, and refuses a different one.
 func adopt[T comparable](flag string, value *T, known T, what string) error {
 	var unset T
 	if *value = cmp.Or(*value, known); known != unset && *value != known {
@@ -98,9 +100,10 @@ func adopt[T comparable](flag string, value *T, known T, what string) error {
 // outputs asks the Pulumi CLI on PATH for the stack's outputs; the project is in the working directory.
 func outputs(ctx context.Context, stack string) (Target, error) {
 	cmd := exec.CommandContext(ctx, "pulumi", "stack", "output", "--json", "--stack", stack)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr // without stdin it cannot ask
-	if err := cmd.Run(); err != nil {
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr // without stdin it cannot ask
+	stdout, err := cmd.Output()
+	if err != nil {
 		said := cmp.Or(strings.TrimPrefix(strings.TrimSpace(stderr.String()), "error: "), err.Error())
 		return Target{}, cmp.Or(context.Cause(ctx), errors.New(said+pulumiNeeds))
 	}
@@ -108,21 +111,19 @@ func outputs(ctx context.Context, stack string) (Target, error) {
 		Target
 		Timeout, TotalExecutionTimeout int // seconds
 	}
-	if err := json.Unmarshal(stdout.Bytes(), &out); err != nil {
+	if err := json.Unmarshal(stdout, &out); err != nil {
 		return Target{}, fmt.Errorf("pulumi printed something other than a JSON object of this project's outputs: %w", err)
 	}
 	t := out.Target
-	t.Timeout, t.ExecutionTimeout = time.Duration(out.Timeout)*time.Second, time.Duration(out.TotalExecutionTimeout)*time.Second
-	slices.Sort(t.PowerValues)
-	// An older deployment has fewer outputs.
-	known := comparison.Spec{Num: 1, PowerValues: t.PowerValues, Arch: cmp.Or(t.Arch, platform.ARM64), TimeoutSec: cmp.Or(t.Timeout, time.Second).Seconds()}
-	if t.PowerValues == nil {
-		known.PowerValues = []int{platform.MinMemory}
-	}
 	if t.StateMachine == "" || t.Function == "" {
 		return Target{}, fmt.Errorf("stateMachineArn or functionArn is missing: `pulumi up --stack %s` deploys them", stack)
 	}
-	if err := cmp.Or(known.Validate(), t.check()); err != nil {
+	t.Timeout, t.ExecutionTimeout = time.Duration(out.Timeout)*time.Second, time.Duration(out.TotalExecutionTimeout)*time.Second
+	slices.Sort(t.PowerValues)
+	// Build has defaults for what an older deployment does not tell.
+	_, err = comparison.Build(comparison.Request{
+		Spec: comparison.Spec{Arch: t.Arch, TimeoutSec: t.Timeout.Seconds(), PowerValues: t.PowerValues}})
+	if err := cmp.Or(err, t.check()); err != nil {
 		return Target{}, errors.New(err.Error()) // no flag is to blame
 	}
 	return t, nil

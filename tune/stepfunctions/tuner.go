@@ -155,7 +155,7 @@ func (t *Tuner) Complete(ctx context.Context) (unknown string, err error) {
 		return "", err
 	}
 	known := Target{Timeout: time.Duration(aws.ToInt32(c.Timeout)) * time.Second, Arch: string(append(c.Architectures, platform.X8664)[0])}
-	return "", t.learn(known, "the function "+t.Function)
+	return "", t.adopt(known, t.Function)
 }
 
 // credentialsError means that credentials are missing, expired or not allowed to do something.
