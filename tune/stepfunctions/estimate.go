@@ -58,6 +58,7 @@ func (e Estimate) Dollars() float64 { return e.Lambda + e.Executors + e.StepFunc
 // cannot use; and processors that a stack's Power Tuning may not invoke. local, a comparison of the same
 // function on this machine, tells the sizes at risk; it may be nil.
 func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comparison) (e Estimate, err error) {
+	const byDefault = 600 * time.Second // totalExecutionTimeout that `pulumi up` deploys
 	if err := checkInput(c.Run.TuningInput, target); err != nil {
 		return e, err
 	}
@@ -82,7 +83,7 @@ func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comp
 		if x.v.Started() {
 			continue
 		}
-		if err := check(run.Spec, v, cmp.Or(target.ExecutionTimeout, DefaultExecutionTimeout)); err != nil {
+		if err := check(run.Spec, v, cmp.Or(target.ExecutionTimeout, byDefault)); err != nil {
 			return e, err
 		}
 		e.add(run, v)
