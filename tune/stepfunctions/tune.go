@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	smithytime "github.com/aws/smithy-go/time"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/fit"
 	"lambda-parallel-io/tune/powertuning"
@@ -69,6 +71,52 @@ type execution struct {
 	checks []*comparison.Check                            // that it measures
 	more   bool                                           // others follow even if it fails, and need the function
 	tell   func(now, finished string, changed bool) error // reports progress
+}
+
+// executions returns those that c needs: one for each variant or, if c has checks, for those that differ
+// in the size alone.
+func executions(c *comparison.Comparison) (all []*execution) {
+	if len(c.Checks) == 0 {
+		for i := range c.Variants {
+			all = append(all, &execution{run: c.Run, v: &c.Variants[i]})
+		}
+	}
+	for i := range c.Checks {
+		k := &c.Checks[i]
+		n := slices.IndexFunc(all, func(x *execution) bool { return x.v.Label() == k.Label() && x.run.Repeat == k.Repeat })
+		if n < 0 {
+			p := event.Payload{Strategy: k.Strategy, Repeat: k.Repeat, ObjectKey: c.Run.ObjectKey}
+			v := comparison.Variant{Strategy: k.Strategy, Concurrency: k.Concurrency}
+			if v.Bounded() {
+				p.Concurrency = *k.Concurrency
+			}
+			v.Payload, _ = json.Marshal(p) // cannot fail: strings and whole numbers
+			x := &execution{run: c.Run, v: &comparison.Result{Variant: v, Execution: k.Execution, Error: k.Unchecked}}
+			if x.run.PowerValues, x.run.Repeat = nil, k.Repeat; k.MeasuredMS > 0 {
+				x.v.Tuning = &powertuning.Output{}
+			}
+			n, all = len(all), append(all, x)
+		}
+		all[n].run.PowerValues = slices.Sorted(slices.Values(append(all[n].run.PowerValues, k.Power)))
+		all[n].checks = append(all[n].checks, k)
+	}
+	return all
+}
+
+// record puts what was measured into the checks of c. A failure is that of every check without a measurement.
+func (x *execution) record(c *comparison.Comparison) {
+	failed := x.v.Error
+	for _, k := range x.checks {
+		k.Execution = x.v.Execution
+		if cell := x.v.Cell(k.Power); cell != nil {
+			k.MeasuredMS, failed = cell.AverageMS, cmp.Or(failed, cell.Error)
+		}
+	}
+	for i := range c.Checks {
+		if k := &c.Checks[i]; failed != "" && k.MeasuredMS == 0 {
+			k.Unchecked = x.v.Label() + ": " + failed
+		}
+	}
 }
 
 // settle starts the execution unless the variant has one, waits for it and fills in the variant.
