@@ -87,13 +87,13 @@ type Estimate struct {
 func (e Estimate) Dollars() float64 { return e.Lambda + e.Executors + e.StepFunctions + e.S3 }
 
 // NewEstimate covers the variants of c that have not started. It refuses, with numbers and a remedy, a
-// comparison whose invocations cannot end within the function's timeout (c.Run.TimeoutSec) or, one after
-// another, within the target's ExecutionTimeout; an input (c.Run.TuningInput) with a field that a comparison
-// cannot use; and processors that a stack's Power Tuning may not invoke. local, a comparison of the same
-// function on this machine, tells the sizes at risk; it may be nil.
+// comparison whose invocations cannot end within the function's timeout (c.Run.TimeoutSec) or, all of a size,
+// within the target's ExecutionTimeout; an input (c.Run.TuningInput) with a field that a comparison cannot
+// use; and processors that a stack's Power Tuning may not invoke. local, a comparison of the same function
+// on this machine, tells the sizes at risk; it may be nil.
 func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comparison) (e Estimate, err error) {
 	const byDefault = 600 * time.Second // totalExecutionTimeout that `pulumi up` deploys
-	if err := checkInput(c.Run.TuningInput, target); err != nil {
+	if err := checkInput(cmp.Or(c.Run.TuningInput, &powertuning.Input{}), target); err != nil {
 		return e, err
 	}
 	if len(c.Checks) > 0 {
@@ -109,11 +109,9 @@ func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comp
 		}
 	}
 	for _, x := range executions(c) {
-		run, v, atOnce := x.run, x.v.Variant, 1
-		if run.ParallelInvocation {
-			atOnce = run.Num
-		}
-		e.AtOnce = max(e.AtOnce, (1+atOnce)*len(run.PowerValues)) // with an executor for each size
+		run, v := x.run, x.v.Variant
+		n, _ := turns(run.Spec)
+		e.AtOnce = max(e.AtOnce, (1+run.Num/int(n))*len(run.PowerValues)) // with an executor for each size
 		if x.v.Started() {
 			continue
 		}
@@ -135,9 +133,6 @@ func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comp
 
 // checkInput refuses an input with fields that a comparison cannot use.
 func checkInput(in *powertuning.Input, target Target) error {
-	if in == nil {
-		return nil
-	}
 	for _, processor := range []string{in.PreProcessorARN, in.PostProcessorARN} {
 		if processor != "" && !strings.HasPrefix(processor, target.mayInvoke) {
 			return fmt.Errorf("the processor %s in the input: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN",
@@ -165,11 +160,12 @@ func (e *Estimate) add(run comparison.Run, v comparison.Variant) {
 	e.LISTs += invocations * run.Lists()
 	e.S3 += float64(invocations) * c.GETCostPerMillion() / 1e6
 	e.StepFunctions += powertuning.ExecutionCost(RegionOf(run.StateMachine), len(run.PowerValues), coldStarts)
+	n, pause := turns(run.Spec)
 	var longest time.Duration
 	for _, power := range run.PowerValues {
 		// A function that is not this project's is assumed to last until its timeout.
 		one := min(run.Timeout(), cmp.Or(compute.Estimate(run.Spec, v, power, most), run.Timeout()))
-		all := executorLasts(run.Spec, one)
+		all := n * (one + pause)
 		longest = max(longest, all)
 		function := float64(run.Num) * c.CostPerMillion(power, ms(one)) / 1e6
 		executor := platform.ComputeCost(platform.X8664, platform.MinMemory, ms(all))
@@ -197,32 +193,30 @@ func mayRunOut(local *comparison.Comparison, v comparison.Variant, power int) bo
 	return false
 }
 
-// executorLasts returns how long the executor of one size lasts, given the duration of an invocation.
-func executorLasts(spec comparison.Spec, one time.Duration) time.Duration {
+// turns returns how many invocations of a size follow one another, and the pause after each.
+func turns(spec comparison.Spec) (n, pause time.Duration) {
 	if spec.ParallelInvocation {
-		return one
+		return 1, 0
 	}
-	return time.Duration(spec.Num) * (one + time.Duration(spec.SleepBetweenRunsMS)*time.Millisecond)
+	return time.Duration(spec.Num), time.Duration(spec.SleepBetweenRunsMS) * time.Millisecond
 }
 
 // check refuses a variant that cannot end in time even at the largest size.
 func check(spec comparison.Spec, v comparison.Variant, executionTimeout time.Duration) error {
-	power := spec.PowerValues[len(spec.PowerValues)-1]
-	one, allowed := compute.Estimate(spec, v, power, least), spec.Timeout()
-	if !spec.ParallelInvocation {
-		allowed = min(allowed, executionTimeout/time.Duration(spec.Num)-time.Duration(spec.SleepBetweenRunsMS)*time.Millisecond)
-	}
+	one := compute.Estimate(spec, v, spec.PowerValues[len(spec.PowerValues)-1], least)
+	n, pause := turns(spec)
+	allowed := min(spec.Timeout(), executionTimeout/n-pause)
 	if one <= allowed {
 		return nil
 	}
 	remedy := "choose --parallel (parallelInvocation)"
-	if n := int(0.95 * float64(spec.Repeat) * float64(allowed) / float64(one)); n > 0 { // a little below what just fits
-		remedy = fmt.Sprintf("lower the reads (--repeat, or the payload's repeat, maxObjects or keys) to %d, or %s", n, remedy)
+	if fit := int(0.95 * float64(spec.Repeat) * float64(allowed) / float64(one)); fit > 0 { // a little fewer than just fit
+		remedy = fmt.Sprintf("lower the reads (--repeat, or the payload's repeat, maxObjects or keys) to %d, or %s", fit, remedy)
 	}
 	return fmt.Errorf("%s: %d invocations, each of %d reads, %d at once, take at least %s each and %s in all, where S3 answers in %s on average;\n"+
 		"the function's timeout is %s, and the state machine's totalExecutionTimeout is %s\n%s",
 		v.Label(), spec.Num, spec.Repeat, spec.Calls(v).InFlight, one.Round(time.Millisecond),
-		executorLasts(spec, one).Round(time.Second), least.S3.Mean().Round(time.Millisecond/10), spec.Timeout(), executionTimeout, remedy)
+		(n * (one + pause)).Round(time.Second), least.S3.Mean().Round(time.Millisecond/10), spec.Timeout(), executionTimeout, remedy)
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -234,9 +228,8 @@ var text = template.Must(template.New("").Funcs(template.FuncMap{
 	"n":       func(n int) string { return prose.Thousands(n, 0) },
 	"usd":     func(dollars float64) string { return fmt.Sprintf("$%.4f", dollars) },
 	"minutes": func(d time.Duration) float64 { return math.Ceil(d.Minutes()) },
-	"ms":      ms,
 	"list":    prose.List[string],
-	"read":    func() time.Duration { return most.S3.Mean().Round(time.Millisecond / 10) },
+	"read":    func() float64 { return ms(most.S3.Mean().Round(time.Millisecond / 10)) },
 	"cpu":     func() float64 { return most.CPUMS },
 	"rate":    func() int { return platform.GetsPerSecond },
 }).Parse(layout))
