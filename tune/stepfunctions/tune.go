@@ -119,19 +119,12 @@ func (x *execution) record(c *comparison.Comparison) {
 	}
 }
 
-// settle starts the execution unless the variant has one, waits for it and fills in the variant.
+// settle fills in the variant unless it has ended.
 func (x *execution) settle(ctx context.Context) error {
 	if x.v.Ended() {
 		return nil
 	}
-	var e *sfn.DescribeExecutionOutput
-	var err error
-	if x.v.Execution == "" {
-		err = x.start(ctx)
-	}
-	if err == nil {
-		e, err = x.wait(ctx)
-	}
+	e, err := x.wait(ctx)
 	if err != nil && x.v.Execution != "" {
 		return fmt.Errorf("%w\nthe execution of %s goes on:\n%s", err, x.v.Label(), x.commands(x.v.Execution))
 	}
@@ -150,8 +143,7 @@ func (x *execution) settle(ctx context.Context) error {
 }
 
 func (x *execution) start(ctx context.Context) error {
-	in := input(x.run, *x.v)
-	name := executionName(x.run, *x.v, in)
+	name, in := x.request()
 	arn := strings.Replace(x.StateMachine, ":stateMachine:", ":execution:", 1) + ":" + name
 	err := x.idle(ctx, arn)
 	if ctx.Err() != nil {
@@ -202,7 +194,7 @@ func (t *Tuner) idle(ctx context.Context, own string) error {
 			}
 			var in struct{ LambdaARN string } // empty where the input cannot be read: it may be the same function
 			_ = json.Unmarshal([]byte(aws.ToString(e.Input)), &in)
-			same := in.LambdaARN == "" || in.LambdaARN == t.Function || strings.HasPrefix(in.LambdaARN, t.Function+":") // an alias
+			same := in.LambdaARN == "" || strings.HasPrefix(in.LambdaARN+":", t.Function+":") // or an alias of it
 			if same && !ended(e.Status) {
 				return fmt.Errorf("the execution %s runs for the same function, %s, since %s: two at once would spoil each other's figures\nwait until it has ended, or stop it:\n%s",
 					arn, cmp.Or(in.LambdaARN, "or one that its input does not name"), aws.ToTime(e.StartDate).UTC().Format(time.DateTime+" UTC"), t.commands(arn))
@@ -216,8 +208,14 @@ func ended(s types.ExecutionStatus) bool {
 	return s != types.ExecutionStatusRunning && s != types.ExecutionStatusPendingRedrive
 }
 
-// wait polls the execution until it has ended. One that is gone is the variant's error.
+// wait starts the execution unless the variant has one, and polls it until it has ended. One that is gone
+// is the variant's error.
 func (x *execution) wait(ctx context.Context) (*sfn.DescribeExecutionOutput, error) {
+	if x.v.Execution == "" {
+		if err := x.start(ctx); err != nil {
+			return nil, err
+		}
+	}
 	const unseen = 5 // polls that may miss an execution that has just started: answers are eventually consistent
 	for n := 0; ; n++ {
 		e, err := x.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &x.v.Execution})
@@ -260,9 +258,12 @@ func (t *Tuner) commands(execution string) string {
 		"  and may keep another memory size on $LATEST, which `pulumi refresh`, then `pulumi up`, sets right."
 }
 
-// input is the state machine's input for a variant: the comparison's values replace those of a given
-// input.
-func input(run comparison.Run, v comparison.Result) string {
+// request returns the name and the input of the execution. The comparison's values replace those of a
+// given input. The name is readable, and always the same for one variant of one comparison: StartExecution
+// is idempotent for a name and an input, so an execution whose ARN was never saved is found again and never
+// started twice. It includes a hash of the input, as StartExecution refuses the same name with another one.
+func (x *execution) request() (name, input string) {
+	run, v := x.run, x.v
 	in := *cmp.Or(run.TuningInput, &powertuning.Input{})
 	in.LambdaARN = run.Function
 	in.PowerValues, in.Num, in.Payload = run.PowerValues, run.Num, v.Payload
@@ -270,19 +271,11 @@ func input(run comparison.Run, v comparison.Result) string {
 	in.SleepBetweenMS, in.ParallelInvocation = run.SleepBetweenRunsMS, run.ParallelInvocation
 	in.IncludeOutputResults = true
 	b, _ := json.Marshal(in) // cannot fail: a payload is JSON
-	return string(b)
-}
-
-// executionName is readable, and always the same for one variant of one comparison. StartExecution is
-// idempotent for a name and an input, so an execution whose ARN was never saved is found again and
-// never started twice. The name includes a hash of the input, because StartExecution refuses the same
-// name with another input.
-func executionName(run comparison.Run, v comparison.Result, input string) string {
-	label := v.Strategy
+	name = v.Strategy
 	if v.Concurrency != nil {
-		label += "-" + strconv.Itoa(*v.Concurrency)
+		name += "-" + strconv.Itoa(*v.Concurrency)
 	}
 	at := run.Time.UTC()
-	sum := sha256.Sum256([]byte(run.StateMachine + at.Format(time.RFC3339Nano) + label + input))
-	return fmt.Sprintf("%s-%s-%x", label, at.Format("20060102T150405Z"), sum[:8])
+	sum := sha256.Sum256([]byte(run.StateMachine + at.Format(time.RFC3339Nano) + name + string(b)))
+	return fmt.Sprintf("%s-%s-%x", name, at.Format("20060102T150405Z"), sum[:8]), string(b)
 }
