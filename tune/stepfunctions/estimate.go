@@ -103,11 +103,6 @@ func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comp
 		}
 		e.Whole = whole.Dollars()
 	}
-	for _, k := range c.Checks {
-		if k.Execution == "" {
-			e.Cells = append(e.Cells, fmt.Sprintf("%s (%d reads)", k.Name(), k.Repeat))
-		}
-	}
 	for _, x := range executions(c) {
 		run, v := x.run, x.v.Variant
 		n, _ := turns(run.Spec)
@@ -119,6 +114,9 @@ func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comp
 			return e, err
 		}
 		e.add(run, v)
+		for _, k := range x.checks {
+			e.Cells = append(e.Cells, fmt.Sprintf("%s (%d reads)", k.Name(), k.Repeat))
+		}
 		if v.Strategy == comparison.None {
 			e.Altered = powertuning.Input{Payload: v.Payload}.Alters()
 		}

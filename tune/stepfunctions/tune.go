@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -155,12 +154,10 @@ func (x *execution) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := x.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &x.StateMachine, Name: &name, Input: &in})
+	_, err = x.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &x.StateMachine, Name: &name, Input: &in})
 	_, exists := errors.AsType[*types.ExecutionAlreadyExists](err)
 	switch {
-	case err == nil:
-		x.v.Execution = aws.ToString(out.ExecutionArn)
-	case exists: // it has ended; it is ours, as name and input are the same
+	case err == nil || exists: // one that exists has ended; it is ours, as name and input are the same
 		x.v.Execution = arn
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w while %s was started: its execution may run\n%s", context.Cause(ctx), x.v.Label(), x.commands(arn))
@@ -195,17 +192,13 @@ func (t *Tuner) idle(ctx context.Context, own string) error {
 			var in struct{ LambdaARN string } // empty where the input cannot be read: it may be the same function
 			_ = json.Unmarshal([]byte(aws.ToString(e.Input)), &in)
 			same := in.LambdaARN == "" || strings.HasPrefix(in.LambdaARN+":", t.Function+":") // or an alias of it
-			if same && !ended(e.Status) {
+			if same && e.Status == types.ExecutionStatusRunning {
 				return fmt.Errorf("the execution %s runs for the same function, %s, since %s: two at once would spoil each other's figures\nwait until it has ended, or stop it:\n%s",
 					arn, cmp.Or(in.LambdaARN, "or one that its input does not name"), aws.ToTime(e.StartDate).UTC().Format(time.DateTime+" UTC"), t.commands(arn))
 			}
 		}
 	}
 	return nil
-}
-
-func ended(s types.ExecutionStatus) bool {
-	return s != types.ExecutionStatusRunning && s != types.ExecutionStatusPendingRedrive
 }
 
 // wait starts the execution unless the variant has one, and polls it until it has ended. One that is gone
@@ -229,7 +222,7 @@ func (x *execution) wait(ctx context.Context) (*sfn.DescribeExecutionOutput, err
 			return &sfn.DescribeExecutionOutput{}, nil
 		case err != nil:
 			return nil, x.failed(ctx, "states:DescribeExecution", x.v.Execution, err)
-		case ended(e.Status):
+		case e.Status != types.ExecutionStatusRunning:
 			return e, nil
 		default:
 			if err := x.tell(fmt.Sprintf("%s, %s for %s", x.v.Label(), e.Status, elapsed(e, x.now())), "", false); err != nil {
@@ -273,7 +266,7 @@ func (x *execution) request() (name, input string) {
 	b, _ := json.Marshal(in) // cannot fail: a payload is JSON
 	name = v.Strategy
 	if v.Concurrency != nil {
-		name += "-" + strconv.Itoa(*v.Concurrency)
+		name += fmt.Sprintf("-%d", *v.Concurrency)
 	}
 	at := run.Time.UTC()
 	sum := sha256.Sum256([]byte(run.StateMachine + at.Format(time.RFC3339Nano) + name + string(b)))
