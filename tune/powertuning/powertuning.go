@@ -231,7 +231,8 @@ func readNumber(_ string, v jsontext.Value, number *float64) (want string, ok bo
 
 // readWhole reads a whole number: a count, ms, or a power value. Like the tool, it also accepts strings.
 func readWhole(name string, v jsontext.Value, number *int) (want string, ok bool) {
-	least, most, want := platform.MinMemory, platform.MaxMemory, fmt.Sprintf("a whole number from %d to %d", platform.MinMemory, platform.MaxMemory)
+	least, most := platform.MinMemory, platform.MaxMemory
+	want = fmt.Sprintf("a whole number from %d to %d", least, most)
 	if l, ok := map[string]int{"num": MinNum, "sleepBetweenRunsMs": 0}[name]; ok {
 		least, most, want = l, math.MaxInt32, fmt.Sprintf("a whole number of at least %d", l)
 	}

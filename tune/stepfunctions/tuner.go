@@ -36,7 +36,8 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Target is where on AWS a comparison runs, and what is deployed there; unknown fields are zero.
+// Target is where on AWS a comparison runs, and what is deployed there; unknown fields are zero. Its JSON
+// is the outputs of a Pulumi stack, in which times are seconds.
 type Target struct {
 	StateMachine string `json:"stateMachineArn"` // ARN of the Power Tuning state machine, without version or alias
 	Function     string `json:"functionArn"`     // ARN of the function, without version or alias
@@ -130,7 +131,7 @@ func outputs(ctx context.Context, stack string) (Target, error) {
 	if t.StateMachine == "" || t.Function == "" {
 		return Target{}, fmt.Errorf("stateMachineArn or functionArn is missing: `pulumi up --stack %s` deploys them", stack)
 	}
-	t.Timeout, t.ExecutionTimeout = t.Timeout*time.Second, t.ExecutionTimeout*time.Second // they are printed in seconds
+	t.Timeout, t.ExecutionTimeout = t.Timeout*time.Second, t.ExecutionTimeout*time.Second
 	slices.Sort(t.PowerValues)
 	spec := comparison.Spec{Arch: t.Arch, TimeoutSec: t.Timeout.Seconds(), PowerValues: t.PowerValues}
 	_, err = comparison.Build(comparison.Request{Spec: spec}) // which has defaults for what an older deployment does not tell
