@@ -26,13 +26,12 @@ import (
 func (x *execution) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutput) error {
 	const tuningFailed = "{}" // Power Tuning ends like this, as SUCCEEDED, when it could not publish or invoke the function
 	if output := aws.ToString(e.Output); e.Status == types.ExecutionStatusSucceeded && output != tuningFailed {
-		out, err := powertuning.ParseOutput([]byte(output))
-		if err == nil && len(out.Stats) == 0 {
-			err = errors.New("power tuning output: it has no stats: is the state machine that of version 4.4.0?")
-		}
-		if err != nil {
+		switch out, err := powertuning.ParseOutput([]byte(output)); {
+		case err != nil:
 			x.v.Error = err.Error()
-		} else {
+		case len(out.Stats) == 0:
+			x.v.Error = "power tuning output: it has no stats: is the state machine that of version 4.4.0?"
+		default:
 			x.v.Tuning, x.v.Cells = &out, cells(x.run.PowerValues, out.Stats)
 		}
 		return nil
