@@ -22,19 +22,17 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Tune runs the variants of c that have not ended, one after another: two executions on one function
-// must never overlap. It waits for a variant that already has an execution. It names the others after
-// c.Run.Time, which must not change when a comparison is resumed. It calls observe with Changed before
-// each start, once no other execution runs for the function, and again as soon as the execution has
-// started.
+// Tune runs the variants of c that have not ended, one after another: two executions on one function must
+// never overlap. It waits for a variant that already has an execution. It names the others after c.Run.Time,
+// which must not change when a comparison is resumed. It calls observe with Changed before each start, once
+// no other execution runs for the function, and again as soon as the execution has started.
 //
-// A failure of one variant is stored in that variant, and the next one goes on. Tune returns an error
-// that concerns the whole comparison: credentials (see [IsCredentials]), somebody else's execution, the
-// cause of ctx, an error of observe, or AWS out of reach. The current variant can then be resumed.
-// Nothing is stopped: the error names an execution that goes on, and the commands that show and stop it.
+// A failure of one variant is stored in it, and the next one goes on. An error of Tune concerns the whole
+// comparison: credentials (see [IsCredentials]), somebody else's execution, the cause of ctx, an error of
+// observe, or AWS out of reach. The current variant can then be resumed. Nothing is stopped: the error names
+// an execution that goes on, and the commands that show and stop it.
 //
-// With c.Checks, Tune measures the open checks and fits the map to them. The first execution that
-// fails ends the check.
+// With c.Checks, Tune measures the open checks until one fails, and fits the map to them.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	all := executions(c)
 	for i, x := range all {
@@ -72,8 +70,8 @@ type execution struct {
 	tell   func(now, finished string, changed bool) error // reports progress
 }
 
-// executions returns those that c needs: one for each variant or, if c has checks, for those that differ
-// in the size alone.
+// executions returns those that c needs: one for each variant or, if c has checks, one for those that
+// differ in the size alone.
 func executions(c *comparison.Comparison) (all []*execution) {
 	if len(c.Checks) == 0 {
 		for i := range c.Variants {
@@ -168,10 +166,8 @@ func (x *execution) start(ctx context.Context) error {
 }
 
 // idle returns an error if another execution of the state machine runs for the function: two of them
-// would change each other's memory size and aliases, and spoil both results without an error.
-//
-// ListExecutions is eventually consistent, so it may miss one that has just started. It cannot see
-// executions of another Power Tuning.
+// would change each other's memory size and aliases, and spoil both results without an error. It may miss
+// one that has just started, as ListExecutions is eventually consistent, and those of another Power Tuning.
 func (t *Tuner) idle(ctx context.Context, own string) error {
 	pages := sfn.NewListExecutionsPaginator(t.client,
 		&sfn.ListExecutionsInput{StateMachineArn: &t.StateMachine, StatusFilter: types.ExecutionStatusRunning})
