@@ -116,11 +116,8 @@ type history struct {
 	busy   time.Time // until when executors may run: Step Functions does not stop a Lambda invocation
 }
 
-// States of Power Tuning that need special treatment.
-const (
-	executor       = "Executor"       // invokes the function at one power value; tried three times
-	cleanUpOnError = "CleanUpOnError" // entered after a failure: the execution then ends as SUCCEEDED, with {}
-)
+// executor is Power Tuning's state that invokes the function at one power value. It is tried three times.
+const executor = "Executor"
 
 // state is where an event happened. Its exported fields are those of its input.
 type state struct {
@@ -152,7 +149,7 @@ func read(events []types.HistoryEvent) history {
 					h.memory = c.PowerValue
 				}
 			}
-			cleaning = cleaning || s.name == cleanUpOnError
+			cleaning = cleaning || s.name == "CleanUpOnError" // the execution then ends as SUCCEEDED, with {}
 		}
 		if d := e.LambdaFunctionScheduledEventDetails; d != nil && d.TimeoutInSeconds != nil {
 			s.timeout = time.Duration(*d.TimeoutInSeconds) * time.Second

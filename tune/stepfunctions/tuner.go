@@ -6,7 +6,6 @@
 package stepfunctions
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -104,22 +103,21 @@ func (t *Target) learn(known Target, whose string) error {
 }
 
 func adopt[T comparable](flag string, value *T, known T, what string) error {
-	var unset T
-	if *value = cmp.Or(*value, known); known != unset && *value != known {
+	if *value = cmp.Or(*value, known); *value != cmp.Or(known, *value) {
 		return &comparison.FieldError{Field: flag, Problem: fmt.Sprintf("%v: %s is %v, so leave it out", *value, what, known)}
 	}
 	return nil
 }
 
 // outputs asks the Pulumi CLI on PATH for the stack's outputs; the project is in the working directory.
+// Without stdin the CLI cannot ask anything.
 func outputs(ctx context.Context, stack string) (Target, error) {
-	cmd := exec.CommandContext(ctx, "pulumi", "stack", "output", "--json", "--stack", stack)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr // without stdin it cannot ask
-	stdout, err := cmd.Output()
+	stdout, err := exec.CommandContext(ctx, "pulumi", "stack", "output", "--json", "--stack", stack).Output()
 	if err != nil {
+		exit, _ := errors.AsType[*exec.ExitError](err)
+		stderr := strings.TrimSpace(string(cmp.Or(exit, &exec.ExitError{}).Stderr))
 		return Target{}, cmp.Or(context.Cause(ctx), errors.New(
-			cmp.Or(strings.TrimPrefix(strings.TrimSpace(stderr.String()), "error: "), err.Error())+"\n"+
+			cmp.Or(strings.TrimPrefix(stderr, "error: "), err.Error())+"\n"+
 				"install the Pulumi CLI (https://www.pulumi.com/docs/install), run `pulumi login`, and run this in the root of the repository,\n"+
 				"with a stack that `pulumi stack ls` lists; a local state also needs PULUMI_CONFIG_PASSPHRASE;\n"+
 				"or pass --state-machine ARN and --function-arn ARN"))
