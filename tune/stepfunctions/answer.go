@@ -123,6 +123,7 @@ const executor = "Executor"
 type state struct {
 	name    string
 	timeout time.Duration // of its Lambda function
+	until   time.Time     // when that ends at the latest; zero unless it runs
 
 	Value                json.Number // MB, of an executor
 	LambdaConfigurations struct {    // what the publisher sets and publishes, one after the other
@@ -137,13 +138,12 @@ type state struct {
 // a state that is retried fails several times.
 func read(events []types.HistoryEvent) history {
 	h, cleaning := history{cause: "its history does not say why"}, false
-	states := map[int64]state{}      // by the ID of an event, which is in the state of the one that led to it
-	running := map[int64]time.Time{} // latest end of an executor, by the ID of the event that started it
+	states := map[int64]*state{} // by the ID of an event, which is in the state of the one that led to it
 	for _, e := range events {
-		s := states[e.PreviousEventId]
+		s := cmp.Or(states[e.PreviousEventId], &state{})
 		if entered := e.StateEnteredEventDetails; entered != nil {
-			s = state{name: aws.ToString(entered.Name), timeout: platform.MaxTimeout}
-			_ = json.Unmarshal([]byte(aws.ToString(entered.Input)), &s) // what another version of the tool lacks stays empty
+			s = &state{name: aws.ToString(entered.Name), timeout: platform.MaxTimeout}
+			_ = json.Unmarshal([]byte(aws.ToString(entered.Input)), s) // what another version of the tool lacks stays empty
 			for _, c := range s.LambdaConfigurations.InitConfigurations {
 				if c.Alias == "" {
 					h.memory = c.PowerValue
@@ -158,27 +158,25 @@ func read(events []types.HistoryEvent) history {
 		d, name := failed(e), ""
 		switch e.Type {
 		case types.HistoryEventTypeLambdaFunctionStarted:
-			if s.name == executor {
-				running[e.Id] = aws.ToTime(e.Timestamp).Add(s.timeout)
-			}
+			s.until = aws.ToTime(e.Timestamp).Add(s.timeout)
 		case types.HistoryEventTypeLambdaFunctionSucceeded, types.HistoryEventTypeLambdaFunctionFailed,
 			types.HistoryEventTypeLambdaFunctionTimedOut:
-			delete(running, e.PreviousEventId)
+			s.until = time.Time{}
 		case types.HistoryEventTypeExecutionFailed:
-			s = state{}
+			s = &state{}
 			if h.where != "" {
 				d = nil // it only repeats the state's failure
 			}
 		case types.HistoryEventTypeExecutionAborted: // by a caller, who need not give a reason
-			d, name, s = cmp.Or(d, &types.ExecutionFailedEventDetails{}), "somebody stopped it", state{}
+			d, name, s = cmp.Or(d, &types.ExecutionFailedEventDetails{}), "somebody stopped it", &state{}
 		}
 		if d != nil && !cleaning {
 			h.cause, h.where = explain(cmp.Or(aws.ToString(d.Error), name), aws.ToString(d.Cause), s)
 		}
 	}
-	for _, until := range running {
-		if until.After(h.busy) {
-			h.busy = until
+	for _, s := range states {
+		if s.name == executor && s.until.After(h.busy) {
+			h.busy = s.until
 		}
 	}
 	return h
@@ -206,7 +204,7 @@ var noise = regexp.MustCompile(`^RequestId: \S+ (Error: )?`)
 
 // explain says what an error and its cause mean and what to do, and where it happened. The cause of a
 // Lambda function's error is JSON; the executor's contains the error of the function that it invoked.
-func explain(name, cause string, s state) (text, where string) {
+func explain(name, cause string, s *state) (text, where string) {
 	var thrown struct{ ErrorType, ErrorMessage string }
 	if json.Unmarshal([]byte(cause), &thrown) == nil && thrown.ErrorMessage != "" {
 		name, cause = cmp.Or(name, thrown.ErrorType), thrown.ErrorMessage
