@@ -70,8 +70,7 @@ func Build(r Request) (Spec, error) {
 	s := r.Spec
 	in := cmp.Or(r.Input, &powertuning.Input{})
 	if r.Input != nil {
-		goal := in.Goal()
-		s.TuningStrategy, s.BalancedWeight, s.DiscardTopBottom = goal.Strategy, goal.BalancedWeight, goal.DiscardTopBottom
+		s.TuningStrategy, s.BalancedWeight, s.DiscardTopBottom = in.Goal()
 		s.SleepBetweenRunsMS = in.SleepBetweenMS
 		if !reflect.ValueOf(*in).IsZero() {
 			s.TuningInput = in

@@ -78,15 +78,14 @@ func Link(region string, stats []Stat) string { return link(visualizationURL, re
 
 // CompareLink is the chart of two functions, the most that it can show. Labels may be any text.
 func CompareLink(region, labelA string, a []Stat, labelB string, b []Stat) string {
-	return link(visualizationURL, region,
-		strings.Join([]string{hash(a), hash(b), component(labelA), component(labelB)}, ";"))
+	return link(visualizationURL, region, hash(a), hash(b), component(labelA), component(labelB))
 }
 
-func link(base, region, hash string) string {
+func link(base, region string, parts ...string) string {
 	if strings.HasPrefix(region, "cn-") {
 		base += "?currency=CNY"
 	}
-	return base + "#" + hash
+	return base + "#" + strings.Join(parts, ";")
 }
 
 // hash is sizes;times;costs by ascending size, each a little-endian array in base64. Like the tool, it

@@ -3,15 +3,19 @@ package stepfunctions
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
@@ -22,30 +26,29 @@ import (
 func (x *execution) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutput) error {
 	const tuningFailed = "{}" // Power Tuning ends like this, as SUCCEEDED, when it could not publish or invoke the function
 	if output := aws.ToString(e.Output); e.Status == types.ExecutionStatusSucceeded && output != tuningFailed {
-		out, err := powertuning.ParseOutput([]byte(output))
-		if err == nil && len(out.Stats) == 0 {
-			err = errors.New("power tuning output: it has no stats: is the state machine that of version 4.4.0?")
-		}
-		if err != nil {
+		switch out, err := powertuning.ParseOutput([]byte(output)); {
+		case err != nil:
 			x.v.Error = err.Error()
-		} else {
+		case len(out.Stats) == 0:
+			x.v.Error = "power tuning output: it has no stats: is the state machine that of version 4.4.0?"
+		default:
 			x.v.Tuning, x.v.Cells = &out, cells(x.run.PowerValues, out.Stats)
 		}
 		return nil
 	}
-	var h history
+	var events []types.HistoryEvent
 	pages := sfn.NewGetExecutionHistoryPaginator(x.client, &sfn.GetExecutionHistoryInput{ExecutionArn: e.ExecutionArn, MaxResults: 1000})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return x.failed(ctx, "states:GetExecutionHistory", aws.ToString(e.ExecutionArn), err)
+			return x.failed(ctx, "states:GetExecutionHistory", x.v.Execution, err)
 		}
-		h = append(h, page.Events...)
+		events = append(events, page.Events...)
 	}
+	h := read(events)
 	left, err := x.afterFailure(ctx, h, e)
 	if err == nil {
-		cause := h.cause()
-		x.v.Error = fmt.Sprintf("%s (%sits execution ended as %s)%s", cause.text, cause.where, e.Status, left)
+		x.v.Error = fmt.Sprintf("%s (%sits execution ended as %s)%s", h.cause, h.where, e.Status, left)
 	}
 	return err
 }
@@ -56,19 +59,21 @@ func cells(powers []int, stats []powertuning.Stat) (cells []comparison.Cell) {
 	for _, power := range powers {
 		cell := comparison.Cell{Power: power,
 			Error: "Power Tuning found no REPORT line in the last 4 KB of the log: the function must log less, and as text"}
-		measured := func(s powertuning.Stat) bool { return s.Value == power && s.AverageDuration > 0 }
-		if i := slices.IndexFunc(stats, measured); i >= 0 {
-			cell = comparison.Cell{Power: power, AverageMS: stats[i].AverageDuration, AverageCost: stats[i].AveragePrice}
+		for _, s := range stats {
+			if s.Value == power && s.AverageDuration > 0 {
+				cell = comparison.Cell{Power: power, AverageMS: s.AverageDuration, AverageCost: s.AveragePrice}
+			}
 		}
 		cells = append(cells, cell)
 	}
 	return cells
 }
 
-// afterFailure waits for executors that may still run, if variants follow. It returns what the failed
-// execution has left behind: a wrong memory size and, if it was stopped, aliases and versions.
+// afterFailure waits for executors that may still run, if other executions follow. It returns what the
+// failed execution has left behind: a wrong memory size and, if it was stopped, aliases and versions.
 func (x *execution) afterFailure(ctx context.Context, h history, e *sfn.DescribeExecutionOutput) (string, error) {
-	if d := h.mayRunFor(aws.ToTime(e.StopDate), x.now()).Round(time.Second); x.more && d > 0 {
+	// A wrong clock on this machine can only shorten the wait.
+	if d := min(h.busy.Sub(x.now()), h.busy.Sub(aws.ToTime(e.StopDate))).Round(time.Second); x.more && d > 0 {
 		now := fmt.Sprintf("waiting %s for executors that may still run", d)
 		if err := x.tell(now, x.v.Label()+": failed, "+now, false); err != nil {
 			return "", err
@@ -77,19 +82,18 @@ func (x *execution) afterFailure(ctx context.Context, h history, e *sfn.Describe
 			return "", cmp.Or(context.Cause(ctx), err)
 		}
 	}
-	before := h.memoryBefore()
-	if before == 0 {
+	if h.memory == 0 {
 		return "", nil
 	}
 	stopped := e.Status == types.ExecutionStatusAborted
-	own, left := prose.Thousands(before, 0), ""
+	own, left := prose.Thousands(h.memory, 0), ""
 	c, err := x.configuration(ctx)
 	switch {
 	case errors.Is(err, errDenied):
 		left = fmt.Sprintf("; whether the function has its %s MB again is not known: %v", own, err)
 	case err != nil:
 		return "", err
-	case int(aws.ToInt32(c.MemorySize)) != before:
+	case int(aws.ToInt32(c.MemorySize)) != h.memory:
 		left = fmt.Sprintf("; the function was left at %s MB", prose.Thousands(int(aws.ToInt32(c.MemorySize)), 0))
 	case stopped: // a publisher that was running goes on
 		left = "; the function may still get another memory size"
@@ -97,9 +101,145 @@ func (x *execution) afterFailure(ctx context.Context, h history, e *sfn.Describe
 		return "", nil
 	}
 	left += fmt.Sprintf(": `aws lambda update-function-configuration --function-name %s --memory-size %d --region %s` gives it back its %s",
-		x.Function, before, RegionOf(x.Function), own)
+		x.Function, h.memory, RegionOf(x.Function), own)
 	if stopped {
 		left += "; aliases RAM<power> and their versions may be left, which the next comparison of these sizes removes"
 	}
 	return left, nil
+}
+
+// history is what the events of an execution tell.
+type history struct {
+	cause  string    // of the failure that ended it, and what to do about it, on one line
+	where  string    // "Executor at 512 MB, running in series; "; empty if not known
+	memory int       // MB that the function had before; 0 if nothing was published
+	busy   time.Time // until when executors may run: Step Functions does not stop a Lambda invocation
+}
+
+// executor is Power Tuning's state that invokes the function at one power value. It is tried three times.
+const executor = "Executor"
+
+// state is where an event happened. Its exported fields are those of its input.
+type state struct {
+	name    string
+	timeout time.Duration // of its Lambda function
+	until   time.Time     // when that ends at the latest; zero unless it runs
+
+	Value                json.Number // MB, of an executor
+	LambdaConfigurations struct {    // what the publisher sets and publishes, one after the other
+		InitConfigurations []struct {
+			PowerValue int
+			Alias      string // none for the last, the function's own size
+		}
+	}
+}
+
+// read reads events, which are ordered by ID. The cause is the last failure before the clean-up, because
+// a state that is retried fails several times.
+func read(events []types.HistoryEvent) history {
+	h, cleaning := history{cause: "its history does not say why"}, false
+	states := map[int64]*state{} // by the ID of an event, which is in the state of the one that led to it
+	for _, e := range events {
+		s := cmp.Or(states[e.PreviousEventId], &state{})
+		if entered := e.StateEnteredEventDetails; entered != nil {
+			s = &state{name: aws.ToString(entered.Name), timeout: platform.MaxTimeout}
+			_ = json.Unmarshal([]byte(aws.ToString(entered.Input)), s) // what another version of the tool lacks stays empty
+			for _, c := range s.LambdaConfigurations.InitConfigurations {
+				if c.Alias == "" {
+					h.memory = c.PowerValue
+				}
+			}
+			cleaning = cleaning || s.name == "CleanUpOnError" // the execution then ends as SUCCEEDED, with {}
+		}
+		if d := e.LambdaFunctionScheduledEventDetails; d != nil && d.TimeoutInSeconds != nil {
+			s.timeout = time.Duration(*d.TimeoutInSeconds) * time.Second
+		}
+		states[e.Id] = s
+		d, name := failed(e), ""
+		switch e.Type {
+		case types.HistoryEventTypeLambdaFunctionStarted:
+			s.until = aws.ToTime(e.Timestamp).Add(s.timeout)
+		case types.HistoryEventTypeLambdaFunctionSucceeded, types.HistoryEventTypeLambdaFunctionFailed,
+			types.HistoryEventTypeLambdaFunctionTimedOut:
+			s.until = time.Time{}
+		case types.HistoryEventTypeExecutionFailed:
+			s = &state{}
+			if h.where != "" {
+				d = nil // it only repeats the state's failure
+			}
+		case types.HistoryEventTypeExecutionAborted: // by a caller, who need not give a reason
+			d, name, s = cmp.Or(d, &types.ExecutionFailedEventDetails{}), "somebody stopped it", &state{}
+		}
+		if d != nil && !cleaning {
+			h.cause, h.where = explain(cmp.Or(aws.ToString(d.Error), name), aws.ToString(d.Cause), s)
+		}
+	}
+	for _, s := range states {
+		if s.name == executor && s.until.After(h.busy) {
+			h.busy = s.until
+		}
+	}
+	return h
+}
+
+// failed returns the details of an event that reports a failure, or nil.
+func failed(e types.HistoryEvent) *types.ExecutionFailedEventDetails {
+	type details = types.ExecutionFailedEventDetails
+	return cmp.Or(
+		e.ExecutionFailedEventDetails,
+		(*details)(e.ExecutionAbortedEventDetails),
+		(*details)(e.LambdaFunctionFailedEventDetails),
+		(*details)(e.LambdaFunctionTimedOutEventDetails),
+		(*details)(e.LambdaFunctionScheduleFailedEventDetails),
+		(*details)(e.LambdaFunctionStartFailedEventDetails),
+	)
+}
+
+// invocationError matches how the executor of 4.4.0 reports an error of the function or of a processor:
+// after the payload, which can be long and contains escaped quotes.
+var invocationError = regexp.MustCompile(`(?s)^(?:Invocation error \((running in \w+)\)|(P\w+ \S+) failed) .*? - original error type: "([^"]*)", original error message: "(.*)",\s*trace: "`)
+
+// noise precedes the message in an error of Lambda itself.
+var noise = regexp.MustCompile(`^RequestId: \S+ (Error: )?`)
+
+// explain says what an error and its cause mean and what to do, and where it happened. The cause of a
+// Lambda function's error is JSON; the executor's contains the error of the function that it invoked.
+func explain(name, cause string, s *state) (text, where string) {
+	var thrown struct{ ErrorType, ErrorMessage string }
+	if json.Unmarshal([]byte(cause), &thrown) == nil && thrown.ErrorMessage != "" {
+		name, cause = cmp.Or(name, thrown.ErrorType), thrown.ErrorMessage
+	}
+	where = s.name
+	if s.Value != "" {
+		where += " at " + s.Value.String() + " MB"
+	}
+	byFunction := false
+	if m := invocationError.FindStringSubmatch(cause); m != nil {
+		where += ", " + m[1] + m[2]
+		byFunction, name, cause = m[1] != "", m[3], m[4]
+	}
+	if where != "" {
+		where += "; "
+	}
+	cause = noise.ReplaceAllString(cause, "")
+	timeout := name == "States.Timeout" || name == "Sandbox.Timedout"
+	says, remedy := "", ""
+	switch {
+	case byFunction && (name == "Runtime.OutOfMemory" || name == "Runtime.ExitError" && strings.Contains(cause, "signal: killed")):
+		says, remedy = "out of memory", fmt.Sprintf("leave %s out of --power, or lower --concurrency", s.Value)
+	case byFunction && timeout:
+		says, remedy = "the function's timeout", "lower --repeat, or raise the timeout"
+	case s.name == executor && timeout:
+		says, remedy = "the invocations did not end within totalExecutionTimeout", "lower --repeat or --num, or choose --parallel"
+	case !slices.Contains([]string{"Error", "errorString", "wrapError"}, name): // these say nothing
+		says = name
+	}
+	const most = 300                                              // characters of the first line, and of the others
+	first, rest, _ := strings.Cut(strings.TrimSpace(cause), "\n") // the last line says what to do
+	text = joined("; ", prose.OneLine(first, most), prose.OneLine(rest, most), remedy)
+	return cmp.Or(joined(": ", says, text), "no cause given"), where
+}
+
+func joined(by string, parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), by)
 }

@@ -19,6 +19,40 @@ import (
 	"lambda-parallel-io/tune/profile"
 )
 
+// NewCheck turns c, a comparison with a map that was read from the file name, into the check of that map
+// on AWS: the same variants, without results. It measures the answer's variant, also at a size where it
+// is CPU-bound, and sequential reads for S3's latency: 200, or as many as last 3 s if S3 is as the map
+// assumes. In simulation these cells give the CPU time of a read within 3 to 6 % and the median latency within 5 to 7 %.
+func NewCheck(c *comparison.Comparison, name string, target Target, num int) error {
+	const saturated, reads = 512, 1_000
+	run, arch := &c.Run, cmp.Or(target.Arch, c.Run.Arch)
+	switch key := cmp.Or(target.ObjectKey, run.ObjectKey); {
+	case c.Map == nil || c.Map.Answer == nil || c.Calibration == nil:
+		return fmt.Errorf("it has no map with an answer\nmake one: go run ./tune --arch %s", arch)
+	case arch != run.Arch:
+		return fmt.Errorf("its map is of %s, and the function of %s\nmake one of that: go run ./tune --arch %s", run.Arch, arch, arch)
+	case key != run.ObjectKey:
+		return fmt.Errorf("its map is of %s, and the stack's object is %s\nmake one of that: go run ./tune --object FILE", run.ObjectKey, key)
+	}
+	answer := comparison.Check{Place: c.Map.Answer.Place, Repeat: reads, Why: "answer"}
+	bound := answer
+	bound.Power, bound.Why = saturated, "processor"
+	if c.Checks = []comparison.Check{answer, bound}; answer.Power == saturated {
+		c.Checks = c.Checks[1:]
+	}
+	c.Checks = append(c.Checks, comparison.Check{Place: comparison.Place{Strategy: "sequential", Concurrency: new(1), Power: platform.MemoryPerVCPU},
+		Repeat: max(200, int(3_000/max(run.LatencyMeanMS, 1))), Why: "sequential"})
+	c.Mode, c.Map, c.Recommendation, c.Warnings = comparison.AWS, nil, nil, nil
+	c.Calibration.Source += ", " + name
+	for i := range c.Variants {
+		c.Variants[i].Cells = []comparison.Cell{}
+	}
+	run.Time, run.Num, run.TimeoutSec = time.Now().UTC(), num, cmp.Or(target.Timeout, run.Timeout()).Seconds()
+	run.StateMachine, run.Function, run.Region = target.StateMachine, target.Function, RegionOf(target.Function)
+	run.TuningStrategy, run.DiscardTopBottom = powertuning.DefaultStrategy, powertuning.DefaultDiscardTopBottom
+	return c.Validate()
+}
+
 // Assumptions about reads before anything was measured: most, above what runs measure, gives the cost
 // of a comparison; least refuses what cannot end in time.
 var (
@@ -53,66 +87,50 @@ type Estimate struct {
 func (e Estimate) Dollars() float64 { return e.Lambda + e.Executors + e.StepFunctions + e.S3 }
 
 // NewEstimate covers the variants of c that have not started. It refuses, with numbers and a remedy, a
-// comparison whose invocations cannot end within the function's timeout (c.Run.TimeoutSec) or, one after
-// another, within the target's ExecutionTimeout; an input (c.Run.TuningInput) with a field that a comparison
-// cannot use; and processors that a stack's Power Tuning may not invoke. local, a comparison of the same
-// function on this machine, tells the sizes at risk; it may be nil.
+// comparison whose invocations cannot end within the function's timeout (c.Run.TimeoutSec) or, all of a size,
+// within the target's ExecutionTimeout; an input (c.Run.TuningInput) with a field that a comparison cannot
+// use; and processors that a stack's Power Tuning may not invoke. local, a comparison of the same function
+// on this machine, tells the sizes at risk; it may be nil.
 func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comparison) (e Estimate, err error) {
-	if err := checkInput(c.Run.TuningInput, target); err != nil {
+	const byDefault = 600 * time.Second // totalExecutionTimeout that `pulumi up` deploys
+	if err := checkInput(cmp.Or(c.Run.TuningInput, &powertuning.Input{}), target); err != nil {
 		return e, err
 	}
-	if len(c.Checks) == 0 {
-		return e, e.of(c, target, local)
-	}
-	var whole Estimate
-	for _, v := range c.Variants {
-		whole.add(c, v.Variant)
-	}
-	e.Whole = whole.Dollars()
-	for _, k := range c.Checks {
-		if k.Execution == "" {
-			e.Cells = append(e.Cells, fmt.Sprintf("%s (%d reads)", k.Name(), k.Repeat))
+	if len(c.Checks) > 0 {
+		var whole Estimate
+		for _, v := range c.Variants {
+			whole.add(c.Run, v.Variant)
 		}
+		e.Whole = whole.Dollars()
 	}
 	for _, x := range executions(c) {
-		err = cmp.Or(err, e.of(x, target, local))
-	}
-	return e, err
-}
-
-// of adds the variants of c that have not started.
-func (e *Estimate) of(c *comparison.Comparison, target Target, local *comparison.Comparison) error {
-	run := c.Run
-	atOnce := 1
-	if run.ParallelInvocation {
-		atOnce = run.Num
-	}
-	e.AtOnce = max(e.AtOnce, (1+atOnce)*len(run.PowerValues)) // with an executor for each size
-	for _, v := range c.Variants {
-		if v.Started() {
+		run, v := x.run, x.v.Variant
+		n, _ := turns(run.Spec)
+		e.AtOnce = max(e.AtOnce, (1+run.Num/int(n))*len(run.PowerValues)) // with an executor for each size
+		if x.v.Started() {
 			continue
 		}
-		if err := check(run.Spec, v.Variant, cmp.Or(target.ExecutionTimeout, DefaultExecutionTimeout)); err != nil {
-			return err
+		if err := check(run.Spec, v, cmp.Or(target.ExecutionTimeout, byDefault)); err != nil {
+			return e, err
 		}
-		e.add(c, v.Variant)
+		e.add(run, v)
+		for _, k := range x.checks {
+			e.Cells = append(e.Cells, fmt.Sprintf("%s (%d reads)", k.Name(), k.Repeat))
+		}
 		if v.Strategy == comparison.None {
 			e.Altered = powertuning.Input{Payload: v.Payload}.Alters()
 		}
 		for _, power := range run.PowerValues {
-			if local != nil && mayRunOut(local, v.Variant, power) {
+			if local != nil && mayRunOut(local, v, power) {
 				e.AtRisk = append(e.AtRisk, fmt.Sprintf("%s at %s MB", v.Label(), prose.Thousands(power, 0)))
 			}
 		}
 	}
-	return nil
+	return e, nil
 }
 
 // checkInput refuses an input with fields that a comparison cannot use.
 func checkInput(in *powertuning.Input, target Target) error {
-	if in == nil {
-		return nil
-	}
 	for _, processor := range []string{in.PreProcessorARN, in.PostProcessorARN} {
 		if processor != "" && !strings.HasPrefix(processor, target.mayInvoke) {
 			return fmt.Errorf("the processor %s in the input: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN",
@@ -126,9 +144,10 @@ func checkInput(in *powertuning.Input, target Target) error {
 	return nil
 }
 
-func (e *Estimate) add(c *comparison.Comparison, v comparison.Variant) {
+// add adds an execution.
+func (e *Estimate) add(run comparison.Run, v comparison.Variant) {
 	const overhead = 30 * time.Second // publishing the versions, and the clean-up
-	run := c.Run
+	c := comparison.Comparison{Run: run}
 	invocations, coldStarts := run.Num*len(run.PowerValues), 0
 	if run.TuningInput != nil && run.TuningInput.OnlyColdStarts {
 		coldStarts = run.Num
@@ -139,11 +158,12 @@ func (e *Estimate) add(c *comparison.Comparison, v comparison.Variant) {
 	e.LISTs += invocations * run.Lists()
 	e.S3 += float64(invocations) * c.GETCostPerMillion() / 1e6
 	e.StepFunctions += powertuning.ExecutionCost(RegionOf(run.StateMachine), len(run.PowerValues), coldStarts)
+	n, pause := turns(run.Spec)
 	var longest time.Duration
 	for _, power := range run.PowerValues {
 		// A function that is not this project's is assumed to last until its timeout.
 		one := min(run.Timeout(), cmp.Or(compute.Estimate(run.Spec, v, power, most), run.Timeout()))
-		all := executorLasts(run.Spec, one)
+		all := n * (one + pause)
 		longest = max(longest, all)
 		function := float64(run.Num) * c.CostPerMillion(power, ms(one)) / 1e6
 		executor := platform.ComputeCost(platform.X8664, platform.MinMemory, ms(all))
@@ -171,32 +191,30 @@ func mayRunOut(local *comparison.Comparison, v comparison.Variant, power int) bo
 	return false
 }
 
-// executorLasts returns how long the executor of one size lasts, given the duration of an invocation.
-func executorLasts(spec comparison.Spec, one time.Duration) time.Duration {
+// turns returns how many invocations of a size follow one another, and the pause after each.
+func turns(spec comparison.Spec) (n, pause time.Duration) {
 	if spec.ParallelInvocation {
-		return one
+		return 1, 0
 	}
-	return time.Duration(spec.Num) * (one + time.Duration(spec.SleepBetweenRunsMS)*time.Millisecond)
+	return time.Duration(spec.Num), time.Duration(spec.SleepBetweenRunsMS) * time.Millisecond
 }
 
 // check refuses a variant that cannot end in time even at the largest size.
 func check(spec comparison.Spec, v comparison.Variant, executionTimeout time.Duration) error {
-	power := spec.PowerValues[len(spec.PowerValues)-1]
-	one, allowed := compute.Estimate(spec, v, power, least), spec.Timeout()
-	if !spec.ParallelInvocation {
-		allowed = min(allowed, executionTimeout/time.Duration(spec.Num)-time.Duration(spec.SleepBetweenRunsMS)*time.Millisecond)
-	}
+	one := compute.Estimate(spec, v, spec.PowerValues[len(spec.PowerValues)-1], least)
+	n, pause := turns(spec)
+	allowed := min(spec.Timeout(), executionTimeout/n-pause)
 	if one <= allowed {
 		return nil
 	}
 	remedy := "choose --parallel (parallelInvocation)"
-	if n := int(0.95 * float64(spec.Repeat) * float64(allowed) / float64(one)); n > 0 { // a little below what just fits
-		remedy = fmt.Sprintf("lower the reads (--repeat, or the payload's repeat, maxObjects or keys) to %d, or %s", n, remedy)
+	if fit := int(0.95 * float64(spec.Repeat) * float64(allowed) / float64(one)); fit > 0 { // a little fewer than just fit
+		remedy = fmt.Sprintf("lower the reads (--repeat, or the payload's repeat, maxObjects or keys) to %d, or %s", fit, remedy)
 	}
 	return fmt.Errorf("%s: %d invocations, each of %d reads, %d at once, take at least %s each and %s in all, where S3 answers in %s on average;\n"+
 		"the function's timeout is %s, and the state machine's totalExecutionTimeout is %s\n%s",
 		v.Label(), spec.Num, spec.Repeat, spec.Calls(v).InFlight, one.Round(time.Millisecond),
-		executorLasts(spec, one).Round(time.Second), least.S3.Mean().Round(time.Millisecond/10), spec.Timeout(), executionTimeout, remedy)
+		(n * (one + pause)).Round(time.Second), least.S3.Mean().Round(time.Millisecond/10), spec.Timeout(), executionTimeout, remedy)
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -208,9 +226,8 @@ var text = template.Must(template.New("").Funcs(template.FuncMap{
 	"n":       func(n int) string { return prose.Thousands(n, 0) },
 	"usd":     func(dollars float64) string { return fmt.Sprintf("$%.4f", dollars) },
 	"minutes": func(d time.Duration) float64 { return math.Ceil(d.Minutes()) },
-	"ms":      ms,
 	"list":    prose.List[string],
-	"read":    func() time.Duration { return most.S3.Mean().Round(time.Millisecond / 10) },
+	"read":    func() float64 { return ms(most.S3.Mean().Round(time.Millisecond / 10)) },
 	"cpu":     func() float64 { return most.CPUMS },
 	"rate":    func() int { return platform.GetsPerSecond },
 }).Parse(layout))

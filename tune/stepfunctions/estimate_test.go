@@ -186,6 +186,10 @@ func TestAComparisonThatCannotEndInTimeIsRefusedWithTheNumbersAndARemedy(t *test
 			func(r *comparison.Run) { r.Repeat, r.TimeoutSec, r.ParallelInvocation = 500, 7, true },
 			[]string{"each of 500 reads, 1 at once, take at least 8", "the function's timeout is 7s"},
 		},
+		"totalExecutionTimeout, side by side": {
+			func(r *comparison.Run) { r.Repeat, r.TimeoutSec, r.ParallelInvocation = 50_000, 900, true },
+			[]string{"sequential: 5 invocations, each of 50000 reads", "the function's timeout is 15m0s", "totalExecutionTimeout is 10m0s"},
+		},
 		"autoOptimize": {
 			func(r *comparison.Run) { r.TuningInput = &powertuning.Input{AutoOptimize: true} },
 			[]string{"autoOptimize", "in the input have no place in a comparison", "remove them"},

@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,51 +16,46 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	smithytime "github.com/aws/smithy-go/time"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/fit"
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Tune runs the variants of c that have not ended, one after another: two executions on one function
-// must never overlap. It waits for a variant that already has an execution. It names the others after
-// c.Run.Time, which must not change when a comparison is resumed. It calls observe with Changed before
-// each start, once no other execution runs for the function, and again as soon as the execution has
-// started.
+// Tune runs the variants of c that have not ended, one after another: two executions on one function must
+// never overlap. It waits for a variant that already has an execution. It names the others after c.Run.Time,
+// which must not change when a comparison is resumed. It calls observe with Changed before each start, once
+// no other execution runs for the function, and again as soon as the execution has started.
 //
-// A failure of one variant is stored in that variant, and the next one goes on. Tune returns an error
-// that concerns the whole comparison: credentials (see [IsCredentials]), somebody else's execution, the
-// cause of ctx, an error of observe, or AWS out of reach. The current variant can then be resumed.
-// Nothing is stopped: the error names an execution that goes on, and the commands that show and stop it.
+// A failure of one variant is stored in it, and the next one goes on. An error of Tune concerns the whole
+// comparison: credentials (see [IsCredentials]), somebody else's execution, the cause of ctx, an error of
+// observe, or AWS out of reach. The current variant can then be resumed. Nothing is stopped: the error names
+// an execution that goes on, and the commands that show and stop it.
 //
-// With c.Checks, Tune measures the open checks and fits the map to them. The first execution that
-// fails ends the check.
+// With c.Checks, Tune measures the open checks until one fails, and fits the map to them.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
-	if len(c.Checks) > 0 {
-		return t.check(ctx, c, observe)
-	}
-	for i := range c.Variants {
-		v := &c.Variants[i]
-		if v.Ended() {
-			continue
-		}
-		tell := func(now, finished string, changed bool) error {
-			p := comparison.Progress{Step: "measuring", Done: i, Total: len(c.Variants), Now: now, Finished: finished, Changed: changed}
-			if v.Ended() {
+	all := executions(c)
+	for i, x := range all {
+		x.Tuner, x.more = t, i+1 < len(all) && len(c.Checks) == 0
+		x.tell = func(now, finished string, changed bool) error {
+			p := comparison.Progress{Step: "measuring", Done: i, Total: len(all), Now: now, Finished: finished, Changed: changed}
+			if x.v.Ended() {
 				p.Done++
 			}
+			x.record(c)
 			return observe(p)
 		}
-		x := &execution{t, c.Run, v, i+1 < len(c.Variants), tell}
-		took, err := x.settle(ctx)
-		if err != nil {
+		if err := x.settle(ctx); err != nil {
 			return err
 		}
-		finished := fmt.Sprintf("%s: failed after %s: %s", v.Label(), took, v.Error)
-		if v.Error == "" {
-			finished = fmt.Sprintf("%s: %d sizes in %s", v.Label(), len(v.Tuning.Stats), took)
+		for _, k := range c.Checks {
+			if k.Unchecked != "" {
+				return fmt.Errorf("the check has to be made again: %s", k.Unchecked)
+			}
 		}
-		if err := tell("", finished, true); err != nil {
-			return err
-		}
+	}
+	if len(c.Checks) > 0 {
+		return fit.Check(c)
 	}
 	return nil
 }
@@ -68,35 +63,84 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 // execution is the execution of one variant.
 type execution struct {
 	*Tuner
-	run  comparison.Run
-	v    *comparison.Result
-	more bool                                           // variants follow, which need the function
-	tell func(now, finished string, changed bool) error // reports progress
+	run    comparison.Run
+	v      *comparison.Result
+	checks []*comparison.Check                            // that it measures
+	more   bool                                           // others follow even if it fails, and need the function
+	tell   func(now, finished string, changed bool) error // reports progress
 }
 
-// settle starts the execution unless the variant has one, waits for it and fills in the variant. It
-// returns how long the execution took.
-func (x *execution) settle(ctx context.Context) (time.Duration, error) {
-	var e *sfn.DescribeExecutionOutput
-	var err error
-	if x.v.Execution == "" {
-		err = x.start(ctx)
+// executions returns those that c needs: one for each variant or, if c has checks, one for those that
+// differ in the size alone.
+func executions(c *comparison.Comparison) (all []*execution) {
+	if len(c.Checks) == 0 {
+		for i := range c.Variants {
+			all = append(all, &execution{run: c.Run, v: &c.Variants[i]})
+		}
 	}
-	if err == nil {
-		e, err = x.wait(ctx)
+	for i := range c.Checks {
+		k := &c.Checks[i]
+		n := slices.IndexFunc(all, func(x *execution) bool { return x.v.Label() == k.Label() && x.run.Repeat == k.Repeat })
+		if n < 0 {
+			p := event.Payload{Strategy: k.Strategy, Repeat: k.Repeat, ObjectKey: c.Run.ObjectKey}
+			v := comparison.Variant{Strategy: k.Strategy, Concurrency: k.Concurrency}
+			if v.Bounded() {
+				p.Concurrency = *k.Concurrency
+			}
+			v.Payload, _ = json.Marshal(p) // cannot fail: strings and whole numbers
+			x := &execution{run: c.Run, v: &comparison.Result{Variant: v, Execution: k.Execution, Error: k.Unchecked}}
+			if x.run.PowerValues, x.run.Repeat = nil, k.Repeat; k.MeasuredMS > 0 {
+				x.v.Tuning = &powertuning.Output{}
+			}
+			n, all = len(all), append(all, x)
+		}
+		all[n].run.PowerValues = slices.Sorted(slices.Values(append(all[n].run.PowerValues, k.Power)))
+		all[n].checks = append(all[n].checks, k)
 	}
-	switch {
-	case err != nil && x.v.Execution != "":
-		return 0, fmt.Errorf("%w\nthe execution of %s goes on:\n%s", err, x.v.Label(), x.commands(x.v.Execution))
-	case err != nil || x.v.Ended():
-		return 0, err
+	return all
+}
+
+// record puts what was measured into the checks of c. A failure is that of every check without a measurement.
+func (x *execution) record(c *comparison.Comparison) {
+	failed := x.v.Error
+	for _, k := range x.checks {
+		k.Execution = x.v.Execution
+		if cell := x.v.Cell(k.Power); cell != nil {
+			k.MeasuredMS, failed = cell.AverageMS, cmp.Or(failed, cell.Error)
+		}
 	}
-	return elapsed(e, aws.ToTime(e.StopDate)), x.readAnswer(ctx, e)
+	for i := range c.Checks {
+		if k := &c.Checks[i]; failed != "" && k.MeasuredMS == 0 {
+			k.Unchecked = x.v.Label() + ": " + failed
+		}
+	}
+}
+
+// settle fills in the variant unless it has ended.
+func (x *execution) settle(ctx context.Context) error {
+	if x.v.Ended() {
+		return nil
+	}
+	e, err := x.wait(ctx)
+	if err != nil && x.v.Execution != "" {
+		return fmt.Errorf("%w\nthe execution of %s goes on:\n%s", err, x.v.Label(), x.commands(x.v.Execution))
+	}
+	if err == nil && !x.v.Ended() {
+		err = x.readAnswer(ctx, e)
+	}
+	if err != nil {
+		return err
+	}
+	took := elapsed(e, aws.ToTime(e.StopDate))
+	finished := fmt.Sprintf("%s: failed after %s: %s", x.v.Label(), took, x.v.Error)
+	if x.v.Error == "" {
+		finished = fmt.Sprintf("%s: %d sizes in %s", x.v.Label(), len(x.v.Tuning.Stats), took)
+	}
+	return x.tell("", finished, true)
 }
 
 func (x *execution) start(ctx context.Context) error {
-	in := input(x.run, *x.v)
-	name := executionName(x.run, *x.v, in)
+	name, in := x.request()
 	arn := strings.Replace(x.StateMachine, ":stateMachine:", ":execution:", 1) + ":" + name
 	err := x.idle(ctx, arn)
 	if ctx.Err() != nil {
@@ -108,12 +152,10 @@ func (x *execution) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := x.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &x.StateMachine, Name: &name, Input: &in})
+	_, err = x.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &x.StateMachine, Name: &name, Input: &in})
 	_, exists := errors.AsType[*types.ExecutionAlreadyExists](err)
 	switch {
-	case err == nil:
-		x.v.Execution = aws.ToString(out.ExecutionArn)
-	case exists: // it has ended; it is ours, as name and input are the same
+	case err == nil || exists: // one that exists has ended; it is ours, as name and input are the same
 		x.v.Execution = arn
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w while %s was started: its execution may run\n%s", context.Cause(ctx), x.v.Label(), x.commands(arn))
@@ -124,10 +166,8 @@ func (x *execution) start(ctx context.Context) error {
 }
 
 // idle returns an error if another execution of the state machine runs for the function: two of them
-// would change each other's memory size and aliases, and spoil both results without an error.
-//
-// ListExecutions is eventually consistent, so it may miss one that has just started. It cannot see
-// executions of another Power Tuning.
+// would change each other's memory size and aliases, and spoil both results without an error. It may miss
+// one that has just started, as ListExecutions is eventually consistent, and those of another Power Tuning.
 func (t *Tuner) idle(ctx context.Context, own string) error {
 	pages := sfn.NewListExecutionsPaginator(t.client,
 		&sfn.ListExecutionsInput{StateMachineArn: &t.StateMachine, StatusFilter: types.ExecutionStatusRunning})
@@ -147,8 +187,8 @@ func (t *Tuner) idle(ctx context.Context, own string) error {
 			}
 			var in struct{ LambdaARN string } // empty where the input cannot be read: it may be the same function
 			_ = json.Unmarshal([]byte(aws.ToString(e.Input)), &in)
-			same := in.LambdaARN == "" || in.LambdaARN == t.Function || strings.HasPrefix(in.LambdaARN, t.Function+":") // an alias
-			if same && !ended(e.Status) {
+			same := in.LambdaARN == "" || strings.HasPrefix(in.LambdaARN+":", t.Function+":") // or an alias of it
+			if same && e.Status == types.ExecutionStatusRunning {
 				return fmt.Errorf("the execution %s runs for the same function, %s, since %s: two at once would spoil each other's figures\nwait until it has ended, or stop it:\n%s",
 					arn, cmp.Or(in.LambdaARN, "or one that its input does not name"), aws.ToTime(e.StartDate).UTC().Format(time.DateTime+" UTC"), t.commands(arn))
 			}
@@ -157,12 +197,14 @@ func (t *Tuner) idle(ctx context.Context, own string) error {
 	return nil
 }
 
-func ended(s types.ExecutionStatus) bool {
-	return s != types.ExecutionStatusRunning && s != types.ExecutionStatusPendingRedrive
-}
-
-// wait polls the execution until it has ended.
+// wait starts the execution unless the variant has one, and polls it until it has ended. One that is gone
+// is the variant's error.
 func (x *execution) wait(ctx context.Context) (*sfn.DescribeExecutionOutput, error) {
+	if x.v.Execution == "" {
+		if err := x.start(ctx); err != nil {
+			return nil, err
+		}
+	}
 	const unseen = 5 // polls that may miss an execution that has just started: answers are eventually consistent
 	for n := 0; ; n++ {
 		e, err := x.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &x.v.Execution})
@@ -173,10 +215,10 @@ func (x *execution) wait(ctx context.Context) (*sfn.DescribeExecutionOutput, err
 		case gone && n < unseen:
 		case gone:
 			x.v.Error = fmt.Sprintf("the execution %s does not exist: Step Functions deletes executions after 90 days", x.v.Execution)
-			return nil, nil
+			return &sfn.DescribeExecutionOutput{}, nil
 		case err != nil:
 			return nil, x.failed(ctx, "states:DescribeExecution", x.v.Execution, err)
-		case ended(e.Status):
+		case e.Status != types.ExecutionStatusRunning:
 			return e, nil
 		default:
 			if err := x.tell(fmt.Sprintf("%s, %s for %s", x.v.Label(), e.Status, elapsed(e, x.now())), "", false); err != nil {
@@ -205,9 +247,12 @@ func (t *Tuner) commands(execution string) string {
 		"  and may keep another memory size on $LATEST, which `pulumi refresh`, then `pulumi up`, sets right."
 }
 
-// input is the state machine's input for a variant: the comparison's values replace those of a given
-// input.
-func input(run comparison.Run, v comparison.Result) string {
+// request returns the name and the input of the execution. The comparison's values replace those of a
+// given input. The name is readable, and always the same for one variant of one comparison: StartExecution
+// is idempotent for a name and an input, so an execution whose ARN was never saved is found again and never
+// started twice. It includes a hash of the input, as StartExecution refuses the same name with another one.
+func (x *execution) request() (name, input string) {
+	run, v := x.run, x.v
 	in := *cmp.Or(run.TuningInput, &powertuning.Input{})
 	in.LambdaARN = run.Function
 	in.PowerValues, in.Num, in.Payload = run.PowerValues, run.Num, v.Payload
@@ -215,19 +260,11 @@ func input(run comparison.Run, v comparison.Result) string {
 	in.SleepBetweenMS, in.ParallelInvocation = run.SleepBetweenRunsMS, run.ParallelInvocation
 	in.IncludeOutputResults = true
 	b, _ := json.Marshal(in) // cannot fail: a payload is JSON
-	return string(b)
-}
-
-// executionName is readable, and always the same for one variant of one comparison. StartExecution is
-// idempotent for a name and an input, so an execution whose ARN was never saved is found again and
-// never started twice. The name includes a hash of the input, because StartExecution refuses the same
-// name with another input.
-func executionName(run comparison.Run, v comparison.Result, input string) string {
-	label := v.Strategy
+	name = v.Strategy
 	if v.Concurrency != nil {
-		label += "-" + strconv.Itoa(*v.Concurrency)
+		name += fmt.Sprintf("-%d", *v.Concurrency)
 	}
 	at := run.Time.UTC()
-	sum := sha256.Sum256([]byte(run.StateMachine + at.Format(time.RFC3339Nano) + label + input))
-	return fmt.Sprintf("%s-%s-%x", label, at.Format("20060102T150405Z"), sum[:8])
+	sum := sha256.Sum256([]byte(run.StateMachine + at.Format(time.RFC3339Nano) + name + string(b)))
+	return fmt.Sprintf("%s-%s-%x", name, at.Format("20060102T150405Z"), sum[:8]), string(b)
 }

@@ -1,17 +1,23 @@
+// Package powertuning models the input, output, prices and links of AWS Lambda Power Tuning 4.4.0. Its
+// tests compare it with what the tool itself answers.
 package powertuning
 
 import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/handler/strictjson"
 )
 
@@ -89,22 +95,15 @@ func CheckFunctionARN(arn string) error {
 	return nil
 }
 
-// Goal is the rule by which Power Tuning chooses a power value, and the share of runs that it trims.
-type Goal struct {
-	Strategy         string  // Cost, Speed or Balanced
-	BalancedWeight   float64 // for Balanced: 0 (like Speed) to 1 (like Cost)
-	DiscardTopBottom float64 // trimmed from each end: 0 to MaxDiscardTopBottom
-}
-
-// Goal applies the tool's defaults and limits; onlyColdStarts turns trimming off.
-func (in Input) Goal() Goal {
-	share := func(given *float64, absent, most float64) float64 { return min(max(*cmp.Or(given, &absent), 0), most) }
-	g := Goal{cmp.Or(in.Strategy, DefaultStrategy), share(in.BalancedWeight, DefaultBalancedWeight, 1),
-		share(in.DiscardTopBottom, DefaultDiscardTopBottom, MaxDiscardTopBottom)}
+// Goal returns the rule by which the tool chooses a power value, and the share of the runs that it trims
+// from each end: the input's, with the tool's defaults and limits.
+func (in Input) Goal() (strategy string, balancedWeight, discardTopBottom float64) {
 	if in.OnlyColdStarts {
-		g.DiscardTopBottom = 0
+		in.DiscardTopBottom = new(float64)
 	}
-	return g
+	share := func(given *float64, absent, most float64) float64 { return min(max(*cmp.Or(given, &absent), 0), most) }
+	return cmp.Or(in.Strategy, DefaultStrategy), share(in.BalancedWeight, DefaultBalancedWeight, 1),
+		share(in.DiscardTopBottom, DefaultDiscardTopBottom, MaxDiscardTopBottom)
 }
 
 // Event is what the tool sends to the function: null for a payload that is absent, null, false, 0 or "",
@@ -145,4 +144,102 @@ func (in Input) Alters() string {
 		}
 	}
 	return ""
+}
+
+// Output is the output of an execution of the state machine.
+type Output struct {
+	Power        int          `json:"power"`    // MB
+	Cost         float64      `json:"cost"`     // dollars for one invocation at Power
+	Duration     float64      `json:"duration"` // ms, the trimmed mean at Power
+	StateMachine StateMachine `json:"stateMachine"`
+	Stats        []Stat       `json:"stats,omitempty"` // with includeOutputResults
+}
+
+// StateMachine is the cost of the tuning itself, in dollars, and the link to its chart.
+type StateMachine struct {
+	ExecutionCost float64 `json:"executionCost"`
+	LambdaCost    float64 `json:"lambdaCost"`
+	Visualization string  `json:"visualization"`
+}
+
+// Stat is the summary of one power value.
+type Stat struct {
+	Value           int     `json:"value"`           // MB
+	AveragePrice    float64 `json:"averagePrice"`    // dollars
+	AverageDuration float64 `json:"averageDuration"` // ms
+}
+
+// ParseOutput reads the output of an execution, which is untrusted: it requires power, the power values
+// and a link that a browser may open, and checks the type and range of every known field. It ignores
+// unknown fields. Power values may be strings.
+func ParseOutput(raw []byte) (out Output, err error) {
+	err = strictjson.Unmarshal(raw, &out, fields, jsonv2.RejectUnknownMembers(false))
+	nameless := func(s Stat) bool { return s.Value == 0 }
+	if err == nil && (out.Power == 0 || out.StateMachine.Visualization == "" || slices.ContainsFunc(out.Stats, nameless)) {
+		err = errors.New("power, stateMachine.visualization or the value of a stat is missing")
+	}
+	if err != nil {
+		return Output{}, fmt.Errorf("power tuning output: %w", err)
+	}
+	return out, nil
+}
+
+// fields are the rules for the fields of Input and Output. A payload may be anything.
+var fields = jsonv2.JoinUnmarshalers(
+	strictjson.Rule(readAll), strictjson.Rule(readString), strictjson.Rule(readShare),
+	strictjson.Rule(readNumber), strictjson.Rule(readWhole),
+)
+
+func readAll(_ string, v jsontext.Value, sizes *[]int) (want string, ok bool) {
+	for mb := platform.MinMemory; mb <= 3008; mb += 64 {
+		*sizes = append(*sizes, mb)
+	}
+	return `a list of MB or "ALL"`, string(v) == `"ALL"`
+}
+
+// stringFields are the fields that do not allow every string. A link has no characters that could harm the
+// view that shows it; the tool's have none.
+var stringFields = map[string]struct {
+	want string
+	form *regexp.Regexp
+}{
+	"lambdaARN":     {"of the form " + functionARNForm, functionARN},
+	"payloadS3":     {"of the form s3://BUCKET/KEY", regexp.MustCompile(`^s3://[^/]+/.+$`)},
+	"strategy":      {"cost, speed or balanced", regexp.MustCompile(`^(|cost|speed|balanced)$`)}, // "" is the tool's default
+	"visualization": {"an https or http link", regexp.MustCompile(`(?i)^https?://[0-9a-z][!#-&(-;=?-\[\]-_a-~]*$`)},
+}
+
+func readString(name string, v jsontext.Value, s *string) (want string, ok bool) {
+	if v.Kind() != '"' || json.Unmarshal(v, s) != nil {
+		return "a string", false
+	}
+	f, limited := stringFields[name]
+	return f.want, !limited || f.form.MatchString(*s)
+}
+
+// readShare reads a share, which may exceed its limits: the tool uses the limit then.
+func readShare(name string, v jsontext.Value, share **float64) (want string, ok bool) {
+	*share = new(float64)
+	most := map[string]float64{"balancedWeight": 1, "discardTopBottom": MaxDiscardTopBottom}[name]
+	return fmt.Sprintf("a number from 0 to %g", most), json.Unmarshal(v, *share) == nil && v.Kind() == '0'
+}
+
+// readNumber reads dollars or ms.
+func readNumber(_ string, v jsontext.Value, number *float64) (want string, ok bool) {
+	return "a number of at least 0", json.Unmarshal(v, number) == nil && v.Kind() == '0' && *number >= 0
+}
+
+// readWhole reads a whole number: a count, ms, or a power value. Like the tool, it also accepts strings.
+func readWhole(name string, v jsontext.Value, number *int) (want string, ok bool) {
+	least, most := platform.MinMemory, platform.MaxMemory
+	want = fmt.Sprintf("a whole number from %d to %d", least, most)
+	if l, ok := map[string]int{"num": MinNum, "sleepBetweenRunsMs": 0}[name]; ok {
+		least, most, want = l, math.MaxInt32, fmt.Sprintf("a whole number of at least %d", l)
+	}
+	if v.Kind() == '"' {
+		v = v[1 : len(v)-1]
+	}
+	f, err := strconv.ParseFloat(string(v), 64) // which takes more than JSON's numbers
+	*number = int(f)
+	return want, err == nil && v.IsValid() && f == math.Trunc(f) && f >= float64(least) && f <= float64(most)
 }
