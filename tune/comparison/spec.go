@@ -109,7 +109,9 @@ func (e *FieldError) Error() string { return e.Field + " " + e.Problem }
 
 // Validate returns the first thing that is wrong with the spec, nearly always as a [*FieldError]. What it accepts can be
 // run, drawn, read again and resumed.
-func (s Spec) Validate() error {
+func (s Spec) Validate() error { return plausible("", reflect.ValueOf(s)) }
+
+func (s Spec) check() error {
 	num, least := "num", 1
 	if s.AWS() {
 		least = powertuning.MinNum
@@ -117,14 +119,15 @@ func (s Spec) Validate() error {
 	if s.ForSec > 0 {
 		num = "max"
 	}
+	sizes, variants := len(s.PowerValues), len(s.Variants)
 	prefix := cmp.Or(cmp.Or(s.Objects, &Objects{}).Prefix, new(string))
 	if err := cmp.Or(
 		s.checkSizes(),
 		within(num, s.Num, least, MaxNum),
 		within("for_sec", s.ForSec, 0, maxForSec),
 		within("repeat", s.Repeat, 0, event.MaxRepeat),
-		unless(s.TimeoutSec >= 1 && s.TimeoutSec <= platform.MaxTimeout.Seconds(), "timeout",
-			"%gs: it must be from 1s to %ds", s.TimeoutSec, int(platform.MaxTimeout.Seconds())),
+		unless(s.TimeoutSec >= 1 && s.TimeoutSec <= platform.MaxTimeout.Seconds(),
+			"timeout", "%gs: it must be from 1s to %gs", s.TimeoutSec, platform.MaxTimeout.Seconds()),
 		unless(s.Arch == platform.ARM64 || s.Arch == platform.X8664,
 			"arch", "%.40q: it must be %s or %s", s.Arch, platform.ARM64, platform.X8664),
 		within("length of the prefix", len(*prefix), 0, platform.MaxKeyBytes),
@@ -132,24 +135,19 @@ func (s Spec) Validate() error {
 		within("sleepBetweenRunsMs", s.SleepBetweenRunsMS, 0, maxMS),
 		within("balancedWeight", s.BalancedWeight, 0, 1),
 		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),
-		plausible("", reflect.ValueOf(s)),
 	); err != nil {
 		return err
 	}
-	if n := len(s.Variants); n > maxVariants || n*len(s.PowerValues) > maxCells {
-		return fmt.Errorf("%d variants x %d sizes: there can be %d variants and %d cells",
-			n, len(s.PowerValues), maxVariants, maxCells)
+	if variants > maxVariants || variants*sizes > maxCells {
+		return fmt.Errorf("%d variants x %d sizes: there can be %d variants and %d cells", variants, sizes, maxVariants, maxCells)
 	}
-	n := s.Num * len(s.PowerValues) * len(s.Variants)
-	return cmp.Or(s.checkVariants(), unless(n <= maxInvocations,
+	invocations := s.Num * sizes * variants
+	return cmp.Or(s.checkVariants(), unless(invocations <= maxInvocations,
 		num, "%d: with %d sizes and %d variants these are %d invocations, and there can be %d",
-		s.Num, len(s.PowerValues), len(s.Variants), n, maxInvocations))
+		s.Num, sizes, variants, invocations, maxInvocations))
 }
 
 func (s Spec) checkSizes() error {
-	if n := len(s.PowerValues); n == 0 || n > maxSizes {
-		return &FieldError{"power", fmt.Sprintf("has %d sizes: there must be 1 to %d", n, maxSizes)}
-	}
 	for i, mb := range s.PowerValues {
 		ascending := i == 0 || mb > s.PowerValues[i-1]
 		if err := cmp.Or(within("power", mb, platform.MinMemory, platform.MaxMemory),
@@ -157,7 +155,8 @@ func (s Spec) checkSizes() error {
 			return err
 		}
 	}
-	return nil
+	n := len(s.PowerValues)
+	return unless(n >= 1 && n <= maxSizes, "power", "has %d sizes: there must be 1 to %d", n, maxSizes)
 }
 
 func (s Spec) checkVariants() error {
@@ -184,55 +183,32 @@ func (s Spec) checkVariants() error {
 		"has %d bytes over all variants: there can be %d, so compare fewer variants at once", all, maxPayloads)
 }
 
-// unless returns a [*FieldError] unless the condition of a field holds.
-func unless(holds bool, field, problem string, args ...any) error {
-	if holds {
-		return nil
-	}
-	return &FieldError{field, fmt.Sprintf(problem, args...)}
-}
-
-func within[N int | float64](name string, got, least, most N) error {
-	if got >= least && got <= most {
-		return nil
-	}
-	kind := ""
-	if _, whole := any(got).(int); whole {
-		kind = "a whole number "
-	}
-	return &FieldError{name, fmt.Sprintf("%v: it must be %sfrom %v to %v", got, kind, least, most)}
-}
-
-// Calls describes the invocations that a variant's payload asks for.
-type Calls struct {
-	InFlight    int             // reads at once; 1 if not known
-	WarmUp      json.RawMessage // payload of a call that opens the variant's connections
-	WarmUpReads int             // reads of that call: if of a single object, as many as run at once; 0 if not known
-}
-
-// Calls returns what the payload of v asks for.
-func (s Spec) Calls(v Variant) Calls {
-	c := Calls{InFlight: 1, WarmUp: v.Payload, WarmUpReads: s.Repeat}
-	if reads := *cmp.Or(v.Concurrency, &s.Repeat); s.Objects == nil && reads < s.Repeat {
-		var fields map[string]any
-		if json.Unmarshal(v.Payload, &fields) == nil {
-			fields["repeat"] = reads
-			c.WarmUp, _ = json.Marshal(fields) // which came from JSON
-			c.WarmUpReads = reads
-		}
-	}
+// InFlight returns how many reads an invocation of v makes at once; 1 if that is not known.
+func (s Spec) InFlight(v Variant) int {
 	name, n := v.Strategy, v.Concurrency
 	if p, err := event.Decode(v.Payload, event.DefaultConcurrency); err == nil {
 		name, n = p.Strategy, &p.Concurrency
 	}
 	switch strategy, err := strategies.ByName(name); {
 	case err != nil || strategy.Sequential:
+		return 1
 	case strategy.Bounded && n != nil:
-		c.InFlight = max(1, *n)
-	default:
-		c.InFlight = max(1, min(s.Repeat, event.MaxConcurrency))
+		return max(1, *n)
 	}
-	return c
+	return max(1, min(s.Repeat, event.MaxConcurrency))
+}
+
+// WarmUp returns the payload of a call that opens the connections of v, and its reads: if of a single object, as many as
+// run at once; 0 if not known.
+func (s Spec) WarmUp(v Variant) (payload json.RawMessage, reads int) {
+	var fields map[string]any
+	reads = *cmp.Or(v.Concurrency, &s.Repeat)
+	if s.Objects != nil || reads >= s.Repeat || json.Unmarshal(v.Payload, &fields) != nil {
+		return v.Payload, s.Repeat
+	}
+	fields["repeat"] = reads
+	payload, _ = json.Marshal(fields) // which came from JSON
+	return payload, reads
 }
 
 // Label names a variant: "pool (30)", "sequential".

@@ -32,7 +32,7 @@ type race struct {
 type racer struct {
 	*comparison.Result
 	cell  *comparison.Cell
-	calls comparison.Calls
+	first call               // opens its connections
 	f     *lambda.Function   // nil unless it is in the race
 	ended time.Time          // the end of its last invocation
 	last  *lambda.Invocation // of this round; nil before its turn
@@ -65,7 +65,8 @@ func (r *race) run(ctx context.Context) (err error) {
 		if v.f, err = r.t.function(run, r.power); err != nil {
 			return err
 		}
-		v.cell, v.calls = &comparison.Cell{Power: r.power}, run.Calls(v.Variant)
+		v.cell = &comparison.Cell{Power: r.power}
+		v.first.payload, v.first.reads = run.WarmUp(v.Variant)
 	}
 	for k := 0; ; k++ { // 0 is the warm-up
 		running := slices.DeleteFunc(slices.Clone(r.racers), func(v *racer) bool { return v.f == nil })

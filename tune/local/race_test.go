@@ -53,7 +53,8 @@ func TestWarmUpCallsDoNotCount(t *testing.T) {
 		{"in a round", 1, 0, "250!"},
 		{"in a round after a long pause", 1, time.Minute, "3 250!"},
 	} {
-		v.ended, v.calls = time.Now().Add(-tt.paused), c.Run.Calls(v.Variant)
+		v.ended = time.Now().Add(-tt.paused)
+		v.first.payload, v.first.reads = c.Run.WarmUp(v.Variant)
 		var got []string
 		for _, c := range (&race{c: c}).callsOf(v, tt.k) {
 			mark := map[[2]bool]string{{true, false}: "!", {false, true}: "~"}[[2]bool{c.counts, c.warms}]

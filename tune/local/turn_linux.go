@@ -41,15 +41,15 @@ type call struct {
 // time. After a long pause one call reopens the connections.
 func (r *race) callsOf(v *racer, k int) []call {
 	whole := call{v.Payload, r.c.Run.Repeat, k, true, false}
-	first := call{payload: v.calls.WarmUp, reads: v.calls.WarmUpReads, counts: k == 0}
 	if k == 0 {
-		calls := []call{first}
+		calls := []call{v.first}
+		calls[0].counts = true
 		for reads := 0; reads < warmReads && len(calls) < 30 && !v.Sequential(); reads += cmp.Or(r.c.Run.Repeat, warmReads) {
 			calls = append(calls, call{v.Payload, r.c.Run.Repeat, 0, false, true})
 		}
 		return calls
 	} else if time.Since(v.ended) > closing {
-		return []call{first, whole}
+		return []call{v.first, whole}
 	}
 	return []call{whole}
 }
