@@ -74,19 +74,16 @@ func (c *Comparison) GETCostPerMillion() float64 {
 // Conclude compares the cells of each size with the fastest one, and sets the warnings and the cell after the recommended
 // one.
 func (c *Comparison) Conclude() {
-	for _, power := range c.Run.PowerValues {
-		best := Least(c, c.Variants, func(r Result) *Cell { return r.Cell(power) }, Duration)
-		fastest := best.Cell(power)
-		for i := range c.Variants {
-			cell := c.Variants[i].Cell(power)
-			if cell == nil {
-				continue
-			}
-			cell.Against = nil
-			if _, ok := c.Summarize(cell); ok && cell != fastest {
-				if q := Compare(cell.DurationsMS, fastest.DurationsMS, len(c.Run.Looks())); len(q.Pairs) > 0 {
-					cell.Against = &q
-				}
+	sizes := map[int][]measured{}
+	for _, k := range c.measured() {
+		sizes[k.Power] = append(sizes[k.Power], k)
+	}
+	for _, size := range sizes {
+		fastest := Least(c, size, measured.of, Duration)
+		for _, k := range size {
+			k.cell.Against = nil
+			if q := Compare(k.cell.DurationsMS, fastest.cell.DurationsMS, len(c.Run.Looks())); k != fastest && len(q.Pairs) > 0 {
+				k.cell.Against = &q
 			}
 		}
 	}
@@ -97,30 +94,30 @@ func (c *Comparison) Conclude() {
 }
 
 // next returns the cell, of any size, after the recommended one.
-func (c *Comparison) next() (next *Next) {
+func (c *Comparison) next() *Next {
+	products := func(cell *Cell) (all []float64) {
+		for k, ms := range cell.DurationsMS {
+			all = append(all, ms*c.CostPerMillion(cell.Power, float64(cell.BilledMS[k])))
+		}
+		return all
+	}
 	_, best := c.Recommended()
-	if best == nil {
+	var others []Next
+	for _, k := range c.candidates() {
+		if best != nil && k.cell != best && len(k.cell.DurationsMS) > 0 {
+			others = append(others, Next{Place: k.Place, Ratio: Compare(products(k.cell), products(best), len(c.Run.Looks()))})
+		}
+	}
+	if others == nil {
 		return nil
 	}
-	alike := 0
-	for _, k := range c.candidates() {
-		if k.cell == best || len(k.cell.DurationsMS) == 0 {
-			continue
-		}
-		q := Compare(c.Products(k.cell), c.Products(best), len(c.Run.Looks()))
-		if next == nil || q.Value < next.Value {
-			next = &Next{Place: k.Place, Ratio: q}
-		}
-		if q.alike() {
-			alike++
+	next := slices.MinFunc(others, func(a, b Next) int { return cmp.Compare(a.Value, b.Value) })
+	for _, k := range others {
+		if k.alike() && k.Place != next.Place {
+			next.Alike++
 		}
 	}
-	if next != nil {
-		if next.Alike = alike; next.alike() {
-			next.Alike-- // itself
-		}
-	}
-	return next
+	return &next
 }
 
 // Place names the variant's cell at power.
@@ -136,7 +133,7 @@ func (c *Comparison) Recommend() {
 	c.Recommendation = nil
 	rule := "least (compute + request cost) x " + c.Statistic() + " duration"
 	if c.Map == nil {
-		if best := Least(c, c.candidates(), func(k candidate) *Cell { return k.cell }, Product); best.cell != nil {
+		if best := Least(c, c.candidates(), measured.of, Product); best.cell != nil {
 			c.Recommendation = &Recommendation{Place: best.Place, Rule: rule}
 		}
 	} else if a := c.Map.Answer; a != nil {
@@ -145,29 +142,28 @@ func (c *Comparison) Recommend() {
 	c.Conclude()
 }
 
-type candidate struct {
+// measured is a cell with a summary.
+type measured struct {
 	Place
 	cell *Cell
 }
 
-// candidates returns the cells that can be recommended.
-func (c *Comparison) candidates() (all []candidate) {
+func (k measured) of() *Cell { return k.cell }
+
+func (c *Comparison) measured() (all []measured) {
 	for _, v := range c.Variants {
 		for i := range v.Cells {
-			if _, ok := c.Summarize(&v.Cells[i]); ok && !c.Beyond(&v.Cells[i]) {
-				all = append(all, candidate{v.Place(v.Cells[i].Power), &v.Cells[i]})
+			if _, ok := c.Summarize(&v.Cells[i]); ok {
+				all = append(all, measured{v.Place(v.Cells[i].Power), &v.Cells[i]})
 			}
 		}
 	}
 	return all
 }
 
-// Products returns (compute + request cost) x duration of each invocation of a cell.
-func (c *Comparison) Products(cell *Cell) (products []float64) {
-	for k, ms := range cell.DurationsMS {
-		products = append(products, ms*c.CostPerMillion(cell.Power, float64(cell.BilledMS[k])))
-	}
-	return products
+// candidates returns the cells that can be recommended.
+func (c *Comparison) candidates() []measured {
+	return slices.DeleteFunc(c.measured(), func(k measured) bool { return c.Beyond(k.cell) })
 }
 
 // Recommended returns the variant and the cell that Recommendation names, or nil and nil.

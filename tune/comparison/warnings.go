@@ -2,11 +2,13 @@ package comparison
 
 import (
 	"cmp"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"text/template"
 	"time"
 
 	"lambda-parallel-io/handler/event"
@@ -15,11 +17,28 @@ import (
 
 // Warning says which figures are doubtful or missing, and ends in what to do.
 type Warning struct {
-	Kind  string  `json:"kind"` // few-pairs, open, busy, unread, retried, missing or check
+	Kind  string  `json:"kind"` // one of kinds
 	Cells []Place `json:"cells,omitempty"`
 	Most  float64 `json:"most,omitempty"` // the greatest figure of the cells: cores, objects or attempts
 	Text  string  `json:"text"`
 }
+
+// kinds are the kinds of warnings in their order. Each is a template of warnings.txt.
+var kinds = []string{"few-pairs", "open", "busy", "unread", "retried", "missing", "check"}
+
+//go:embed warnings.txt
+var words string
+
+var texts = template.Must(template.New("").Funcs(template.FuncMap{
+	"count":   prose.Count,
+	"int":     func(f float64) int { return int(f) },
+	"list":    prose.List[string],
+	"percent": func(share float64) float64 { return 100 * share },
+	"seconds": func(times, sec float64) time.Duration { return time.Duration(times * sec * float64(time.Second)) },
+	"short":   func(s string) string { return prose.OneLine(s, maxLabel) },
+	"some":    someOf,
+	"twice":   func(n int) int { return 2 * n },
+}).Parse(words))
 
 // BusyCores is how many cores a function's threads may wait for before its duration is doubted. At half a core it took
 // some 5 % longer than the same function in slow motion.
@@ -30,61 +49,43 @@ const maxLabel = 24
 
 // warn sets Warnings.
 func (c *Comparison) warn() {
-	c.Warnings = nil
-	add := func(kind string, cells []Place, most float64, format string, args ...any) {
-		c.Warnings = append(c.Warnings, Warning{kind, cells, most, fmt.Sprintf(format, args...)})
-	}
-	slower := "in slower motion, "
-	if c.Run.Slow.Times() < 2 {
-		slower = "in slow motion (--slow 4), "
-	}
-	if few, _ := c.above(0, func(k *Cell) float64 { return truth(k.Against != nil && k.Against.Low == 0) }); few != nil && c.Run.ForSec == 0 {
-		add("few-pairs", few, 0, "~ without an interval: so few pairs tell nothing. Use --num 6 or more.")
-	}
-	if open, _ := c.above(0, func(k *Cell) float64 { return truth(k.Against != nil && k.Against.Verdict == Open) }); open != nil && c.Run.ForSec > 0 {
-		d := time.Duration(c.Run.ForSec * float64(time.Second))
-		add("open", open, 0, "~ %s open after %s and up to %s a cell. Measure longer: --for %s --max %d.",
-			prose.Count(len(open), "comparison is", "comparisons are"), d, prose.Count(c.Run.Num, "invocation", "invocations"), 2*d, 2*c.Run.Num)
-	}
-	if busy, most := c.above(BusyCores, (*Cell).Starved); busy != nil {
-		remedy := "Close other programs"
-		if c.Run.CPULimit != "" {
-			remedy = "Raise " + prose.OneLine(c.Run.CPULimit, maxLabel)
+	all := map[string]Warning{}
+	warn := func(doubtful bool, kind string, figure float64, cells ...Place) {
+		if w := all[kind]; doubtful {
+			all[kind] = Warning{Kind: kind, Cells: append(w.Cells, cells...), Most: max(w.Most, figure)}
 		}
-		add("busy", busy, most, "! This machine could not keep up with %s, whose threads waited for up to %.1f cores: it may be faster on Lambda. %s, measure %sor use more than %s. A memory size that buys more CPU than this machine has is not recommended from such a cell.",
-			someOf(busy), most, remedy, slower, c.Run.Cores())
 	}
-	if unread, most := c.above(0, func(k *Cell) float64 { return float64(cmp.Or(c.Answer(k), &event.Answer{}).Failed) }); unread != nil {
-		add("unread", unread, most, "Not every object was read, up to %.0f failed an invocation: %s. The response of a cell in results.json names them.", most, someOf(unread))
+	cells := c.measured()
+	slices.SortStableFunc(cells, func(a, b measured) int { return a.Power - b.Power })
+	for _, k := range cells {
+		pairs, answer := cmp.Or(k.cell.Against, &Ratio{Low: 1}), cmp.Or(c.Answer(k.cell), &event.Answer{})
+		warn(pairs.Low == 0 && c.Run.ForSec == 0, "few-pairs", 0, k.Place)
+		warn(pairs.Verdict == Open && c.Run.ForSec > 0, "open", 0, k.Place)
+		warn(k.cell.Busy(), "busy", k.cell.Starved(), k.Place)
+		warn(answer.Failed > 0, "unread", float64(answer.Failed), k.Place)
+		warn(answer.Retries > 0, "retried", float64(answer.Retries), k.Place)
 	}
-	if retried, most := c.above(0, func(k *Cell) float64 { return float64(cmp.Or(c.Answer(k), &event.Answer{}).Retries) }); retried != nil {
-		add("retried", retried, most, "Reads were tried again, up to %s an invocation: %s. S3 gives about 5,500 GETs a second: lower the concurrency.",
-			prose.Count(int(most), "attempt", "attempts"), someOf(retried))
-	}
-	if begun, all := c.Measured(); begun < all && c.Map == nil {
-		why := "the run has no answer for them"
-		if c.Run.Interrupted {
-			why = "the run was stopped before them"
-		}
-		add("missing", nil, float64(all-begun), "– %s not measured: %s.", prose.Count(all-begun, "cell", "cells"), why)
-	}
-	var far []Place
-	var most float64
-	var distrust []string // each step once
+	begun, of := c.Measured()
+	warn(begun < of && c.Map == nil, "missing", float64(of-begun))
+	var distrust []string
 	for _, k := range c.Checks {
-		if step := cmp.Or(steps[k.Why], "the calibration"); k.Far() {
-			far, most = append(far, k.Place), max(most, math.Abs(k.Off()))
-			if !slices.Contains(distrust, step) {
-				distrust = append(distrust, step)
-			}
+		warn(k.Far(), "check", math.Abs(k.Off()), k.Place)
+		if step := cmp.Or(steps[k.Why], "the calibration"); k.Far() && !slices.Contains(distrust, step) {
+			distrust = append(distrust, step)
 		}
 	}
-	switch {
-	case far != nil && c.Calibration != nil && c.Calibration.Fit != nil:
-		add("check", far, most, "! Measured up to %.0f %% beyond what the fit gives: %s. No single CPU speed and S3 latency explain all that was measured. To measure every cell: go run ./tune aws", 100*most, someOf(far))
-	case far != nil:
-		add("check", far, most, "! Measured up to %.0f %% beyond what was computed: %s. Distrust %s. To measure every cell: go run ./tune --measure",
-			100*most, someOf(far), prose.List(distrust))
+	c.Warnings = nil
+	for _, kind := range kinds {
+		if w, found := all[kind]; found {
+			var text strings.Builder
+			_ = texts.ExecuteTemplate(&text, kind, struct { // a Builder takes everything
+				*Comparison
+				Warning
+				Distrust []string
+			}{c, w, distrust})
+			w.Text = text.String()
+			c.Warnings = append(c.Warnings, w)
+		}
 	}
 }
 
@@ -92,29 +93,6 @@ func (c *Comparison) warn() {
 var steps = map[string]string{
 	"processor":  "the CPU time of a read, which the calibration measured",
 	"sequential": "S3's latency as this machine keeps it",
-}
-
-// above returns the cells with a figure above the limit, size by size, and the greatest figure.
-func (c *Comparison) above(limit float64, figure func(*Cell) float64) (places []Place, most float64) {
-	for _, power := range c.Run.PowerValues {
-		for i := range c.Variants {
-			cell := c.Variants[i].Cell(power)
-			if _, ok := c.Summarize(cell); !ok {
-				continue
-			}
-			if f := figure(cell); f > limit {
-				places, most = append(places, c.Variants[i].Place(power)), max(most, f)
-			}
-		}
-	}
-	return places, most
-}
-
-func truth(holds bool) float64 {
-	if holds {
-		return 1
-	}
-	return 0
 }
 
 // Starved is how many cores of this machine the cell's threads waited for.
@@ -152,7 +130,7 @@ func someOf(places []Place) string {
 		names = append(names, p.Name())
 	}
 	if n := len(names) - 2; n > 1 {
-		return strings.Join(names[:2], ", ") + fmt.Sprintf(" and %d more", n)
+		names = append(names[:2], fmt.Sprintf("%d more", n))
 	}
 	return prose.List(names)
 }
