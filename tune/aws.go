@@ -183,8 +183,6 @@ func (a *onAWS) spec(target stepfunctions.Target) (comparison.Spec, error) {
 			return r.Spec, fmt.Errorf("--input %s: %w", a.Input, err)
 		}
 		r.Input = &in
-	} else {
-		r.Input = &powertuning.Input{} // with Power Tuning's default goal
 	}
 	r.Deployed = target.PowerValues
 	r.Spec.Arch, r.Spec.TimeoutSec = target.Arch, target.Timeout.Seconds()

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -68,41 +68,46 @@ type Stored struct {
 func Build(r Request) (Spec, error) {
 	s := r.Spec
 	in := cmp.Or(r.Input, &powertuning.Input{})
-	if r.Input != nil {
+	if s.AWS() {
 		goal := in.Goal()
 		s.TuningStrategy, s.BalancedWeight, s.DiscardTopBottom = goal.Strategy, goal.BalancedWeight, goal.DiscardTopBottom
-		s.SleepBetweenRunsMS = in.SleepBetweenMS
-		if !reflect.ValueOf(*in).IsZero() {
-			s.TuningInput = in
-		}
+		s.SleepBetweenRunsMS, s.TuningInput = in.SleepBetweenMS, r.Input
 		s.ParallelInvocation = s.ParallelInvocation || in.ParallelInvocation
-		if len(in.Payload) > 0 {
-			r.Payload = in.Event()
-		}
-		if in.Num > 0 && r.Num == nil {
-			r.Num = &in.Num
-		}
 	}
-	byDefault := DefaultPowers
+	if len(in.Payload) > 0 {
+		r.Payload = in.Event()
+	}
+	if in.Num > 0 {
+		r.Num = cmp.Or(r.Num, &in.Num)
+	}
+	powers, repeat := DefaultPowers, DefaultRepeat
 	if r.Map {
-		byDefault = DefaultMapPowers
+		powers, repeat = DefaultMapPowers, DefaultMapRepeat
 	}
-	for _, powers := range [][]int{in.PowerValues, r.Deployed, byDefault} {
+	for _, given := range [][]int{in.PowerValues, r.Deployed, powers} {
 		if len(s.PowerValues) == 0 {
-			s.PowerValues = powers
+			s.PowerValues = given
 		}
 	}
 	s.PowerValues = slices.Sorted(slices.Values(s.PowerValues))
 	s.Arch = cmp.Or(s.Arch, platform.ARM64)
 	s.TimeoutSec = cmp.Or(s.TimeoutSec, DefaultTimeout.Seconds())
-	if n := cmp.Or(r.Repeat, new(1)); *n < 1 || *n > event.MaxRepeat {
-		return s, &FieldError{"repeat", fmt.Sprintf("%d: it must be from 1 to %d", *n, event.MaxRepeat)}
+	most := *cmp.Or(r.For, new(DefaultFor))
+	switch {
+	case r.Map:
+		s.Num, s.ForSec = 1, 0
+	case s.AWS() || r.Num != nil:
+		s.Num = *cmp.Or(r.Num, new(DefaultNum))
+	default: // until the fastest variant is known
+		s.Num, s.ForSec = *cmp.Or(r.Max, new(DefaultMax)), most.Seconds()
 	}
-	if err := r.rounds(&s); err != nil {
+	n := *cmp.Or(r.Repeat, new(1))
+	if err := cmp.Or(unless(n >= 1 && n <= event.MaxRepeat, "repeat", "%d: it must be from 1 to %d", n, event.MaxRepeat),
+		unless(most > 0, "for", "%s: it must be above 0s\nor give the number of invocations by --num", most)); err != nil {
 		return s, err
 	}
 	var err error
-	if s.Variants, err = r.variants(); err != nil {
+	if s.Variants, err = r.variants(repeat); err != nil {
 		return s, err
 	}
 	if len(r.Concurrency) > 0 && !slices.ContainsFunc(s.Variants, Variant.Bounded) {
@@ -115,37 +120,17 @@ func Build(r Request) (Spec, error) {
 	return s, s.Validate()
 }
 
-// rounds sets how often a cell is measured. On this machine that is until the fastest variant is known, unless a number
-// of invocations was given.
-func (r Request) rounds(s *Spec) error {
-	if r.Map {
-		s.Num, s.ForSec = 1, 0
-		return nil
-	}
-	if s.AWS() || r.Num != nil && r.Max == nil && r.For == nil {
-		s.Num = *cmp.Or(r.Num, new(DefaultNum))
-		return nil
-	}
-	d := *cmp.Or(r.For, new(DefaultFor))
-	if d <= 0 {
-		return &FieldError{"for", fmt.Sprintf("%s: it must be above 0s\nor give the number of invocations by --num", d)}
-	}
-	s.Num, s.ForSec = *cmp.Or(r.Max, new(DefaultMax)), d.Seconds()
-	return nil
-}
-
-// fillDefaults reports whether missing fields may be added to the payload: not to that of a user's own function.
-func (r Request) fillDefaults() bool { return r.Ours || len(r.Payload) == 0 }
-
-func (r Request) variants() (out []Variant, err error) {
+func (r Request) variants(repeat int) (out []Variant, err error) {
 	names := r.Strategies
-	if len(names) == 0 && !r.Ours {
+	switch {
+	case len(names) > 0:
+	case r.Ours:
+		names = strategies.Names()
+	default:
 		names = []string{None}
 		if len(r.Payload) == 0 {
 			r.Payload = json.RawMessage("{}")
 		}
-	} else if len(names) == 0 {
-		names = strategies.Names()
 	}
 	if slices.Contains(names, None) {
 		if len(names) > 1 || len(r.Payload) == 0 || r.Repeat != nil {
@@ -153,78 +138,73 @@ func (r Request) variants() (out []Variant, err error) {
 		}
 		return []Variant{{Strategy: None, Payload: r.Payload}}, nil
 	}
+	fields, bounds, err := r.fields(repeat)
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range names {
 		s, err := strategies.ByName(name)
 		if err != nil {
 			return nil, fmt.Errorf("--strategies: %w, or %s", err, None)
 		}
-		for _, n := range r.concurrencies(s) {
-			v := Variant{Strategy: name, Concurrency: n}
-			if v.Payload, err = r.payload(s, n); err != nil {
-				return nil, err
+		concurrencies := []*int{nil}
+		switch {
+		case s.Sequential:
+			concurrencies = []*int{new(1)}
+		case s.Bounded:
+			concurrencies = bounds
+		}
+		for _, n := range concurrencies {
+			own := maps.Clone(fields)
+			if own["strategy"] = name; s.Bounded && n != nil {
+				own["concurrency"] = n
 			}
+			v := Variant{Strategy: name, Concurrency: n}
+			v.Payload, _ = json.Marshal(own) // of JSON, strings and whole numbers
 			out = append(out, v)
 		}
 	}
 	return out, nil
 }
 
-// concurrencies returns the concurrencies at which to compare a strategy: the request's, the payload's, or the default of this project's
-// function. nil leaves it to the payload of another function.
-func (r Request) concurrencies(s strategies.Strategy) (out []*int) {
+// fields returns the payload's fields, completed, and the concurrencies at which to compare a bounded strategy: the
+// request's, the payload's, or the default of this project's function. nil leaves it to the payload of another function,
+// to which nothing is added but what was asked for.
+func (r Request) fields(repeat int) (fields map[string]any, bounds []*int, err error) {
+	given := map[string]json.RawMessage{}
+	if len(r.Payload) > 0 && (json.Unmarshal(r.Payload, &given) != nil || given == nil) {
+		return nil, nil, fmt.Errorf("the payload must be a JSON object, in which strategy can be set, got %.60s\nor send it as it is with --strategies none", r.Payload)
+	}
+	fields = map[string]any{}
+	ours := r.Ours || len(r.Payload) == 0
 	switch {
-	case s.Sequential:
-		return []*int{new(1)}
-	case !s.Bounded:
-		return []*int{nil}
-	case len(r.Concurrency) > 0:
-		for _, n := range r.Concurrency {
-			out = append(out, &n)
+	case !ours || given["keys"] != nil || given["Items"] != nil:
+	case r.Prefix != nil && (r.PrefixWins || given["objectKey"] == nil):
+		fields["prefix"], fields["maxObjects"] = r.Prefix, r.MaxObjects
+		if r.PrefixWins {
+			delete(given, "prefix")
 		}
-		return out
+	case given["prefix"] == nil:
+		fields["repeat"], fields["objectKey"] = repeat, r.ObjectKey
 	}
-	var given struct{ Concurrency *int }
-	_ = json.Unmarshal(r.Payload, &given) // the rest is checked with the payload
-	if given.Concurrency == nil && r.fillDefaults() && !r.Map {
-		given.Concurrency = new(event.DefaultConcurrency)
-	}
-	return []*int{given.Concurrency}
-}
-
-// payload returns the payload of a strategy and a concurrency. In the payload of a user's own function it changes only
-// what was asked for.
-func (r Request) payload(s strategies.Strategy, concurrency *int) (json.RawMessage, error) {
-	fields := map[string]json.RawMessage{}
-	if len(r.Payload) > 0 && (json.Unmarshal(r.Payload, &fields) != nil || fields == nil) {
-		return nil, fmt.Errorf("the payload must be a JSON object, in which strategy can be set, got %.60s\nor send it as it is with --strategies none", r.Payload)
-	}
-	set := func(name string, value any, always bool) {
-		if _, there := fields[name]; always || !there {
-			fields[name], _ = json.Marshal(value) // strings and whole numbers
-		}
-	}
-	set("strategy", s.Name, true)
-	if s.Bounded && concurrency != nil {
-		set("concurrency", *concurrency, true)
+	for name, value := range given {
+		fields[name] = value
 	}
 	if r.Repeat != nil {
-		set("repeat", *r.Repeat, true)
+		fields["repeat"] = r.Repeat
 	}
-	switch {
-	case !r.fillDefaults() || fields["keys"] != nil || fields["Items"] != nil:
-	case r.Prefix != nil && (r.PrefixWins || fields["objectKey"] == nil):
-		set("prefix", r.Prefix, r.PrefixWins)
-		set("maxObjects", r.MaxObjects, false)
-	case fields["prefix"] != nil:
-	default:
-		repeat := DefaultRepeat
-		if r.Map {
-			repeat = DefaultMapRepeat
+	for _, n := range r.Concurrency {
+		bounds = append(bounds, &n)
+	}
+	if bounds == nil {
+		var n *int
+		_ = json.Unmarshal(given["concurrency"], &n) // the rest is checked with the payload
+		if n == nil && ours && !r.Map {
+			n = new(event.DefaultConcurrency)
 		}
-		set("repeat", repeat, false)
-		set("objectKey", r.ObjectKey, false)
+		bounds = []*int{n}
 	}
-	return json.Marshal(fields)
+	return fields, bounds, nil
 }
 
 // decode checks the payloads of this project's function with its decoder, and notes what they read. What another function
@@ -237,18 +217,18 @@ func (r Request) decode(s *Spec) error {
 		s.ObjectBytes, s.Records = len(r.BodyOfObject), len(records)
 	}
 	for _, v := range s.Variants {
-		decoded, err := event.Decode(v.Payload, event.DefaultConcurrency)
+		p, err := event.Decode(v.Payload, event.DefaultConcurrency)
 		if err == nil {
-			s.ObjectKey = decoded.ObjectKey
+			s.ObjectKey = p.ObjectKey
 		}
-		switch {
-		case !r.Ours || s.AWS() && v.Strategy == None && err != nil:
-		case err != nil:
+		if !r.Ours || err != nil && s.AWS() && v.Strategy == None {
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", v.Label(), err)
-		default:
-			if s.Repeat, s.Objects, err = r.reads(decoded); err != nil {
-				return err
-			}
+		}
+		if s.Repeat, s.Objects, err = r.reads(p); err != nil {
+			return err
 		}
 	}
 	return nil
