@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"al.essio.dev/pkg/shellescape"
 	"github.com/cli/browser"
@@ -48,7 +49,7 @@ func (p *presentation) compare(ctx context.Context, s *session, show *progress, 
 // model. cause is why c is incomplete, or nil. If nothing was measured, present
 // only returns the cause.
 func (p *presentation) present(s *session, c *comparison.Comparison, cause error) error {
-	if cause != nil && !c.Any((*comparison.Result).Begun) {
+	if cause != nil && !slices.ContainsFunc(c.Variants, comparison.Result.Begun) {
 		return cause
 	}
 	c.Recommend()
@@ -67,7 +68,7 @@ func (p *presentation) present(s *session, c *comparison.Comparison, cause error
 			err = fmt.Errorf("--open: showing %s: %w", page, err)
 		}
 	}
-	if err = errors.Join(cause, err); err == nil && c.Any((*comparison.Result).Failed) {
+	if err = errors.Join(cause, err); err == nil && slices.ContainsFunc(c.Variants, comparison.Result.Failed) {
 		return errCells
 	}
 	return err

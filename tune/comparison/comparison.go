@@ -14,13 +14,13 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Schema is the version of the JSON. It changes when a field changes its meaning or goes, not for a new field.
-const Schema = 1
-
-// The modes of a comparison.
 const (
-	Local = "local" // measured on this machine, under the model of Lambda and S3
-	AWS   = "aws"   // measured on AWS, by the Power Tuning state machine
+	Schema = 1 // of the JSON; it changes when a field changes its meaning or goes, not for a new field
+
+	Local = "local" // mode: measured on this machine, under the model of Lambda and S3
+	AWS   = "aws"   // mode: measured on AWS, by the Power Tuning state machine
+
+	MaxResponse = 16 << 10 // bytes of the longest response that a cell keeps
 )
 
 // Comparison is variants x memory sizes.
@@ -119,9 +119,6 @@ type Cell struct {
 	OutOfMemory bool            `json:"out_of_memory,omitempty"` // why Error happened
 }
 
-// MaxResponse is the longest response that a cell keeps, in bytes.
-const MaxResponse = 16 << 10
-
 // WarmUp is the first invocation of a cell, which no statistic includes. If it reads a single object, it makes only as many
 // reads as the variant runs at once.
 type WarmUp struct {
@@ -177,46 +174,41 @@ func (c *Comparison) Add(variants ...Variant) {
 }
 
 // Cell returns the variant's cell at power, or nil if it was not begun.
-func (r *Result) Cell(power int) *Cell {
-	for i := range r.Cells {
-		if r.Cells[i].Power == power {
-			return &r.Cells[i]
-		}
+func (r Result) Cell(power int) *Cell {
+	if i := slices.IndexFunc(r.Cells, func(c Cell) bool { return c.Power == power }); i >= 0 {
+		return &r.Cells[i]
 	}
 	return nil
 }
 
 // Begun reports whether the variant has a cell or an error to show.
-func (r *Result) Begun() bool { return len(r.Cells) > 0 || r.Error != "" }
+func (r Result) Begun() bool { return len(r.Cells) > 0 || r.Error != "" }
 
 // Failed reports whether the variant or one of its cells has failed.
-func (r *Result) Failed() bool {
+func (r Result) Failed() bool {
 	return r.Error != "" || slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Error != "" })
 }
 
 // Ended reports whether a variant on AWS needs nothing more.
-func (r *Result) Ended() bool { return r.Tuning != nil || r.Error != "" }
+func (r Result) Ended() bool { return r.Tuning != nil || r.Error != "" }
 
 // Started reports whether an execution was started for a variant on AWS.
-func (r *Result) Started() bool { return r.Execution != "" || r.Ended() }
+func (r Result) Started() bool { return r.Execution != "" || r.Ended() }
 
 // Unfinished reports whether a comparison on AWS can be resumed: an execution may still run, and overwriting the
 // comparison would lose paid results. A local one starts again.
 func (c *Comparison) Unfinished() bool {
+	open := slices.ContainsFunc(c.Variants, func(r Result) bool { return !r.Ended() })
 	if len(c.Checks) > 0 { // then no variants are measured
-		return c.Mode == AWS && slices.ContainsFunc(c.Checks, Check.open)
+		open = slices.ContainsFunc(c.Checks, func(k Check) bool { return k.MeasuredMS == 0 && k.Unchecked == "" })
 	}
-	return c.Mode == AWS && c.Any(func(r *Result) bool { return !r.Ended() })
+	return c.Mode == AWS && open
 }
 
 // Underway reports whether the comparison is unfinished and an execution was started.
 func (c *Comparison) Underway() bool {
-	return c.Unfinished() && (c.Any((*Result).Started) || slices.ContainsFunc(c.Checks, func(k Check) bool { return k.Execution != "" }))
-}
-
-// Any reports whether is holds for any variant.
-func (c *Comparison) Any(is func(*Result) bool) bool {
-	return slices.ContainsFunc(c.Variants, func(r Result) bool { return is(&r) })
+	return c.Unfinished() && (slices.ContainsFunc(c.Variants, Result.Started) ||
+		slices.ContainsFunc(c.Checks, func(k Check) bool { return k.Execution != "" }))
 }
 
 // Measured returns how many cells were begun, and how many there are.

@@ -56,26 +56,20 @@ func read(r io.Reader) (*Comparison, error) {
 		return nil, fmt.Errorf("more than %d MB: no comparison is that large", maxBytes>>20)
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark, which editors write
-	// The schema comes first: what else another schema holds is unknown.
-	var head struct {
-		Schema *int `json:"schema"`
-	}
-	err = json.Unmarshal(data, &head)
-	switch syntax, ok := errors.AsType[*json.SyntaxError](err); {
-	case ok: // its message lacks the position
+	var compact json.RawMessage                     // so that payloads and responses look the same however the file was indented
+	if err := json.Unmarshal(data, &compact); err != nil {
+		syntax, _ := errors.AsType[*json.SyntaxError](err) // its message lacks the position
 		return nil, fmt.Errorf("not valid JSON at byte %d: %w", syntax.Offset, err)
+	}
+	data, _ = json.Marshal(compact)
+	var c Comparison
+	switch err := json.Unmarshal(data, &c); { // which goes on after a wrong type: another schema has others
+	case c.Schema != 0 && c.Schema != Schema:
+		return nil, fmt.Errorf("schema %d: this version reads schema %d", c.Schema, Schema)
 	case err != nil:
 		return nil, err
-	case head.Schema == nil:
+	case c.Schema == 0:
 		return nil, errors.New("no schema: this is not a results.json of this tool")
-	case *head.Schema != Schema:
-		return nil, fmt.Errorf("schema %d: this version reads schema %d", *head.Schema, Schema)
-	}
-	// Compact, so that payloads and responses look the same however the file was indented.
-	data, _ = json.Marshal(json.RawMessage(data)) // valid JSON
-	var c Comparison
-	if err := json.Unmarshal(data, &c); err != nil {
-		return nil, err
 	}
 	for _, r := range c.Variants {
 		c.Run.Variants = append(c.Run.Variants, r.Variant)

@@ -8,6 +8,19 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
+const (
+	// LambdaWakeUpMS is the assumed cost of a wake-up on Lambda, in ms of a vCPU. Nobody has published it. It is next to
+	// nothing on a machine without nested virtualization, and 0.2 with it.
+	LambdaWakeUpMS, DearWakeUpMS = 0.05, 0.2
+
+	Timeout = "timeout" // the bottleneck of a point that lasts at least as long as the function may
+
+	// Near is how much slower than the fastest of its memory size a smaller concurrency may be, to be preferred.
+	Near = 0.05
+
+	tolerance = 0.10 // how far a measured time may be outside the computed interval before a warning
+)
+
 // Figure is a measured value with its interval, which is at least as wide as the spread of its rounds.
 type Figure struct {
 	Value float64 `json:"value"`
@@ -97,9 +110,6 @@ type Point struct {
 // Limited reports whether S3's limit is the bottleneck. Then the time depends on S3's burst, which is not published.
 func (p Point) Limited() bool { return p.Binds == "s3 limit" }
 
-// Timeout is the bottleneck of a point that lasts at least as long as the function may.
-const Timeout = "timeout"
-
 // Killed reports whether Lambda would end the invocation: out of memory, or at its timeout.
 func (p Point) Killed() bool { return p.Binds == "memory" || p.Binds == Timeout }
 
@@ -121,10 +131,6 @@ type Answer struct {
 	DearWakeUps  *Point `json:"dear_wake_ups,omitempty"` // if it cost DearWakeUpMS; likewise
 }
 
-// LambdaWakeUpMS is the assumed cost of a wake-up on Lambda, in ms of a vCPU. Nobody has published it. It is next to
-// nothing on a machine without nested virtualization, and 0.2 with it.
-const LambdaWakeUpMS, DearWakeUpMS = 0.05, 0.2
-
 // Check is a point of the map that was measured, on this machine or on AWS.
 type Check struct {
 	Place
@@ -141,9 +147,6 @@ type Check struct {
 	Unchecked  string  `json:"unchecked,omitempty"`  // why there is no result to trust
 }
 
-// Tolerance is how far a measured time may be outside the computed interval before a warning.
-const Tolerance = 0.10
-
 // Off returns how far the measured time is outside the computed interval, as a share of its nearest end.
 func (k Check) Off() float64 {
 	if nearest := min(max(k.MeasuredMS, k.LowMS), k.HighMS); nearest > 0 && k.MeasuredMS > 0 {
@@ -152,53 +155,44 @@ func (k Check) Off() float64 {
 	return 0
 }
 
-// open reports whether the check waits to be measured.
-func (k Check) open() bool { return k.MeasuredMS == 0 && k.Unchecked == "" }
-
 // Made reports whether the check was measured, and the machine kept up with it.
 func (k Check) Made() bool { return k.MeasuredMS > 0 && k.ComputedMS > 0 && k.Unchecked == "" }
 
 // Far reports whether the check contradicts the map.
-func (k Check) Far() bool { return k.Made() && math.Abs(k.Off()) > Tolerance }
+func (k Check) Far() bool { return k.Made() && math.Abs(k.Off()) > tolerance }
 
 // At returns the map's point of a setting, or nil.
 func (m *Map) At(p Place) *Point {
-	for i := range m.Points {
-		q := &m.Points[i]
-		if q.Strategy == p.Strategy && q.Power == p.Power && *cmp.Or(q.Concurrency, new(0)) == *cmp.Or(p.Concurrency, new(0)) {
-			return q
-		}
+	i := slices.IndexFunc(m.Points, func(q Point) bool { return q.Power == p.Power && q.Label() == p.Label() })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return &m.Points[i]
 }
-
-// Near: a smaller concurrency is preferred if it is slower than the fastest of its memory size by at most this share.
-const Near = 0.05
 
 // Best returns a variant's point at a memory size, or nil if the map has none. For a bounded strategy without a
 // concurrency it is the smallest one that is near the fastest; where all are killed, one that is by its timeout, or nil.
-func (m *Map) Best(v Variant, power int) (best *Point) {
-	if s, err := strategies.ByName(v.Strategy); err != nil || !s.Bounded || v.Concurrency != nil {
+func (m *Map) Best(v Variant, power int) *Point {
+	if s, _ := strategies.ByName(v.Strategy); !s.Bounded || v.Concurrency != nil {
 		return m.At(v.Place(power))
 	}
-	least := math.Inf(1)
 	var of []*Point
 	var late *Point
 	for i := range m.Points {
-		if p := &m.Points[i]; p.Strategy != v.Strategy || p.Power != power {
-			continue
-		} else if !p.Killed() {
-			of, least = append(of, p), min(least, p.DurationMS)
-		} else if p.Binds == Timeout {
+		switch p := &m.Points[i]; {
+		case p.Strategy != v.Strategy || p.Power != power:
+		case !p.Killed():
+			of = append(of, p)
+		case p.Binds == Timeout:
 			late = p
 		}
 	}
-	for _, p := range of {
-		if p.DurationMS <= (1+Near)*least && (best == nil || *p.Concurrency < *best.Concurrency) {
-			best = p
-		}
+	if len(of) == 0 {
+		return late
 	}
-	return cmp.Or(best, late)
+	least := slices.MinFunc(of, func(a, b *Point) int { return cmp.Compare(a.DurationMS, b.DurationMS) }).DurationMS
+	of = slices.DeleteFunc(of, func(p *Point) bool { return p.DurationMS > (1+Near)*least })
+	return slices.MinFunc(of, func(a, b *Point) int { return *cmp.Or(a.Concurrency, new(0)) - *cmp.Or(b.Concurrency, new(0)) })
 }
 
 // Label names a setting: "pool (30)", "sequential".

@@ -23,16 +23,13 @@ const (
 // Looks returns after how many pairs variants are compared: once if the number of invocations is fixed, otherwise at most
 // three times, from about the least number of pairs that can tell anything up to Num. Each look has its share of Alpha,
 // because testing after every round inflates false positives.
-func (s Spec) Looks() (looks []int) {
-	const first, most = 8, 3
+func (s Spec) Looks() []int {
+	const first = 8
 	if s.ForSec == 0 || s.Num <= first {
 		return []int{s.Num}
 	}
-	growth := math.Pow(float64(s.Num)/first, 1.0/(most-1))
-	for n := float64(first); len(looks) < most; n *= growth {
-		looks = append(looks, int(math.Round(n)))
-	}
-	return slices.Compact(looks)
+	middle := math.Sqrt(first * float64(s.Num))
+	return slices.Compact([]int{first, int(math.Round(middle)), s.Num})
 }
 
 // Verdict is what is known of two variants.
@@ -78,15 +75,13 @@ func Compare(values, base []float64, looks int) Ratio {
 	least, most := slices.Min(r.Pairs), slices.Max(r.Pairs)
 	if drop := signedRankTail(n, Alpha/float64(looks)/2); drop > 0 {
 		r.Low, r.High = math.Exp(means[drop-1]), math.Exp(means[len(means)-drop])
+		if r.Low >= 1/(1+Zone) && r.High <= 1+Zone {
+			r.Verdict = Equal
+		} else if r.Low > 1 || r.High < 1 {
+			r.Verdict = Decided
+		}
 	} else if n >= 2 && least > outAfterTwo || n >= 3 && least > outAfterThree {
 		r.Low, r.High, r.Verdict = least, most, Out
-	}
-	switch {
-	case r.Verdict == Out || r.Low == 0:
-	case r.Low >= 1/(1+Zone) && r.High <= 1+Zone:
-		r.Verdict = Equal
-	case r.Low > 1 || r.High < 1:
-		r.Verdict = Decided
 	}
 	return r
 }
@@ -117,24 +112,17 @@ func signedRankTail(n int, alpha float64) int {
 // cells are compared by the rounds that both have, since other rounds had other latencies.
 func Least[T any](c *Comparison, items []T, cellOf func(T) *Cell, figure func(Summary) float64) (best T) {
 	var least *Cell
-	of := func(cell *Cell, rounds int) float64 {
-		common := *cell
+	of := func(cell, other *Cell) float64 {
+		rounds, common := min(len(cell.DurationsMS), len(other.DurationsMS)), *cell
 		common.DurationsMS, common.BilledMS = cell.DurationsMS[:rounds], cell.BilledMS[:rounds]
 		s, _ := c.Summarize(&common)
 		return figure(s)
 	}
 	for _, item := range items {
 		cell := cellOf(item)
-		if _, ok := c.Summarize(cell); !ok {
-			continue
+		if _, ok := c.Summarize(cell); ok && (least == nil || of(cell, least) < of(least, cell)) {
+			best, least = item, cell
 		}
-		if least != nil {
-			rounds := min(len(cell.DurationsMS), len(least.DurationsMS))
-			if of(cell, rounds) >= of(least, rounds) {
-				continue
-			}
-		}
-		best, least = item, cell
 	}
 	return best
 }
