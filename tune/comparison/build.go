@@ -84,12 +84,8 @@ func Build(r Request) (Spec, error) {
 	if r.Map {
 		powers, repeat = DefaultMapPowers, DefaultMapRepeat
 	}
-	for _, given := range [][]int{in.PowerValues, r.Deployed, powers} {
-		if len(s.PowerValues) == 0 {
-			s.PowerValues = given
-		}
-	}
-	s.PowerValues = slices.Sorted(slices.Values(s.PowerValues))
+	sizes := slices.DeleteFunc([][]int{s.PowerValues, in.PowerValues, r.Deployed, powers}, func(mb []int) bool { return len(mb) == 0 })
+	s.PowerValues = slices.Sorted(slices.Values(sizes[0]))
 	s.Arch = cmp.Or(s.Arch, platform.ARM64)
 	s.TimeoutSec = cmp.Or(s.TimeoutSec, DefaultTimeout.Seconds())
 	most := *cmp.Or(r.For, new(DefaultFor))

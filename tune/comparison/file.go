@@ -133,48 +133,43 @@ var executionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 // plausible checks everything below v that JSON holds: no number is negative or absurdly large, no text is longer
 // than maxText, and each struct with a check method passes it.
-func plausible(name string, v reflect.Value) error {
+func plausible(name string, v reflect.Value) (err error) {
 	most := float64(maxNumber)
 	if strings.HasSuffix(name, "ms") {
 		most = maxMS
 	}
 	switch v.Kind() {
 	case reflect.Int:
-		return within(name, int(v.Int()), 0, int(most))
+		err = within(name, int(v.Int()), 0, int(most))
 	case reflect.Float64:
-		return within(name, v.Float(), 0, most)
+		err = within(name, v.Float(), 0, most)
 	case reflect.String:
-		return within("length of "+name, v.Len(), 0, maxText)
+		err = within("length of "+name, v.Len(), 0, maxText)
 	case reflect.Pointer:
 		if !v.IsNil() {
-			return plausible(name, v.Elem())
+			err = plausible(name, v.Elem())
 		}
 	case reflect.Slice, reflect.Map:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
+		if v.Type().Elem().Kind() == reflect.Uint8 { // JSON
 			return nil
 		}
 		for key, value := range v.Seq2() {
-			if err := cmp.Or(plausible("a key", key), plausible(name, value)); err != nil {
-				return err
-			}
+			err = cmp.Or(err, plausible("a key", key), plausible(name, value))
 		}
 	case reflect.Struct:
-		var err error
 		if c, ok := v.Interface().(interface{ check() error }); ok {
 			err = c.check()
 		}
 		for field, value := range v.Fields() {
-			tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-			if err == nil && field.IsExported() && tag != "-" {
-				err = plausible(tag, value)
+			if tag, _, _ := strings.Cut(field.Tag.Get("json"), ","); field.IsExported() && tag != "-" {
+				err = cmp.Or(err, plausible(tag, value))
 			}
 		}
 		if err != nil && name != "" {
-			return fmt.Errorf("%s: %w", name, err)
+			err = fmt.Errorf("%s: %w", name, err)
 		}
-		return err
 	}
-	return nil
+	return err
 }
 
 // unless returns a [*FieldError] unless the condition of a field holds.
@@ -203,12 +198,11 @@ func (c Cell) check() error {
 		return fmt.Errorf("%d durations and %d billed durations: there must be as many, at most %d",
 			len(c.DurationsMS), len(c.BilledMS), MaxNum)
 	}
+	err := within("size of the response", len(c.Response), 0, maxAnswer)
 	for _, d := range c.DurationsMS {
-		if err := within("duration", d, 1e-6, maxMS); err != nil {
-			return err
-		}
+		err = cmp.Or(err, within("duration", d, 1e-6, maxMS))
 	}
-	return within("size of the response", len(c.Response), 0, maxAnswer)
+	return err
 }
 
 func (p Place) check() error {

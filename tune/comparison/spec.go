@@ -120,8 +120,13 @@ func (s Spec) check() error {
 		num = "max"
 	}
 	sizes, variants := len(s.PowerValues), len(s.Variants)
+	invocations := s.Num * sizes * variants
+	var cells error
+	if variants > maxVariants || variants*sizes > maxCells {
+		cells = fmt.Errorf("%d variants x %d sizes: there can be %d variants and %d cells", variants, sizes, maxVariants, maxCells)
+	}
 	prefix := cmp.Or(cmp.Or(s.Objects, &Objects{}).Prefix, new(string))
-	if err := cmp.Or(
+	return cmp.Or(
 		s.checkSizes(),
 		within(num, s.Num, least, MaxNum),
 		within("for_sec", s.ForSec, 0, maxForSec),
@@ -135,31 +140,23 @@ func (s Spec) check() error {
 		within("sleepBetweenRunsMs", s.SleepBetweenRunsMS, 0, maxMS),
 		within("balancedWeight", s.BalancedWeight, 0, 1),
 		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),
-	); err != nil {
-		return err
-	}
-	if variants > maxVariants || variants*sizes > maxCells {
-		return fmt.Errorf("%d variants x %d sizes: there can be %d variants and %d cells", variants, sizes, maxVariants, maxCells)
-	}
-	invocations := s.Num * sizes * variants
-	return cmp.Or(s.checkVariants(), unless(invocations <= maxInvocations,
-		num, "%d: with %d sizes and %d variants these are %d invocations, and there can be %d",
-		s.Num, sizes, variants, invocations, maxInvocations))
+		cells,
+		s.checkVariants(),
+		unless(invocations <= maxInvocations, num, "%d: with %d sizes and %d variants these are %d invocations, and there can be %d",
+			s.Num, sizes, variants, invocations, maxInvocations),
+	)
 }
 
-func (s Spec) checkSizes() error {
+func (s Spec) checkSizes() (err error) {
 	for i, mb := range s.PowerValues {
-		ascending := i == 0 || mb > s.PowerValues[i-1]
-		if err := cmp.Or(within("power", mb, platform.MinMemory, platform.MaxMemory),
-			unless(ascending, "power", "%d: it must be in ascending order, each size once", s.PowerValues)); err != nil {
-			return err
-		}
+		err = cmp.Or(err, within("power", mb, platform.MinMemory, platform.MaxMemory), unless(i == 0 || mb > s.PowerValues[i-1],
+			"power", "%d: it must be in ascending order, each size once", s.PowerValues))
 	}
 	n := len(s.PowerValues)
-	return unless(n >= 1 && n <= maxSizes, "power", "has %d sizes: there must be 1 to %d", n, maxSizes)
+	return cmp.Or(err, unless(n >= 1 && n <= maxSizes, "power", "has %d sizes: there must be 1 to %d", n, maxSizes))
 }
 
-func (s Spec) checkVariants() error {
+func (s Spec) checkVariants() (err error) {
 	most, where := platform.MaxRequest, "Lambda"
 	if s.AWS() {
 		most, where = platform.MaxStateBytes, "Step Functions"
@@ -167,20 +164,17 @@ func (s Spec) checkVariants() error {
 	all, seen := 0, map[string]bool{}
 	for _, v := range s.Variants {
 		label, name, size, n := v.Label(), len(v.Strategy), len(v.Payload), *cmp.Or(v.Concurrency, new(1))
-		if err := cmp.Or(
+		err = cmp.Or(err,
 			unless(name >= 1 && name <= maxText, "strategies", "has a name of %d bytes: it must be 1 to %d long", name, maxText),
 			unless(n >= 1 && n <= maxConcurrency, "concurrency", "%d: it must be a whole number from 1 to %d", n, event.MaxConcurrency),
 			unless(size <= most, "payload", "of %s has %d bytes: %s takes %d at most", label, size, where, most),
 			unless(size == 0 || json.Valid(v.Payload), "payload", "%.60q: it must be JSON", v.Payload),
-			unless(!seen[label], "strategies", "%s stands twice", label),
-		); err != nil {
-			return err
-		}
+			unless(!seen[label], "strategies", "%s stands twice", label))
 		seen[label] = true
 		all += size
 	}
-	return unless(all <= maxPayloads, "payload",
-		"has %d bytes over all variants: there can be %d, so compare fewer variants at once", all, maxPayloads)
+	return cmp.Or(err, unless(all <= maxPayloads, "payload",
+		"has %d bytes over all variants: there can be %d, so compare fewer variants at once", all, maxPayloads))
 }
 
 // InFlight returns how many reads an invocation of v makes at once; 1 if that is not known.
