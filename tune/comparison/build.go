@@ -16,22 +16,22 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// The defaults of a comparison that is measured.
+// The defaults of a comparison.
 const (
-	DefaultNum     = 6   // invocations of a cell on AWS
-	DefaultRepeat  = 100 // reads; with half as many, pool (30) is as fast as unbounded
-	DefaultMax     = 30  // invocations of a cell on this machine
-	DefaultFor     = 45 * time.Second
-	DefaultTimeout = 600 * time.Second
+	DefaultNum       = 6     // invocations of a cell on AWS
+	DefaultMax       = 30    // invocations of a cell on this machine
+	DefaultRepeat    = 100   // reads; with half as many, pool (30) is as fast as unbounded
+	DefaultMapRepeat = 2_000 // reads of a map
+	DefaultFor       = 45 * time.Second
+	DefaultTimeout   = 600 * time.Second
 )
 
-// DefaultPowers are the memory sizes measured by default, in MB.
-var DefaultPowers = []int{128, 512, 1_024, platform.MemoryPerVCPU, 3_008}
-
-// The defaults of a map: those of the sample that this project continues, plus 128 MB.
-const DefaultMapRepeat = 2_000
-
-var DefaultMapPowers = []int{128, 512, 1_024, 2_048, 3_072, 4_096, 10_240}
+// The default memory sizes in MB, of cells that are measured and of a map. A map's reads and sizes are those of the sample
+// that this project continues, plus 128 MB.
+var (
+	DefaultPowers    = []int{128, 512, 1_024, platform.MemoryPerVCPU, 3_008}
+	DefaultMapPowers = []int{128, 512, 1_024, 2_048, 3_072, 4_096, 10_240}
+)
 
 // Request is what flags, an execution input and a stack ask for, before it is checked. A nil or empty field was not given.
 type Request struct {
@@ -47,20 +47,14 @@ type Request struct {
 	Repeat      *int
 	Payload     json.RawMessage
 
-	Map          bool     // computed: a bounded strategy without a concurrency has the best one of each size
-	Ours         bool     // this project's function reads the payload
-	ObjectKey    string   // for a payload that names no object
-	Prefix       *string  // reads the objects below it instead of ObjectKey
-	PrefixWins   bool     // over an object or a prefix in the payload
-	MaxObjects   int      // for a payload with a prefix alone
-	Stored       []Stored // what S3 holds; nil if not known
-	BodyOfObject []byte   // of ObjectKey; nil if not known
-}
-
-// Stored is an object that S3 holds.
-type Stored struct {
-	Key  string
-	Size int // bytes
+	Map          bool           // computed: a bounded strategy without a concurrency has the best one of each size
+	Ours         bool           // this project's function reads the payload
+	ObjectKey    string         // for a payload that names no object
+	Prefix       *string        // reads the objects below it instead of ObjectKey
+	PrefixWins   bool           // over an object or a prefix in the payload
+	MaxObjects   int            // for a payload with a prefix alone
+	Stored       map[string]int // bytes of each key that S3 holds; nil if not known
+	BodyOfObject []byte         // of ObjectKey; nil if not known
 }
 
 // Build returns the validated spec of a request, with a variant for each strategy and, if it is bounded, for each
@@ -249,9 +243,9 @@ func (r Request) reads(p event.Payload) (n int, o *Objects, err error) {
 	if p.Prefix == nil || r.Stored == nil {
 		return cmp.Or(len(p.Rest()), p.MaxObjects), o, nil
 	}
-	for _, object := range r.Stored {
-		if strings.HasPrefix(object.Key, *p.Prefix) && strings.HasSuffix(object.Key, p.Suffix) && object.Key > p.StartAfter {
-			n, o.Bytes = n+1, o.Bytes+object.Size
+	for key, size := range r.Stored {
+		if strings.HasPrefix(key, *p.Prefix) && strings.HasSuffix(key, p.Suffix) && key > p.StartAfter {
+			n, o.Bytes = n+1, o.Bytes+size
 		}
 	}
 	if n == 0 {
