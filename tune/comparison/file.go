@@ -82,12 +82,10 @@ func (c *Comparison) Validate() error {
 	if c.Mode != Local && c.Mode != AWS || c.Run.AWS() != (c.Mode == AWS) {
 		return fmt.Errorf("mode must be %s, or %s with a state machine, got %.40q", Local, AWS, c.Mode)
 	}
-	checks := maxCells
-	if c.Map == nil && (c.Mode == Local || c.Calibration == nil) {
-		checks = 0
-	}
+	checked := c.Map != nil || c.Mode == AWS && c.Calibration != nil
 	if err := cmp.Or(plausible("", reflect.ValueOf(*c)), within("run: time's year", c.Run.Time.Year(), 1, 9999),
-		within("number of checks", len(c.Checks), 0, checks)); err != nil {
+		unless(len(c.Checks) == 0 || checked && len(c.Checks) <= maxCells, "checks", "without a map, or too many"),
+	); err != nil {
 		return err
 	}
 	for i, r := range c.Variants {

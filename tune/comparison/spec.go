@@ -213,6 +213,9 @@ func (v Variant) Label() string {
 	return fmt.Sprintf("%s (%d)", v.Strategy, *v.Concurrency)
 }
 
+// Place names the variant's cell at power.
+func (v Variant) Place(power int) Place { return Place{v.Strategy, v.Concurrency, power} }
+
 // Bounded reports whether concurrency bounds the variant.
 func (v Variant) Bounded() bool { return v.Concurrency != nil && !v.Sequential() }
 

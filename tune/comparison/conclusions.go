@@ -15,6 +15,110 @@ import (
 	"lambda-parallel-io/handler/prose"
 )
 
+// Conclude compares the cells of each size with the fastest one, and sets the warnings and the cell after the recommended
+// one.
+func (c *Comparison) Conclude() {
+	sizes := map[int][]measured{}
+	for _, k := range c.measured() {
+		sizes[k.Power] = append(sizes[k.Power], k)
+	}
+	for _, size := range sizes {
+		fastest := Least(c, size, measured.of, Duration)
+		for _, k := range size {
+			k.cell.Against = nil
+			if q := Compare(k.cell.DurationsMS, fastest.cell.DurationsMS, len(c.Run.Looks())); k != fastest && len(q.Pairs) > 0 {
+				k.cell.Against = &q
+			}
+		}
+	}
+	c.warn()
+	if c.Recommendation != nil {
+		c.Recommendation.Next = c.next()
+	}
+}
+
+// next returns the cell, of any size, after the recommended one.
+func (c *Comparison) next() *Next {
+	products := func(cell *Cell) (all []float64) {
+		for k, ms := range cell.DurationsMS {
+			all = append(all, ms*c.CostPerMillion(cell.Power, float64(cell.BilledMS[k])))
+		}
+		return all
+	}
+	_, best := c.Recommended()
+	var others []Next
+	for _, k := range c.candidates() {
+		if best != nil && k.cell != best && len(k.cell.DurationsMS) > 0 {
+			others = append(others, Next{Place: k.Place, Ratio: Compare(products(k.cell), products(best), len(c.Run.Looks()))})
+		}
+	}
+	if others == nil {
+		return nil
+	}
+	next := slices.MinFunc(others, func(a, b Next) int { return cmp.Compare(a.Value, b.Value) })
+	for _, k := range others {
+		if k.alike() && k.Place != next.Place {
+			next.Alike++
+		}
+	}
+	return &next
+}
+
+// Recommend draws every conclusion. It sets Recommendation to the cell with the least (compute + request cost) x typical
+// duration, the first of equals, or to nil if no cell has both. It excludes cells that failed, and those beyond this
+// machine, since Lambda would have been faster.
+//
+// The product needs no scale. A rule that divides by the greatest cost and duration, as Power Tuning's balanced strategy
+// does within one function, would let one slow variant move the choice between the others.
+func (c *Comparison) Recommend() {
+	c.Recommendation = nil
+	rule := "least (compute + request cost) x " + c.Statistic() + " duration"
+	if c.Map == nil {
+		if best := Least(c, c.candidates(), measured.of, Product); best.cell != nil {
+			c.Recommendation = &Recommendation{Place: best.Place, Rule: rule}
+		}
+	} else if a := c.Map.Answer; a != nil {
+		c.Recommendation = &Recommendation{Place: a.Place, Rule: rule}
+	}
+	c.Conclude()
+}
+
+// measured is a cell with a summary.
+type measured struct {
+	Place
+	cell *Cell
+}
+
+func (k measured) of() *Cell { return k.cell }
+
+func (c *Comparison) measured() (all []measured) {
+	for _, v := range c.Variants {
+		for i := range v.Cells {
+			if _, ok := c.Summarize(&v.Cells[i]); ok {
+				all = append(all, measured{v.Place(v.Cells[i].Power), &v.Cells[i]})
+			}
+		}
+	}
+	return all
+}
+
+// candidates returns the cells that can be recommended.
+func (c *Comparison) candidates() []measured {
+	return slices.DeleteFunc(c.measured(), func(k measured) bool { return c.Beyond(k.cell) })
+}
+
+// Recommended returns the variant and the cell that Recommendation names, or nil and nil.
+func (c *Comparison) Recommended() (*Result, *Cell) {
+	to := cmp.Or(c.Recommendation, &Recommendation{})
+	for i := range c.Variants {
+		v := &c.Variants[i]
+		if cell := v.Cell(to.Power); c.Map != nil && cell != nil && cell.Computed.Label() == to.Label() || v.Label() == to.Label() {
+			return v, cell
+		}
+	}
+	return nil, nil
+}
+
 // Warning says which figures are doubtful or missing, and ends in what to do.
 type Warning struct {
 	Kind  string  `json:"kind"` // one of kinds
@@ -40,12 +144,13 @@ var texts = template.Must(template.New("").Funcs(template.FuncMap{
 	"twice":   func(n int) int { return 2 * n },
 }).Parse(words))
 
-// BusyCores is how many cores a function's threads may wait for before its duration is doubted. At half a core it took
-// some 5 % longer than the same function in slow motion.
-const BusyCores = 0.5
+const (
+	// BusyCores is how many cores a function's threads may wait for before its duration is doubted. At half a core it took
+	// some 5 % longer than the same function in slow motion.
+	BusyCores = 0.5
 
-// maxLabel is the length in characters to which a warning cuts names.
-const maxLabel = 24
+	maxLabel = 24 // characters to which a warning cuts names
+)
 
 // warn sets Warnings.
 func (c *Comparison) warn() {
@@ -61,7 +166,7 @@ func (c *Comparison) warn() {
 		pairs, answer := cmp.Or(k.cell.Against, &Ratio{Low: 1}), cmp.Or(c.Answer(k.cell), &event.Answer{})
 		warn(pairs.Low == 0 && c.Run.ForSec == 0, "few-pairs", 0, k.Place)
 		warn(pairs.Verdict == Open && c.Run.ForSec > 0, "open", 0, k.Place)
-		warn(k.cell.Busy(), "busy", k.cell.Starved(), k.Place)
+		warn(k.cell.Busy(), "busy", cmp.Or(k.cell.CPUShare, &CPUShare{}).Starved, k.Place)
 		warn(answer.Failed > 0, "unread", float64(answer.Failed), k.Place)
 		warn(answer.Retries > 0, "retried", float64(answer.Retries), k.Place)
 	}
@@ -95,11 +200,8 @@ var steps = map[string]string{
 	"sequential": "S3's latency as this machine keeps it",
 }
 
-// Starved is how many cores of this machine the cell's threads waited for.
-func (c *Cell) Starved() float64 { return cmp.Or(c.CPUShare, &CPUShare{}).Starved }
-
 // Busy reports whether this machine may have made the cell slower.
-func (c *Cell) Busy() bool { return c.Starved() > BusyCores }
+func (c *Cell) Busy() bool { return cmp.Or(c.CPUShare, &CPUShare{}).Starved > BusyCores }
 
 // Beyond reports whether this machine has less CPU than the cell's memory size buys, and could not keep up with it.
 func (c *Comparison) Beyond(cell *Cell) bool {
