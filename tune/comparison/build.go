@@ -92,35 +92,29 @@ func Build(r Request) (Spec, error) {
 		s.Num, s.ForSec = *cmp.Or(r.Max, new(DefaultMax)), most.Seconds()
 	}
 	n := *cmp.Or(r.Repeat, new(1))
-	if err := cmp.Or(unless(n >= 1 && n <= event.MaxRepeat, "repeat", "%d: it must be from 1 to %d", n, event.MaxRepeat),
-		unless(most > 0, "for", "%s: it must be above 0s\nor give the number of invocations by --num", most)); err != nil {
-		return s, err
+	err := cmp.Or(unless(n >= 1 && n <= event.MaxRepeat, "repeat", "%d: it must be from 1 to %d", n, event.MaxRepeat),
+		unless(most > 0, "for", "%s: it must be above 0s\nor give the number of invocations by --num", most))
+	if err == nil {
+		s.Variants, err = r.variants(repeat)
 	}
-	var err error
-	if s.Variants, err = r.variants(repeat); err != nil {
-		return s, err
+	if err == nil && len(r.Concurrency) > 0 && !slices.ContainsFunc(s.Variants, Variant.Bounded) {
+		err = fmt.Errorf("--concurrency has no effect on %s: it bounds %s", strings.Join(r.Strategies, ", "), strings.Join(BoundedStrategies(), ", "))
 	}
-	if len(r.Concurrency) > 0 && !slices.ContainsFunc(s.Variants, Variant.Bounded) {
-		return s, fmt.Errorf("--concurrency has no effect on %s: it bounds %s",
-			strings.Join(r.Strategies, ", "), strings.Join(BoundedStrategies(), ", "))
+	if err == nil {
+		err = r.decode(&s)
 	}
-	if err := r.decode(&s); err != nil {
-		return s, err
+	if err == nil {
+		err = s.Validate()
 	}
-	return s, s.Validate()
+	return s, err
 }
 
 func (r Request) variants(repeat int) (out []Variant, err error) {
 	names := r.Strategies
-	switch {
-	case len(names) > 0:
-	case r.Ours:
+	if len(names) == 0 && r.Ours {
 		names = strategies.Names()
-	default:
-		names = []string{None}
-		if len(r.Payload) == 0 {
-			r.Payload = json.RawMessage("{}")
-		}
+	} else if len(names) == 0 {
+		names, r.Payload = []string{None}, json.RawMessage(cmp.Or(string(r.Payload), "{}"))
 	}
 	if slices.Contains(names, None) {
 		if len(names) > 1 || len(r.Payload) == 0 || r.Repeat != nil {
@@ -197,8 +191,7 @@ func (r Request) fields(repeat int) (fields map[string]any, bounds []*int, err e
 	return fields, bounds, nil
 }
 
-// decode checks the payloads of this project's function with its decoder, and notes what they read. What another function
-// reads is not known.
+// decode checks the payloads of this project's function, and notes what they read. What another one reads is not known.
 func (r Request) decode(s *Spec) error {
 	s.ObjectKey = r.ObjectKey
 	if r.Ours && r.BodyOfObject != nil {

@@ -32,8 +32,7 @@ type Comparison struct {
 	Recommendation *Recommendation `json:"recommendation"` // null when no cell qualifies
 	Warnings       []Warning       `json:"warnings,omitempty"`
 
-	// Set for a computed run. Its Variants are the map's points at the run's sizes, with bounded strategies at their best
-	// concurrency.
+	// Of a computed run. Its Variants are the map's points at the run's sizes, bounded strategies at their best concurrency.
 	Calibration *Calibration `json:"calibration,omitempty"`
 	Map         *Map         `json:"map,omitempty"`
 	Checks      []Check      `json:"checks,omitempty"`
@@ -51,8 +50,7 @@ type Run struct {
 	Interrupted bool `json:"interrupted,omitempty"` // someone stopped the run, so cells are missing
 }
 
-// CPU is the speed of this machine relative to Lambda. Results from before this field existed lack it: they counted a core
-// as one vCPU.
+// CPU is the speed of this machine relative to Lambda. Older results lack it: they counted a core as one vCPU.
 type CPU struct {
 	Factor float64 `json:"factor"`          // vCPUs (of 1,769 MB) per core: the median over turns
 	Scale  float64 `json:"scale,omitempty"` // multiplier of each turn's measurement; 0: Factor is fixed
@@ -119,8 +117,7 @@ type Cell struct {
 	OutOfMemory bool            `json:"out_of_memory,omitempty"` // why Error happened
 }
 
-// WarmUp is the first invocation of a cell, which no statistic includes. If it reads a single object, it makes only as many
-// reads as the variant runs at once.
+// WarmUp is a cell's first invocation, in no statistic. Of a single object it makes only as many reads as run at once.
 type WarmUp struct {
 	DurationMS float64 `json:"duration_ms"`
 	BilledMS   int     `json:"billed_ms"` // INIT included, as Lambda bills it
@@ -195,8 +192,7 @@ func (r Result) Ended() bool { return r.Tuning != nil || r.Error != "" }
 // Started reports whether an execution was started for a variant on AWS.
 func (r Result) Started() bool { return r.Execution != "" || r.Ended() }
 
-// Unfinished reports whether a comparison on AWS can be resumed: an execution may still run, and overwriting the
-// comparison would lose paid results. A local one starts again.
+// Unfinished reports whether a comparison on AWS can be resumed: overwriting it would lose paid results. A local one cannot.
 func (c *Comparison) Unfinished() bool {
 	open := slices.ContainsFunc(c.Variants, func(r Result) bool { return !r.Ended() })
 	if len(c.Checks) > 0 { // then no variants are measured

@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"text/template"
@@ -15,8 +14,7 @@ import (
 	"lambda-parallel-io/handler/prose"
 )
 
-// Conclude compares the cells of each size with the fastest one, and sets the warnings and the cell after the recommended
-// one.
+// Conclude compares the cells of each size with the fastest, and sets the warnings and the one after the recommended cell.
 func (c *Comparison) Conclude() {
 	sizes := map[int][]measured{}
 	for _, k := range c.measured() {
@@ -174,7 +172,7 @@ func (c *Comparison) warn() {
 	warn(begun < of && c.Map == nil, "missing", float64(of-begun))
 	var distrust []string
 	for _, k := range c.Checks {
-		warn(k.Far(), "check", math.Abs(k.Off()), k.Place)
+		warn(k.Far(), "check", k.off(), k.Place)
 		if step := cmp.Or(steps[k.Why], "the calibration"); k.Far() && !slices.Contains(distrust, step) {
 			distrust = append(distrust, step)
 		}

@@ -147,10 +147,10 @@ type Check struct {
 	Unchecked  string  `json:"unchecked,omitempty"`  // why there is no result to trust
 }
 
-// Off returns how far the measured time is outside the computed interval, as a share of its nearest end.
-func (k Check) Off() float64 {
-	if nearest := min(max(k.MeasuredMS, k.LowMS), k.HighMS); nearest > 0 && k.MeasuredMS > 0 {
-		return k.MeasuredMS/nearest - 1
+// off returns how far the measured time is outside the computed interval, as a share of its nearest end.
+func (k Check) off() float64 {
+	if nearest := min(max(k.MeasuredMS, k.LowMS), k.HighMS); nearest > 0 && k.Made() {
+		return math.Abs(k.MeasuredMS/nearest - 1)
 	}
 	return 0
 }
@@ -159,7 +159,7 @@ func (k Check) Off() float64 {
 func (k Check) Made() bool { return k.MeasuredMS > 0 && k.ComputedMS > 0 && k.Unchecked == "" }
 
 // Far reports whether the check contradicts the map.
-func (k Check) Far() bool { return k.Made() && math.Abs(k.Off()) > tolerance }
+func (k Check) Far() bool { return k.off() > tolerance }
 
 // At returns the map's point of a setting, or nil.
 func (m *Map) At(p Place) *Point {

@@ -48,8 +48,7 @@ type Spec struct {
 	Function    string  `json:"function"`          // a package, an executable or an ARN
 	TimeoutSec  float64 `json:"timeout_sec,omitempty"`
 
-	// The objects that an invocation reads, each once; null: ObjectKey, Repeat times.
-	Objects *Objects `json:"objects,omitempty"`
+	Objects *Objects `json:"objects,omitempty"` // that an invocation reads, each once; null: ObjectKey, Repeat times
 
 	// Options of Power Tuning.
 	TuningStrategy     string  `json:"tuning_strategy"` // cost, speed or balanced
@@ -67,8 +66,7 @@ type Spec struct {
 	StateMachine       string `json:"state_machine,omitempty"`       // ARN
 	ParallelInvocation bool   `json:"parallel_invocation,omitempty"` // all invocations of a size at once
 
-	// The execution input as given, for the fields that are not above.
-	TuningInput *powertuning.Input `json:"tuning_input,omitempty"`
+	TuningInput *powertuning.Input `json:"tuning_input,omitempty"` // as given, for the fields that are not above
 }
 
 // Objects describes the Repeat objects that an invocation reads. On AWS their number is unknown, and Repeat is the most.

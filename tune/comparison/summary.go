@@ -40,11 +40,9 @@ func (c *Comparison) Summarize(cell *Cell) (Summary, bool) {
 	if p := cell.Computed; p != nil {
 		return Summary{p.DurationMS, math.Ceil(p.DurationMS), p.CostPerMillion}, true
 	}
-	duration, billed := cell.AverageMS, 0.0
+	duration, billed := Median(cell.DurationsMS), Median(cell.BilledMS)
 	if c.Mode == AWS {
-		billed = powertuning.BilledFromPrice(c.Run.Region, c.Run.Arch, cell.Power, cell.AverageCost)
-	} else {
-		duration, billed = Median(cell.DurationsMS), Median(cell.BilledMS)
+		duration, billed = cell.AverageMS, powertuning.BilledFromPrice(c.Run.Region, c.Run.Arch, cell.Power, cell.AverageCost)
 	}
 	return Summary{duration, billed, c.CostPerMillion(cell.Power, billed)}, duration > 0 && billed > 0
 }
@@ -59,8 +57,7 @@ func Median[N int | float64](values []N) float64 {
 	return (float64(sorted[len(sorted)-1-middle]) + float64(sorted[middle])) / 2 // the same one of an odd number
 }
 
-// CostPerMillion returns the list price of a million invocations billed for billedMS at power MB: dollars, compute and
-// requests.
+// CostPerMillion returns a million invocations' list price in dollars, compute and requests, billed for billedMS at power MB.
 func (c *Comparison) CostPerMillion(power int, billedMS float64) float64 {
 	return 1e6*platform.ComputeCost(c.Run.Arch, power, billedMS) + platform.PricePerMillionRequests
 }
