@@ -98,7 +98,8 @@ func Build(r Request) (Spec, error) {
 		s.Variants, err = r.variants(repeat)
 	}
 	if err == nil && len(r.Concurrency) > 0 && !slices.ContainsFunc(s.Variants, Variant.Bounded) {
-		err = fmt.Errorf("--concurrency has no effect on %s: it bounds %s", strings.Join(r.Strategies, ", "), strings.Join(BoundedStrategies(), ", "))
+		err = fmt.Errorf("--concurrency has no effect on %s: it bounds %s",
+			cmp.Or(strings.Join(r.Strategies, ", "), None), strings.Join(BoundedStrategies(), ", "))
 	}
 	if err == nil {
 		err = r.decode(&s)
