@@ -71,9 +71,6 @@ func Build(r Request) (Spec, error) {
 	if len(in.Payload) > 0 {
 		r.Payload = in.Event()
 	}
-	if in.Num > 0 {
-		r.Num = cmp.Or(r.Num, &in.Num)
-	}
 	powers, repeat := DefaultPowers, DefaultRepeat
 	if r.Map {
 		powers, repeat = DefaultMapPowers, DefaultMapRepeat
@@ -87,7 +84,7 @@ func Build(r Request) (Spec, error) {
 	case r.Map:
 		s.Num, s.ForSec = 1, 0
 	case s.AWS() || r.Num != nil:
-		s.Num = *cmp.Or(r.Num, new(DefaultNum))
+		s.Num = *cmp.Or(r.Num, new(cmp.Or(in.Num, DefaultNum)))
 	default: // until the fastest variant is known
 		s.Num, s.ForSec = *cmp.Or(r.Max, new(DefaultMax)), most.Seconds()
 	}

@@ -55,7 +55,7 @@ func (c *Comparison) next() *Next {
 	}
 	next := slices.MinFunc(others, func(a, b Next) int { return cmp.Compare(a.Value, b.Value) })
 	for _, k := range others {
-		if k.alike() && k.Place != next.Place {
+		if k.Place != next.Place && k.Low > 0 && (k.Verdict == Open || k.Verdict == Equal) {
 			next.Alike++
 		}
 	}
@@ -143,11 +143,8 @@ var texts = template.Must(template.New("").Funcs(template.FuncMap{
 }).Parse(words))
 
 const (
-	// BusyCores is how many cores a function's threads may wait for before its duration is doubted. At half a core it took
-	// some 5 % longer than the same function in slow motion.
-	BusyCores = 0.5
-
-	maxLabel = 24 // characters to which a warning cuts names
+	BusyCores = 0.5 // cores that a function's threads may wait for: at half a core it took some 5 % longer than in slow motion
+	maxLabel  = 24  // characters to which a warning cuts names
 )
 
 // warn sets Warnings.

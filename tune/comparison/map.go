@@ -13,12 +13,9 @@ const (
 	// nothing on a machine without nested virtualization, and 0.2 with it.
 	LambdaWakeUpMS, DearWakeUpMS = 0.05, 0.2
 
-	Timeout = "timeout" // the bottleneck of a point that lasts at least as long as the function may
-
-	// Near is how much slower than the fastest of its memory size a smaller concurrency may be, to be preferred.
-	Near = 0.05
-
-	tolerance = 0.10 // how far a measured time may be outside the computed interval before a warning
+	Timeout   = "timeout" // the bottleneck of a point that lasts at least as long as the function may
+	Near      = 0.05      // how much slower than the fastest of its memory size a smaller concurrency may be, to be preferred
+	tolerance = 0.10      // how far a measured time may be outside the computed interval before a warning
 )
 
 // Figure is a measured value with its interval, which is at least as wide as the spread of its rounds.

@@ -88,10 +88,8 @@ type Variant struct {
 	Strategy    string          `json:"strategy"`    // or None
 	Concurrency *int            `json:"concurrency"` // 1 for sequential; null if unbounded, and for None
 	Payload     json.RawMessage `json:"payload"`
-
-	// For a comparison of builds only, which is local.
-	Name     string `json:"-"` // in place of the strategy's
-	Function string `json:"-"` // in place of the Spec's
+	Name        string          `json:"-"` // in a comparison of builds: in place of the strategy's
+	Function    string          `json:"-"` // likewise: in place of the Spec's
 }
 
 // AWS reports whether the comparison runs on AWS.

@@ -73,18 +73,13 @@ func (c *Comparison) GETCostPerMillion() float64 {
 }
 
 const (
-	// Alpha is the chance that an interval misses the true ratio, over all looks at a pair of variants together.
-	Alpha = 0.05
-
-	// Zone is the difference within which two variants count as equal.
-	Zone = 0.10
+	Alpha = 0.05 // chance that an interval misses the true ratio, over all looks at a pair of variants together
+	Zone  = 0.10 // difference within which two variants count as equal
 
 	// A variant that is slower by these factors in each of its first two or three pairs is not measured further.
 	outAfterTwo, outAfterThree = 4.0, 2.0
 
-	// maxPairs limits the time of a comparison, which grows with the square of the pairs. With a hundred, the interval is
-	// far narrower than Zone.
-	maxPairs = 100
+	maxPairs = 100 // of a comparison, whose time grows with their square; its interval is then far narrower than Zone
 )
 
 // Looks returns after how many pairs variants are compared: once if the number of invocations is fixed, otherwise at most
@@ -117,9 +112,6 @@ type Ratio struct {
 	Pairs   []float64 `json:"-"`              // each ratio, in the order of the rounds
 	Verdict Verdict   `json:"verdict"`
 }
-
-// alike reports whether the two are, or may be, as good as each other.
-func (r Ratio) alike() bool { return r.Low > 0 && (r.Verdict == Open || r.Verdict == Equal) }
 
 // Compare compares what was measured in the same rounds, at one of looks looks. It assumes only that the logarithms of
 // the ratios are symmetric: their pseudomedian and its interval are those of Wilcoxon's signed ranks, exact for any
