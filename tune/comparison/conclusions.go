@@ -134,7 +134,6 @@ var words string
 var texts = template.Must(template.New("").Funcs(template.FuncMap{
 	"count":   prose.Count,
 	"int":     func(f float64) int { return int(f) },
-	"list":    prose.List[string],
 	"percent": func(share float64) float64 { return 100 * share },
 	"seconds": func(times, sec float64) time.Duration { return time.Duration(times * sec * float64(time.Second)) },
 	"short":   func(s string) string { return prose.OneLine(s, maxLabel) },
@@ -181,8 +180,8 @@ func (c *Comparison) warn() {
 			_ = texts.ExecuteTemplate(&text, kind, struct { // a Builder takes everything
 				*Comparison
 				Warning
-				Distrust []string
-			}{c, w, distrust})
+				Distrust string
+			}{c, w, prose.List(distrust)})
 			w.Text = text.String()
 			c.Warnings = append(c.Warnings, w)
 		}

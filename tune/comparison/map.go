@@ -13,6 +13,7 @@ const (
 	// nothing on a machine without nested virtualization, and 0.2 with it.
 	LambdaWakeUpMS, DearWakeUpMS = 0.05, 0.2
 
+	memory    = "memory"  // the bottleneck of a point that runs out of it
 	Timeout   = "timeout" // the bottleneck of a point that lasts at least as long as the function may
 	Near      = 0.05      // how much slower than the fastest of its memory size a smaller concurrency may be, to be preferred
 	tolerance = 0.10      // how far a measured time may be outside the computed interval before a warning
@@ -108,7 +109,7 @@ type Point struct {
 func (p Point) Limited() bool { return p.Binds == "s3 limit" }
 
 // Killed reports whether Lambda would end the invocation: out of memory, or at its timeout.
-func (p Point) Killed() bool { return p.Binds == "memory" || p.Binds == Timeout }
+func (p Point) Killed() bool { return p.Binds == memory || p.Binds == Timeout }
 
 // Usable reports whether the point can be recommended.
 func (p Point) Usable() bool { return !p.Limited() && !p.Killed() }
@@ -168,27 +169,22 @@ func (m *Map) At(p Place) *Point {
 }
 
 // Best returns a variant's point at a memory size, or nil if the map has none. For a bounded strategy without a
-// concurrency it is the smallest one that is near the fastest; where all are killed, one that is by its timeout, or nil.
+// concurrency it is the smallest one that is near the fastest, or nil if all are out of memory.
 func (m *Map) Best(v Variant, power int) *Point {
 	if s, _ := strategies.ByName(v.Strategy); !s.Bounded || v.Concurrency != nil {
 		return m.At(v.Place(power))
 	}
 	var of []*Point
-	var late *Point
 	for i := range m.Points {
-		switch p := &m.Points[i]; {
-		case p.Strategy != v.Strategy || p.Power != power:
-		case !p.Killed():
+		if p := &m.Points[i]; p.Strategy == v.Strategy && p.Power == power && p.Binds != memory {
 			of = append(of, p)
-		case p.Binds == Timeout:
-			late = p
 		}
 	}
 	if len(of) == 0 {
-		return late
+		return nil
 	}
-	least := slices.MinFunc(of, func(a, b *Point) int { return cmp.Compare(a.DurationMS, b.DurationMS) }).DurationMS
-	of = slices.DeleteFunc(of, func(p *Point) bool { return p.DurationMS > (1+Near)*least })
+	least := slices.MinFunc(of, func(a, b *Point) int { return cmp.Compare(a.DurationMS, b.DurationMS) })
+	of = slices.DeleteFunc(of, func(p *Point) bool { return p.DurationMS > (1+Near)*least.DurationMS || p.Killed() && !least.Killed() })
 	return slices.MinFunc(of, func(a, b *Point) int { return *cmp.Or(a.Concurrency, new(0)) - *cmp.Or(b.Concurrency, new(0)) })
 }
 
