@@ -26,8 +26,8 @@ const (
 	DefaultTimeout   = 600 * time.Second
 )
 
-// The default memory sizes in MB, of cells that are measured and of a map. A map's reads and sizes are those of the sample
-// that this project continues, plus 128 MB.
+// The default memory sizes in MB, of measured cells and of a map. A map's reads and sizes are those of the sample that
+// this project continues, plus 128 MB.
 var (
 	DefaultPowers    = []int{128, 512, 1_024, platform.MemoryPerVCPU, 3_008}
 	DefaultMapPowers = []int{128, 512, 1_024, 2_048, 3_072, 4_096, 10_240}
@@ -75,7 +75,8 @@ func Build(r Request) (Spec, error) {
 	if r.Map {
 		powers, repeat = DefaultMapPowers, DefaultMapRepeat
 	}
-	sizes := slices.DeleteFunc([][]int{s.PowerValues, in.PowerValues, r.Deployed, powers}, func(mb []int) bool { return len(mb) == 0 })
+	sizes := [][]int{s.PowerValues, in.PowerValues, r.Deployed, powers}
+	sizes = slices.DeleteFunc(sizes, func(mb []int) bool { return len(mb) == 0 })
 	s.PowerValues = slices.Sorted(slices.Values(sizes[0]))
 	s.Arch = cmp.Or(s.Arch, platform.ARM64)
 	s.TimeoutSec = cmp.Or(s.TimeoutSec, DefaultTimeout.Seconds())

@@ -111,8 +111,8 @@ type Cell struct {
 	CPUShare    *CPUShare       `json:"cpu_share,omitempty"`
 	Computed    *Point          `json:"computed,omitempty"`     // the map's point, in place of measurements
 	Against     *Ratio          `json:"against_best,omitempty"` // to the fastest cell of its size; null for that one, and without pairs
-	CoreMS      float64         `json:"-"`                      // mean CPU time of an invocation, in ms of a core of this machine; local alone
-	Requests    int             `json:"-"`                      // requests that S3 answered in the last invocation, without its SlowDown answers; local alone
+	CoreMS      float64         `json:"-"`                      // mean CPU time of an invocation on a core of this machine; local alone
+	Requests    int             `json:"-"`                      // that S3 answered in the last invocation, without SlowDown; local alone
 	Error       string          `json:"error,omitempty"`
 	OutOfMemory bool            `json:"out_of_memory,omitempty"` // why Error happened
 }
@@ -192,7 +192,7 @@ func (r Result) Ended() bool { return r.Tuning != nil || r.Error != "" }
 // Started reports whether an execution was started for a variant on AWS.
 func (r Result) Started() bool { return r.Execution != "" || r.Ended() }
 
-// Unfinished reports whether a comparison on AWS can be resumed: overwriting it would lose paid results. A local one cannot.
+// Unfinished reports whether a comparison on AWS can be resumed: overwriting it would lose paid results.
 func (c *Comparison) Unfinished() bool {
 	open := slices.ContainsFunc(c.Variants, func(r Result) bool { return !r.Ended() })
 	if len(c.Checks) > 0 { // then no variants are measured

@@ -142,7 +142,7 @@ var texts = template.Must(template.New("").Funcs(template.FuncMap{
 }).Parse(words))
 
 const (
-	BusyCores = 0.5 // cores that a function's threads may wait for: at half a core it took some 5 % longer than in slow motion
+	BusyCores = 0.5 // cores that a function's threads may wait for: half a core makes it some 5 % longer
 	maxLabel  = 24  // characters to which a warning cuts names
 )
 

@@ -15,7 +15,7 @@ const (
 
 	memory    = "memory"  // the bottleneck of a point that runs out of it
 	Timeout   = "timeout" // the bottleneck of a point that lasts at least as long as the function may
-	Near      = 0.05      // how much slower than the fastest of its memory size a smaller concurrency may be, to be preferred
+	Near      = 0.05      // how much slower than the fastest of its size a smaller concurrency may be, to be preferred
 	tolerance = 0.10      // how far a measured time may be outside the computed interval before a warning
 )
 
@@ -94,13 +94,13 @@ type Map struct {
 // Point is one setting, computed.
 type Point struct {
 	Place
-	DurationMS     float64 `json:"duration_ms"` // median over the draws; without S3's burst, whose size this project chose, if S3's limit is the bottleneck
+	DurationMS     float64 `json:"duration_ms"` // median over the draws, without S3's burst if S3's limit is the bottleneck
 	LowMS          float64 `json:"low_ms"`      // the calibration's interval
 	HighMS         float64 `json:"high_ms"`
 	P10MS          float64 `json:"p10_ms"` // percentiles over the draws
 	P90MS          float64 `json:"p90_ms"`
 	CostPerMillion float64 `json:"cost_per_million"` // dollars, compute and requests
-	Binds          string  `json:"binds"`            // the bottleneck: processor (the CPU), s3 latency, s3 limit, bandwidth, connections, memory or timeout
+	Binds          string  `json:"binds"`            // processor (the CPU), s3 latency, s3 limit, bandwidth, connections, memory or timeout
 	CPUMS          float64 `json:"cpu_ms"`
 	PeakMB         float64 `json:"peak_mb"`
 }
@@ -184,7 +184,9 @@ func (m *Map) Best(v Variant, power int) *Point {
 		return nil
 	}
 	least := slices.MinFunc(of, func(a, b *Point) int { return cmp.Compare(a.DurationMS, b.DurationMS) })
-	of = slices.DeleteFunc(of, func(p *Point) bool { return p.DurationMS > (1+Near)*least.DurationMS || p.Killed() && !least.Killed() })
+	of = slices.DeleteFunc(of, func(p *Point) bool {
+		return p.DurationMS > (1+Near)*least.DurationMS || p.Killed() != least.Killed()
+	})
 	return slices.MinFunc(of, func(a, b *Point) int { return *cmp.Or(a.Concurrency, new(0)) - *cmp.Or(b.Concurrency, new(0)) })
 }
 

@@ -60,7 +60,7 @@ type Spec struct {
 	Seed          uint64            `json:"seed,omitempty"`
 	Latency       string            `json:"latency,omitempty"`         // the profile of S3's latency, or a duration
 	LatencyMeanMS float64           `json:"latency_mean_ms,omitempty"` // of the profile
-	Slow          slowmotion.Factor `json:"slow,omitempty"`            // modelled delays are multiplied by it, reported figures divided
+	Slow          slowmotion.Factor `json:"slow,omitempty"`            // multiplies modelled delays, divides reported figures
 
 	// For a run on AWS only.
 	StateMachine       string `json:"state_machine,omitempty"`       // ARN
@@ -98,13 +98,13 @@ func (s Spec) AWS() bool { return s.StateMachine != "" }
 // Timeout is the longest time of an invocation.
 func (s Spec) Timeout() time.Duration { return time.Duration(s.TimeoutSec * float64(time.Second)) }
 
-// FieldError says which field of a Spec is wrong, with its value and what is allowed. The flag for a field has its name.
+// FieldError says which field of a Spec is wrong, its value and what is allowed. The flag for a field has its name.
 type FieldError struct{ Field, Problem string }
 
 func (e *FieldError) Error() string { return e.Field + " " + e.Problem }
 
-// Validate returns the first thing that is wrong with the spec, nearly always as a [*FieldError]. What it accepts can be
-// run, drawn, read again and resumed.
+// Validate returns the first thing that is wrong with the spec, nearly always as a [*FieldError]. What it accepts can
+// be run, drawn, read again and resumed.
 func (s Spec) Validate() error { return plausible("", reflect.ValueOf(s)) }
 
 func (s Spec) check() error {
@@ -188,8 +188,8 @@ func (s Spec) InFlight(v Variant) int {
 	return max(1, min(s.Repeat, event.MaxConcurrency))
 }
 
-// WarmUp returns the payload of a call that opens the connections of v, and its reads: if of a single object, as many as
-// run at once; 0 if not known.
+// WarmUp returns the payload of a call that opens the connections of v, and its reads: of a single object as many as run
+// at once; 0 if not known.
 func (s Spec) WarmUp(v Variant) (payload json.RawMessage, reads int) {
 	var fields map[string]any
 	reads = *cmp.Or(v.Concurrency, &s.Repeat)

@@ -57,7 +57,7 @@ func Median[N int | float64](values []N) float64 {
 	return (float64(sorted[len(sorted)-1-middle]) + float64(sorted[middle])) / 2 // the same one of an odd number
 }
 
-// CostPerMillion returns a million invocations' list price in dollars, compute and requests, billed for billedMS at power MB.
+// CostPerMillion returns the dollars of a million invocations billed for billedMS at power MB: compute and requests.
 func (c *Comparison) CostPerMillion(power int, billedMS float64) float64 {
 	return 1e6*platform.ComputeCost(c.Run.Arch, power, billedMS) + platform.PricePerMillionRequests
 }
