@@ -16,12 +16,12 @@ import (
 
 // Conclude compares the cells of each size with the fastest, and sets the warnings and the one after the recommended cell.
 func (c *Comparison) Conclude() {
-	sizes := map[int][]measured{}
-	for _, k := range c.measured() {
+	sizes := map[int][]placed{}
+	for _, k := range c.summarized() {
 		sizes[k.Power] = append(sizes[k.Power], k)
 	}
 	for _, size := range sizes {
-		fastest := Least(c, size, measured.of, Duration)
+		fastest := Least(c, size, placed.of, Duration)
 		for _, k := range size {
 			k.cell.Against = nil
 			if q := Compare(k.cell.DurationsMS, fastest.cell.DurationsMS, len(c.Run.Looks())); k != fastest && len(q.Pairs) > 0 {
@@ -72,7 +72,7 @@ func (c *Comparison) Recommend() {
 	c.Recommendation = nil
 	rule := "least (compute + request cost) x " + c.Statistic() + " duration"
 	if c.Map == nil {
-		if best := Least(c, c.candidates(), measured.of, Product); best.cell != nil {
+		if best := Least(c, c.candidates(), placed.of, Product); best.cell != nil {
 			c.Recommendation = &Recommendation{Place: best.Place, Rule: rule}
 		}
 	} else if a := c.Map.Answer; a != nil {
@@ -81,19 +81,19 @@ func (c *Comparison) Recommend() {
 	c.Conclude()
 }
 
-// measured is a cell with a summary.
-type measured struct {
+// placed is a cell and its place.
+type placed struct {
 	Place
 	cell *Cell
 }
 
-func (k measured) of() *Cell { return k.cell }
+func (k placed) of() *Cell { return k.cell }
 
-func (c *Comparison) measured() (all []measured) {
+func (c *Comparison) summarized() (all []placed) {
 	for _, v := range c.Variants {
 		for i := range v.Cells {
 			if _, ok := c.Summarize(&v.Cells[i]); ok {
-				all = append(all, measured{v.Place(v.Cells[i].Power), &v.Cells[i]})
+				all = append(all, placed{v.Place(v.Cells[i].Power), &v.Cells[i]})
 			}
 		}
 	}
@@ -101,8 +101,8 @@ func (c *Comparison) measured() (all []measured) {
 }
 
 // candidates returns the cells that can be recommended.
-func (c *Comparison) candidates() []measured {
-	return slices.DeleteFunc(c.measured(), func(k measured) bool { return c.Beyond(k.cell) })
+func (c *Comparison) candidates() []placed {
+	return slices.DeleteFunc(c.summarized(), func(k placed) bool { return c.Beyond(k.cell) })
 }
 
 // Recommended returns the variant and the cell that Recommendation names, or nil and nil.
@@ -154,8 +154,8 @@ func (c *Comparison) warn() {
 			all[kind] = Warning{Kind: kind, Cells: append(w.Cells, cells...), Most: max(w.Most, figure)}
 		}
 	}
-	cells := c.measured()
-	slices.SortStableFunc(cells, func(a, b measured) int { return a.Power - b.Power })
+	cells := c.summarized()
+	slices.SortStableFunc(cells, func(a, b placed) int { return a.Power - b.Power })
 	for _, k := range cells {
 		pairs, answer := cmp.Or(k.cell.Against, &Ratio{Low: 1}), cmp.Or(c.Answer(k.cell), &event.Answer{})
 		warn(pairs.Low == 0 && c.Run.ForSec == 0, "few-pairs", 0, k.Place)
