@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/cli/browser"
@@ -79,7 +80,7 @@ func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Co
 	})
 	show.End()
 	c.Run.Interrupted = err != nil && saving == nil
-	if err = p.present(s, c, err); err == nil && c.Any((*comparison.Result).Failed) {
+	if err = p.present(s, c, err); err == nil && slices.ContainsFunc(c.Variants, comparison.Result.Failed) {
 		return errCells
 	}
 	return err
@@ -103,7 +104,7 @@ func (p *presentation) with(s *session, o local.Options, do func(*local.Tuner) e
 // model. cause is why c is incomplete, or nil. If nothing was measured, present
 // only returns the cause.
 func (p *presentation) present(s *session, c *comparison.Comparison, cause error) error {
-	if cause != nil && !c.Any((*comparison.Result).Begun) {
+	if cause != nil && !slices.ContainsFunc(c.Variants, comparison.Result.Begun) {
 		return cause
 	}
 	c.Recommend()

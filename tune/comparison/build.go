@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,22 +17,22 @@ import (
 	"lambda-parallel-io/tune/profile"
 )
 
-// The defaults of a comparison that is measured.
+// The defaults of a comparison.
 const (
-	DefaultNum     = 6   // invocations of a cell on AWS
-	DefaultRepeat  = 100 // reads; with half as many, pool (30) is as fast as unbounded
-	DefaultMax     = 30  // invocations of a cell on this machine
-	DefaultFor     = 45 * time.Second
-	DefaultTimeout = 600 * time.Second
+	DefaultNum       = 6     // invocations of a cell on AWS
+	DefaultMax       = 30    // invocations of a cell on this machine
+	DefaultRepeat    = 100   // reads; with half as many, pool (30) is as fast as unbounded
+	DefaultMapRepeat = 2_000 // reads of a map
+	DefaultFor       = 45 * time.Second
+	DefaultTimeout   = 600 * time.Second
 )
 
-// DefaultPowers are the memory sizes measured by default, in MB.
-var DefaultPowers = []int{128, 512, 1_024, platform.MemoryPerVCPU, 3_008}
-
-// The defaults of a map: those of the sample that this project continues, plus 128 MB.
-const DefaultMapRepeat = 2_000
-
-var DefaultMapPowers = []int{128, 512, 1_024, 2_048, 3_072, 4_096, 10_240}
+// The default memory sizes in MB, of measured cells and of a map. A map's reads and sizes are those of the sample that
+// this project continues, plus 128 MB.
+var (
+	DefaultPowers    = []int{128, 512, 1_024, platform.MemoryPerVCPU, 3_008}
+	DefaultMapPowers = []int{128, 512, 1_024, 2_048, 3_072, 4_096, 10_240}
+)
 
 // Request is what flags, an execution input and a stack ask for, before it is checked. A nil or empty field was not given.
 type Request struct {
@@ -48,20 +48,14 @@ type Request struct {
 	Repeat      *int
 	Payload     json.RawMessage
 
-	Map          bool     // computed: a bounded strategy without a concurrency has the best one of each size
-	Ours         bool     // this project's function reads the payload
-	ObjectKey    string   // for a payload that names no object
-	Prefix       *string  // reads the objects below it instead of ObjectKey
-	PrefixWins   bool     // over an object or a prefix in the payload
-	MaxObjects   int      // for a payload with a prefix alone
-	Stored       []Stored // what S3 holds; nil if not known
-	BodyOfObject []byte   // of ObjectKey; nil if not known
-}
-
-// Stored is an object that S3 holds.
-type Stored struct {
-	Key  string
-	Size int // bytes
+	Map          bool           // computed: a bounded strategy without a concurrency has the best one of each size
+	Ours         bool           // this project's function reads the payload
+	ObjectKey    string         // for a payload that names no object
+	Prefix       *string        // reads the objects below it instead of ObjectKey
+	PrefixWins   bool           // over an object or a prefix in the payload
+	MaxObjects   int            // for a payload with a prefix alone
+	Stored       map[string]int // bytes of each key that S3 holds; nil if not known
+	BodyOfObject []byte         // of ObjectKey; nil if not known
 }
 
 // Build returns the validated spec of a request, with a variant for each strategy and, if it is bounded, for each
@@ -69,83 +63,57 @@ type Stored struct {
 func Build(r Request) (Spec, error) {
 	s := r.Spec
 	in := cmp.Or(r.Input, &powertuning.Input{})
-	if r.Input != nil {
+	if s.AWS() {
 		s.TuningStrategy, s.BalancedWeight, s.DiscardTopBottom = in.Goal()
-		s.SleepBetweenRunsMS = in.SleepBetweenMS
-		if !reflect.ValueOf(*in).IsZero() {
-			s.TuningInput = in
-		}
+		s.SleepBetweenRunsMS, s.TuningInput = in.SleepBetweenMS, r.Input
 		s.ParallelInvocation = s.ParallelInvocation || in.ParallelInvocation
-		if len(in.Payload) > 0 {
-			r.Payload = in.Event()
-		}
-		if in.Num > 0 && r.Num == nil {
-			r.Num = &in.Num
-		}
 	}
-	byDefault := DefaultPowers
+	if len(in.Payload) > 0 {
+		r.Payload = in.Event()
+	}
+	powers, repeat := DefaultPowers, DefaultRepeat
 	if r.Map {
-		byDefault = DefaultMapPowers
+		powers, repeat = DefaultMapPowers, DefaultMapRepeat
 	}
-	for _, powers := range [][]int{in.PowerValues, r.Deployed, byDefault} {
-		if len(s.PowerValues) == 0 {
-			s.PowerValues = powers
-		}
-	}
-	s.PowerValues = slices.Sorted(slices.Values(s.PowerValues))
+	sizes := [][]int{s.PowerValues, in.PowerValues, r.Deployed, powers}
+	sizes = slices.DeleteFunc(sizes, func(mb []int) bool { return len(mb) == 0 })
+	s.PowerValues = slices.Sorted(slices.Values(sizes[0]))
 	s.Arch = cmp.Or(s.Arch, platform.ARM64)
 	s.TimeoutSec = cmp.Or(s.TimeoutSec, DefaultTimeout.Seconds())
-	if n := cmp.Or(r.Repeat, new(1)); *n < 1 || *n > event.MaxRepeat {
-		return s, &FieldError{"repeat", fmt.Sprintf("%d: it must be from 1 to %d", *n, event.MaxRepeat)}
-	}
-	if err := r.rounds(&s); err != nil {
-		return s, err
-	}
-	var err error
-	if s.Variants, err = r.variants(); err != nil {
-		return s, err
-	}
-	if len(r.Concurrency) > 0 && !slices.ContainsFunc(s.Variants, Variant.Bounded) {
-		return s, fmt.Errorf("--concurrency has no effect on %s: it bounds %s",
-			strings.Join(r.Strategies, ", "), strings.Join(BoundedStrategies(), ", "))
-	}
-	if err := r.decode(&s); err != nil {
-		return s, err
-	}
-	return s, s.Validate()
-}
-
-// rounds sets how often a cell is measured. On this machine that is until the fastest variant is known, unless a number
-// of invocations was given.
-func (r Request) rounds(s *Spec) error {
-	if r.Map {
+	most := *cmp.Or(r.For, new(DefaultFor))
+	switch {
+	case r.Map:
 		s.Num, s.ForSec = 1, 0
-		return nil
+	case s.AWS() || r.Num != nil:
+		s.Num = *cmp.Or(r.Num, new(cmp.Or(in.Num, DefaultNum)))
+	default: // until the fastest variant is known
+		s.Num, s.ForSec = *cmp.Or(r.Max, new(DefaultMax)), most.Seconds()
 	}
-	if s.AWS() || r.Num != nil && r.Max == nil && r.For == nil {
-		s.Num = *cmp.Or(r.Num, new(DefaultNum))
-		return nil
+	n := *cmp.Or(r.Repeat, new(1))
+	err := cmp.Or(unless(n >= 1 && n <= event.MaxRepeat, "repeat", "%d: it must be from 1 to %d", n, event.MaxRepeat),
+		unless(most > 0, "for", "%s: it must be above 0s\nor give the number of invocations by --num", most))
+	if err == nil {
+		s.Variants, err = r.variants(repeat)
 	}
-	d := *cmp.Or(r.For, new(DefaultFor))
-	if d <= 0 {
-		return &FieldError{"for", fmt.Sprintf("%s: it must be above 0s\nor give the number of invocations by --num", d)}
+	if err == nil && len(r.Concurrency) > 0 && !slices.ContainsFunc(s.Variants, Variant.Bounded) {
+		err = fmt.Errorf("--concurrency has no effect on %s: it bounds %s",
+			cmp.Or(strings.Join(r.Strategies, ", "), None), strings.Join(BoundedStrategies(), ", "))
 	}
-	s.Num, s.ForSec = *cmp.Or(r.Max, new(DefaultMax)), d.Seconds()
-	return nil
+	if err == nil {
+		err = r.decode(&s)
+	}
+	if err == nil {
+		err = s.Validate()
+	}
+	return s, err
 }
 
-// fillDefaults reports whether missing fields may be added to the payload: not to that of a user's own function.
-func (r Request) fillDefaults() bool { return r.Ours || len(r.Payload) == 0 }
-
-func (r Request) variants() (out []Variant, err error) {
+func (r Request) variants(repeat int) (out []Variant, err error) {
 	names := r.Strategies
-	if len(names) == 0 && !r.Ours {
-		names = []string{None}
-		if len(r.Payload) == 0 {
-			r.Payload = json.RawMessage("{}")
-		}
-	} else if len(names) == 0 {
+	if len(names) == 0 && r.Ours {
 		names = strategies.Names()
+	} else if len(names) == 0 {
+		names, r.Payload = []string{None}, json.RawMessage(cmp.Or(string(r.Payload), "{}"))
 	}
 	if slices.Contains(names, None) {
 		if len(names) > 1 || len(r.Payload) == 0 || r.Repeat != nil {
@@ -153,82 +121,76 @@ func (r Request) variants() (out []Variant, err error) {
 		}
 		return []Variant{{Strategy: None, Payload: r.Payload}}, nil
 	}
+	fields, bounds, err := r.fields(repeat)
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range names {
 		s, err := strategies.ByName(name)
 		if err != nil {
 			return nil, fmt.Errorf("--strategies: %w, or %s", err, None)
 		}
-		for _, n := range r.concurrencies(s) {
-			v := Variant{Strategy: name, Concurrency: n}
-			if v.Payload, err = r.payload(s, n); err != nil {
-				return nil, err
+		concurrencies := []*int{nil}
+		switch {
+		case s.Sequential:
+			concurrencies = []*int{new(1)}
+		case s.Bounded:
+			concurrencies = bounds
+		}
+		for _, n := range concurrencies {
+			own := maps.Clone(fields)
+			if own["strategy"] = name; s.Bounded && n != nil {
+				own["concurrency"] = n
 			}
+			v := Variant{Strategy: name, Concurrency: n}
+			v.Payload, _ = json.Marshal(own) // of JSON, strings and whole numbers
 			out = append(out, v)
 		}
 	}
 	return out, nil
 }
 
-// concurrencies returns the concurrencies at which to compare a strategy: the request's, the payload's, or the default of this project's
-// function. nil leaves it to the payload of another function.
-func (r Request) concurrencies(s strategies.Strategy) (out []*int) {
+// fields returns the payload's fields, completed, and the concurrencies at which to compare a bounded strategy: the
+// request's, the payload's, or the default of this project's function. nil leaves it to the payload of another function,
+// to which nothing is added but what was asked for.
+func (r Request) fields(repeat int) (fields map[string]any, bounds []*int, err error) {
+	given := map[string]json.RawMessage{}
+	if len(r.Payload) > 0 && (json.Unmarshal(r.Payload, &given) != nil || given == nil) {
+		return nil, nil, fmt.Errorf("the payload must be a JSON object, in which strategy can be set, got %.60s\nor send it as it is with --strategies none", r.Payload)
+	}
+	fields = map[string]any{}
+	ours := r.Ours || len(r.Payload) == 0
 	switch {
-	case s.Sequential:
-		return []*int{new(1)}
-	case !s.Bounded:
-		return []*int{nil}
-	case len(r.Concurrency) > 0:
-		for _, n := range r.Concurrency {
-			out = append(out, &n)
+	case !ours || given["keys"] != nil || given["Items"] != nil:
+	case r.Prefix != nil && (r.PrefixWins || given["objectKey"] == nil):
+		fields["prefix"], fields["maxObjects"] = r.Prefix, r.MaxObjects
+		if r.PrefixWins {
+			delete(given, "prefix")
 		}
-		return out
+	case given["prefix"] == nil:
+		fields["repeat"], fields["objectKey"] = repeat, r.ObjectKey
 	}
-	var given struct{ Concurrency *int }
-	_ = json.Unmarshal(r.Payload, &given) // the rest is checked with the payload
-	if given.Concurrency == nil && r.fillDefaults() && !r.Map {
-		given.Concurrency = new(event.DefaultConcurrency)
-	}
-	return []*int{given.Concurrency}
-}
-
-// payload returns the payload of a strategy and a concurrency. In the payload of a user's own function it changes only
-// what was asked for.
-func (r Request) payload(s strategies.Strategy, concurrency *int) (json.RawMessage, error) {
-	fields := map[string]json.RawMessage{}
-	if len(r.Payload) > 0 && (json.Unmarshal(r.Payload, &fields) != nil || fields == nil) {
-		return nil, fmt.Errorf("the payload must be a JSON object, in which strategy can be set, got %.60s\nor send it as it is with --strategies none", r.Payload)
-	}
-	set := func(name string, value any, always bool) {
-		if _, there := fields[name]; always || !there {
-			fields[name], _ = json.Marshal(value) // strings and whole numbers
-		}
-	}
-	set("strategy", s.Name, true)
-	if s.Bounded && concurrency != nil {
-		set("concurrency", *concurrency, true)
+	for name, value := range given {
+		fields[name] = value
 	}
 	if r.Repeat != nil {
-		set("repeat", *r.Repeat, true)
+		fields["repeat"] = r.Repeat
 	}
-	switch {
-	case !r.fillDefaults() || fields["keys"] != nil || fields["Items"] != nil:
-	case r.Prefix != nil && (r.PrefixWins || fields["objectKey"] == nil):
-		set("prefix", r.Prefix, r.PrefixWins)
-		set("maxObjects", r.MaxObjects, false)
-	case fields["prefix"] != nil:
-	default:
-		repeat := DefaultRepeat
-		if r.Map {
-			repeat = DefaultMapRepeat
+	for _, n := range r.Concurrency {
+		bounds = append(bounds, &n)
+	}
+	if bounds == nil {
+		var n *int
+		_ = json.Unmarshal(given["concurrency"], &n) // the rest is checked with the payload
+		if n == nil && ours && !r.Map {
+			n = new(event.DefaultConcurrency)
 		}
-		set("repeat", repeat, false)
-		set("objectKey", r.ObjectKey, false)
+		bounds = []*int{n}
 	}
-	return json.Marshal(fields)
+	return fields, bounds, nil
 }
 
-// decode checks the payloads of this project's function with its decoder, and notes what they read. What another function
-// reads is not known.
+// decode checks the payloads of this project's function, and notes what they read. What another one reads is not known.
 func (r Request) decode(s *Spec) error {
 	s.ObjectKey = r.ObjectKey
 	if r.Ours && r.BodyOfObject != nil {
@@ -237,18 +199,18 @@ func (r Request) decode(s *Spec) error {
 		s.ObjectBytes, s.Records = len(r.BodyOfObject), len(records)
 	}
 	for _, v := range s.Variants {
-		decoded, err := event.Decode(v.Payload, event.DefaultConcurrency)
+		p, err := event.Decode(v.Payload, event.DefaultConcurrency)
 		if err == nil {
-			s.ObjectKey = decoded.ObjectKey
+			s.ObjectKey = p.ObjectKey
 		}
-		switch {
-		case !r.Ours || s.AWS() && v.Strategy == None && err != nil:
-		case err != nil:
+		if !r.Ours || err != nil && s.AWS() && v.Strategy == None {
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", v.Label(), err)
-		default:
-			if s.Repeat, s.Objects, err = r.reads(decoded); err != nil {
-				return err
-			}
+		}
+		if s.Repeat, s.Objects, err = r.reads(p); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -273,9 +235,9 @@ func (r Request) reads(p event.Payload) (n int, o *Objects, err error) {
 	if p.Prefix == nil || r.Stored == nil {
 		return cmp.Or(len(p.Rest()), p.MaxObjects), o, nil
 	}
-	for _, object := range r.Stored {
-		if strings.HasPrefix(object.Key, *p.Prefix) && strings.HasSuffix(object.Key, p.Suffix) && object.Key > p.StartAfter {
-			n, o.Bytes = n+1, o.Bytes+object.Size
+	for key, size := range r.Stored {
+		if strings.HasPrefix(key, *p.Prefix) && strings.HasSuffix(key, p.Suffix) && key > p.StartAfter {
+			n, o.Bytes = n+1, o.Bytes+size
 		}
 	}
 	if n == 0 {

@@ -15,13 +15,13 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Schema is the version of the JSON. It changes when a field changes its meaning or goes, not for a new field.
-const Schema = 1
-
-// The modes of a comparison.
 const (
-	Local = "local" // measured on this machine, under the model of Lambda and S3
-	AWS   = "aws"   // measured on AWS, by the Power Tuning state machine
+	Schema = 1 // of the JSON; it changes when a field changes its meaning or goes, not for a new field
+
+	Local = "local" // mode: measured on this machine, under the model of Lambda and S3
+	AWS   = "aws"   // mode: measured on AWS, by the Power Tuning state machine
+
+	MaxResponse = 16 << 10 // bytes of the longest response that a cell keeps
 )
 
 // Comparison is variants x memory sizes.
@@ -33,8 +33,7 @@ type Comparison struct {
 	Recommendation *Recommendation `json:"recommendation"` // null when no cell qualifies
 	Warnings       []Warning       `json:"warnings,omitempty"`
 
-	// Set for a computed run. Its Variants are the map's points at the run's sizes, with bounded strategies at their best
-	// concurrency.
+	// Of a computed run. Its Variants are the map's points at the run's sizes, bounded strategies at their best concurrency.
 	Calibration *Calibration `json:"calibration,omitempty"`
 	Map         *Map         `json:"map,omitempty"`
 	Checks      []Check      `json:"checks,omitempty"`
@@ -52,8 +51,7 @@ type Run struct {
 	Interrupted bool `json:"interrupted,omitempty"` // someone stopped the run, so cells are missing
 }
 
-// CPU is the speed of this machine relative to Lambda. Results from before this field existed lack it: they counted a core
-// as one vCPU.
+// CPU is the speed of this machine relative to Lambda. Older results lack it: they counted a core as one vCPU.
 type CPU struct {
 	Factor float64 `json:"factor"`          // vCPUs (of 1,769 MB) per core: the median over turns
 	Scale  float64 `json:"scale,omitempty"` // multiplier of each turn's measurement; 0: Factor is fixed
@@ -114,17 +112,13 @@ type Cell struct {
 	CPUShare    *CPUShare       `json:"cpu_share,omitempty"`
 	Computed    *Point          `json:"computed,omitempty"`     // the map's point, in place of measurements
 	Against     *Ratio          `json:"against_best,omitempty"` // to the fastest cell of its size; null for that one, and without pairs
-	CoreMS      float64         `json:"-"`                      // mean CPU time of an invocation, in ms of a core of this machine; local alone
-	Requests    int             `json:"-"`                      // requests that S3 answered in the last invocation, without its SlowDown answers; local alone
+	CoreMS      float64         `json:"-"`                      // mean CPU time of an invocation on a core of this machine; local alone
+	Requests    int             `json:"-"`                      // that S3 answered in the last invocation, without SlowDown; local alone
 	Error       string          `json:"error,omitempty"`
 	OutOfMemory bool            `json:"out_of_memory,omitempty"` // why Error happened
 }
 
-// MaxResponse is the longest response that a cell keeps, in bytes.
-const MaxResponse = 16 << 10
-
-// WarmUp is the first invocation of a cell, which no statistic includes. If it reads a single object, it makes only as many
-// reads as the variant runs at once.
+// WarmUp is a cell's first invocation, in no statistic. Of a single object it makes only as many reads as run at once.
 type WarmUp struct {
 	DurationMS float64 `json:"duration_ms"`
 	BilledMS   int     `json:"billed_ms"` // INIT included, as Lambda bills it
@@ -178,46 +172,40 @@ func (c *Comparison) Add(variants ...Variant) {
 }
 
 // Cell returns the variant's cell at power, or nil if it was not begun.
-func (r *Result) Cell(power int) *Cell {
-	for i := range r.Cells {
-		if r.Cells[i].Power == power {
-			return &r.Cells[i]
-		}
+func (r Result) Cell(power int) *Cell {
+	if i := slices.IndexFunc(r.Cells, func(c Cell) bool { return c.Power == power }); i >= 0 {
+		return &r.Cells[i]
 	}
 	return nil
 }
 
 // Begun reports whether the variant has a cell or an error to show.
-func (r *Result) Begun() bool { return len(r.Cells) > 0 || r.Error != "" }
+func (r Result) Begun() bool { return len(r.Cells) > 0 || r.Error != "" }
 
 // Failed reports whether the variant or one of its cells has failed.
-func (r *Result) Failed() bool {
+func (r Result) Failed() bool {
 	return r.Error != "" || slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Error != "" })
 }
 
 // Ended reports whether a variant on AWS needs nothing more.
-func (r *Result) Ended() bool { return r.Tuning != nil || r.Error != "" }
+func (r Result) Ended() bool { return r.Tuning != nil || r.Error != "" }
 
 // Started reports whether an execution was started for a variant on AWS.
-func (r *Result) Started() bool { return r.Execution != "" || r.Ended() }
+func (r Result) Started() bool { return r.Execution != "" || r.Ended() }
 
-// Unfinished reports whether a comparison on AWS can be resumed: an execution may still run, and overwriting the
-// comparison would lose paid results. A local one starts again.
+// Unfinished reports whether a comparison on AWS can be resumed: overwriting it would lose paid results.
 func (c *Comparison) Unfinished() bool {
+	open := slices.ContainsFunc(c.Variants, func(r Result) bool { return !r.Ended() })
 	if len(c.Checks) > 0 { // then no variants are measured
-		return c.Mode == AWS && slices.ContainsFunc(c.Checks, Check.open)
+		open = slices.ContainsFunc(c.Checks, func(k Check) bool { return k.MeasuredMS == 0 && k.Unchecked == "" })
 	}
-	return c.Mode == AWS && c.Any(func(r *Result) bool { return !r.Ended() })
+	return c.Mode == AWS && open
 }
 
 // Underway reports whether the comparison is unfinished and an execution was started.
 func (c *Comparison) Underway() bool {
-	return c.Unfinished() && (c.Any((*Result).Started) || slices.ContainsFunc(c.Checks, func(k Check) bool { return k.Execution != "" }))
-}
-
-// Any reports whether is holds for any variant.
-func (c *Comparison) Any(is func(*Result) bool) bool {
-	return slices.ContainsFunc(c.Variants, func(r Result) bool { return is(&r) })
+	return c.Unfinished() && (slices.ContainsFunc(c.Variants, Result.Started) ||
+		slices.ContainsFunc(c.Checks, func(k Check) bool { return k.Execution != "" }))
 }
 
 // Measured returns how many cells were begun, and how many there are.

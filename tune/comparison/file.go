@@ -2,11 +2,33 @@ package comparison
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"lambda-parallel-io/handler/platform"
 )
+
+// The limits of what is measured, and of its file.
+const (
+	maxMS     = 3_600_000            // Lambda's timeout is at most 900 s
+	maxNumber = 1 << 40              // of anything else
+	maxAnswer = platform.MaxResponse // bytes of a response: older files hold whole responses
+	maxPoints = 100_000              // of a map
+	maxBytes  = 256 << 20            // more than any valid comparison takes
+
+	MinFactor, MaxFactor = 0.1, 20.0 // vCPUs per core
+)
+
+// Factor clamps f to the range of a CPU's factor or scale, and rounds it to a hundredth.
+func Factor(f float64) float64 { return math.Round(100*min(max(f, MinFactor), MaxFactor)) / 100 }
 
 // Write writes results.json.
 func (c *Comparison) Write(w io.Writer) error { return WriteJSON(w, c) }
@@ -18,22 +40,9 @@ func WriteJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// maxBytes is more than any valid comparison takes.
-const maxBytes = 256 << 20
-
 // Read reads a results.json. If no run could have written the file, the error says in a sentence what is wrong with it.
 func Read(r io.Reader) (*Comparison, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading results: %w", err)
-	}
-	if len(data) > maxBytes {
-		return nil, fmt.Errorf("reading results: more than %d MB: no comparison is that large", maxBytes>>20)
-	}
-	c, err := decode(bytes.TrimPrefix(data, []byte("\ufeff"))) // a byte order mark, which editors write
-	if err == nil {
-		err = c.Validate()
-	}
+	c, err := read(r)
 	if err != nil {
 		return nil, fmt.Errorf("reading results: %w", err)
 	}
@@ -41,31 +50,181 @@ func Read(r io.Reader) (*Comparison, error) {
 	return c, nil
 }
 
-func decode(data []byte) (*Comparison, error) {
-	// The schema comes first: what else another schema holds is unknown.
-	var head struct {
-		Schema *int `json:"schema"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok { // its message lacks the position
-			err = fmt.Errorf("not valid JSON at byte %d: %w", syntax.Offset, err)
-		}
+func read(r io.Reader) (*Comparison, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
+	if err != nil {
 		return nil, err
 	}
-	if head.Schema == nil {
-		return nil, errors.New("no schema: this is not a results.json of this tool")
+	if len(data) > maxBytes {
+		return nil, fmt.Errorf("more than %d MB: no comparison is that large", maxBytes>>20)
 	}
-	if *head.Schema != Schema {
-		return nil, fmt.Errorf("schema %d: this version reads schema %d", *head.Schema, Schema)
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark, which editors write
+	var compact json.RawMessage                     // so that payloads and responses look the same however the file was indented
+	if err := json.Unmarshal(data, &compact); err != nil {
+		syntax, _ := errors.AsType[*json.SyntaxError](err) // its message lacks the position
+		return nil, fmt.Errorf("not valid JSON at byte %d: %w", syntax.Offset, err)
 	}
-	// Compact, so that payloads and responses look the same however the file was indented.
-	data, _ = json.Marshal(json.RawMessage(data)) // valid JSON
+	data, _ = json.Marshal(compact)
 	var c Comparison
-	if err := json.Unmarshal(data, &c); err != nil {
+	switch err := json.Unmarshal(data, &c); { // which goes on after a wrong type: another schema has others
+	case c.Schema != 0 && c.Schema != Schema:
+		return nil, fmt.Errorf("schema %d: this version reads schema %d", c.Schema, Schema)
+	case err != nil:
 		return nil, err
+	case c.Schema == 0:
+		return nil, errors.New("no schema: this is not a results.json of this tool")
 	}
 	for _, r := range c.Variants {
 		c.Run.Variants = append(c.Run.Variants, r.Variant)
 	}
-	return &c, nil
+	return &c, c.Validate()
+}
+
+// Validate reports the first thing in a comparison that no run could have written. The views rely on what it checks.
+func (c *Comparison) Validate() error {
+	if c.Mode != Local && c.Mode != AWS || c.Run.AWS() != (c.Mode == AWS) {
+		return fmt.Errorf("mode must be %s, or %s with a state machine, got %.40q", Local, AWS, c.Mode)
+	}
+	checked := c.Map != nil || c.Mode == AWS && c.Calibration != nil
+	if err := cmp.Or(plausible("", reflect.ValueOf(*c)), within("run: time's year", c.Run.Time.Year(), 1, 9999),
+		unless(len(c.Checks) == 0 || checked && len(c.Checks) <= maxCells, "checks", "without a map, or too many"),
+	); err != nil {
+		return err
+	}
+	for i, r := range c.Variants {
+		if err := cmp.Or(c.checkCells(r.Cells), c.checkExecution(r.Execution)); err != nil {
+			return fmt.Errorf("variant %d: %w", i+1, err)
+		}
+	}
+	for _, k := range c.Checks {
+		if err := c.checkExecution(k.Execution); err != nil {
+			return fmt.Errorf("check of %.40q at %d MB: %w", k.Strategy, k.Power, err)
+		}
+	}
+	if _, cell := c.Recommended(); c.Recommendation != nil && (cell == nil || cell.Error != "") {
+		return errors.New("the recommendation names no cell that was measured")
+	}
+	return nil
+}
+
+func (c *Comparison) checkCells(cells []Cell) error {
+	last := 0
+	for _, cell := range cells {
+		if cell.Power <= last || !slices.Contains(c.Run.PowerValues, cell.Power) {
+			return fmt.Errorf("cell of %d MB: the cells must be of the run's power values, in ascending order", cell.Power)
+		}
+		last = cell.Power
+		if p := cell.Computed; (p != nil) != (c.Map != nil) || p != nil && p.Power != cell.Power {
+			return fmt.Errorf("cell of %d MB: the cells of a map, and no others, have their computed point", cell.Power)
+		}
+	}
+	return nil
+}
+
+// checkExecution checks an execution's ARN, which ends up in commands for a shell.
+func (c *Comparison) checkExecution(arn string) error {
+	name, ours := strings.CutPrefix(arn, strings.Replace(c.Run.StateMachine, ":stateMachine:", ":execution:", 1)+":")
+	return unless(arn == "" || ours && executionName.MatchString(name),
+		"execution", "%.200q is none of the state machine %s", arn, c.Run.StateMachine)
+}
+
+// executionName is what Step Functions allows.
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+var executionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+
+// plausible checks everything below v that JSON holds: no number is negative or absurdly large, no text is longer
+// than maxText, and each struct with a check method passes it.
+func plausible(name string, v reflect.Value) (err error) {
+	most := float64(maxNumber)
+	if strings.HasSuffix(name, "ms") {
+		most = maxMS
+	}
+	switch v.Kind() {
+	case reflect.Int:
+		err = within(name, int(v.Int()), 0, int(most))
+	case reflect.Float64:
+		err = within(name, v.Float(), 0, most)
+	case reflect.String:
+		err = within("length of "+name, v.Len(), 0, maxText)
+	case reflect.Pointer:
+		if !v.IsNil() {
+			err = plausible(name, v.Elem())
+		}
+	case reflect.Slice, reflect.Map:
+		if v.Type().Elem().Kind() == reflect.Uint8 { // JSON
+			return nil
+		}
+		for key, value := range v.Seq2() {
+			err = cmp.Or(err, plausible("a key", key), plausible(name, value))
+		}
+	case reflect.Struct:
+		if c, ok := v.Interface().(interface{ check() error }); ok {
+			err = c.check()
+		}
+		for field, value := range v.Fields() {
+			if tag, _, _ := strings.Cut(field.Tag.Get("json"), ","); field.IsExported() && tag != "-" {
+				err = cmp.Or(err, plausible(tag, value))
+			}
+		}
+		if err != nil && name != "" {
+			err = fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return err
+}
+
+// unless returns a [*FieldError] unless the condition of a field holds.
+func unless(holds bool, field, problem string, args ...any) error {
+	if holds {
+		return nil
+	}
+	return &FieldError{field, fmt.Sprintf(problem, args...)}
+}
+
+func within[N int | float64](name string, got, least, most N) error {
+	kind := ""
+	if _, whole := any(got).(int); whole {
+		kind = "a whole number "
+	}
+	return unless(got >= least && got <= most, name, "%v: it must be %sfrom %v to %v", got, kind, least, most)
+}
+
+func (c CPU) check() error {
+	return cmp.Or(within("factor", c.Factor, MinFactor, MaxFactor), within("scale", c.Scale, 0, MaxFactor),
+		within("low", c.Low, 0, c.Factor), within("high", c.High, c.Low, MaxFactor))
+}
+
+func (c Cell) check() error {
+	if len(c.DurationsMS) != len(c.BilledMS) || len(c.DurationsMS) > MaxNum {
+		return fmt.Errorf("%d durations and %d billed durations: there must be as many, at most %d",
+			len(c.DurationsMS), len(c.BilledMS), MaxNum)
+	}
+	err := within("size of the response", len(c.Response), 0, maxAnswer)
+	for _, d := range c.DurationsMS {
+		err = cmp.Or(err, within("duration", d, 1e-6, maxMS))
+	}
+	return err
+}
+
+func (p Place) check() error {
+	return cmp.Or(within("length of the strategy", len(p.Strategy), 1, maxText),
+		within("concurrency", *cmp.Or(p.Concurrency, new(1)), 1, maxConcurrency),
+		within("power", p.Power, platform.MinMemory, platform.MaxMemory))
+}
+
+func (m Map) check() error { return within("number of points", len(m.Points), 1, maxPoints) }
+
+func (p Point) check() error {
+	return cmp.Or(within("duration_ms", p.DurationMS, 1e-6, maxMS),
+		within("low_ms", p.LowMS, 0, p.DurationMS), within("high_ms", p.HighMS, p.DurationMS, maxMS))
+}
+
+func (f Figure) check() error {
+	return cmp.Or(within("low", f.Low, 0, f.Value), within("high", f.High, f.Value, maxMS))
+}
+
+func (c Calibration) check() error {
+	ascending := slices.IsSortedFunc(c.Crowd, func(a, b CrowdCost) int { return a.InFlight - b.InFlight })
+	return cmp.Or(within("number of strategies", len(c.Reads), 1, maxVariants),
+		unless(ascending, "crowd", "%v: it must be in ascending order", c.Crowd))
 }

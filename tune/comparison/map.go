@@ -8,6 +8,17 @@ import (
 	"lambda-parallel-io/strategies"
 )
 
+const (
+	// LambdaWakeUpMS is the assumed cost of a wake-up on Lambda, in ms of a vCPU. Nobody has published it. It is next to
+	// nothing on a machine without nested virtualization, and 0.2 with it.
+	LambdaWakeUpMS, DearWakeUpMS = 0.05, 0.2
+
+	memory    = "memory"  // the bottleneck of a point that runs out of it
+	Timeout   = "timeout" // the bottleneck of a point that lasts at least as long as the function may
+	Near      = 0.05      // how much slower than the fastest of its size a smaller concurrency may be, to be preferred
+	tolerance = 0.10      // how far a measured time may be outside the computed interval before a warning
+)
+
 // Figure is a measured value with its interval, which is at least as wide as the spread of its rounds.
 type Figure struct {
 	Value float64 `json:"value"`
@@ -83,13 +94,13 @@ type Map struct {
 // Point is one setting, computed.
 type Point struct {
 	Place
-	DurationMS     float64 `json:"duration_ms"` // median over the draws; without S3's burst, whose size this project chose, if S3's limit is the bottleneck
+	DurationMS     float64 `json:"duration_ms"` // median over the draws, without S3's burst if S3's limit is the bottleneck
 	LowMS          float64 `json:"low_ms"`      // the calibration's interval
 	HighMS         float64 `json:"high_ms"`
 	P10MS          float64 `json:"p10_ms"` // percentiles over the draws
 	P90MS          float64 `json:"p90_ms"`
 	CostPerMillion float64 `json:"cost_per_million"` // dollars, compute and requests
-	Binds          string  `json:"binds"`            // the bottleneck: processor (the CPU), s3 latency, s3 limit, bandwidth, connections, memory or timeout
+	Binds          string  `json:"binds"`            // processor (the CPU), s3 latency, s3 limit, bandwidth, connections, memory or timeout
 	CPUMS          float64 `json:"cpu_ms"`
 	PeakMB         float64 `json:"peak_mb"`
 }
@@ -97,11 +108,8 @@ type Point struct {
 // Limited reports whether S3's limit is the bottleneck. Then the time depends on S3's burst, which is not published.
 func (p Point) Limited() bool { return p.Binds == "s3 limit" }
 
-// Timeout is the bottleneck of a point that lasts at least as long as the function may.
-const Timeout = "timeout"
-
 // Killed reports whether Lambda would end the invocation: out of memory, or at its timeout.
-func (p Point) Killed() bool { return p.Binds == "memory" || p.Binds == Timeout }
+func (p Point) Killed() bool { return p.Binds == memory || p.Binds == Timeout }
 
 // Usable reports whether the point can be recommended.
 func (p Point) Usable() bool { return !p.Limited() && !p.Killed() }
@@ -121,10 +129,6 @@ type Answer struct {
 	DearWakeUps  *Point `json:"dear_wake_ups,omitempty"` // if it cost DearWakeUpMS; likewise
 }
 
-// LambdaWakeUpMS is the assumed cost of a wake-up on Lambda, in ms of a vCPU. Nobody has published it. It is next to
-// nothing on a machine without nested virtualization, and 0.2 with it.
-const LambdaWakeUpMS, DearWakeUpMS = 0.05, 0.2
-
 // Check is a point of the map that was measured, on this machine or on AWS.
 type Check struct {
 	Place
@@ -141,64 +145,49 @@ type Check struct {
 	Unchecked  string  `json:"unchecked,omitempty"`  // why there is no result to trust
 }
 
-// Tolerance is how far a measured time may be outside the computed interval before a warning.
-const Tolerance = 0.10
-
-// Off returns how far the measured time is outside the computed interval, as a share of its nearest end.
-func (k Check) Off() float64 {
-	if nearest := min(max(k.MeasuredMS, k.LowMS), k.HighMS); nearest > 0 && k.MeasuredMS > 0 {
-		return k.MeasuredMS/nearest - 1
+// off returns how far the measured time is outside the computed interval, as a share of its nearest end.
+func (k Check) off() float64 {
+	if nearest := min(max(k.MeasuredMS, k.LowMS), k.HighMS); nearest > 0 && k.Made() {
+		return math.Abs(k.MeasuredMS/nearest - 1)
 	}
 	return 0
 }
-
-// open reports whether the check waits to be measured.
-func (k Check) open() bool { return k.MeasuredMS == 0 && k.Unchecked == "" }
 
 // Made reports whether the check was measured, and the machine kept up with it.
 func (k Check) Made() bool { return k.MeasuredMS > 0 && k.ComputedMS > 0 && k.Unchecked == "" }
 
 // Far reports whether the check contradicts the map.
-func (k Check) Far() bool { return k.Made() && math.Abs(k.Off()) > Tolerance }
+func (k Check) Far() bool { return k.off() > tolerance }
 
 // At returns the map's point of a setting, or nil.
 func (m *Map) At(p Place) *Point {
-	for i := range m.Points {
-		q := &m.Points[i]
-		if q.Strategy == p.Strategy && q.Power == p.Power && *cmp.Or(q.Concurrency, new(0)) == *cmp.Or(p.Concurrency, new(0)) {
-			return q
-		}
+	i := slices.IndexFunc(m.Points, func(q Point) bool { return q.Power == p.Power && q.Label() == p.Label() })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return &m.Points[i]
 }
 
-// Near: a smaller concurrency is preferred if it is slower than the fastest of its memory size by at most this share.
-const Near = 0.05
-
 // Best returns a variant's point at a memory size, or nil if the map has none. For a bounded strategy without a
-// concurrency it is the smallest one that is near the fastest; where all are killed, one that is by its timeout, or nil.
-func (m *Map) Best(v Variant, power int) (best *Point) {
-	if s, err := strategies.ByName(v.Strategy); err != nil || !s.Bounded || v.Concurrency != nil {
+// concurrency it is the smallest one that is near the fastest, or nil if all are out of memory.
+func (m *Map) Best(v Variant, power int) *Point {
+	if s, _ := strategies.ByName(v.Strategy); !s.Bounded || v.Concurrency != nil {
 		return m.At(v.Place(power))
 	}
-	least := math.Inf(1)
 	var of []*Point
-	var late *Point
 	for i := range m.Points {
-		if p := &m.Points[i]; p.Strategy != v.Strategy || p.Power != power {
-			continue
-		} else if !p.Killed() {
-			of, least = append(of, p), min(least, p.DurationMS)
-		} else if p.Binds == Timeout {
-			late = p
+		if p := &m.Points[i]; p.Strategy == v.Strategy && p.Power == power && p.Binds != memory {
+			of = append(of, p)
 		}
 	}
-	for _, p := range of {
-		if p.DurationMS <= (1+Near)*least && (best == nil || *p.Concurrency < *best.Concurrency) {
-			best = p
-		}
+	if len(of) == 0 {
+		return nil
 	}
-	return cmp.Or(best, late)
+	least := slices.MinFunc(of, func(a, b *Point) int { return cmp.Compare(a.DurationMS, b.DurationMS) })
+	of = slices.DeleteFunc(of, func(p *Point) bool {
+		return p.DurationMS > (1+Near)*least.DurationMS || p.Killed() != least.Killed()
+	})
+	return slices.MinFunc(of, func(a, b *Point) int { return *cmp.Or(a.Concurrency, new(0)) - *cmp.Or(b.Concurrency, new(0)) })
 }
 
 // Label names a setting: "pool (30)", "sequential".

@@ -48,8 +48,7 @@ type Spec struct {
 	Function    string  `json:"function"`          // a package, an executable or an ARN
 	TimeoutSec  float64 `json:"timeout_sec,omitempty"`
 
-	// The objects that an invocation reads, each once; null: ObjectKey, Repeat times.
-	Objects *Objects `json:"objects,omitempty"`
+	Objects *Objects `json:"objects,omitempty"` // that an invocation reads, each once; null: ObjectKey, Repeat times
 
 	// Options of Power Tuning.
 	TuningStrategy     string  `json:"tuning_strategy"` // cost, speed or balanced
@@ -61,14 +60,13 @@ type Spec struct {
 	Seed          uint64            `json:"seed,omitempty"`
 	Latency       string            `json:"latency,omitempty"`         // the profile of S3's latency, or a duration
 	LatencyMeanMS float64           `json:"latency_mean_ms,omitempty"` // of the profile
-	Slow          slowmotion.Factor `json:"slow,omitempty"`            // modelled delays are multiplied by it, reported figures divided
+	Slow          slowmotion.Factor `json:"slow,omitempty"`            // multiplies modelled delays, divides reported figures
 
 	// For a run on AWS only.
 	StateMachine       string `json:"state_machine,omitempty"`       // ARN
 	ParallelInvocation bool   `json:"parallel_invocation,omitempty"` // all invocations of a size at once
 
-	// The execution input as given, for the fields that are not above.
-	TuningInput *powertuning.Input `json:"tuning_input,omitempty"`
+	TuningInput *powertuning.Input `json:"tuning_input,omitempty"` // as given, for the fields that are not above
 }
 
 // Objects describes the Repeat objects that an invocation reads. On AWS their number is unknown, and Repeat is the most.
@@ -90,10 +88,8 @@ type Variant struct {
 	Strategy    string          `json:"strategy"`    // or None
 	Concurrency *int            `json:"concurrency"` // 1 for sequential; null if unbounded, and for None
 	Payload     json.RawMessage `json:"payload"`
-
-	// For a comparison of builds only, which is local.
-	Name     string `json:"-"` // in place of the strategy's
-	Function string `json:"-"` // in place of the Spec's
+	Name        string          `json:"-"` // in a comparison of builds: in place of the strategy's
+	Function    string          `json:"-"` // likewise: in place of the Spec's
 }
 
 // AWS reports whether the comparison runs on AWS.
@@ -102,14 +98,16 @@ func (s Spec) AWS() bool { return s.StateMachine != "" }
 // Timeout is the longest time of an invocation.
 func (s Spec) Timeout() time.Duration { return time.Duration(s.TimeoutSec * float64(time.Second)) }
 
-// FieldError says which field of a Spec is wrong, with its value and what is allowed. The flag for a field has its name.
+// FieldError says which field of a Spec is wrong, its value and what is allowed. The flag for a field has its name.
 type FieldError struct{ Field, Problem string }
 
 func (e *FieldError) Error() string { return e.Field + " " + e.Problem }
 
-// Validate returns the first thing that is wrong with the spec, nearly always as a [*FieldError]. What it accepts can be
-// run, drawn, read again and resumed.
-func (s Spec) Validate() error {
+// Validate returns the first thing that is wrong with the spec, nearly always as a [*FieldError]. What it accepts can
+// be run, drawn, read again and resumed.
+func (s Spec) Validate() error { return plausible("", reflect.ValueOf(s)) }
+
+func (s Spec) check() error {
 	num, least := "num", 1
 	if s.AWS() {
 		least = powertuning.MinNum
@@ -117,14 +115,20 @@ func (s Spec) Validate() error {
 	if s.ForSec > 0 {
 		num = "max"
 	}
+	sizes, variants := len(s.PowerValues), len(s.Variants)
+	invocations := s.Num * sizes * variants
+	var cells error
+	if variants > maxVariants || variants*sizes > maxCells {
+		cells = fmt.Errorf("%d variants x %d sizes: there can be %d variants and %d cells", variants, sizes, maxVariants, maxCells)
+	}
 	prefix := cmp.Or(cmp.Or(s.Objects, &Objects{}).Prefix, new(string))
-	if err := cmp.Or(
+	return cmp.Or(
 		s.checkSizes(),
 		within(num, s.Num, least, MaxNum),
 		within("for_sec", s.ForSec, 0, maxForSec),
 		within("repeat", s.Repeat, 0, event.MaxRepeat),
-		unless(s.TimeoutSec >= 1 && s.TimeoutSec <= platform.MaxTimeout.Seconds(), "timeout",
-			"%gs: it must be from 1s to %ds", s.TimeoutSec, int(platform.MaxTimeout.Seconds())),
+		unless(s.TimeoutSec >= 1 && s.TimeoutSec <= platform.MaxTimeout.Seconds(),
+			"timeout", "%gs: it must be from 1s to %gs", s.TimeoutSec, platform.MaxTimeout.Seconds()),
 		unless(s.Arch == platform.ARM64 || s.Arch == platform.X8664,
 			"arch", "%.40q: it must be %s or %s", s.Arch, platform.ARM64, platform.X8664),
 		within("length of the prefix", len(*prefix), 0, platform.MaxKeyBytes),
@@ -132,35 +136,23 @@ func (s Spec) Validate() error {
 		within("sleepBetweenRunsMs", s.SleepBetweenRunsMS, 0, maxMS),
 		within("balancedWeight", s.BalancedWeight, 0, 1),
 		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),
-		plausible("", reflect.ValueOf(s)),
-	); err != nil {
-		return err
-	}
-	if n := len(s.Variants); n > maxVariants || n*len(s.PowerValues) > maxCells {
-		return fmt.Errorf("%d variants x %d sizes: there can be %d variants and %d cells",
-			n, len(s.PowerValues), maxVariants, maxCells)
-	}
-	n := s.Num * len(s.PowerValues) * len(s.Variants)
-	return cmp.Or(s.checkVariants(), unless(n <= maxInvocations,
-		num, "%d: with %d sizes and %d variants these are %d invocations, and there can be %d",
-		s.Num, len(s.PowerValues), len(s.Variants), n, maxInvocations))
+		cells,
+		s.checkVariants(),
+		unless(invocations <= maxInvocations, num, "%d: with %d sizes and %d variants these are %d invocations, and there can be %d",
+			s.Num, sizes, variants, invocations, maxInvocations),
+	)
 }
 
-func (s Spec) checkSizes() error {
-	if n := len(s.PowerValues); n == 0 || n > maxSizes {
-		return &FieldError{"power", fmt.Sprintf("has %d sizes: there must be 1 to %d", n, maxSizes)}
-	}
+func (s Spec) checkSizes() (err error) {
 	for i, mb := range s.PowerValues {
-		ascending := i == 0 || mb > s.PowerValues[i-1]
-		if err := cmp.Or(within("power", mb, platform.MinMemory, platform.MaxMemory),
-			unless(ascending, "power", "%d: it must be in ascending order, each size once", s.PowerValues)); err != nil {
-			return err
-		}
+		err = cmp.Or(err, within("power", mb, platform.MinMemory, platform.MaxMemory), unless(i == 0 || mb > s.PowerValues[i-1],
+			"power", "%d: it must be in ascending order, each size once", s.PowerValues))
 	}
-	return nil
+	n := len(s.PowerValues)
+	return cmp.Or(err, unless(n >= 1 && n <= maxSizes, "power", "has %d sizes: there must be 1 to %d", n, maxSizes))
 }
 
-func (s Spec) checkVariants() error {
+func (s Spec) checkVariants() (err error) {
 	most, where := platform.MaxRequest, "Lambda"
 	if s.AWS() {
 		most, where = platform.MaxStateBytes, "Step Functions"
@@ -168,71 +160,45 @@ func (s Spec) checkVariants() error {
 	all, seen := 0, map[string]bool{}
 	for _, v := range s.Variants {
 		label, name, size, n := v.Label(), len(v.Strategy), len(v.Payload), *cmp.Or(v.Concurrency, new(1))
-		if err := cmp.Or(
+		err = cmp.Or(err,
 			unless(name >= 1 && name <= maxText, "strategies", "has a name of %d bytes: it must be 1 to %d long", name, maxText),
 			unless(n >= 1 && n <= maxConcurrency, "concurrency", "%d: it must be a whole number from 1 to %d", n, event.MaxConcurrency),
 			unless(size <= most, "payload", "of %s has %d bytes: %s takes %d at most", label, size, where, most),
 			unless(size == 0 || json.Valid(v.Payload), "payload", "%.60q: it must be JSON", v.Payload),
-			unless(!seen[label], "strategies", "%s stands twice", label),
-		); err != nil {
-			return err
-		}
+			unless(!seen[label], "strategies", "%s stands twice", label))
 		seen[label] = true
 		all += size
 	}
-	return unless(all <= maxPayloads, "payload",
-		"has %d bytes over all variants: there can be %d, so compare fewer variants at once", all, maxPayloads)
+	return cmp.Or(err, unless(all <= maxPayloads, "payload",
+		"has %d bytes over all variants: there can be %d, so compare fewer variants at once", all, maxPayloads))
 }
 
-// unless returns a [*FieldError] unless the condition of a field holds.
-func unless(holds bool, field, problem string, args ...any) error {
-	if holds {
-		return nil
-	}
-	return &FieldError{field, fmt.Sprintf(problem, args...)}
-}
-
-func within[N int | float64](name string, got, least, most N) error {
-	if got >= least && got <= most {
-		return nil
-	}
-	kind := ""
-	if _, whole := any(got).(int); whole {
-		kind = "a whole number "
-	}
-	return &FieldError{name, fmt.Sprintf("%v: it must be %sfrom %v to %v", got, kind, least, most)}
-}
-
-// Calls describes the invocations that a variant's payload asks for.
-type Calls struct {
-	InFlight    int             // reads at once; 1 if not known
-	WarmUp      json.RawMessage // payload of a call that opens the variant's connections
-	WarmUpReads int             // reads of that call: if of a single object, as many as run at once; 0 if not known
-}
-
-// Calls returns what the payload of v asks for.
-func (s Spec) Calls(v Variant) Calls {
-	c := Calls{InFlight: 1, WarmUp: v.Payload, WarmUpReads: s.Repeat}
-	if reads := *cmp.Or(v.Concurrency, &s.Repeat); s.Objects == nil && reads < s.Repeat {
-		var fields map[string]any
-		if json.Unmarshal(v.Payload, &fields) == nil {
-			fields["repeat"] = reads
-			c.WarmUp, _ = json.Marshal(fields) // which came from JSON
-			c.WarmUpReads = reads
-		}
-	}
+// InFlight returns how many reads an invocation of v makes at once; 1 if that is not known.
+func (s Spec) InFlight(v Variant) int {
 	name, n := v.Strategy, v.Concurrency
 	if p, err := event.Decode(v.Payload, event.DefaultConcurrency); err == nil {
 		name, n = p.Strategy, &p.Concurrency
 	}
 	switch strategy, err := strategies.ByName(name); {
 	case err != nil || strategy.Sequential:
+		return 1
 	case strategy.Bounded && n != nil:
-		c.InFlight = max(1, *n)
-	default:
-		c.InFlight = max(1, min(s.Repeat, event.MaxConcurrency))
+		return max(1, *n)
 	}
-	return c
+	return max(1, min(s.Repeat, event.MaxConcurrency))
+}
+
+// WarmUp returns the payload of a call that opens the connections of v, and its reads: of a single object as many as run
+// at once; 0 if not known.
+func (s Spec) WarmUp(v Variant) (payload json.RawMessage, reads int) {
+	var fields map[string]any
+	reads = *cmp.Or(v.Concurrency, &s.Repeat)
+	if s.Objects != nil || reads >= s.Repeat || json.Unmarshal(v.Payload, &fields) != nil {
+		return v.Payload, s.Repeat
+	}
+	fields["repeat"] = reads
+	payload, _ = json.Marshal(fields) // which came from JSON
+	return payload, reads
 }
 
 // Label names a variant: "pool (30)", "sequential".
@@ -242,6 +208,9 @@ func (v Variant) Label() string {
 	}
 	return fmt.Sprintf("%s (%d)", v.Strategy, *v.Concurrency)
 }
+
+// Place names the variant's cell at power.
+func (v Variant) Place(power int) Place { return Place{v.Strategy, v.Concurrency, power} }
 
 // Bounded reports whether concurrency bounds the variant.
 func (v Variant) Bounded() bool { return v.Concurrency != nil && !v.Sequential() }

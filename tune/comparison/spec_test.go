@@ -129,3 +129,12 @@ func TestAnExecutionOfAnotherStateMachineIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAConcurrencyWithoutEffectNamesTheStrategy(t *testing.T) {
+	for want, strategies := range map[string][]string{"on none: it bounds pool, semaphore": nil, "on sequential: it bounds": {"sequential"}} {
+		r := comparison.Request{Strategies: strategies, Concurrency: []int{10}} // of another function
+		if _, err := comparison.Build(r); err == nil || !strings.Contains(err.Error(), "--concurrency has no effect "+want) {
+			t.Errorf("Build() with the strategies %v and a concurrency = %v, want %q", strategies, err, want)
+		}
+	}
+}

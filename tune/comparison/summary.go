@@ -1,7 +1,6 @@
 package comparison
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -16,6 +15,11 @@ type Summary struct {
 	BilledMS       float64 // likewise
 	CostPerMillion float64 // dollars, compute and requests at list price, without S3's GETs
 }
+
+// The figures of a summary by which cells are compared.
+func Duration(s Summary) float64 { return s.DurationMS }
+func Cost(s Summary) float64     { return s.CostPerMillion }
+func Product(s Summary) float64  { return s.DurationMS * s.CostPerMillion }
 
 // Statistic names the typical duration: "computed" of a map, "mean" on AWS, which returns nothing else, otherwise "median".
 func (c *Comparison) Statistic() string {
@@ -36,11 +40,9 @@ func (c *Comparison) Summarize(cell *Cell) (Summary, bool) {
 	if p := cell.Computed; p != nil {
 		return Summary{p.DurationMS, math.Ceil(p.DurationMS), p.CostPerMillion}, true
 	}
-	duration, billed := cell.AverageMS, 0.0
+	duration, billed := Median(cell.DurationsMS), Median(cell.BilledMS)
 	if c.Mode == AWS {
-		billed = powertuning.BilledFromPrice(c.Run.Region, c.Run.Arch, cell.Power, cell.AverageCost)
-	} else {
-		duration, billed = Median(cell.DurationsMS), Median(cell.BilledMS)
+		duration, billed = cell.AverageMS, powertuning.BilledFromPrice(c.Run.Region, c.Run.Arch, cell.Power, cell.AverageCost)
 	}
 	return Summary{duration, billed, c.CostPerMillion(cell.Power, billed)}, duration > 0 && billed > 0
 }
@@ -55,8 +57,7 @@ func Median[N int | float64](values []N) float64 {
 	return (float64(sorted[len(sorted)-1-middle]) + float64(sorted[middle])) / 2 // the same one of an odd number
 }
 
-// CostPerMillion returns the list price of a million invocations billed for billedMS at power MB: dollars, compute and
-// requests.
+// CostPerMillion returns the dollars of a million invocations billed for billedMS at power MB: compute and requests.
 func (c *Comparison) CostPerMillion(power int, billedMS float64) float64 {
 	return 1e6*platform.ComputeCost(c.Run.Arch, power, billedMS) + platform.PricePerMillionRequests
 }
@@ -71,113 +72,116 @@ func (c *Comparison) GETCostPerMillion() float64 {
 	return 1e3 * (gets*platform.PricePerThousandGets + lists*platform.PricePerThousandLists)
 }
 
-// Conclude compares the cells of each size with the fastest one, and sets the warnings and the cell after the recommended
-// one.
-func (c *Comparison) Conclude() {
-	for _, power := range c.Run.PowerValues {
-		best := Least(c, c.Variants, func(r Result) *Cell { return r.Cell(power) }, Duration)
-		fastest := best.Cell(power)
-		for i := range c.Variants {
-			cell := c.Variants[i].Cell(power)
-			if cell == nil {
-				continue
-			}
-			cell.Against = nil
-			if _, ok := c.Summarize(cell); ok && cell != fastest {
-				if q := Compare(cell.DurationsMS, fastest.DurationsMS, len(c.Run.Looks())); len(q.Pairs) > 0 {
-					cell.Against = &q
-				}
-			}
-		}
+const (
+	Alpha = 0.05 // chance that an interval misses the true ratio, over all looks at a pair of variants together
+	Zone  = 0.10 // difference within which two variants count as equal
+
+	// A variant that is slower by these factors in each of its first two or three pairs is not measured further.
+	outAfterTwo, outAfterThree = 4.0, 2.0
+
+	maxPairs = 100 // of a comparison, whose time grows with their square; its interval is then far narrower than Zone
+)
+
+// Looks returns after how many pairs variants are compared: once if the number of invocations is fixed, otherwise at most
+// three times, from about the least number of pairs that can tell anything up to Num. Each look has its share of Alpha,
+// because testing after every round inflates false positives.
+func (s Spec) Looks() []int {
+	const first = 8
+	if s.ForSec == 0 || s.Num <= first {
+		return []int{s.Num}
 	}
-	c.warn()
-	if c.Recommendation != nil {
-		c.Recommendation.Next = c.next()
-	}
+	middle := math.Sqrt(first * float64(s.Num))
+	return slices.Compact([]int{first, int(math.Round(middle)), s.Num})
 }
 
-// next returns the cell, of any size, after the recommended one.
-func (c *Comparison) next() (next *Next) {
-	_, best := c.Recommended()
-	if best == nil {
-		return nil
-	}
-	alike := 0
-	for _, k := range c.candidates() {
-		if k.cell == best || len(k.cell.DurationsMS) == 0 {
-			continue
-		}
-		q := Compare(c.Products(k.cell), c.Products(best), len(c.Run.Looks()))
-		if next == nil || q.Value < next.Value {
-			next = &Next{Place: k.Place, Ratio: q}
-		}
-		if q.alike() {
-			alike++
-		}
-	}
-	if next != nil {
-		if next.Alike = alike; next.alike() {
-			next.Alike-- // itself
-		}
-	}
-	return next
+// Verdict is what is known of two variants.
+type Verdict string
+
+const (
+	Open    Verdict = "open"    // which is faster is not known
+	Equal   Verdict = "equal"   // within Zone of each other
+	Decided Verdict = "decided" // one is faster
+	Out     Verdict = "out"     // one is so much slower that it was not measured further
+)
+
+// Ratio is one cell's duration divided by another's, in pairs: invocations of both whose reads had the same latencies.
+type Ratio struct {
+	Value   float64   `json:"ratio"`          // the Hodges-Lehmann estimate
+	Low     float64   `json:"low,omitempty"`  // of the 95 % interval, or the least if Out; 0 with too few pairs
+	High    float64   `json:"high,omitempty"` // likewise
+	Pairs   []float64 `json:"-"`              // each ratio, in the order of the rounds
+	Verdict Verdict   `json:"verdict"`
 }
 
-// Place names the variant's cell at power.
-func (v Variant) Place(power int) Place { return Place{v.Strategy, v.Concurrency, power} }
-
-// Recommend draws every conclusion. It sets Recommendation to the cell with the least (compute + request cost) x typical
-// duration, the first of equals, or to nil if no cell has both. It excludes cells that failed, and those beyond this
-// machine, since Lambda would have been faster.
-//
-// The product needs no scale. A rule that divides by the greatest cost and duration, as Power Tuning's balanced strategy
-// does within one function, would let one slow variant move the choice between the others.
-func (c *Comparison) Recommend() {
-	c.Recommendation = nil
-	rule := "least (compute + request cost) x " + c.Statistic() + " duration"
-	if c.Map == nil {
-		if best := Least(c, c.candidates(), func(k candidate) *Cell { return k.cell }, Product); best.cell != nil {
-			c.Recommendation = &Recommendation{Place: best.Place, Rule: rule}
+// Compare compares what was measured in the same rounds, at one of looks looks. It assumes only that the logarithms of
+// the ratios are symmetric: their pseudomedian and its interval are those of Wilcoxon's signed ranks, exact for any
+// number of pairs.
+func Compare(values, base []float64, looks int) Ratio {
+	r := Ratio{Verdict: Open}
+	var means []float64 // the Walsh averages: of each two logarithms, and of each with itself
+	for k := range min(len(values), len(base), maxPairs) {
+		r.Pairs = append(r.Pairs, values[k]/base[k])
+		for _, other := range r.Pairs {
+			means = append(means, math.Log(r.Pairs[k]*other)/2)
 		}
-	} else if a := c.Map.Answer; a != nil {
-		c.Recommendation = &Recommendation{Place: a.Place, Rule: rule}
 	}
-	c.Conclude()
+	n := len(r.Pairs)
+	if n == 0 {
+		return r
+	}
+	slices.Sort(means)
+	r.Value = math.Exp(Median(means))
+	least, most := slices.Min(r.Pairs), slices.Max(r.Pairs)
+	if drop := signedRankTail(n, Alpha/float64(looks)/2); drop > 0 {
+		r.Low, r.High = math.Exp(means[drop-1]), math.Exp(means[len(means)-drop])
+		if r.Low >= 1/(1+Zone) && r.High <= 1+Zone {
+			r.Verdict = Equal
+		} else if r.Low > 1 || r.High < 1 {
+			r.Verdict = Decided
+		}
+	} else if n >= 2 && least > outAfterTwo || n >= 3 && least > outAfterThree {
+		r.Low, r.High, r.Verdict = least, most, Out
+	}
+	return r
 }
 
-type candidate struct {
-	Place
-	cell *Cell
-}
-
-// candidates returns the cells that can be recommended.
-func (c *Comparison) candidates() (all []candidate) {
-	for _, v := range c.Variants {
-		for i := range v.Cells {
-			if _, ok := c.Summarize(&v.Cells[i]); ok && !c.Beyond(&v.Cells[i]) {
-				all = append(all, candidate{v.Place(v.Cells[i].Power), &v.Cells[i]})
+// signedRankTail returns how many of the least and of the greatest Walsh averages of n pairs lie outside the interval
+// whose error is alpha on each side: the largest c with P(W < c) <= alpha, where W is Wilcoxon's signed rank sum. It is 0
+// if n is too small for an interval.
+func signedRankTail(n int, alpha float64) int {
+	chance := make([]float64, n*(n+1)/2+1) // of each sum of the ranks up to n
+	chance[0] = 1
+	for rank := 1; rank <= n; rank++ {
+		for sum := len(chance) - 1; sum >= 0; sum-- {
+			if chance[sum] /= 2; sum >= rank {
+				chance[sum] += chance[sum-rank] / 2
 			}
 		}
 	}
-	return all
-}
-
-// Products returns (compute + request cost) x duration of each invocation of a cell.
-func (c *Comparison) Products(cell *Cell) (products []float64) {
-	for k, ms := range cell.DurationsMS {
-		products = append(products, ms*c.CostPerMillion(cell.Power, float64(cell.BilledMS[k])))
-	}
-	return products
-}
-
-// Recommended returns the variant and the cell that Recommendation names, or nil and nil.
-func (c *Comparison) Recommended() (*Result, *Cell) {
-	to := cmp.Or(c.Recommendation, &Recommendation{})
-	for i := range c.Variants {
-		v := &c.Variants[i]
-		if cell := v.Cell(to.Power); c.Map != nil && cell != nil && cell.Computed.Label() == to.Label() || v.Label() == to.Label() {
-			return v, cell
+	below := 0.0
+	for c, p := range chance {
+		if below += p; below > alpha {
+			return c
 		}
 	}
-	return nil, nil
+	return 0
+}
+
+// Least returns the item whose cell has the least figure, the first of equals, or the zero value if none has one. Two
+// cells are compared by the rounds that both have, since other rounds had other latencies.
+func Least[T any](c *Comparison, items []T, cellOf func(T) *Cell, figure func(Summary) float64) (best T) {
+	var least *Cell
+	of := func(cell, other *Cell) float64 {
+		rounds, common := min(len(cell.DurationsMS), len(other.DurationsMS)), *cell
+		common.DurationsMS, common.BilledMS = cell.DurationsMS[:rounds], cell.BilledMS[:rounds]
+		s, _ := c.Summarize(&common)
+		return figure(s)
+	}
+	for _, item := range items {
+		cell := cellOf(item)
+		if _, ok := c.Summarize(cell); ok && (least == nil || of(cell, least) < of(least, cell)) {
+			best, least = item, cell
+		}
+	}
+	return best
 }

@@ -142,3 +142,14 @@ func TestACoreIsToldInVCPUsWithWhatChangedInTheRun(t *testing.T) {
 		}
 	}
 }
+
+// A file may hold what no run computes: two points of a bounded strategy without a concurrency.
+func TestTheBestConcurrencyIsFoundAmongPointsWithoutOne(t *testing.T) {
+	at := func(concurrency *int, ms float64) comparison.Point {
+		return comparison.Point{Place: comparison.Place{Strategy: "pool", Concurrency: concurrency, Power: 512}, DurationMS: ms}
+	}
+	m := comparison.Map{Points: []comparison.Point{at(nil, 100), at(new(30), 101), at(nil, 100)}}
+	if got := m.Best(comparison.Variant{Strategy: "pool"}, 512); got != &m.Points[0] {
+		t.Errorf("Best() = %+v, want the first point without a concurrency", got)
+	}
+}

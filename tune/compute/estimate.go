@@ -42,7 +42,7 @@ func Estimate(spec comparison.Spec, v comparison.Variant, power int, a Assumed) 
 		sharing *= spec.Num
 	}
 	s3 := a.S3.Shared(sharing)
-	p := comparison.Place{Strategy: v.Strategy, Concurrency: new(spec.Calls(v).InFlight), Power: power}
+	p := comparison.Place{Strategy: v.Strategy, Concurrency: new(spec.InFlight(v)), Power: power}
 	costs := simulate.Costs{Before: before * a.CPUMS, After: a.CPUMS - before*a.CPUMS, Bytes: spec.ObjectBytes}
 	if spec.Objects != nil {
 		costs.Bytes = spec.Objects.Bytes / spec.Repeat

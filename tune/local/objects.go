@@ -41,8 +41,9 @@ func (m *Model) stored(r *comparison.Request) (objects []Object, err error) {
 			return nil, fmt.Errorf("--objects %s: %w", m.Objects, err)
 		}
 		r.MaxObjects = len(objects)
+		r.Stored = map[string]int{}
 		for _, o := range objects {
-			r.Stored = append(r.Stored, comparison.Stored{Key: o.Key, Size: o.Size})
+			r.Stored[o.Key] = o.Size
 		}
 		return objects, nil
 	}

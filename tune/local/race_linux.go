@@ -190,8 +190,8 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	v.f.SetQuota(speed, 0)
 	if k == 0 || time.Since(v.ended) > closing {
 		r.t.s3.Begin(0)
-		calls := r.c.Run.Calls(v.Variant)
-		if err := r.invoke(ctx, v, k, calls.WarmUp, calls.WarmUpReads); err != nil || v.cell.Error != "" {
+		payload, reads := r.c.Run.WarmUp(v.Variant)
+		if err := r.invoke(ctx, v, k, payload, reads); err != nil || v.cell.Error != "" {
 			return err
 		}
 	}

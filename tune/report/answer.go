@@ -57,7 +57,7 @@ func (r *Report) Latency() string {
 // complete one and of one in which a variant failed as a whole: its cells will never come.
 func (r *Report) Part() string {
 	begun, all := r.Measured()
-	failed := r.Any(func(v *comparison.Result) bool { return v.Error != "" })
+	failed := slices.ContainsFunc(r.Variants, func(v comparison.Result) bool { return v.Error != "" })
 	return when(begun < all && r.Map == nil && (r.Run.Interrupted || !failed), fmt.Sprintf("%d of %d", begun, all))
 }
 

@@ -213,7 +213,7 @@ func check(spec comparison.Spec, v comparison.Variant, executionTimeout time.Dur
 	}
 	return fmt.Errorf("%s: %d invocations, each of %d reads, %d at once, take at least %s each and %s in all, where S3 answers in %s on average;\n"+
 		"the function's timeout is %s, and the state machine's totalExecutionTimeout is %s\n%s",
-		v.Label(), spec.Num, spec.Repeat, spec.Calls(v).InFlight, one.Round(time.Millisecond),
+		v.Label(), spec.Num, spec.Repeat, spec.InFlight(v), one.Round(time.Millisecond),
 		(n * (one + pause)).Round(time.Second), least.S3.Mean().Round(time.Millisecond/10), spec.Timeout(), executionTimeout, remedy)
 }
 
