@@ -40,15 +40,16 @@ func (d *Deployment) Tuner(ctx context.Context, spec comparison.Spec, dry bool) 
 
 // Ask completes the request by the flags, the execution input and the target, and makes the comparison.
 func (d *Deployment) Ask(r comparison.Request, target Target) (*comparison.Comparison, error) {
-	r.Input = &powertuning.Input{} // with Power Tuning's default goal
 	if d.Input != "" {
 		raw, err := os.ReadFile(d.Input)
 		if err != nil {
 			return nil, fmt.Errorf("--input: %w", err)
 		}
-		if *r.Input, err = powertuning.ParseInput(raw); err != nil {
+		in, err := powertuning.ParseInput(raw)
+		if err != nil {
 			return nil, fmt.Errorf("--input %s: %w", d.Input, err)
 		}
+		r.Input = &in
 	}
 	s := &r.Spec
 	s.Arch, s.TimeoutSec, s.StateMachine, s.Function = target.Arch, target.Timeout.Seconds(), target.StateMachine, target.Function
