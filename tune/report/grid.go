@@ -22,12 +22,12 @@ type cell struct {
 	Variant          int
 	Label            string
 	Power            int // MB
-	place            comparison.Place
+	Place            comparison.Place
 	beyond           bool          // the memory size buys more CPU than this machine has, and it could not keep up
 	OK               bool          // it has figures; otherwise it failed or was not begun
 	Answer           *event.Answer // of the last invocation; nil of another function than this project's
 	Duration, Cost   estimate
-	billed           float64           // ms
+	Billed           float64           // ms
 	Best             bool              // the recommended one
 	Check            *comparison.Check // of a computed cell; nil if it was not checked
 	Marks            string            // ★▲▼! or *‡
@@ -50,7 +50,7 @@ var measures = map[string]func(*cell) estimate{
 
 func (r *Report) newCell(variant, power int) *cell {
 	v := &r.Variants[variant]
-	c := &cell{Cell: v.Cell(power), Variant: variant, Label: r.Labels[variant], Power: power, place: v.Place(power)}
+	c := &cell{Cell: v.Cell(power), Variant: variant, Label: r.Labels[variant], Power: power, Place: v.Place(power)}
 	s, ok := r.Summarize(c.Cell)
 	if c.OK = ok && (c.Computed == nil || !c.Computed.Killed()); !c.OK {
 		c.Duration.Text = r.failure(c.Cell)
@@ -60,7 +60,7 @@ func (r *Report) newCell(variant, power int) *cell {
 	ms, dollars := twoDigits(s.DurationMS), prose.Thousands(s.CostPerMillion, 2)
 	c.Duration = estimate{Value: s.DurationMS, Text: ms, Full: ms + " ms"}
 	c.Cost = estimate{Value: s.CostPerMillion, Text: dollars, Full: "$" + dollars + " per million"}
-	c.beyond, c.billed, c.Answer = r.Beyond(c.Cell), s.BilledMS, r.Comparison.Answer(c.Cell)
+	c.beyond, c.Billed, c.Answer = r.Beyond(c.Cell), s.BilledMS, r.Comparison.Answer(c.Cell)
 	if c.Computed != nil {
 		r.compute(c)
 	}
@@ -76,7 +76,7 @@ func (r *Report) newCell(variant, power int) *cell {
 // compute adds what a cell's point of the map tells.
 func (r *Report) compute(c *cell) {
 	p := c.Computed
-	c.place, c.Label = p.Place, prose.OneLine(p.Label(), maxLabel)
+	c.Place, c.Label = p.Place, prose.OneLine(p.Label(), maxLabel)
 	if r.Variants[c.Variant].Concurrency == nil && p.Concurrency != nil {
 		c.Duration.Text += fmt.Sprintf(" (%d)", *p.Concurrency)
 		r.Occurs["searched"] = true
@@ -146,7 +146,7 @@ func (c *cell) Limited() bool { return c.OK && c.Computed != nil && c.Computed.L
 func (c *cell) out() bool { return c.beyond || c.Limited() }
 
 // Name identifies the cell: pool (30) at 512 MB.
-func (c *cell) Name() string { return c.place.Name() }
+func (c *cell) Name() string { return c.Place.Name() }
 
 // failure says in Lambda's words, in one to three of them, why a cell has no figures. A local run records
 // that a function ran out of memory; on AWS the text of the error tells.

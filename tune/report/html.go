@@ -119,7 +119,7 @@ func (r *Report) stats(variant int) (stats []powertuning.Stat) {
 	base := powertuning.BaseCost(r.Run.Region, r.Run.Arch)
 	for _, c := range r.measured {
 		if c.Variant == variant {
-			price := powertuning.Price(base, c.Power, c.billed)
+			price := powertuning.Price(base, c.Power, c.Billed)
 			stats = append(stats, powertuning.Stat{Value: c.Power, AverageDuration: c.Duration.Value, AveragePrice: price})
 		}
 	}

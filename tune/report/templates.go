@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"math"
 	"strings"
 	texttemplate "text/template"
 
@@ -68,9 +69,12 @@ var texts = texttemplate.Must(texttemplate.New("").Option("missingkey=zero").Fun
 	"ratio":       func(a, b float64) float64 { return a / b },
 	"again":       again,
 	"dear":        func() float64 { return comparison.DearWakeUpMS },
+	"field":       field,
+	"float":       func(n int) float64 { return float64(n) },
+	"ceil":        math.Ceil,
 	"benchWord":   benchWord,
 	"nanoseconds": func(ms float64) string { return fmt.Sprintf("%.0f", 1e6*ms) },
-}).ParseFS(templateFiles, "templates/*.txt", "templates/table.md"))
+}).ParseFS(templateFiles, "templates/*.txt", "templates/table.md", "templates/results.csv"))
 
 // Words executes a template of words.txt.
 func (r *Report) Words(name string) (string, error) { return words(name, r) }
