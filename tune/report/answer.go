@@ -109,40 +109,15 @@ func (r *Report) Made() []comparison.Check {
 	return slices.DeleteFunc(slices.Clone(r.Checks), func(k comparison.Check) bool { return !k.Made() })
 }
 
-// stopped is why a check has neither a result nor a reason.
-const stopped = "the run was stopped"
-
-// unchecked are checks without a result, for one reason.
-type unchecked struct {
-	Why   string
-	Names []string
-}
-
-// Unchecked returns the checks that were not measured while the machine kept up, by their reasons.
-func (r *Report) Unchecked() (by []unchecked) {
+// Unchecked returns the checks that were not measured while the machine kept up: their names by the reason.
+func (r *Report) Unchecked() map[string][]string {
+	by := map[string][]string{}
 	for _, k := range r.Checks {
-		if k.Made() {
-			continue
+		if why := cmp.Or(k.Unchecked, "the run was stopped"); !k.Made() {
+			by[why] = append(by[why], prose.OneLine(k.Name(), maxName))
 		}
-		why := cmp.Or(k.Unchecked, stopped)
-		i := slices.IndexFunc(by, func(u unchecked) bool { return u.Why == why })
-		if i < 0 {
-			i, by = len(by), append(by, unchecked{Why: why})
-		}
-		by[i].Names = append(by[i].Names, prose.OneLine(k.Name(), maxName))
 	}
 	return by
-}
-
-// Doubt says why the answer of a map that was to be checked is not confirmed, and what to do, or "".
-func (r *Report) Doubt() string {
-	for _, k := range r.Checks {
-		if k.Why == "answer" && k.AssumedMS == 0 && !k.Made() {
-			return "This setting was not checked: " + prose.OneLine(cmp.Or(k.Unchecked, stopped), maxMessage) + "." +
-				when(k.Unchecked != "", " Close other programs and run it again.")
-		}
-	}
-	return ""
 }
 
 // Agreement is the largest difference between measured and computed among the checks that agree:
@@ -154,12 +129,6 @@ func (r *Report) Agreement() string {
 	}
 	n := len(agreeing)
 	return when(n > 0, when(n < len(r.Checks), fmt.Sprintf("%d ", n))+"within "+percent(most/100))
-}
-
-// setting says how to read: "pool with 160 reads at a time".
-func setting(p comparison.Place) string {
-	n := bounded(p)
-	return prose.OneLine(p.Strategy, maxLabel) + when(n > 0, " with "+count(n, "read")+" at a time")
 }
 
 // bounded is the concurrency of a bounded strategy, or 0.

@@ -3,7 +3,6 @@ package report
 import (
 	"encoding/json"
 	"errors"
-	"html/template"
 	"io"
 	"math"
 	"path/filepath"
@@ -43,9 +42,6 @@ func (Builds) Unit(figure string) string {
 	}
 	return "ms"
 }
-
-// Data returns the result for the page's element of data.
-func (b Builds) Data() (template.JS, error) { return embedded(b.Result) }
 
 // Place returns where a ratio stands on a strip from 0.5 to 2, in percent of its width.
 func (Builds) Place(ratio float64) float64 {

@@ -2,7 +2,6 @@ package report
 
 import (
 	"encoding/json"
-	"html/template"
 	"io"
 	"math"
 	"regexp"
@@ -20,16 +19,12 @@ func (r *Report) HTML(w io.Writer) error { return templates.ExecuteTemplate(w, "
 // maxEmbedded is how much of a page, in bytes, its data may take: a page stays below 200 KB.
 const maxEmbedded = 96 << 10
 
-// Data returns the comparison for the page's element of data, or "" where it is too large.
-func (r *Report) Data() (template.JS, error) {
-	data, err := embedded(r.Comparison)
-	return template.JS(when(len(data) <= maxEmbedded, string(data))), err
-}
-
-// embedded returns JSON for a page. json.Marshal escapes <, > and &, so no string in it ends the element.
-func embedded(v any) (template.JS, error) {
-	data, err := json.Marshal(v)
-	return template.JS(data), err
+// Data returns the comparison as JSON for the page's element of data, or nothing where it is too large.
+func (r *Report) Data() (data json.RawMessage, err error) {
+	if data, err = json.Marshal(r.Comparison); len(data) > maxEmbedded {
+		return nil, nil
+	}
+	return data, err
 }
 
 // keepTogether keeps a number and its unit on one line, and a mark and its meaning.
@@ -92,23 +87,18 @@ type pageLink struct{ URL, Text string }
 // may hold anything in that field.
 var visualization = regexp.MustCompile(`^https://lambda-power-tuning\.show/(\?currency=CNY)?#[A-Za-z0-9+/=;%._~!*'()-]+$`)
 
-// Links lead to that page: one for each variant, and one that compares two. A map has none, because each
-// of its cells has a concurrency of its own.
+// Links lead to that page: one for each variant, and one that compares two.
 func (r *Report) Links() (links []pageLink) {
-	if r.Map != nil {
-		return nil
-	}
 	for i, v := range r.Variants {
-		link := ""
-		if v.Tuning != nil {
-			link = v.Tuning.StateMachine.Visualization // as the tool gave it
-		} else if stats := r.stats(i); stats != nil {
-			link = powertuning.Link(r.Run.Region, stats)
+		link := pageLink{Text: r.Labels[i]}
+		if stats := r.stats(i); v.Tuning != nil {
+			link.URL = v.Tuning.StateMachine.Visualization // as the tool gave it
+		} else if len(stats) > 0 {
+			link.URL = powertuning.Link(r.Run.Region, stats)
 		}
-		links = append(links, pageLink{link, r.Labels[i]})
+		links = append(links, link)
 	}
-	links = append(links, r.CompareLink())
-	return slices.DeleteFunc(links, func(l pageLink) bool { return !visualization.MatchString(l.URL) })
+	return slices.DeleteFunc(append(links, r.CompareLink()), func(l pageLink) bool { return !visualization.MatchString(l.URL) })
 }
 
 // stats are a variant's figures in the form of Power Tuning, on AWS the tool's own; nil if it has none.
@@ -127,17 +117,16 @@ func (r *Report) stats(variant int) (stats []powertuning.Stat) {
 }
 
 // CompareLink leads to Power Tuning's page with sequential beside the recommended variant. It is empty
-// unless there are both.
-func (r *Report) CompareLink() pageLink {
+// unless there are both, and of a map, each of whose cells has a concurrency of its own.
+func (r *Report) CompareLink() (link pageLink) {
 	i := slices.IndexFunc(r.Variants, func(v comparison.Result) bool { return v.Sequential() })
 	if r.Best == nil || r.Map != nil || i < 0 || i == r.Best.Variant {
-		return pageLink{}
+		return link
 	}
 	best := r.Best.Variant
-	a, b := r.stats(i), r.stats(best)
-	if len(a) == 0 || len(b) == 0 {
-		return pageLink{}
+	if a, b := r.stats(i), r.stats(best); len(a) > 0 && len(b) > 0 {
+		link.URL = powertuning.CompareLink(r.Run.Region, r.Variants[i].Label(), a, r.Variants[best].Label(), b)
+		link.Text = r.Labels[i] + " against " + r.Labels[best]
 	}
-	link := powertuning.CompareLink(r.Run.Region, r.Variants[i].Label(), a, r.Variants[best].Label(), b)
-	return pageLink{link, r.Labels[i] + " against " + r.Labels[best]}
+	return link
 }
