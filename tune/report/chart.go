@@ -23,7 +23,7 @@ type chart struct {
 	Figures            []*figure
 }
 
-func newChart(answer string, figures []*figure, below string) chart {
+func drawChart(w io.Writer, answer string, figures []*figure, below string) error {
 	d := chart{Width: chartWidth, Answer: answer, Lines: map[string][]label{}, Figures: figures}
 	y := 14.0
 	add := func(class, text string, size, height float64) {
@@ -36,19 +36,17 @@ func newChart(answer string, figures []*figure, below string) chart {
 	y += 12
 	for i, f := range figures {
 		d.Lines["heading"] = append(d.Lines["heading"], label{column(i), y + 20, f.YTitle})
-		d.Top = y + 28
 	}
 	if len(figures) > 0 {
+		d.Top = y + 28
 		y = d.Top + figures[0].Height
 	}
 	if below != "" {
 		add("tick", below, textSize, 17)
 	}
 	d.Height = y + 16
-	return d
+	return templates.ExecuteTemplate(w, "chart", d)
 }
-
-func (d chart) write(w io.Writer) error { return templates.ExecuteTemplate(w, "chart", d) }
 
 // Chart writes chart.svg for a README: the map of time and of cost or, of a measured comparison, time and cost
 // against memory. It follows the reader's light or dark theme, and needs no other file.
@@ -59,7 +57,7 @@ func (r *Report) Chart(w io.Writer) error {
 	if err := errors.Join(err, err2); err != nil {
 		return err
 	}
-	return newChart(answer, figures[:min(2, len(figures))], measured).write(w)
+	return drawChart(w, answer, figures[:min(2, len(figures))], measured)
 }
 
 // Curve is how long a job takes and what it costs, by the number of children at once.
@@ -72,17 +70,17 @@ type Curve struct {
 // WriteCurve writes plan.svg into dir, which it makes: seconds and dollars against children. It returns the
 // file's name.
 func WriteCurve(dir string, of func() (title string, c Curve)) (string, error) {
-	const name = "plan.svg"
 	title, c := of()
 	figures := []*figure{c.figure("time", "Seconds", c.Seconds), c.figure("cost", "Dollars", c.Dollars)}
-	return filepath.Join(dir, name), write(dir, name, newChart(title, figures, "").write)
+	err := write(dir, "plan.svg", func(w io.Writer) error { return drawChart(w, title, figures, "") })
+	return filepath.Join(dir, "plan.svg"), err
 }
 
 func (c Curve) figure(id, unit string, values []float64) *figure {
 	l := &line{Variant: 1}
 	f := &figure{ID: id, Title: unit + " against children at once", XTitle: "Children at once", YTitle: unit,
 		Right: figureWidth - 20, Lines: []*line{l}}
-	f.atSizes(c.Children, values)
+	f.atSizes(c.Children, newScale(values, plotBottom, plotTop))
 	for i, v := range values {
 		n := c.Children[i]
 		p := point{X: f.x.at(float64(n)), Y: f.y.at(v), Joined: i > 0, Title: fmt.Sprintf("%s: %.4g with %d", unit, v, n)}

@@ -75,10 +75,11 @@ func (r *Report) Figures() []*figure {
 		return nil
 	}
 	variants := r.drawn()
+	cells := slices.DeleteFunc(slices.Clone(r.measured), func(c *cell) bool { return !slices.Contains(variants, c.Variant) })
 	figures := []*figure{
-		r.againstMemory("time", "Time against memory", capital(r.Statistic())+" duration, ms", variants, "duration"),
-		r.againstMemory("cost", "Cost against memory", "$ per million invocations", variants, "cost"),
-		r.costAgainstTime(variants),
+		r.againstMemory("time", "Time against memory", capital(r.Statistic())+" duration, ms", variants, cells, measures["duration"]),
+		r.againstMemory("cost", "Cost against memory", "$ per million invocations", variants, cells, measures["cost"]),
+		r.costAgainstTime(variants, cells),
 	}
 	if more := len(r.Variants) - len(variants); len(variants) == maxLines && more > 0 {
 		for _, f := range figures {
@@ -108,47 +109,43 @@ func (r *Report) drawn() (variants []int) {
 	return variants
 }
 
-func (r *Report) againstMemory(id, title, unit string, variants []int, measure string) *figure {
-	of := measures[measure]
+// againstMemory shows a figure of each cell. The variants stand side by side at each size.
+func (r *Report) againstMemory(id, title, unit string, variants []int, cells []*cell, of func(*cell) estimate) *figure {
 	f := &figure{ID: id, Title: title, XTitle: "Memory, MB", YTitle: unit, Right: figureWidth}
 	for _, v := range variants {
 		f.Right = min(f.Right, figureWidth-18-textWidth(figureLabel(r.Labels[v]), textSize))
 	}
 	var values []float64
-	whiskers, hollow := false, false
-	for _, c := range r.measured {
-		hollow = hollow || c.out()
-		if e := of(c); slices.Contains(variants, c.Variant) {
-			values = append(values, e.Value)
-			if e.Low > 0 {
-				values, whiskers = append(values, e.Low, e.High), true
-			}
+	whiskers := ""
+	for _, c := range cells {
+		e := of(c)
+		if values = append(values, e.Value); e.Low > 0 {
+			values = append(values, e.Low, e.High)
+			whiskers = "Whiskers: the interval " + when(r.Map == nil, "of the ratio to the best of the size. ") +
+				when(r.Map != nil, "that the calibration leaves. ")
 		}
 	}
-	f.atSizes(r.Run.PowerValues, values)
+	f.atSizes(r.Run.PowerValues, newScale(values, plotBottom, plotTop))
 	f.markVCPU()
-	f.Hint = "Logarithmic scales. " + when(whiskers && r.Map == nil, "Whiskers: the interval of the ratio to the best of the size. ") +
-		when(whiskers && r.Map != nil, "Whiskers: the interval that the calibration leaves. ") + "Variants stand side by side at each size." +
-		when(hollow, " Hollow: held up by this machine or by S3’s limit.")
-	var descriptions []string // the values, for screen readers
+	f.Hint = "Logarithmic scales. " + whiskers + "Variants stand side by side at each size." +
+		when(slices.ContainsFunc(r.measured, (*cell).out), " Hollow: held up by this machine or by S3’s limit.")
 	for k, v := range variants {
 		dodge := (float64(k) - float64(len(variants)-1)/2) * min(3, 18/float64(len(variants)))
-		var described []string
+		var told []string // the values, for screen readers
 		l := f.addLine(r, v, func(c *cell) point {
 			e := of(c)
+			told = append(told, e.Full+" at "+megabytes(c.Power)+" MB")
 			p := newPoint(c, f.x.at(float64(c.Power))+dodge, f.y.at(e.Value), e.Full)
 			if e.Low > 0 {
 				p.Title += when(e.ratio.Value > 0, ", "+e.Compared())
 				p.whisker = whisker(p.X, f.y.at(e.Low), f.y.at(e.High))
 			}
-			described = append(described, fmt.Sprintf("%s at %s MB", e.Full, megabytes(c.Power)))
 			return p
 		})
 		l.Label = label{f.Right + 16, l.Points[len(l.Points)-1].Y, figureLabel(r.Labels[v])}
-		descriptions = append(descriptions, r.Labels[v]+": "+strings.Join(described, ", ")+".")
+		f.Description += when(k > 0, " ") + r.Labels[v] + ": " + strings.Join(told, ", ") + "."
 	}
 	f.placeLabels()
-	f.Description = strings.Join(descriptions, " ")
 	return f
 }
 
@@ -159,24 +156,18 @@ func (f *figure) markVCPU() {
 	}
 }
 
-// plot sets a figure's scales, with margins left of and below the values. The plot begins to the right of
-// the texts of the vertical scale.
-func (f *figure) plot(xs, ys []float64, left, below float64) {
-	f.y = newScale(ys, plotBottom-below, plotTop)
-	f.YTicks, f.Left = f.y.ticks(), plotLeft
+// setY sets the vertical scale. The plot begins to the right of its texts.
+func (f *figure) setY(y scale) {
+	f.y, f.YTicks, f.Left = y, y.ticks(), plotLeft
 	for _, t := range f.YTicks {
 		f.Left = max(f.Left, textWidth(t.Text, textSize)+10)
 	}
-	f.x = newScale(xs, f.Left+left, f.Right)
 }
 
-// atSizes plots values against memory sizes, or other whole numbers, and gives each of these its tick.
-func (f *figure) atSizes(sizes []int, values []float64) {
-	var xs []float64
-	for _, size := range sizes {
-		xs = append(xs, float64(size))
-	}
-	f.plot(xs, values, 0, 0)
+// atSizes plots against memory sizes, or other whole numbers, and gives each of these its tick.
+func (f *figure) atSizes(sizes []int, y scale) {
+	f.setY(y)
+	f.x = newScale(sizes, f.Left, f.Right)
 	f.XTicks, f.XTitleAt = f.x.ticksAt(sizes), 33
 	if slices.ContainsFunc(f.XTicks, func(t tick) bool { return t.Row > 0 }) {
 		f.XTitleAt += lineHeight

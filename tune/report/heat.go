@@ -17,14 +17,13 @@ const maxTiles = 1_000
 
 // tile is a point of a map in a heat map.
 type tile struct {
-	Level int    // of the colour; len(levels)+1 if it is killed
+	Level int    // of the colour; len(levels) if it is killed
 	Path  string // its rectangle
 	Title string
 }
 
-// levels are the upper bounds of the colours, as multiples of the map's least value. One more colour is for
-// what is beyond the last.
-var levels = []float64{1.05, 1.25, 1.5, 2, 3, 5, 10}
+// levels are the upper bounds of the colours, as multiples of the map's least value.
+var levels = []float64{1.05, 1.25, 1.5, 2, 3, 5, 10, math.Inf(1)}
 
 // Heat returns the map as two figures, of time and of cost, with memory against concurrency. The strategy
 // is the answer's if it is bounded, or the first bounded one. Without at least two sizes and two
@@ -35,8 +34,8 @@ func (r *Report) Heat() []*figure {
 	}
 	strategy := ""
 	for _, v := range r.Variants {
-		ours, err := strategies.ByName(v.Strategy)
-		if a := r.Map.Answer; err == nil && ours.Bounded && (strategy == "" || a != nil && a.Strategy == v.Strategy) {
+		ours, _ := strategies.ByName(v.Strategy) // zero for a strategy of another function
+		if a := r.Map.Answer; ours.Bounded && (strategy == "" || a != nil && a.Strategy == v.Strategy) {
 			strategy = v.Strategy
 		}
 	}
@@ -53,28 +52,28 @@ func (r *Report) Heat() []*figure {
 	if len(sizes) < 2 || len(ns) < 2 || len(points) > maxTiles {
 		return nil
 	}
-	time := r.heat("map-time", "Time", points, sizes, ns, func(p comparison.Point) float64 { return p.DurationMS })
-	cost := r.heat("map-cost", "Cost", points, sizes, ns, func(p comparison.Point) float64 { return p.CostPerMillion })
+	time := r.heat("Time", points, sizes, ns, func(p comparison.Point) float64 { return p.DurationMS })
+	cost := r.heat("Cost", points, sizes, ns, func(p comparison.Point) float64 { return p.CostPerMillion })
 	for _, k := range r.Made() { // where the measured values have room
 		if k.Concurrency != nil && (k.Strategy == strategy || bounded(k.Place) == 0) {
-			time.Checks = append(time.Checks, label{time.x.at(float64(k.Power)), time.y.at(float64(*k.Concurrency)), twoDigits(k.MeasuredMS)})
+			p := time.setting(k.Place)
+			time.Checks = append(time.Checks, label{p.X, p.Y, twoDigits(k.MeasuredMS)})
 		}
 	}
 	late := slices.ContainsFunc(r.Map.Points, func(p comparison.Point) bool { return p.Binds == comparison.Timeout })
-	time.Hint = "Computed. Colour: how many times the least of the map. The line joins the smallest concurrency of each size that is within 5 % of the fastest. The large ring is the setting to use. Struck through: S3’s limit. Grey: out of memory" + when(late, " or time") + "." +
-		when(time.Checks != nil, " A small ring with a number: checked, and the measured ms.")
+	time.Hint = "Computed. Colour: how many times the least of the map. The line joins the smallest concurrency of each size" +
+		" that is within 5 % of the fastest. The large ring is the setting to use. Struck through: S3’s limit. Grey: out of memory" +
+		when(late, " or time") + "." + when(time.Checks != nil, " A small ring with a number: checked, and the measured ms.")
 	cost.Hint = "Compute and requests. S3’s requests cost the same everywhere."
 	return []*figure{time, cost}
 }
 
-func (r *Report) heat(id, what string, points []comparison.Point, sizes, ns []int, of func(comparison.Point) float64) *figure {
-	name := prose.OneLine(points[0].Strategy, maxLabel)
-	f := &figure{ID: id, Title: "The map: " + strings.ToLower(what) + " by " + name, XTitle: "Memory, MB", YTitle: what + ": reads at a time against memory", Right: figureWidth - 4}
-	var ys []float64
-	for _, n := range ns {
-		ys = append(ys, float64(n))
-	}
-	f.atSizes(sizes, ys)
+func (r *Report) heat(what string, points []comparison.Point, sizes, ns []int, of func(comparison.Point) float64) *figure {
+	strategy, id := points[0].Strategy, strings.ToLower(what)
+	name := prose.OneLine(strategy, maxLabel)
+	f := &figure{ID: "map-" + id, Title: "The map: " + id + " by " + name, XTitle: "Memory, MB",
+		YTitle: what + ": reads at a time against memory", Right: figureWidth - 4}
+	f.atSizes(sizes, newScale(ns, plotBottom, plotTop))
 	f.YTicks = nil
 	for _, n := range ns {
 		t := tick{At: f.y.at(float64(n)), Text: strconv.Itoa(n)}
@@ -82,7 +81,7 @@ func (r *Report) heat(id, what string, points []comparison.Point, sizes, ns []in
 			f.YTicks = append(f.YTicks, t)
 		}
 	}
-	for i, most := range append(slices.Clone(levels), math.Inf(1)) {
+	for i, most := range levels {
 		text := strings.Replace(fmt.Sprintf("%gx", most), "+Infx", "more", 1)
 		f.Swatches = append(f.Swatches, label{plotLeft + float64(i)*44, f.Height + 4, text})
 	}
@@ -93,38 +92,45 @@ func (r *Report) heat(id, what string, points []comparison.Point, sizes, ns []in
 			least = min(least, of(p))
 		}
 	}
-	xs, nys := edges(sizes, f.x), edges(ns, f.y)
+	xs, ys := edges(sizes, f.x), edges(ns, f.y)
 	for _, p := range points {
 		i, k := slices.Index(sizes, p.Power), slices.Index(ns, *p.Concurrency)
-		left, right, below, above := xs[i], xs[i+1], nys[k], nys[k+1]
-		figures := fmt.Sprintf("%s ms (%s to %s), $%.2f", twoDigits(p.DurationMS), twoDigits(p.LowMS), twoDigits(p.HighMS), p.CostPerMillion)
-		t := tile{Path: "M" + xy(left, above) + "H" + px(right) + "V" + px(below) + "H" + px(left) + "z", Title: fmt.Sprintf("%s, %s MB: %s", p.Label(), megabytes(p.Power), figures)}
+		left, right, below, above := xs[i], xs[i+1], ys[k], ys[k+1]
+		t := tile{Path: "M" + xy(left, above) + "H" + px(right) + "V" + px(below) + "H" + px(left) + "z",
+			Title: fmt.Sprintf("%s, %s MB: %s ms (%s to %s), $%.2f", p.Label(), megabytes(p.Power),
+				twoDigits(p.DurationMS), twoDigits(p.LowMS), twoDigits(p.HighMS), p.CostPerMillion)}
 		t.Level, _ = slices.BinarySearch(levels, of(p)/least)
-		switch {
-		case p.Limited():
+		if p.Limited() {
 			f.Struck += "M" + xy(left, below) + "L" + xy(right, above)
 			t.Title += ", S3’s limit"
-		case !p.Usable():
-			t.Level, t.Title = len(levels)+1, p.Name()+": "+when(p.Binds == comparison.Timeout, "timeout")+when(p.Binds != comparison.Timeout, "out of memory")
+		} else if p.Killed() {
+			t.Level, t.Title = len(levels), p.Name()+": "+when(p.Binds != comparison.Timeout, "out of ")+p.Binds
 		}
 		f.Tiles = append(f.Tiles, t)
 	}
 	var path []string
 	for _, size := range sizes {
-		best := r.Map.Best(comparison.Variant{Strategy: points[0].Strategy}, size)
+		best := r.Map.Best(comparison.Variant{Strategy: strategy}, size)
 		if best == nil || best.Concurrency == nil || best.Killed() {
 			continue
 		}
-		f.Frontier = append(f.Frontier, point{X: f.x.at(float64(size)), Y: f.y.at(float64(*best.Concurrency)), Joined: len(f.Frontier) > 0})
+		p := f.setting(best.Place)
+		p.Joined = len(path) > 0
+		f.Frontier = append(f.Frontier, p)
 		path = append(path, fmt.Sprintf("%d at %s MB", *best.Concurrency, megabytes(size)))
 	}
 	f.Description = fmt.Sprintf("The best concurrency of %s is %s.", name, prose.List(path))
-	if a := r.Map.Answer; a != nil && a.Strategy == points[0].Strategy && a.Concurrency != nil {
-		f.Ring = &point{X: f.x.at(float64(a.Power)), Y: f.y.at(float64(*a.Concurrency))}
+	if a := r.Map.Answer; a != nil && a.Strategy == strategy && a.Concurrency != nil {
+		f.Ring = new(f.setting(a.Place))
 		f.Description += fmt.Sprintf(" The setting to use is %s.", a.Name())
 	}
 	f.markVCPU()
 	return f
+}
+
+// setting returns where a concurrency and a memory size are in a heat map.
+func (f *figure) setting(p comparison.Place) point {
+	return point{X: f.x.at(float64(p.Power)), Y: f.y.at(float64(*p.Concurrency))}
 }
 
 // edges returns the pixels between which the values of a sorted list are drawn: half way between two of

@@ -41,10 +41,10 @@ type scale struct {
 
 // newScale covers the values with some space at both ends, and at least a factor of two, so that noise does
 // not look like a difference.
-func newScale(values []float64, from, to float64) scale {
+func newScale[N int | float64](values []N, from, to float64) scale {
 	least, most := 1.0, 10.0
 	if len(values) > 0 {
-		least, most = slices.Min(values), slices.Max(values)
+		least, most = float64(slices.Min(values)), float64(slices.Max(values))
 	}
 	if most < 2*least {
 		middle := math.Sqrt(least * most)

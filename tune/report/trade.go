@@ -10,19 +10,17 @@ import (
 )
 
 // costAgainstTime shows which cells no other cell beats in both.
-func (r *Report) costAgainstTime(variants []int) *figure {
+func (r *Report) costAgainstTime(variants []int, cells []*cell) *figure {
 	f := &figure{ID: "trade", Title: "Cost against time", XTitleAt: 34, Right: figureWidth - 20,
 		XTitle: capital(r.Statistic()) + " duration, ms", YTitle: "$ per million invocations",
 		Hint:        "Lower left is better. The band joins the cells, with their MB, that no other beats in both.",
 		Description: "Of each variant, cost and duration at each size. "}
 	var times, costs []float64
-	var cells []*cell
-	for _, c := range r.measured {
-		if slices.Contains(variants, c.Variant) {
-			cells, times, costs = append(cells, c), append(times, c.Duration.Value), append(costs, c.Cost.Value)
-		}
+	for _, c := range cells {
+		times, costs = append(times, c.Duration.Value), append(costs, c.Cost.Value)
 	}
-	f.plot(times, costs, 24, 18)
+	f.setY(newScale(costs, plotBottom-18, plotTop))
+	f.x = newScale(times, f.Left+24, f.Right)
 	f.XTicks = f.x.ticks()
 	at := func(c *cell) point {
 		return newPoint(c, f.x.at(c.Duration.Value), f.y.at(c.Cost.Value), c.Duration.Full+", "+c.Cost.Full)
