@@ -1,12 +1,17 @@
 package report
 
 import (
+	"encoding/csv"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"lambda-parallel-io/handler/prose"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // width is that of the terminal's text, in characters. Only links are longer.
@@ -41,7 +46,6 @@ func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
 	for _, row := range r.Rows {
 		memory = append(memory, fmt.Sprintf("%9s", megabytes(row.Power)))
 	}
-	used := width
 	var columns [][]string
 	for i, text := range r.Labels {
 		columns = append(columns, r.column(i, text, figure, certain))
@@ -49,14 +53,14 @@ func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
 	if r.Map != nil && r.Best != nil { // a map's one matrix has costs too
 		columns = append(columns, r.column(r.Best.Variant, r.Labels[r.Best.Variant]+", $", "cost", false))
 	}
+	used := width
 	for _, column := range columns {
 		if used += widest(column); used > width {
 			blocks = append(blocks, slices.Clone(memory))
 			used = widest(memory) + widest(column)
 		}
-		lines := blocks[len(blocks)-1]
-		for k := range lines {
-			lines[k] += column[k]
+		for k, text := range column {
+			blocks[len(blocks)-1][k] += text
 		}
 	}
 	return blocks
@@ -65,26 +69,43 @@ func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
 // column returns lines of one width: a variant's label and its right-aligned figures, each followed by its
 // ratio to the best of its row, with its interval if certain is set, and by its marks.
 func (r *Report) column(variant int, text, figure string, certain bool) []string {
-	figures, marks := []string{text}, []string{""}
-	var ratios []string
+	figures, ratios, marks := []string{text}, []string{""}, []string{""}
 	for _, row := range r.Rows {
-		ratios = append(ratios, measures[figure](row.Cells[variant]).short(certain))
+		c := row.Cells[variant]
+		e := measures[figure](c)
+		figures, ratios = append(figures, e.Text), append(ratios, e.short(certain))
+		marks = append(marks, when(c.Marks != "" && (r.Map == nil || figure == "duration"), when(r.Map == nil, " ")+c.Marks))
 	}
 	room := widest(ratios) // so that the figures are aligned
 	for i, row := range r.Rows {
-		c := row.Cells[variant]
-		text := measures[figure](c).Text
-		if c.OK && room > 0 {
-			text += fmt.Sprintf("  %-*s", room, ratios[i])
+		if row.Cells[variant].OK && room > 0 {
+			figures[i+1] += fmt.Sprintf("  %-*s", room, ratios[i+1])
 		}
-		figures = append(figures, text)
-		marks = append(marks, when(c.Marks != "" && (r.Map == nil || figure == "duration"), when(r.Map == nil, " ")+c.Marks))
 	}
 	wide, marked := widest(figures), widest(marks)
 	for i := range figures {
 		figures[i] = fmt.Sprintf("  %*s%-*s", wide, figures[i], marked, marks[i])
 	}
 	return figures
+}
+
+// Compared is the ratio to the best of the same size and how sure it is: 1.31x [1.20, 1.42]; "" of the best.
+func (e estimate) Compared() string {
+	out := e.ratio.Verdict == comparison.Out
+	format := when(out, " (%s to %s)") + when(!out, " [%s, %s]")
+	return e.times(when(e.ratio.Low > 0, fmt.Sprintf(format, decimals(e.ratio.Low), decimals(e.ratio.High))))
+}
+
+// short is Compared for a narrow column: 1.31x ±8%, or without the latter.
+func (e estimate) short(certain bool) string {
+	half := 50 * (e.ratio.High - e.ratio.Low) / e.ratio.Value
+	return e.times(when(certain && e.ratio.Verdict == comparison.Decided, fmt.Sprintf(" ±%.0f%%", half)))
+}
+
+// times is the ratio, with a text that says how sure it is and a sign where it is not decided.
+func (e estimate) times(sure string) string {
+	sign := map[comparison.Verdict]string{comparison.Open: " ~", comparison.Equal: " ="}[e.ratio.Verdict]
+	return when(e.ratio.Value > 0, decimals(e.ratio.Value)+"x"+sure+sign)
 }
 
 func widest(texts []string) (most int) {
@@ -94,9 +115,17 @@ func widest(texts []string) (most int) {
 	return most
 }
 
-// wrap breaks text into indented lines of the width, and ends each.
-func wrap(text string) string {
-	return "  " + strings.Join(breakText(text, width-2, utf8.RuneCountInString), "\n  ") + "\n"
+// step is a line of the terminal's header: what was done, to how many things, for how long, and a text
+// in a column of its own.
+func step(name string, n int, noun string, sec float64, text string) string {
+	number, things, _ := strings.Cut(count(n, noun), " ")
+	return hang(fmt.Sprintf("  %-10s%4s %-5s%7s   ", name, number, things, when(sec > 0, prose.Thousands(sec, 0)+" s")), text)
+}
+
+// hang breaks text into lines of the width, behind head and below its end, and ends each.
+func hang(head, text string) string {
+	indent := strings.Repeat(" ", len(head))
+	return head + strings.Join(breakText(text, width-len(head), utf8.RuneCountInString), "\n"+indent) + "\n"
 }
 
 // breakText breaks text at spaces into lines no wider than widest, unless a word is.
@@ -133,3 +162,40 @@ func escape(s string) string {
 	}
 	return strings.NewReplacer("@", "&#64;", "<", "&lt;").Replace(b.String())
 }
+
+// maxField is the longest text in a field, in characters. All that a results.json may hold fits.
+const maxField = 16 << 10
+
+// CSV writes results.csv: a row a run, in the order in which they were measured. kind is run, warm-up,
+// mean (all that AWS returns), computed (a point of the map), check (a point that was measured) or error.
+// Costs are in dollars an invocation: compute and request at list price. objects, bytes and failed are of
+// the cell's last invocation, and empty for a warm-up. low_ms and high_ms are a computed point's interval.
+func (r *Report) CSV(w io.Writer) error { return texts.ExecuteTemplate(w, "results.csv", r) }
+
+// Billed returns two fields of results.csv: the billed ms of an invocation, and its price.
+func (r *Report) Billed(power int, ms float64) string {
+	return fmt.Sprintf("%v,%v", ms, r.CostPerMillion(power, ms)/1e6)
+}
+
+// field is untrusted text as a field of results.csv, without control characters. It puts a quote before what
+// a spreadsheet would take for a formula, as OWASP recommends.
+func field(s string) string {
+	if s = prose.OneLine(s, maxField); strings.IndexAny(s, "=+-@|%") == 0 {
+		s = "'" + s
+	}
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	w.Write([]string{s})
+	w.Flush()
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// Bench writes results.txt: Go's benchmark format, a line a run. To read it:
+//
+//	benchstat -col /strategy -row /memory results.txt
+func (r *Report) Bench(w io.Writer) error { return texts.ExecuteTemplate(w, "results.txt", r) }
+
+// notInWord matches what a part of a benchmark's name may not hold.
+var notInWord = regexp.MustCompile(`[^A-Za-z0-9_.]`)
+
+func benchWord(s string) string { return notInWord.ReplaceAllString(prose.OneLine(s, maxName), "_") }
