@@ -40,7 +40,7 @@ type figure struct {
 
 	// Of a heat map, whose Frontier joins the best concurrencies.
 	Tiles    []tile
-	Struck   string  // path: through what S3's limit holds up
+	Struck   []tile  // which S3's limit holds up
 	Checks   []label // what was measured
 	Swatches []label // one a level
 }

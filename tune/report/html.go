@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 
-	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/builds"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/powertuning"
@@ -67,9 +66,6 @@ func (r *Report) Timing() []*cell {
 	}
 	return nil
 }
-
-// VCPUs returns how many the memory size buys.
-func (c *cell) VCPUs() float64 { return float64(c.Power) / platform.MemoryPerVCPU }
 
 // Share returns how much of the CPU that the size buys was used, in percent; 0 if unknown.
 func (c *cell) Share() int {

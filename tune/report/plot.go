@@ -1,13 +1,90 @@
 package report
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"lambda-parallel-io/handler/prose"
 )
+
+// chart is a picture that stands alone: an answer, figures side by side, and below them how they were measured.
+type chart struct {
+	Title                     string
+	Answer, Below             []string // lines
+	Figures                   []*figure
+	Top, Bottom, Wide, Height float64 // Top and Bottom are of the figures
+}
+
+func drawChart(w io.Writer, answer string, figures []*figure, below string) error {
+	const margin = 20
+	d := chart{Title: answer, Figures: figures, Wide: 2*figureWidth + 3*margin}
+	lines := func(text string, size float64) []string {
+		return breakText(text, d.Wide-2*margin, func(s string) float64 { return textWidth(s, size) })
+	}
+	d.Answer = lines(answer, 17*1.08) // bold is wider
+	d.Top = 26 + 23*float64(len(d.Answer))
+	d.Bottom = d.Top
+	if len(figures) > 0 {
+		d.Top += 28
+		d.Bottom = d.Top + figures[0].Height
+	}
+	if below != "" {
+		d.Below = lines(below, textSize)
+	}
+	d.Height = d.Bottom + 17*float64(len(d.Below)) + 16
+	return templates.ExecuteTemplate(w, "chart", d)
+}
+
+// Chart writes chart.svg for a README: the map of time and of cost or, of a measured comparison, time and cost
+// against memory. It follows the reader's light or dark theme, and needs no other file.
+func (r *Report) Chart(w io.Writer) error {
+	figures := append(r.Heat(), r.Figures()...)
+	answer, err := r.Words("caption")
+	measured, err2 := r.Words("measured")
+	if err := errors.Join(err, err2); err != nil {
+		return err
+	}
+	return drawChart(w, answer, figures[:min(2, len(figures))], measured)
+}
+
+// Curve is how long a job takes and what it costs, by the number of children at once.
+type Curve struct {
+	Children         []int // ascending
+	Seconds, Dollars []float64
+	Planned          int // of the Children
+}
+
+// WriteCurve writes plan.svg into dir, which it makes: seconds and dollars against children. It returns the
+// file's name.
+func WriteCurve(dir string, of func() (title string, c Curve)) (string, error) {
+	title, c := of()
+	figures := []*figure{c.figure("time", "Seconds", c.Seconds), c.figure("cost", "Dollars", c.Dollars)}
+	err := write(dir, "plan.svg", func(w io.Writer) error { return drawChart(w, title, figures, "") })
+	return filepath.Join(dir, "plan.svg"), err
+}
+
+func (c Curve) figure(id, unit string, values []float64) *figure {
+	l := &line{Variant: 1}
+	f := &figure{ID: id, Title: unit + " against children at once", XTitle: "Children at once", YTitle: unit,
+		Right: figureWidth - 20, Lines: []*line{l}}
+	f.atSizes(c.Children, newScale(values, plotBottom, plotTop))
+	for i, v := range values {
+		n := c.Children[i]
+		p := point{X: f.x.at(float64(n)), Y: f.y.at(v), Joined: i > 0, Title: fmt.Sprintf("%s: %.4g with %d", unit, v, n)}
+		if n == c.Planned {
+			f.Ring = &p
+		}
+		l.Points = append(l.Points, p)
+		f.Description += p.Title + ". "
+	}
+	return f
+}
 
 func xy(x, y float64) string { return px(x) + " " + px(y) }
 
