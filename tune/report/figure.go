@@ -31,7 +31,7 @@ type figure struct {
 	XTicks, YTicks         []tick
 	XTitle, YTitle         string
 	XTitleAt               float64 // below the plot
-	Reference              *label  // the line at one vCPU
+	Reference              float64 // the line at one vCPU; 0: none
 	Frontier               []point // joined
 	Lines                  []*line
 	Sizes                  []label // memory sizes on the frontier
@@ -39,29 +39,27 @@ type figure struct {
 	x, y                   scale
 
 	// Of a heat map, whose Frontier joins the best concurrencies.
-	Tiles    []tile
-	Struck   []tile  // which S3's limit holds up
-	Checks   []label // what was measured
-	Swatches []label // one a level
+	Tiles  []tile
+	Struck []tile  // which S3's limit holds up
+	Checks []label // what was measured
 }
 
 // line is a variant in a figure.
 type line struct {
 	Variant  int
-	Dash     int    // the strategy's pattern, so that both of two equal lines are seen
-	Whiskers string // path
-	Leader   string // path, from the last point to the label
+	Dash     int // the strategy's pattern, so that both of two equal lines are seen
 	Points   []point
+	Whiskers []point // those with an interval
 	Label    label
-	Key      bool // the label is part of a key, with a marker beside it, and not at the line's end
+	Leader   *point // the last one, from which a path leads to the label
+	Key      bool   // the label is part of a key, with a marker beside it, and not at the line's end
 }
 
 type point struct {
-	X, Y    float64
-	Joined  bool // to the point before
-	Hollow  bool // no candidate
-	Title   string
-	whisker string // path
+	X, Y, Low, High float64 // Low and High are those of the whisker, if any
+	Joined          bool    // to the point before
+	Hollow          bool    // no candidate
+	Title           string
 }
 
 type label struct {
@@ -98,9 +96,8 @@ func (r *Report) drawn() (variants []int) {
 		}
 		return c.Duration.Value * c.Cost.Value
 	}
-	best := slices.Clone(r.measured)
-	slices.SortStableFunc(best, func(a, b *cell) int { return cmp.Compare(score(a), score(b)) })
-	for _, c := range best {
+	byScore := func(a, b *cell) int { return cmp.Compare(score(a), score(b)) }
+	for _, c := range slices.SortedStableFunc(slices.Values(r.measured), byScore) {
 		if len(variants) < maxLines && !slices.Contains(variants, c.Variant) {
 			variants = append(variants, c.Variant)
 		}
@@ -138,7 +135,7 @@ func (r *Report) againstMemory(id, title, unit string, variants []int, cells []*
 			p := newPoint(c, f.x.at(float64(c.Power))+dodge, f.y.at(e.Value), e.Full)
 			if e.Low > 0 {
 				p.Title += when(e.ratio.Value > 0, ", "+e.Compared())
-				p.whisker = whisker(p.X, f.y.at(e.Low), f.y.at(e.High))
+				p.Low, p.High = f.y.at(e.Low), f.y.at(e.High)
 			}
 			return p
 		})
@@ -151,8 +148,8 @@ func (r *Report) againstMemory(id, title, unit string, variants []int, cells []*
 
 // markVCPU draws the line at one vCPU.
 func (f *figure) markVCPU() {
-	if at := f.x.at(platform.MemoryPerVCPU); f.x.covers(platform.MemoryPerVCPU) {
-		f.Reference = &label{at, plotTop, megabytes(platform.MemoryPerVCPU) + " MB = 1 vCPU"}
+	if f.x.covers(platform.MemoryPerVCPU) {
+		f.Reference = f.x.at(platform.MemoryPerVCPU)
 	}
 }
 
@@ -189,7 +186,9 @@ func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 				f.Ring = &p
 			}
 			p.Joined = joined && !p.Hollow
-			l.Points, l.Whiskers = append(l.Points, p), l.Whiskers+p.whisker
+			if l.Points = append(l.Points, p); p.High > 0 {
+				l.Whiskers = append(l.Whiskers, p)
+			}
 		}
 		joined = c.OK && !c.out()
 	}
@@ -200,11 +199,9 @@ func newPoint(c *cell, x, y float64, text string) point {
 	return point{X: x, Y: y, Hollow: c.out(), Title: fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), text)}
 }
 
-// placeLabels puts each label as near to its line's end as the others allow: within the plot and a line's
-// height from its neighbours, if there is room.
+// placeLabels puts each label as near to its line's end as the plot and the other labels allow.
 func (f *figure) placeLabels() {
-	order := slices.Clone(f.Lines)
-	slices.SortStableFunc(order, func(a, b *line) int { return cmp.Compare(a.Label.Y, b.Label.Y) })
+	order := slices.SortedStableFunc(slices.Values(f.Lines), func(a, b *line) int { return cmp.Compare(a.Label.Y, b.Label.Y) })
 	least, most := plotTop+lineHeight/2, plotBottom-lineHeight/2
 	for _, l := range order {
 		l.Label.Y = max(l.Label.Y, least)
@@ -213,7 +210,6 @@ func (f *figure) placeLabels() {
 	for _, l := range slices.Backward(order) {
 		l.Label.Y = min(l.Label.Y, most)
 		most = l.Label.Y - lineHeight
-		end := l.Points[len(l.Points)-1]
-		l.Leader = "M" + xy(end.X+6, end.Y) + "L" + xy(l.Label.X-3, l.Label.Y)
+		l.Leader = &l.Points[len(l.Points)-1]
 	}
 }

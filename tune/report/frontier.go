@@ -75,9 +75,8 @@ func frontier(cells []*cell) (front []*cell) {
 	return front
 }
 
-// labelFrontier writes the memory size beside each point of the frontier, where it covers neither a marker
-// nor another label. A point without such a place has none. Lower left comes first: no cell is below the
-// frontier.
+// labelFrontier writes the memory size beside each point of the frontier where it covers no marker and no other
+// label, or not at all. Lower left comes first: no cell is below the frontier.
 func (f *figure) labelFrontier(front, cells []*cell, at func(*cell) point) {
 	var taken []image.Rectangle
 	around := func(x, y, wide, high float64) image.Rectangle {
@@ -174,11 +173,7 @@ func (r *Report) heat(what string, points []comparison.Point, sizes, ns []int, o
 			f.YTicks = append(f.YTicks, t)
 		}
 	}
-	for i, most := range levels {
-		text := strings.Replace(fmt.Sprintf("%gx", most), "+Infx", "more", 1)
-		f.Swatches = append(f.Swatches, label{plotLeft + float64(i)*44, f.Height + 4, text})
-	}
-	f.Height += 34
+	f.Height += 34 // for the levels
 	least := math.Inf(1)
 	for _, p := range points {
 		if p.Usable() {
@@ -221,8 +216,7 @@ func (f *figure) setting(p comparison.Place) point {
 	return point{X: f.x.at(float64(p.Power)), Y: f.y.at(float64(*p.Concurrency))}
 }
 
-// edges returns the pixels between which the values of a sorted list are drawn: half way between two of
-// them on the logarithmic scale.
+// edges returns between which pixels each value of a sorted list is drawn: half way, on the scale, to the next.
 func edges(sorted []int, s scale) []float64 {
 	at := []float64{s.from}
 	for i, v := range sorted[1:] {

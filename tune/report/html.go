@@ -77,20 +77,17 @@ func (c *cell) Share() int {
 
 type pageLink struct{ URL, Text string }
 
-// visualization matches what may be linked: Power Tuning's page with data in the fragment. A results.json
-// may hold anything in that field.
-var visualization = regexp.MustCompile(`^https://lambda-power-tuning\.show/(\?currency=CNY)?#[A-Za-z0-9+/=;%._~!*'()-]+$`)
+// visualization matches what may be linked: Power Tuning's page with data in the fragment. A results.json may hold anything.
+var visualization = regexp.MustCompile(`^https://lambda-power-tuning\.show/(\?currency=CNY)?#[A-Za-z0-9+/=][A-Za-z0-9+/=;%._~!*'()-]*$`)
 
 // Links lead to that page: one for each variant, and one that compares two.
 func (r *Report) Links() (links []pageLink) {
 	for i, v := range r.Variants {
-		link := pageLink{Text: r.Labels[i]}
-		if stats := r.stats(i); v.Tuning != nil {
-			link.URL = v.Tuning.StateMachine.Visualization // as the tool gave it
-		} else if len(stats) > 0 {
-			link.URL = powertuning.Link(r.Run.Region, stats)
+		link := powertuning.Link(r.Run.Region, r.stats(i))
+		if v.Tuning != nil {
+			link = v.Tuning.StateMachine.Visualization // as the tool gave it
 		}
-		links = append(links, link)
+		links = append(links, pageLink{link, r.Labels[i]})
 	}
 	return slices.DeleteFunc(append(links, r.CompareLink()), func(l pageLink) bool { return !visualization.MatchString(l.URL) })
 }
@@ -128,8 +125,7 @@ func (r *Report) CompareLink() (link pageLink) {
 // Builds are the views of two builds side by side.
 type Builds struct{ *builds.Result }
 
-// Write writes builds.json, table.md and report.html into dir, which it makes,
-// and then prints: the result as JSON, or the view for a terminal.
+// Write writes builds.json, table.md and report.html into dir, which it makes, and prints the JSON or the terminal's view.
 func (b Builds) Write(w io.Writer, dir string, asJSON bool) error {
 	raw := func(w io.Writer) error {
 		out := json.NewEncoder(w)

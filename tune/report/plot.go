@@ -60,8 +60,7 @@ type Curve struct {
 	Planned          int // of the Children
 }
 
-// WriteCurve writes plan.svg into dir, which it makes: seconds and dollars against children. It returns the
-// file's name.
+// WriteCurve writes plan.svg, seconds and dollars against children, into dir, which it makes. It returns the file's path.
 func WriteCurve(dir string, of func() (title string, c Curve)) (string, error) {
 	title, c := of()
 	figures := []*figure{c.figure("time", "Seconds", c.Seconds), c.figure("cost", "Dollars", c.Dollars)}
@@ -86,13 +85,7 @@ func (c Curve) figure(id, unit string, values []float64) *figure {
 	return f
 }
 
-func xy(x, y float64) string { return px(x) + " " + px(y) }
-
 func px(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }
-
-func whisker(x, low, high float64) string {
-	return "M" + xy(x-3, low) + "h6M" + xy(x, low) + "V" + px(high) + "M" + xy(x-3, high) + "h6"
-}
 
 // markers are the shapes of points.
 var markers = []string{
@@ -106,9 +99,10 @@ var markers = []string{
 	"m-2-5h4v10h-4z",                        // upright bar
 }
 
-// marker returns the path of a variant's marker. Markers tell eight variants apart, and 64 together with
-// eight colours.
-func marker(variant int, x, y float64) string { return "M" + xy(x, y) + markers[(variant+variant/8)%8] }
+// marker returns the path of a variant's marker. There are eight, and together with as many colours they tell 64 apart.
+func marker(variant int, x, y float64) string {
+	return "M" + px(x) + " " + px(y) + markers[(variant+variant/8)%8]
+}
 
 // scale maps positive values to pixels, logarithmically.
 type scale struct {
@@ -116,8 +110,7 @@ type scale struct {
 	from, to    float64 // pixels
 }
 
-// newScale covers the values with some space at both ends, and at least a factor of two, so that noise does
-// not look like a difference.
+// newScale covers the values and some space beside them, and at least a factor of two, so that noise looks like noise.
 func newScale[N int | float64](values []N, from, to float64) scale {
 	least, most := 1.0, 10.0
 	if len(values) > 0 {
@@ -163,8 +156,7 @@ func (s scale) ticks() []tick {
 	}
 }
 
-// ticksAt returns a tick for each size. A text that has no room beside its neighbours goes one line down, or
-// is left out.
+// ticksAt returns a tick for each size. A text without room beside its neighbours goes one line down, or is left out.
 func (s scale) ticksAt(sizes []int) []tick {
 	ticks := make([]tick, len(sizes))
 	free := []float64{math.Inf(-1), math.Inf(-1)} // where the free part of each line begins
