@@ -3,10 +3,14 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/handler/prose"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // The geometry of a figure, in units of its viewBox. A page 360 px wide draws them at 0.85 of their size,
@@ -25,7 +29,8 @@ const (
 // figure is what its template draws.
 type figure struct {
 	ID, Title, Description string
-	Hint                   string // how to read it, for the page
+	Map                    *comparison.Map // nil of what was measured
+	More                   int             // variants that have no room
 	Height                 float64
 	Left, Right            float64 // of the plot; its top and bottom are the same for all
 	XTicks, YTicks         []tick
@@ -75,13 +80,13 @@ func (r *Report) Figures() []*figure {
 	variants := r.drawn()
 	cells := slices.DeleteFunc(slices.Clone(r.measured), func(c *cell) bool { return !slices.Contains(variants, c.Variant) })
 	figures := []*figure{
-		r.againstMemory("time", "Time against memory", capital(r.Statistic())+" duration, ms", variants, cells, measures["duration"]),
-		r.againstMemory("cost", "Cost against memory", "$ per million invocations", variants, cells, measures["cost"]),
+		r.againstMemory("time", capital(r.Statistic())+" duration, ms", variants, cells, measures["duration"]),
+		r.againstMemory("cost", "$ per million invocations", variants, cells, measures["cost"]),
 		r.costAgainstTime(variants, cells),
 	}
-	if more := len(r.Variants) - len(variants); len(variants) == maxLines && more > 0 {
-		for _, f := range figures {
-			f.Hint += fmt.Sprintf(" The table has %s.", count(more, "more variant"))
+	for _, f := range figures {
+		if f.Map = r.Map; len(variants) == maxLines {
+			f.More = len(r.Variants) - maxLines
 		}
 	}
 	return figures
@@ -107,25 +112,20 @@ func (r *Report) drawn() (variants []int) {
 }
 
 // againstMemory shows a figure of each cell. The variants stand side by side at each size.
-func (r *Report) againstMemory(id, title, unit string, variants []int, cells []*cell, of func(*cell) estimate) *figure {
-	f := &figure{ID: id, Title: title, XTitle: "Memory, MB", YTitle: unit, Right: figureWidth}
+func (r *Report) againstMemory(id, unit string, variants []int, cells []*cell, of func(*cell) estimate) *figure {
+	f := &figure{ID: id, Title: capital(id) + " against memory", XTitle: "Memory, MB", YTitle: unit, Right: figureWidth}
 	for _, v := range variants {
 		f.Right = min(f.Right, figureWidth-18-textWidth(figureLabel(r.Labels[v]), textSize))
 	}
 	var values []float64
-	whiskers := ""
 	for _, c := range cells {
 		e := of(c)
 		if values = append(values, e.Value); e.Low > 0 {
 			values = append(values, e.Low, e.High)
-			whiskers = "Whiskers: the interval " + when(r.Map == nil, "of the ratio to the best of the size. ") +
-				when(r.Map != nil, "that the calibration leaves. ")
 		}
 	}
 	f.atSizes(r.Run.PowerValues, newScale(values, plotBottom, plotTop))
 	f.markVCPU()
-	f.Hint = "Logarithmic scales. " + whiskers + "Variants stand side by side at each size." +
-		when(slices.ContainsFunc(r.measured, (*cell).out), " Hollow: held up by this machine or by S3’s limit.")
 	for k, v := range variants {
 		dodge := (float64(k) - float64(len(variants)-1)/2) * min(3, 18/float64(len(variants)))
 		var told []string // the values, for screen readers
@@ -212,4 +212,71 @@ func (f *figure) placeLabels() {
 		most = l.Label.Y - lineHeight
 		l.Leader = &l.Points[len(l.Points)-1]
 	}
+}
+
+// scale maps positive values to pixels, logarithmically.
+type scale struct {
+	least, most float64 // values
+	from, to    float64 // pixels
+}
+
+// newScale covers the values and some space beside them, and at least a factor of two, so that noise looks like noise.
+func newScale[N int | float64](values []N, from, to float64) scale {
+	least, most := 1.0, 10.0
+	if len(values) > 0 {
+		least, most = float64(slices.Min(values)), float64(slices.Max(values))
+	}
+	if most < 2*least {
+		middle := math.Sqrt(least * most)
+		least, most = middle/math.Sqrt2, middle*math.Sqrt2
+	}
+	air := math.Pow(most/least, 0.06)
+	return scale{least / air, most * air, from, to}
+}
+
+func (s scale) at(v float64) float64 {
+	return s.from + (s.to-s.from)*math.Log(v/s.least)/math.Log(s.most/s.least)
+}
+
+func (s scale) covers(v float64) bool { return s.least <= v && v <= s.most }
+
+type tick struct {
+	At   float64 // pixel
+	Text string  // empty where there is no room for it
+	Row  int     // of the text: 1 is one line down
+}
+
+// ticks returns round values, at most eight and with room for their texts: 1, 2 and 5 of each decade, or 1
+// alone, or 1 of every second or third decade.
+func (s scale) ticks() []tick {
+	first, last := math.Floor(math.Log10(s.least)), math.Floor(math.Log10(s.most))
+	for stride, steps := 0.0, []float64{1, 2, 5}; ; stride, steps = stride+1, []float64{1} {
+		var ticks []tick
+		for e := first; e <= last; e += max(stride, 1) {
+			for _, step := range steps {
+				if v := step * math.Pow(10, e); s.covers(v) {
+					ticks = append(ticks, tick{At: s.at(v), Text: prose.Thousands(v, -1)})
+				}
+			}
+		}
+		closest := (s.to - s.from) * max(stride, math.Log10(2)) / math.Log10(s.most/s.least) // negative: one above the other
+		if len(ticks) <= 8 && (closest < 0 || closest > textWidth(prose.Thousands(math.Pow(10, last), -1), textSize)) {
+			return ticks
+		}
+	}
+}
+
+// ticksAt returns a tick for each size. A text without room beside its neighbours goes one line down, or is left out.
+func (s scale) ticksAt(sizes []int) []tick {
+	ticks := make([]tick, len(sizes))
+	free := []float64{math.Inf(-1), math.Inf(-1)} // where the free part of each line begins
+	for i, size := range sizes {
+		at, text := s.at(float64(size)), strconv.Itoa(size)
+		half := textWidth(text, textSize)/2 + 1
+		ticks[i].At = at
+		if row := slices.IndexFunc(free, func(from float64) bool { return at-half >= from }); row >= 0 {
+			ticks[i].Text, ticks[i].Row, free[row] = text, row, at+half
+		}
+	}
+	return ticks
 }

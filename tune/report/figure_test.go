@@ -46,8 +46,12 @@ func TestOfTooManyVariantsTheBestAndSequentialAreDrawn(t *testing.T) {
 		t.Errorf("drawn() = %v, want %d variants with 20, sequential, and %d, the best", drawn, maxLines, r.Best.Variant)
 	}
 	for _, f := range r.Figures() {
-		if len(f.Lines) != maxLines || !strings.Contains(f.Hint, "The table has 9 more variants.") {
-			t.Errorf("%s: %d lines, and the hint %q", f.ID, len(f.Lines), f.Hint)
+		var hint strings.Builder
+		if err := templates.ExecuteTemplate(&hint, "hint", f); err != nil {
+			t.Fatal(err)
+		}
+		if len(f.Lines) != maxLines || !strings.HasSuffix(hint.String(), " The table has 9 more variants.") {
+			t.Errorf("%s: %d lines, and the hint %q", f.ID, len(f.Lines), hint.String())
 		}
 	}
 }

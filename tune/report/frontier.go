@@ -18,7 +18,6 @@ import (
 func (r *Report) costAgainstTime(variants []int, cells []*cell) *figure {
 	f := &figure{ID: "trade", Title: "Cost against time", XTitleAt: 34, Right: figureWidth - 20,
 		XTitle: capital(r.Statistic()) + " duration, ms", YTitle: "$ per million invocations",
-		Hint:        "Lower left is better. The band joins the cells, with their MB, that no other beats in both.",
 		Description: "Of each variant, cost and duration at each size. "}
 	var times, costs []float64
 	for _, c := range cells {
@@ -152,18 +151,13 @@ func (r *Report) Heat() []*figure {
 			time.Checks = append(time.Checks, label{p.X, p.Y, twoDigits(k.MeasuredMS)})
 		}
 	}
-	late := slices.ContainsFunc(r.Map.Points, func(p comparison.Point) bool { return p.Binds == comparison.Timeout })
-	time.Hint = "Computed. Colour: how many times the least of the map. The line joins the smallest concurrency of each size" +
-		" that is within 5 % of the fastest. The large ring is the setting to use. Struck through: S3’s limit. Grey: out of memory" +
-		when(late, " or time") + "." + when(time.Checks != nil, " A small ring with a number: checked, and the measured ms.")
-	cost.Hint = "Compute and requests. S3’s requests cost the same everywhere."
 	return []*figure{time, cost}
 }
 
 func (r *Report) heat(what string, points []comparison.Point, sizes, ns []int, of func(comparison.Point) float64) *figure {
 	strategy, id := points[0].Strategy, strings.ToLower(what)
 	name := prose.OneLine(strategy, maxLabel)
-	f := &figure{ID: "map-" + id, Title: "The map: " + id + " by " + name, XTitle: "Memory, MB",
+	f := &figure{ID: "map-" + id, Map: r.Map, Title: "The map: " + id + " by " + name, XTitle: "Memory, MB",
 		YTitle: what + ": reads at a time against memory", Right: figureWidth - 4}
 	f.atSizes(sizes, newScale(ns, plotBottom, plotTop))
 	f.YTicks = nil

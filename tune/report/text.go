@@ -140,6 +140,35 @@ func breakText[N int | float64](text string, widest N, widthOf func(string) N) (
 	return append(lines, strings.TrimRight(line, " "))
 }
 
+// textWidth estimates how wide a text is in the widest font that a browser may use.
+func textWidth(s string, size float64) float64 {
+	em := 0.0
+	for _, r := range s {
+		switch {
+		case r > 0x2e80:
+			em += 1.05
+		case strings.ContainsRune("mwMW…@", r):
+			em += 1
+		case 'A' <= r && r <= 'Z':
+			em += 0.75
+		case strings.ContainsRune(" ,.()iltr", r):
+			em += 0.42
+		default:
+			em += 0.64
+		}
+	}
+	return em * size
+}
+
+// figureLabel cuts a label to the width that a figure has for it.
+func figureLabel(s string) string {
+	runes := []rune(s)
+	for n := len(runes) - 1; n >= 0 && textWidth(s, textSize) > 112; n-- {
+		s = string(runes[:n]) + "…"
+	}
+	return s
+}
+
 // Markdown writes table.md: the answer and the matrices for a pull request.
 func (r *Report) Markdown(w io.Writer) error { return texts.ExecuteTemplate(w, "table.md", r) }
 
@@ -166,10 +195,7 @@ func escape(s string) string {
 // maxField is the longest text in a field, in characters. All that a results.json may hold fits.
 const maxField = 16 << 10
 
-// CSV writes results.csv: a row a run, in the order in which they were measured. kind is run, warm-up,
-// mean (all that AWS returns), computed (a point of the map), check (a point that was measured) or error.
-// Costs are in dollars an invocation: compute and request at list price. objects, bytes and failed are of
-// the cell's last invocation, and empty for a warm-up. low_ms and high_ms are a computed point's interval.
+// CSV writes results.csv: a row a run. Its template says what the columns are.
 func (r *Report) CSV(w io.Writer) error { return texts.ExecuteTemplate(w, "results.csv", r) }
 
 // Billed returns two fields of results.csv: the billed ms of an invocation, and its price.

@@ -3,11 +3,13 @@ package report
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 
 	"lambda-parallel-io/tune/builds"
 	"lambda-parallel-io/tune/comparison"
@@ -120,6 +122,97 @@ func (r *Report) CompareLink() (link pageLink) {
 		link.Text = r.Labels[i] + " against " + r.Labels[best]
 	}
 	return link
+}
+
+// chart is a picture that stands alone: an answer, figures side by side, and below them how they were measured.
+type chart struct {
+	Title                     string
+	Answer, Below             []string // lines
+	Figures                   []*figure
+	Top, Bottom, Wide, Height float64 // Top and Bottom are of the figures
+}
+
+func drawChart(w io.Writer, answer string, figures []*figure, below string) error {
+	const margin = 20
+	d := chart{Title: answer, Figures: figures, Wide: 2*figureWidth + 3*margin}
+	lines := func(text string, size float64) []string {
+		return breakText(text, d.Wide-2*margin, func(s string) float64 { return textWidth(s, size) })
+	}
+	d.Answer = lines(answer, 17*1.08) // bold is wider
+	d.Top = 26 + 23*float64(len(d.Answer))
+	d.Bottom = d.Top
+	if len(figures) > 0 {
+		d.Top += 28
+		d.Bottom = d.Top + figures[0].Height
+	}
+	if below != "" {
+		d.Below = lines(below, textSize)
+	}
+	d.Height = d.Bottom + 17*float64(len(d.Below)) + 16
+	return templates.ExecuteTemplate(w, "chart", d)
+}
+
+// Chart writes chart.svg for a README: the map of time and of cost or, of a measured comparison, time and cost
+// against memory. It follows the reader's light or dark theme, and needs no other file.
+func (r *Report) Chart(w io.Writer) error {
+	figures := append(r.Heat(), r.Figures()...)
+	answer, err := r.Words("caption")
+	measured, err2 := r.Words("measured")
+	if err := errors.Join(err, err2); err != nil {
+		return err
+	}
+	return drawChart(w, answer, figures[:min(2, len(figures))], measured)
+}
+
+// Curve is how long a job takes and what it costs, by the number of children at once.
+type Curve struct {
+	Children         []int // ascending
+	Seconds, Dollars []float64
+	Planned          int // of the Children
+}
+
+// WriteCurve writes plan.svg, seconds and dollars against children, into dir, which it makes. It returns the file's path.
+func WriteCurve(dir string, of func() (title string, c Curve)) (string, error) {
+	title, c := of()
+	figures := []*figure{c.figure("time", "Seconds", c.Seconds), c.figure("cost", "Dollars", c.Dollars)}
+	err := write(dir, "plan.svg", func(w io.Writer) error { return drawChart(w, title, figures, "") })
+	return filepath.Join(dir, "plan.svg"), err
+}
+
+func (c Curve) figure(id, unit string, values []float64) *figure {
+	l := &line{Variant: 1}
+	f := &figure{ID: id, Title: unit + " against children at once", XTitle: "Children at once", YTitle: unit,
+		Right: figureWidth - 20, Lines: []*line{l}}
+	f.atSizes(c.Children, newScale(values, plotBottom, plotTop))
+	for i, v := range values {
+		n := c.Children[i]
+		p := point{X: f.x.at(float64(n)), Y: f.y.at(v), Joined: i > 0, Title: fmt.Sprintf("%s: %.4g with %d", unit, v, n)}
+		if n == c.Planned {
+			f.Ring = &p
+		}
+		l.Points = append(l.Points, p)
+		f.Description += p.Title + ". "
+	}
+	return f
+}
+
+func px(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }
+
+// markers are the shapes of points.
+var markers = []string{
+	"m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",    // disc
+	"m-3.5-3.5h7v7h-7z",                     // square
+	"m0-4.8l4.4 8h-8.8z",                    // triangle
+	"m0-5l5 5l-5 5l-5-5z",                   // diamond
+	"m0 4.8l4.4-8h-8.8z",                    // triangle, point down
+	"m-1.5-4.5h3v3h3v3h-3v3h-3v-3h-3v-3h3z", // plus
+	"m-5-2h10v4h-10z",                       // flat bar
+	"m-2-5h4v10h-4z",                        // upright bar
+}
+
+// marker returns the path of a variant's marker. There are eight, and together with as many colours they tell 64 apart.
+func marker(variant int, x, y float64) string {
+	return "M" + px(x) + " " + px(y) + markers[(variant+variant/8)%8]
 }
 
 // Builds are the views of two builds side by side.
