@@ -111,17 +111,14 @@ func (r *Report) stats(variant int) (stats []powertuning.Stat) {
 
 // CompareLink leads to Power Tuning's page with sequential beside the recommended variant. It is empty
 // unless there are both, and of a map, each of whose cells has a concurrency of its own.
-func (r *Report) CompareLink() (link pageLink) {
+func (r *Report) CompareLink() pageLink {
 	i := slices.IndexFunc(r.Variants, func(v comparison.Result) bool { return v.Sequential() })
-	if r.Best == nil || r.Map != nil || i < 0 || i == r.Best.Variant {
-		return link
+	if r.Best == nil || r.Map != nil || i < 0 || i == r.Best.Variant || len(r.stats(i)) == 0 {
+		return pageLink{}
 	}
-	best := r.Best.Variant
-	if a, b := r.stats(i), r.stats(best); len(a) > 0 && len(b) > 0 {
-		link.URL = powertuning.CompareLink(r.Run.Region, r.Variants[i].Label(), a, r.Variants[best].Label(), b)
-		link.Text = r.Labels[i] + " against " + r.Labels[best]
-	}
-	return link
+	base, best := r.Variants[i].Label(), r.Variants[r.Best.Variant].Label()
+	link := powertuning.CompareLink(r.Run.Region, base, r.stats(i), best, r.stats(r.Best.Variant))
+	return pageLink{link, r.Labels[i] + " against " + r.Best.Label}
 }
 
 // chart is a picture that stands alone: an answer, figures side by side, and below them how they were measured.

@@ -66,8 +66,8 @@ func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
 	return blocks
 }
 
-// column returns lines of one width: a variant's label and its right-aligned figures, each followed by its
-// ratio to the best of its row, with its interval if certain is set, and by its marks.
+// column returns lines of one width: a variant's label, and its right-aligned figures with their ratios to the best of
+// the row, which have an interval if certain is set, and their marks.
 func (r *Report) column(variant int, text, figure string, certain bool) []string {
 	figures, ratios, marks := []string{text}, []string{""}, []string{""}
 	for _, row := range r.Rows {
@@ -115,8 +115,7 @@ func widest(texts []string) (most int) {
 	return most
 }
 
-// step is a line of the terminal's header: what was done, to how many things, for how long, and a text
-// in a column of its own.
+// step is a line of the terminal's header: what was done, to how many things, for how long, and a hanging text.
 func step(name string, n int, noun string, sec float64, text string) string {
 	number, things, _ := strings.Cut(count(n, noun), " ")
 	return hang(fmt.Sprintf("  %-10s%4s %-5s%7s   ", name, number, things, when(sec > 0, prose.Thousands(sec, 0)+" s")), text)
@@ -172,9 +171,8 @@ func figureLabel(s string) string {
 // Markdown writes table.md: the answer and the matrices for a pull request.
 func (r *Report) Markdown(w io.Writer) error { return texts.ExecuteTemplate(w, "table.md", r) }
 
-// escape makes Markdown show text as it is, at the beginning of a line too. It puts a backslash before what
-// could begin markup or a link, and leaves the rest as it is. A backslash does not stop a mention, so @
-// becomes an entity, and so does < for renderers that know no backslashes.
+// escape makes Markdown show text as it is, at the beginning of a line too, by a backslash before what could begin
+// markup or a link. That does not stop a mention, so @ becomes an entity, and so does < for renderers without backslashes.
 func escape(s string) string {
 	var b strings.Builder
 	runes := []rune(" " + s + " ")
@@ -221,7 +219,7 @@ func field(s string) string {
 //	benchstat -col /strategy -row /memory results.txt
 func (r *Report) Bench(w io.Writer) error { return texts.ExecuteTemplate(w, "results.txt", r) }
 
-// notInWord matches what a part of a benchmark's name may not hold.
 var notInWord = regexp.MustCompile(`[^A-Za-z0-9_.]`)
 
+// benchWord makes a part of a benchmark's name of s.
 func benchWord(s string) string { return notInWord.ReplaceAllString(prose.OneLine(s, maxName), "_") }

@@ -57,7 +57,6 @@ var functions = template.FuncMap{
 	"lines":        lines,
 	"firstLines":   firstLines,
 	"capital":      capital,
-	"label":        func(s string) string { return prose.OneLine(s, maxLabel) },
 	"short":        func(s string) string { return prose.OneLine(s, maxName) },
 	"long":         func(s string) string { return prose.OneLine(s, maxMessage) },
 	"keepTogether": keepTogether,
@@ -199,11 +198,10 @@ func (r *Report) Than(baseMS, base, ms, cost float64, than string) string {
 
 // MBPerSec is a cell's throughput where objects are so large that it matters: above 100 KB, our choice.
 func (c *cell) MBPerSec() string {
-	a := c.Answer
-	if a == nil || a.ObjectsRead == 0 || a.BytesRead/int64(a.ObjectsRead) <= 100_000 {
-		return ""
+	if a := c.Answer; a != nil && a.BytesRead > 100_000*int64(a.ObjectsRead) {
+		return prose.Thousands(float64(a.BytesRead)/1e3/c.Duration.Value, 1)
 	}
-	return prose.Thousands(float64(a.BytesRead)/1e3/c.Duration.Value, 1)
+	return ""
 }
 
 // Made returns the checks that were measured while the machine kept up.
