@@ -56,8 +56,7 @@ type line struct {
 	Points   []point
 	Whiskers []point // those with an interval
 	Label    label
-	Leader   *point // the last one, from which a path leads to the label
-	Key      bool   // the label is part of a key, with a marker beside it, and not at the line's end
+	Leader   *point // the last one, from which a path leads to the label; nil of one in a key, which has a marker
 }
 
 type point struct {
@@ -132,7 +131,7 @@ func (r *Report) againstMemory(id, unit string, variants []int, cells []*cell, o
 		l := f.addLine(r, v, func(c *cell) point {
 			e := of(c)
 			told = append(told, e.Full+" at "+megabytes(c.Power)+" MB")
-			p := newPoint(c, f.x.at(float64(c.Power))+dodge, f.y.at(e.Value), e.Full)
+			p := point{X: f.x.at(float64(c.Power)) + dodge, Y: f.y.at(e.Value), Title: e.Full}
 			if e.Low > 0 {
 				p.Title += when(e.ratio.Value > 0, ", "+e.Compared())
 				p.Low, p.High = f.y.at(e.Low), f.y.at(e.High)
@@ -182,21 +181,18 @@ func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 		c := row.Cells[variant]
 		if c.OK {
 			p := at(c)
-			if c == r.Best {
-				f.Ring = &p
-			}
-			p.Joined = joined && !p.Hollow
+			p.Title = fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), p.Title)
+			p.Hollow, p.Joined = c.out(), joined && !c.out()
 			if l.Points = append(l.Points, p); p.High > 0 {
 				l.Whiskers = append(l.Whiskers, p)
+			}
+			if c == r.Best {
+				f.Ring = &p
 			}
 		}
 		joined = c.OK && !c.out()
 	}
 	return l
-}
-
-func newPoint(c *cell, x, y float64, text string) point {
-	return point{X: x, Y: y, Hollow: c.out(), Title: fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), text)}
 }
 
 // placeLabels puts each label as near to its line's end as the plot and the other labels allow.
@@ -222,10 +218,7 @@ type scale struct {
 
 // newScale covers the values and some space beside them, and at least a factor of two, so that noise looks like noise.
 func newScale[N int | float64](values []N, from, to float64) scale {
-	least, most := 1.0, 10.0
-	if len(values) > 0 {
-		least, most = float64(slices.Min(values)), float64(slices.Max(values))
-	}
+	least, most := float64(slices.Min(values)), float64(slices.Max(values))
 	if most < 2*least {
 		middle := math.Sqrt(least * most)
 		least, most = middle/math.Sqrt2, middle*math.Sqrt2

@@ -27,7 +27,7 @@ func (r *Report) costAgainstTime(variants []int, cells []*cell) *figure {
 	f.x = newScale(times, f.Left+24, f.Right)
 	f.XTicks = f.x.ticks()
 	at := func(c *cell) point {
-		return newPoint(c, f.x.at(c.Duration.Value), f.y.at(c.Cost.Value), c.Duration.Full+", "+c.Cost.Full)
+		return point{X: f.x.at(c.Duration.Value), Y: f.y.at(c.Cost.Value), Title: c.Duration.Full + ", " + c.Cost.Full}
 	}
 	x, y := plotLeft-6, plotBottom+56.0 // of the labels, in lines below the plot
 	for _, v := range variants {
@@ -37,7 +37,7 @@ func (r *Report) costAgainstTime(variants []int, cells []*cell) *figure {
 		if x > plotLeft && x+wide > figureWidth {
 			x, y = plotLeft-6, y+lineHeight+1
 		}
-		l.Label, l.Key = label{x + 16, y, text}, true
+		l.Label = label{x + 16, y, text}
 		x += wide + 8
 	}
 	f.Height = y + lineHeight/2 + 4
