@@ -49,7 +49,9 @@ func (c *Comparison) Validate() error {
 	if c.Map == nil && (c.Mode == Local || c.Calibration == nil) {
 		most = 0
 	}
-	if err := cmp.Or(within("number of checks", len(c.Checks), 0, most), plausible("", reflect.ValueOf(*c))); err != nil {
+	if err := cmp.Or(within("number of checks", len(c.Checks), 0, most),
+		unless(c.Map == nil || c.Calibration != nil, "calibration", "is missing: the map was computed from one"),
+		plausible("", reflect.ValueOf(*c))); err != nil {
 		return err
 	}
 	if _, cell := c.Recommended(); c.Recommendation != nil && (cell == nil || cell.Error != "") {
