@@ -79,8 +79,8 @@ func (c *cell) Share() int {
 
 type pageLink struct{ URL, Text string }
 
-// visualization matches what may be linked: Power Tuning's page with data in the fragment. A results.json may hold anything.
-var visualization = regexp.MustCompile(`^https://lambda-power-tuning\.show/(\?currency=CNY)?#[A-Za-z0-9+/=][A-Za-z0-9+/=;%._~!*'()-]*$`)
+// visualization matches what may be linked, whatever a results.json holds: Power Tuning's page with data in the fragment.
+var visualization = regexp.MustCompile(`^https://lambda-power-tuning\.show/(\?currency=CNY)?#[\w+/=][\w+/=;%.~!*'()-]*$`)
 
 // Links lead to that page: one for each variant, and one that compares two.
 func (r *Report) Links() (links []pageLink) {
@@ -91,7 +91,8 @@ func (r *Report) Links() (links []pageLink) {
 		}
 		links = append(links, pageLink{link, r.Labels[i]})
 	}
-	return slices.DeleteFunc(append(links, r.CompareLink()), func(l pageLink) bool { return !visualization.MatchString(l.URL) })
+	links = append(links, r.CompareLink())
+	return slices.DeleteFunc(links, func(l pageLink) bool { return !visualization.MatchString(l.URL) })
 }
 
 // stats are a variant's figures in the form of Power Tuning, on AWS the tool's own; nil if it has none.
@@ -168,7 +169,7 @@ type Curve struct {
 	Planned          int // of the Children
 }
 
-// WriteCurve writes plan.svg, seconds and dollars against children, into dir, which it makes. It returns the file's path.
+// WriteCurve writes plan.svg, seconds and dollars against children, into dir, which it makes, and returns its path.
 func WriteCurve(dir string, of func() (title string, c Curve)) (string, error) {
 	title, c := of()
 	figures := []*figure{c.figure("time", "Seconds", c.Seconds), c.figure("cost", "Dollars", c.Dollars)}
@@ -215,15 +216,16 @@ func marker(variant int, x, y float64) string {
 // Builds are the views of two builds side by side.
 type Builds struct{ *builds.Result }
 
-// Write writes builds.json, table.md and report.html into dir, which it makes, and prints the JSON or the terminal's view.
+// Write writes builds.json, table.md and report.html into dir, which it makes, and prints the JSON or a terminal's view.
 func (b Builds) Write(w io.Writer, dir string, asJSON bool) error {
 	raw := func(w io.Writer) error {
 		out := json.NewEncoder(w)
 		out.SetIndent("", "  ")
 		return out.Encode(b.Result)
 	}
-	err := errors.Join(write(dir, "builds.json", raw), write(dir, "table.md", func(w io.Writer) error { return texts.ExecuteTemplate(w, "builds.md", b) }),
-		write(dir, PageFile, func(w io.Writer) error { return templates.ExecuteTemplate(w, "builds", b) }))
+	table := func(w io.Writer) error { return texts.ExecuteTemplate(w, "builds.md", b) }
+	page := func(w io.Writer) error { return templates.ExecuteTemplate(w, "builds", b) }
+	err := errors.Join(write(dir, "builds.json", raw), write(dir, "table.md", table), write(dir, PageFile, page))
 	if asJSON {
 		return errors.Join(err, raw(w))
 	}

@@ -1,7 +1,7 @@
-// Package report draws every view of a comparison from the one model, package tune/comparison: the terminal's text, the
-// page, the tables and the data for other tools. A view depends on the model alone: the same results.json gives the same
-// bytes at any time and on any machine. It may come from anywhere: [comparison.Read] refuses one that no run could have
-// written, and every view escapes what it prints.
+// Package report draws every view of a comparison from the one model, package tune/comparison: the terminal's text,
+// the page, the tables and the data for other tools. A view depends on the model alone: the same results.json gives
+// the same bytes at any time and on any machine. It may come from anywhere: [comparison.Read] refuses one that no run
+// could have written, and every view escapes what it prints.
 package report
 
 import (
