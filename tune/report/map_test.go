@@ -194,13 +194,13 @@ func TestTheMapIsDrawnWithATitleOnEachPointAndItsChecksRinged(t *testing.T) {
 func TestDataFilesTellComputedFromMeasured(t *testing.T) {
 	c := computed()
 	kinds := map[string]int{}
-	for line := range strings.Lines(string(draw(t, c, (*Report).CSV))) {
+	for line := range strings.Lines(string(draw(t, c, file("results.csv")))) {
 		kinds[strings.Split(line, ",")[3]]++
 	}
 	if kinds["computed"] != len(c.Map.Points) || kinds["check"] != 3 || len(kinds) != 3 { // and the header
 		t.Errorf("results.csv has the kinds %v, want %d computed and 3 checks", kinds, len(c.Map.Points))
 	}
-	if n := strings.Count(string(draw(t, c, (*Report).Bench)), "ns/op"); n != 3 {
+	if n := strings.Count(string(draw(t, c, file("results.txt"))), "ns/op"); n != 3 {
 		t.Errorf("results.txt has %d results, want the 3 checks", n)
 	}
 }

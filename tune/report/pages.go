@@ -16,9 +16,6 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// HTML writes report.html: one file without scripts, which loads nothing else.
-func (r *Report) HTML(w io.Writer) error { return templates.ExecuteTemplate(w, "page", r) }
-
 // maxEmbedded is how much of a page, in bytes, its data may take: a page stays below 200 KB.
 const maxEmbedded = 96 << 10
 
@@ -150,9 +147,9 @@ func drawChart(w io.Writer, answer string, figures []*figure, below string) erro
 	return templates.ExecuteTemplate(w, "chart", d)
 }
 
-// Chart writes chart.svg for a README: the map of time and of cost or, of a measured comparison, time and cost
+// chart draws chart.svg for a README: the map of time and of cost or, of a measured comparison, time and cost
 // against memory. It follows the reader's light or dark theme, and needs no other file.
-func (r *Report) Chart(w io.Writer) error {
+func (r *Report) chart(w io.Writer) error {
 	figures := append(r.Heat(), r.Figures()...)
 	answer, err := r.Words("caption")
 	measured, err2 := r.Words("measured")

@@ -30,7 +30,7 @@ const (
 )
 
 // Report is a comparison as its views show it: a row a memory size, a column a variant, and the statistics
-// of each cell. Each view is a method.
+// of each cell.
 type Report struct {
 	*comparison.Comparison
 	Labels     []string // of the columns
@@ -195,16 +195,19 @@ const (
 )
 
 // files are what [Write] writes.
-var files = []struct {
-	name string
-	view func(*Report, io.Writer) error
-}{
-	{DataFile, (*Report).Write},
-	{"results.csv", (*Report).CSV},
-	{"results.txt", (*Report).Bench},
-	{"table.md", (*Report).Markdown},
-	{"chart.svg", (*Report).Chart},
-	{PageFile, (*Report).HTML},
+var files = []string{DataFile, "results.csv", "results.txt", "table.md", "chart.svg", PageFile}
+
+// draw writes the content of a file.
+func (r *Report) draw(w io.Writer, name string) error {
+	switch name {
+	case DataFile:
+		return r.Write(w)
+	case PageFile:
+		return templates.ExecuteTemplate(w, "page", r)
+	case "chart.svg":
+		return r.chart(w)
+	}
+	return texts.ExecuteTemplate(w, name, r)
 }
 
 // WriteData writes results.json alone into dir, which it makes. A run saves its model so after every cell.
@@ -224,11 +227,11 @@ func Write(dir string, c *comparison.Comparison, withData bool) (*Report, error)
 		return New(c), errors.Join(WriteData(dir, c), err)
 	}
 	r := New(read)
-	for _, f := range files {
-		if f.name == DataFile && !withData {
+	for _, name := range files {
+		if name == DataFile && !withData {
 			continue
 		}
-		if err := write(dir, f.name, func(w io.Writer) error { return f.view(r, w) }); err != nil {
+		if err := write(dir, name, func(w io.Writer) error { return r.draw(w, name) }); err != nil {
 			return r, err
 		}
 	}

@@ -168,9 +168,6 @@ func figureLabel(s string) string {
 	return s
 }
 
-// Markdown writes table.md: the answer and the matrices for a pull request.
-func (r *Report) Markdown(w io.Writer) error { return texts.ExecuteTemplate(w, "table.md", r) }
-
 // escape makes Markdown show text as it is, at the beginning of a line too, by a backslash before what could begin
 // markup or a link. That does not stop a mention, so @ becomes an entity, and so does < for renderers without backslashes.
 func escape(s string) string {
@@ -193,9 +190,6 @@ func escape(s string) string {
 // maxField is the longest text in a field, in characters. All that a results.json may hold fits.
 const maxField = 16 << 10
 
-// CSV writes results.csv: a row a run. Its template says what the columns are.
-func (r *Report) CSV(w io.Writer) error { return texts.ExecuteTemplate(w, "results.csv", r) }
-
 // Billed returns two fields of results.csv: the billed ms of an invocation, and its price.
 func (r *Report) Billed(power int, ms float64) string {
 	return fmt.Sprintf("%v,%v", ms, r.CostPerMillion(power, ms)/1e6)
@@ -213,11 +207,6 @@ func field(s string) string {
 	w.Flush()
 	return strings.TrimSuffix(b.String(), "\n")
 }
-
-// Bench writes results.txt: Go's benchmark format, a line a run. To read it:
-//
-//	benchstat -col /strategy -row /memory results.txt
-func (r *Report) Bench(w io.Writer) error { return texts.ExecuteTemplate(w, "results.txt", r) }
 
 var notInWord = regexp.MustCompile(`[^A-Za-z0-9_.]`)
 
