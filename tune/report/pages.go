@@ -97,10 +97,9 @@ func (r *Report) stats(variant int) (stats []powertuning.Stat) {
 	if t := r.Variants[variant].Tuning; t != nil && r.Mode == comparison.AWS {
 		return t.Stats
 	}
-	base := powertuning.BaseCost(r.Run.Region, r.Run.Arch)
 	for _, c := range r.measured {
 		if c.Variant == variant {
-			price := powertuning.Price(base, c.Power, c.Billed)
+			price := powertuning.Price(powertuning.BaseCost(r.Run.Region, r.Run.Arch), c.Power, c.Billed)
 			stats = append(stats, powertuning.Stat{Value: c.Power, AverageDuration: c.Duration.Value, AveragePrice: price})
 		}
 	}

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/csv"
 	"fmt"
 	"io"
 	"regexp"
@@ -190,8 +189,8 @@ func escape(s string) string {
 // maxField is the longest text in a field, in characters. All that a results.json may hold fits.
 const maxField = 16 << 10
 
-// Billed returns two fields of results.csv: the billed ms of an invocation, and its price.
-func (r *Report) Billed(power int, ms float64) string {
+// Bill returns two fields of results.csv: the billed ms of an invocation, and its price.
+func (r *Report) Bill(power int, ms float64) string {
 	return fmt.Sprintf("%v,%v", ms, r.CostPerMillion(power, ms)/1e6)
 }
 
@@ -201,11 +200,10 @@ func field(s string) string {
 	if s = prose.OneLine(s, maxField); strings.IndexAny(s, "=+-@|%") == 0 {
 		s = "'" + s
 	}
-	var b strings.Builder
-	w := csv.NewWriter(&b)
-	w.Write([]string{s})
-	w.Flush()
-	return strings.TrimSuffix(b.String(), "\n")
+	if strings.ContainsAny(s, `,"`) {
+		s = `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
+	}
+	return s
 }
 
 var notInWord = regexp.MustCompile(`[^A-Za-z0-9_.]`)
