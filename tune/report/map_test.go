@@ -178,10 +178,12 @@ func TestTheMapIsDrawnWithATitleOnEachPointAndItsChecksRinged(t *testing.T) {
 		if len(f.Tiles) != len(compute.Sizes)*len(compute.Concurrencies) || f.Ring == nil || len(f.Frontier) != len(compute.Sizes) {
 			t.Errorf("%s: %d tiles, a path of %d points, ringed: %v", f.ID, len(f.Tiles), len(f.Frontier), f.Ring != nil)
 		}
-		for _, tile := range f.Tiles {
-			if tile.Title == "" || strings.Contains(tile.Path, "NaN") {
-				t.Errorf("%s: a tile is %+v", f.ID, tile)
-			}
+		var svg strings.Builder
+		if err := templates.ExecuteTemplate(&svg, "figure", f); err != nil {
+			t.Fatal(err)
+		}
+		if text := svg.String(); strings.Count(text, "<title>") != len(f.Tiles) || strings.Contains(text, "<title></title>") || strings.Contains(text, "NaN") {
+			t.Errorf("%s: a tile has no title or no place in\n%s", f.ID, text)
 		}
 	}
 	if k := figures[0].Checks; len(k) != 2 || k[0].Text != "208" || k[1].Text != "369" {
@@ -192,13 +194,13 @@ func TestTheMapIsDrawnWithATitleOnEachPointAndItsChecksRinged(t *testing.T) {
 func TestDataFilesTellComputedFromMeasured(t *testing.T) {
 	c := computed()
 	kinds := map[string]int{}
-	for line := range strings.Lines(string(draw(t, c, (*Report).CSV))) {
+	for line := range strings.Lines(string(draw(t, c, file("results.csv")))) {
 		kinds[strings.Split(line, ",")[3]]++
 	}
 	if kinds["computed"] != len(c.Map.Points) || kinds["check"] != 3 || len(kinds) != 3 { // and the header
 		t.Errorf("results.csv has the kinds %v, want %d computed and 3 checks", kinds, len(c.Map.Points))
 	}
-	if n := strings.Count(string(draw(t, c, (*Report).Bench)), "ns/op"); n != 3 {
+	if n := strings.Count(string(draw(t, c, file("results.txt"))), "ns/op"); n != 3 {
 		t.Errorf("results.txt has %d results, want the 3 checks", n)
 	}
 }
