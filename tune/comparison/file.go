@@ -86,8 +86,8 @@ func (c *Comparison) Validate() error {
 		return fmt.Errorf("mode must be %s, or %s with a state machine, got %.40q", Local, AWS, c.Mode)
 	}
 	checked := c.Map != nil || c.Mode == AWS && c.Calibration != nil
-	if err := cmp.Or(plausible("", reflect.ValueOf(*c)), within("run: time's year", c.Run.Time.Year(), 1, 9999),
-		unless(c.Map == nil || c.Calibration != nil, "calibration", "is missing: the map was computed from one"),
+	if err := cmp.Or(unless(c.Map == nil || c.Calibration != nil, "calibration", "is missing: the map was computed from one"),
+		plausible("", reflect.ValueOf(*c)), within("run: time's year", c.Run.Time.Year(), 1, 9999),
 		unless(len(c.Checks) == 0 || checked && len(c.Checks) <= maxCells, "checks", "without a map, or too many"),
 	); err != nil {
 		return err

@@ -71,5 +71,5 @@ func draw(t *testing.T, c *comparison.Comparison, v view) []byte {
 
 func terminal(t *testing.T, c *comparison.Comparison, page string) []byte {
 	t.Helper()
-	return draw(t, c, func(r *Report, w io.Writer) error { return r.Text(w, page) })
+	return draw(t, c, func(r *Report, w io.Writer) error { r.Page = page; return r.Text(w) })
 }

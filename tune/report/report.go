@@ -40,6 +40,8 @@ type Report struct {
 	Occurs     map[string]bool // ratio, interval, searched, limited and each verdict: whether any cell has one
 
 	Fastest, Cheapest, Best *cell // nil where no cell qualifies
+
+	Page string // path of the page, or "" if none was written
 }
 
 type row struct {
@@ -237,6 +239,7 @@ func Write(dir string, c *comparison.Comparison, withData bool) (*Report, error)
 			return r, err
 		}
 	}
+	r.Page = filepath.Join(dir, PageFile)
 	return r, nil
 }
 

@@ -19,13 +19,8 @@ import (
 // width is that of the terminal's text, in characters. Only links are longer.
 const width = 80
 
-// Text writes the view for a terminal. page is the path of the page, or "" if none was written.
-func (r *Report) Text(w io.Writer, page string) error {
-	return texts.ExecuteTemplate(w, "terminal.txt", struct {
-		*Report
-		Page string
-	}{r, page})
-}
+// Text writes the view for a terminal.
+func (r *Report) Text(w io.Writer) error { return texts.ExecuteTemplate(w, "terminal.txt", r) }
 
 // DryRun prints the comparison that would run. maps says that a map is computed.
 func DryRun(w io.Writer, c *comparison.Comparison, maps bool) error {
