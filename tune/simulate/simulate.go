@@ -24,6 +24,10 @@
 package simulate
 
 import (
+	"cmp"
+	"slices"
+	"sync"
+
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/profile"
 )
@@ -48,7 +52,6 @@ type Costs struct {
 	Before, After float64 // CPU time of a read before and after its wait for S3
 	WakeUp        float64 // CPU time
 	Handshake     float64 // CPU time of a new connection
-	HandshakeWait float64 // wait of a new connection after that
 	Crowd         []Crowd // in the order of InFlight
 	Late          float64 // delay of the local S3's answer beyond its latency
 	Bytes         int     // of an object
@@ -111,7 +114,6 @@ type Result struct {
 	WakeUps     int
 	Retries     int
 	Connections int // that were opened
-	InFlight    int // the most reads with a connection
 	PeakMB      float64
 	OutOfMemory bool // PeakMB is more than there is: Lambda would have ended it
 
@@ -138,15 +140,45 @@ func (r Result) Binds() string {
 	if r.OutOfMemory {
 		return Memory
 	}
-	switch longest := max(r.DurationMS/2, r.ProcessorMS, r.LimitMS, r.BandwidthMS, r.ConnectionsMS); longest {
-	case r.ProcessorMS:
-		return Processor
-	case r.LimitMS:
-		return Limit
-	case r.BandwidthMS:
-		return Bandwidth
-	case r.ConnectionsMS:
-		return Connections
+	type cause struct {
+		name string
+		ms   float64
 	}
-	return Latency
+	return slices.MaxFunc([]cause{{Processor, r.ProcessorMS}, {Limit, r.LimitMS}, {Bandwidth, r.BandwidthMS},
+		{Connections, r.ConnectionsMS}, {Latency, r.DurationMS / 2}}, func(a, b cause) int { return cmp.Compare(a.ms, b.ms) }).name
+}
+
+// Runs simulates the invocation with each draw, which must have a latency for each read.
+func (in Invocation) Runs(draws []Draw) []Result {
+	var s Simulator
+	results := make([]Result, len(draws))
+	for k, d := range draws {
+		results[k] = s.Run(in, d)
+	}
+	return results
+}
+
+// Sweep runs every invocation with every draw, on all cores of this machine.
+func Sweep(all []Invocation, draws []Draw) [][]Result {
+	results := make([][]Result, len(all))
+	var wg sync.WaitGroup
+	for i, in := range all {
+		wg.Go(func() { results[i] = in.Runs(draws) })
+	}
+	wg.Wait()
+	return results
+}
+
+// Summary is an invocation over several draws: the Result with the median duration, and the durations between which
+// eight in ten lie.
+type Summary struct {
+	Result
+	LowMS, HighMS float64
+}
+
+// Summarize takes at least one result, and changes none.
+func Summarize(results []Result) Summary {
+	sorted := slices.SortedFunc(slices.Values(results), func(a, b Result) int { return cmp.Compare(a.DurationMS, b.DurationMS) })
+	n := len(sorted)
+	return Summary{sorted[n/2], sorted[n/10].DurationMS, sorted[n-1-n/10].DurationMS}
 }
