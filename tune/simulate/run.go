@@ -30,9 +30,7 @@ type Simulator struct {
 	in     Invocation
 	draw   Draw
 	jitter rand.PCG
-	quota  float64 // of all cores in a period
-	thread float64 // of one core in a period
-	grant  kind    // what follows a GET that S3 grants: body if the bandwidth matters, or answer
+	grant  kind // what follows a GET that S3 grants: body if the bandwidth matters, or answer
 
 	steps       []step // a heap of four children a node, the earliest first
 	connections []connection
@@ -105,9 +103,7 @@ func (s *Simulator) start(in Invocation, d Draw) {
 	workers := min(cmp.Or(in.Workers, in.Reads), in.Reads)
 	n := min(workers, event.MaxConcurrency)
 	*s = Simulator{
-		in: in, draw: d,
-		quota: in.VCPUs * period, thread: in.ThreadVCPUs * period,
-		grant: answer, steps: s.steps[:0], used: s.used[:0],
+		in: in, draw: d, grant: answer, steps: s.steps[:0], used: s.used[:0],
 		connections: append(s.connections[:0], make([]connection, n)...),
 		cores:       append(s.cores[:0], make([]core, in.Cores)...),
 
@@ -172,14 +168,13 @@ func (s *Simulator) answered(core *core, x step) {
 	}
 	s.result.Reads++
 	s.result.DurationMS = max(s.result.DurationMS, end)
-	if !next {
-		return
-	}
-	s.begun++
-	s.connections[x.conn].attempt = 0
-	s.send(x.conn, end)
-	if w := s.in.Workers; w == 0 || w > event.MaxConcurrency {
-		s.result.ConnectionsMS = max(0, end-s.processor.sum-s.refused.sum)
+	if next {
+		s.begun++
+		s.connections[x.conn].attempt = 0
+		s.send(x.conn, end)
+		if cmp.Or(s.in.Workers, s.in.Reads) > event.MaxConcurrency {
+			s.result.ConnectionsMS = max(0, end-s.processor.sum-s.refused.sum)
+		}
 	}
 }
 
@@ -207,9 +202,9 @@ func (s *Simulator) next(ready float64) (*core, float64) {
 
 // compute spends CPU time on a core for work that is ready then, and returns when the work is done.
 func (s *Simulator) compute(core *core, ready, need float64) float64 {
-	t := max(ready, core.free)
+	t, quota := max(ready, core.free), s.in.VCPUs*period
 	p := int(t / period)
-	if ready > core.free && *s.account(p) < s.quota-tiny && s.in.WakeUp > 0 {
+	if ready > core.free && *s.account(p) < quota-tiny && s.in.WakeUp > 0 {
 		need += s.in.WakeUp
 		s.result.WakeUps++
 	}
@@ -220,7 +215,7 @@ func (s *Simulator) compute(core *core, ready, need float64) float64 {
 		if core.at < p {
 			core.at, core.busy = p, 0
 		}
-		if part := min(need, s.quota-*used, s.thread-core.busy, (edge-t)*speed); part > 0 {
+		if part := min(need, quota-*used, s.in.ThreadVCPUs*period-core.busy, (edge-t)*speed); part > 0 {
 			*used += part
 			core.busy += part
 			t += part / speed
