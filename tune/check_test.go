@@ -41,14 +41,14 @@ type played struct {
 
 // invocation is one of the Lambda that is played.
 func (p *played) invocation(at comparison.Place, reads int) simulate.Invocation {
-	costs := compute.OnLambda(compute.Costs(p.of.Calibration, at.Strategy, compute.Middle), comparison.LambdaWakeUpMS)
-	for _, ms := range []*float64{&costs.Before, &costs.After, &costs.Handshake} {
+	in := compute.OnLambda(p.of, at, p.s3, reads, compute.Middle)
+	for _, ms := range []*float64{&in.Before, &in.After, &in.Handshake} {
 		*ms *= p.cpu
 	}
-	for i := range costs.Crowd {
-		costs.Crowd[i].CPU *= p.cpu
+	for i := range in.Crowd {
+		in.Crowd[i].CPU *= p.cpu
 	}
-	return compute.Invocation(at, costs, p.s3, p.of.Run.Arch, reads)
+	return in
 }
 
 // average is what Power Tuning answers of a size, 2 % off.

@@ -103,7 +103,7 @@ func (p *presentation) compute(ctx context.Context, s *session, c *comparison.Co
 	}
 	show.say("computing", "the map")
 	begin := time.Now()
-	if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
+	if err := compute.Map(c, compute.Sizes); err != nil {
 		return err
 	}
 	c.Map.Seconds = time.Since(begin).Seconds()

@@ -65,7 +65,7 @@ func (m *mapping) Run(ctx context.Context, s *session) error {
 	if len(m.Power) > 0 {
 		more = nil
 	}
-	if err := compute.Map(again, more, again.Calibration.OnLambda()); err != nil {
+	if err := compute.Map(again, more); err != nil {
 		return err
 	}
 	p := presentation{Dir: m.Dir, JSON: m.JSON, Open: m.Open}

@@ -48,7 +48,7 @@ func Check(c *comparison.Comparison) error {
 		return err
 	}
 	c.Mode, c.Run.StateMachine = comparison.Local, ""
-	return compute.Map(c, compute.Sizes, c.Calibration.OnLambda())
+	return compute.Map(c, compute.Sizes)
 }
 
 // calibrate fits c's calibration and S3 to its checks, each an average of num invocations, and computes the checks with them.
@@ -59,8 +59,7 @@ func calibrate(c *comparison.Comparison, num int, discard float64, of string) er
 	}
 	var cells []Cell
 	for _, k := range c.Checks {
-		costs := compute.OnLambda(compute.Costs(c.Calibration, k.Strategy, compute.Middle), c.Calibration.OnLambda())
-		cells = append(cells, Cell{compute.Invocation(k.Place, costs, s3, c.Run.Arch, k.Repeat), num, discard, k.MeasuredMS})
+		cells = append(cells, Cell{compute.OnLambda(c, k.Place, s3, k.Repeat, compute.Middle), num, discard, k.MeasuredMS})
 	}
 	l, err := To(cells)
 	if err == nil && !l.CPU.Fitted && !l.Latency.Fitted {

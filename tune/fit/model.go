@@ -34,11 +34,7 @@ func newModel(cells []Cell) *model {
 	for _, c := range cells {
 		reads, n = max(reads, c.Reads), max(n, c.Num)
 	}
-	m := &model{cells: cells}
-	for k := range n {
-		m.draws = append(m.draws, simulate.NewDraw(cells[0].S3, 1, uint64(k+1), reads))
-	}
-	return m
+	return &model{cells, simulate.Draws(cells[0].S3, 1, n, reads)}
 }
 
 // costing multiplies the cost of reads, and sets that of a wake-up.

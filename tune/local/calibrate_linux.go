@@ -103,7 +103,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 		if err != nil {
 			return err
 		}
-		called, cores, reads = append(called, measured), append(cores, measured.Machine.CoreVCPUs), reads+l.reads
+		called, cores, reads = append(called, measured), append(cores, measured.CoreVCPUs), reads+l.reads
 	}
 	t.perGET = (processorTime() - before).Seconds() * 1e3 / float64(reads)
 	c.Calibration = compute.Calibrate(warm, opened, called, c.Run.ObjectBytes)
@@ -133,10 +133,11 @@ func (t *Tuner) load(ctx context.Context, f *lambda.Function, c *comparison.Comp
 	}
 	machine := t.machine(c.Run, l.memoryMB, core, 1)
 	machine.MemoryMB = roomy
-	return compute.Load{Strategy: l.strategy, InFlight: l.inFlight, Reads: l.reads, Machine: machine, S3: t.latency,
+	return compute.Load{Strategy: l.strategy,
+		Invocation: simulate.Invocation{Machine: machine, S3: t.latency, Reads: l.reads, Workers: l.inFlight},
 		Draw:       simulate.NewDraw(t.latency, c.Run.Seed, uint64(k), l.reads),
-		DurationMS: inv.Duration.Seconds() * 1e3, CPUMS: inv.CPU.Seconds() * 1e3 * core,
-		Connections: int(a.Connections), PeakMB: float64(inv.MaxMemoryMB)}, nil
+		Measured: simulate.Result{DurationMS: inv.Duration.Seconds() * 1e3, CPUMS: inv.CPU.Seconds() * 1e3 * core,
+			Connections: int(a.Connections), PeakMB: float64(inv.MaxMemoryMB)}}, nil
 }
 
 // payload asks this project's function for reads of the object.

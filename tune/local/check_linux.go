@@ -91,16 +91,12 @@ func (t *Tuner) slowFor(c *comparison.Comparison, k *comparison.Check) slowmotio
 
 // computed simulates the first rounds of a check on this machine, a core of which is
 // worth so many vCPUs.
-func (t *Tuner) computed(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, core float64, rounds int, of func(comparison.Figure) float64) (results []simulate.Result) {
+func (t *Tuner) computed(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, core float64, rounds int, of func(comparison.Figure) float64) []simulate.Result {
 	costs := compute.Costs(c.Calibration, k.Strategy, of)
 	costs.Late /= float64(slow)
 	in := simulate.Invocation{Machine: t.machine(c.Run, k.Power, core, slow), Costs: costs, S3: t.latency, Reads: k.Repeat,
 		Workers: *cmp.Or(k.Concurrency, new(int)), Open: event.MaxConcurrency}
-	var s simulate.Simulator
-	for round := range rounds {
-		results = append(results, s.Run(in, simulate.NewDraw(t.latency, c.Run.Seed, uint64(round+1), k.Repeat)))
-	}
-	return results
+	return in.Runs(simulate.Draws(t.latency, c.Run.Seed, rounds, k.Repeat))
 }
 
 // check measures and computes one check, and returns what its rounds took, in ms. If

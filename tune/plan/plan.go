@@ -95,10 +95,8 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 		return nil, err
 	}
 	// Keys are listed in order, so one execution would read one prefix after another: each prefix gets its own.
-	blank := Plan{Job: job, compared: c, executions: min(job.Prefixes, job.ConcurrencyLimit), each: ceil(job.Objects, job.Prefixes)}
-	for k := range uint64(draws) {
-		blank.draws = append(blank.draws, simulate.NewDraw(s3, c.Run.Seed, k+1, maxBatch))
-	}
+	blank := Plan{Job: job, compared: c, executions: min(job.Prefixes, job.ConcurrencyLimit), each: ceil(job.Objects, job.Prefixes),
+		draws: simulate.Draws(s3, c.Run.Seed, draws, maxBatch)}
 	var all, plans, roomy []*Plan
 	for _, place := range compute.Places(c.Run.Variants, c.Run.PowerValues) {
 		bounded := comparison.Variant{Strategy: place.Strategy, Concurrency: place.Concurrency}.Bounded()
@@ -107,8 +105,7 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 		}
 		p := blank
 		p.place, p.Memory, p.Strategy, p.Concurrency = place, place.Power, place.Strategy, *place.Concurrency
-		costs := compute.OnLambda(compute.Costs(c.Calibration, p.Strategy, compute.Middle), c.Calibration.OnLambda())
-		p.child = compute.Invocation(place, costs, s3, c.Run.Arch, maxBatch)
+		p.child = compute.OnLambda(c, place, s3, maxBatch, compute.Middle)
 		p.alone = p.simulated(1, maxBatch)
 		p.rate = 1e3 * float64(p.alone.Reads) / p.alone.DurationMS
 		all = append(all, &p)
@@ -206,7 +203,7 @@ func (p *Plan) batch(n int) int {
 func (p *Plan) simulated(n, batch int) simulate.Result {
 	child := p.child
 	child.Reads, child.S3 = batch, child.S3.Shared(n)
-	return simulate.Summarize(simulate.Sweep([]simulate.Invocation{child}, p.draws)[0]).Result
+	return simulate.Summarize(child.Runs(p.draws)).Result
 }
 
 // lasts returns how long a batch takes, in seconds, at least, while n children read a prefix: more children than

@@ -106,6 +106,14 @@ func NewDraw(s profile.S3, seed, invocation uint64, reads int) Draw {
 	return d
 }
 
+// Draws returns what the local S3 draws for the first n invocations of reads reads.
+func Draws(s profile.S3, seed uint64, n, reads int) (draws []Draw) {
+	for k := range n {
+		draws = append(draws, NewDraw(s, seed, uint64(k+1), reads))
+	}
+	return draws
+}
+
 // Result is the outcome of an invocation.
 type Result struct {
 	DurationMS  float64 // to the end of its last read
