@@ -60,11 +60,11 @@ func (q *question) withWakeUps(ms float64) *comparison.Point {
 	return nil
 }
 
-// choose returns the point with the least cost x duration over the sizes, or nil if no point is usable. Of points within
-// each other's interval it takes the cheapest, and of those that cost the same the smallest size. At each size it takes
-// the variant that is fastest at its best concurrency. Of variants within each other's interval it takes pool before
-// semaphore before the others. So it does of those within a twentieth, as a strategy's best concurrency may be that much
-// slower than its fastest.
+// choose returns the point with the least cost x duration over the sizes, which ascend, or nil if no point is usable. Of
+// points within each other's interval it takes the cheapest, and of those that cost the same the smallest size. At each
+// size it takes the variant that is fastest at its best concurrency. Of variants within each other's interval it takes
+// pool before semaphore before the others. So it does of those within a twentieth, as a strategy's best concurrency may
+// be that much slower than its fastest.
 func (q *question) choose(points []comparison.Point, sizes []int) *comparison.Point {
 	m := comparison.Map{Points: points}
 	var candidates []*comparison.Point
@@ -85,7 +85,7 @@ func (q *question) choose(points []comparison.Point, sizes []int) *comparison.Po
 	}
 	candidates = alike(candidates, (*comparison.Point).Product, 2, 0)
 	candidates = alike(candidates, func(p *comparison.Point) float64 { return p.CostPerMillion }, 1, 0)
-	return slices.MinFunc(candidates, func(a, b *comparison.Point) int { return cmp.Compare(a.Power, b.Power) })
+	return candidates[0]
 }
 
 // rank is 0 for pool, 1 for semaphore and 2 for any other.

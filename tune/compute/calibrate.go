@@ -30,7 +30,8 @@ const waitingMB = 0.008
 // with more, and a sequential one. The interval of a figure spans what each of its loads gives. Before them warm had
 // Busy reads in flight. Then opening had as many as any load, and opened the connections that all of them use.
 func Calibrate(warm, opening Load, loads []Load, objectBytes int) *comparison.Calibration {
-	c := &calibrator{&comparison.Calibration{ObjectBytes: objectBytes, Loads: len(loads), WaitingMB: waitingMB}, loads}
+	c := &calibrator{&comparison.Calibration{ObjectBytes: objectBytes, Loads: len(loads), WaitingMB: waitingMB,
+		Reads: make([]comparison.StrategyCost, len(strategies.All()))}, loads}
 	crowds := []int{Busy}
 	var handshakes []float64
 	for _, l := range loads {
@@ -48,21 +49,17 @@ func Calibrate(warm, opening Load, loads []Load, objectBytes int) *comparison.Ca
 	c.Handshake = Figure(handshakes, "ms")
 	c.ReadMB = max(0, (opening.Measured.PeakMB-warm.Measured.PeakMB)/float64(opening.Workers-warm.Workers))
 	c.BaseMB = max(0, warm.Measured.PeakMB-float64(warm.Workers)*c.ReadMB)
-	for _, s := range strategies.Names() {
-		c.Reads = append(c.Reads, comparison.StrategyCost{Strategy: s})
-	}
 	// Each figure is solved with the others as known by then. After three passes nothing moves any more.
 	for range 3 {
 		read, none := c.read()
-		for i := range c.Reads {
-			r := &c.Reads[i]
-			r.CPU = read
+		for i, s := range strategies.All() {
+			c.Reads[i] = comparison.StrategyCost{Strategy: s.Name, CPU: read}
 			// A semaphore starts a goroutine for each read: it costs more, or what differs is noise. Sequential and unbounded
 			// reads do the same work as the workers of a pool.
-			if s, _ := strategies.ByName(r.Strategy); s.Bounded && s.Name != event.DefaultStrategy {
-				own := Figure(c.solve(cpu, func(l Load) bool { return l.Strategy == r.Strategy }, readCost), "ms")
+			if s.Bounded && s.Name != event.DefaultStrategy {
+				own := Figure(c.solve(cpu, func(l Load) bool { return l.Strategy == s.Name }, readCost), "ms")
 				if own.Low > read.High {
-					r.CPU = own
+					c.Reads[i].CPU = own
 				}
 			}
 		}
@@ -126,8 +123,9 @@ func (c *calibrator) solve(figure func(simulate.Result) float64, match func(Load
 		const step = 0.1
 		x := 0.0
 		for range 3 { // nearly a straight line
-			if slope := (of(x+step) - of(x)) / step; slope > 0 {
-				x = max(0, x+(measured-of(x))/slope)
+			now := of(x)
+			if slope := (of(x+step) - now) / step; slope > 0 {
+				x = max(0, x+(measured-now)/slope)
 			}
 		}
 		found = append(found, x)

@@ -68,8 +68,8 @@ func Map(c *comparison.Comparison, more []int) error {
 	return nil
 }
 
-// Places returns the settings of a map of variants at memory sizes in MB, each once. A bounded strategy without a
-// concurrency has all of Concurrencies.
+// Places returns the settings of a map of variants at memory sizes in MB. A bounded strategy without a concurrency has
+// all of Concurrencies.
 func Places(variants []comparison.Variant, sizes []int) (places []comparison.Place) {
 	for _, v := range variants {
 		concurrencies := []*int{v.Concurrency}
@@ -81,10 +81,7 @@ func Places(variants []comparison.Variant, sizes []int) (places []comparison.Pla
 		}
 		for _, n := range concurrencies {
 			for _, mb := range sizes {
-				p := comparison.Place{Strategy: v.Strategy, Concurrency: n, Power: mb}
-				if !slices.ContainsFunc(places, func(o comparison.Place) bool { return o.Label() == p.Label() && o.Power == mb }) {
-					places = append(places, p)
-				}
+				places = append(places, comparison.Place{Strategy: v.Strategy, Concurrency: n, Power: mb})
 			}
 		}
 	}
