@@ -96,7 +96,7 @@ func calibrate(c *comparison.Comparison, num int, discard float64, of string) er
 	k.WakeUp, k.Late, k.Core = l.WakeUp.figure(1, "ms"), comparison.Figure{Unit: "ms"}, comparison.Figure{Unit: "vCPUs"}
 	k.Loads, k.Seconds = len(cells), 0
 	k.Source = from + "; how the strategies differ, and what a connection takes: " + k.Source
-	median := s3.Median().Seconds() * 1e3 / l.Latency.Value
+	median := s3.Median.Seconds() * 1e3 / l.Latency.Value
 	k.Fit = &comparison.Fit{CPU: l.CPU.Fitted, Latency: l.Latency.Fitted, WakeUp: l.WakeUp.Fitted, S3Median: l.Latency.figure(median, "ms"), Add: l.Add}
 	return nil
 }

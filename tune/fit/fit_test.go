@@ -109,7 +109,7 @@ func TestThreeCellsOnAWSTellTheProcessorAndTheLatency(t *testing.T) {
 	}
 	inside := 0
 	for _, p := range lambdas {
-		near, latency := 0, float64(s3(t, p.s3).Median())/float64(s3(t, p.assumed).Median())
+		near, latency := 0, float64(s3(t, p.s3).Median)/float64(s3(t, p.assumed).Median)
 		for seed := range seeds {
 			l := must(t, p.measure(t, uint64(seed), p.three(t)...))
 			off := func(n fit.Number, want float64) float64 {

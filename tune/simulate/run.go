@@ -108,7 +108,7 @@ func (s *Simulator) start(in Invocation, d Draw) {
 		cores:       append(s.cores[:0], make([]core, in.Cores)...),
 
 		gets:    newBucket(in.S3.GetsPerSecond, max(1, float64(in.S3.Burst))),
-		lasting: newBucket(in.S3.Bandwidth, profile.BurstBytes),
+		lasting: newBucket(profile.Bandwidth, profile.BurstBytes),
 		burst:   newBucket(profile.BurstBandwidth, 2*profile.Piece),
 		begun:   n,
 	}

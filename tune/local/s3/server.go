@@ -87,7 +87,7 @@ func (s *Server) Put(bucket, key string, body []byte) error {
 // and so on, and both its bandwidth and its request rate may burst again.
 func (s *Server) Begin(k int) {
 	m := s.model
-	network := []*rate.Limiter{m.newLimiter(m.profile.Bandwidth, profile.BurstBytes), m.newLimiter(profile.BurstBandwidth, 2*profile.Piece)}
+	network := []*rate.Limiter{m.newLimiter(profile.Bandwidth, profile.BurstBytes), m.newLimiter(profile.BurstBandwidth, 2*profile.Piece)}
 	m.now.Store(&invocation{seed: s.Seed, k: uint64(k), network: network, limit: m.newLimiter(m.profile.GetsPerSecond, m.profile.Burst)})
 }
 
