@@ -97,7 +97,7 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	// Keys are listed in order, so one execution would read one prefix after another: each prefix gets its own.
 	blank := Plan{Job: job, compared: c, executions: min(job.Prefixes, job.ConcurrencyLimit), each: ceil(job.Objects, job.Prefixes),
 		draws: simulate.Draws(s3, c.Run.Seed, draws, maxBatch)}
-	var all, plans, roomy []*Plan
+	var all, plans []*Plan
 	for _, place := range compute.Places(c.Run.Variants, c.Run.PowerValues) {
 		bounded := comparison.Variant{Strategy: place.Strategy, Concurrency: place.Concurrency}.Bounded()
 		if !bounded || readsInFlight**place.Concurrency > maxBatch { // a million unbounded reads would fill any memory
@@ -111,11 +111,10 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 		all = append(all, &p)
 		if p.fit() {
 			plans = append(plans, &p)
-			if p.alone.PeakMB <= memoryShare*float64(p.Memory) {
-				roomy = append(roomy, &p)
-			}
 		}
 	}
+	full := func(p *Plan) bool { return p.alone.PeakMB > memoryShare*float64(p.Memory) }
+	roomy := slices.DeleteFunc(slices.Clone(plans), full)
 	if len(roomy) == 0 {
 		return nil, fmt.Errorf("there is no setting to plan with: it takes a strategy and a concurrency that bounds it, of at most %d, "+
 			"that reads fewer than %.0f objects a second and leaves a tenth of the memory free\n"+
@@ -125,20 +124,13 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	if p != best(plans) {
 		p.Binds += ", memory"
 	}
-	lone := func(p *Plan) float64 {
-		return p.read() * p.dollars(0, 0, p.compute(p.alone.DurationMS)/float64(p.alone.Reads)).Total
-	}
+	lone := func(p *Plan) float64 { return p.read() * p.dollars(0, p.alone.Reads, p.alone.DurationMS/1e3).Total }
 	p.Alternatives = p.alternatives(slices.MinFunc(all, func(a, b *Plan) int { return cmp.Compare(lone(a), lone(b)) }))
 	return p, nil
 }
 
 // read is the least time of a read, in seconds, if nobody else reads the prefix.
 func (p *Plan) read() float64 { return 1 / min(p.rate, p.child.S3.GetsPerSecond) }
-
-// compute is the price of a child of that duration, in dollars, without its requests.
-func (p *Plan) compute(ms float64) float64 {
-	return platform.ComputeCost(p.compared.Run.Arch, p.Memory, math.Ceil(ms))
-}
 
 // best is the plan that New takes.
 func best(plans []*Plan) *Plan {
@@ -221,7 +213,7 @@ func (p *Plan) with(children int) (Seconds, Dollars) {
 	useful := min(float64(children), p.granted()/p.rate) // the rest wait for S3
 	late := max(0, useful-platform.Environments)         // still to be started by Lambda
 	ramp := late * late * platform.EnvironmentsEvery.Seconds() / (2 * platform.Environments * useful)
-	return Seconds{up(waves*seconds + ramp), up(waves*(seconds+pauseSec) + ramp)}, p.dollars(p.Prefixes*ceil(p.each, batch), seconds, p.compute(1e3*seconds)/float64(batch))
+	return Seconds{up(waves*seconds + ramp), up(waves*(seconds+pauseSec) + ramp)}, p.dollars(p.Prefixes*ceil(p.each, batch), batch, seconds)
 }
 
 // granted is how many GETs a second S3 grants all executions together.
