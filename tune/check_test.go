@@ -161,7 +161,7 @@ func (p *played) worse(c *comparison.Comparison) float64 {
 		draws = append(draws, simulate.NewDraw(p.s3, 5, k, c.Run.Repeat))
 	}
 	least, answer := math.Inf(1), 0.0
-	for i, results := range simulate.Sweep(all, draws) {
+	for i, results := range simulate.Sweep(all, func(in simulate.Invocation) []simulate.Result { return in.Runs(draws) }) {
 		ms := simulate.Summarize(results).DurationMS
 		product := ms * c.CostPerMillion(places[i].Power, ms)
 		if least = min(least, product); i == 0 {

@@ -9,6 +9,7 @@ import (
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/simulate"
 )
 
 // answer sets the setting to use, and what would change it.
@@ -54,7 +55,7 @@ func (q *question) withWakeUps(ms float64) *comparison.Point {
 			places = append(places, cell.Computed.Place)
 		}
 	}
-	if p := other.choose(other.points(places), q.Run.PowerValues); p != nil && p.Power != q.Map.Answer.Power {
+	if p := other.choose(simulate.Sweep(places, other.point), q.Run.PowerValues); p != nil && p.Power != q.Map.Answer.Power {
 		return p
 	}
 	return nil
@@ -120,8 +121,7 @@ func Checks(c *comparison.Comparison) (checks []comparison.Check) {
 		return nil
 	}
 	add := func(why string, p *comparison.Point, reads int) {
-		known := func(k comparison.Check) bool { return k.Label() == p.Label() && k.Power == p.Power }
-		if p != nil && !slices.ContainsFunc(checks, known) {
+		if p != nil {
 			checks = append(checks, comparison.Check{Place: p.Place, Repeat: reads, Why: why})
 		}
 	}
@@ -134,14 +134,14 @@ func Checks(c *comparison.Comparison) (checks []comparison.Check) {
 				if rival == nil || p.Product() < rival.Product() {
 					rival = p
 				}
-			case p.Binds == "processor" && p.Power < a.Power:
+			case p.Binds == simulate.Processor && p.Power < a.Power:
 				bound = p
 			}
 		}
 	}
 	reads := min(c.Run.Repeat, mostReads)
 	add("answer", &a.Point, reads)
-	if s := a.Sequential; s != nil {
+	if s := a.Sequential; s != nil && s.Strategy != a.Strategy {
 		add("sequential", s, max(1, min(c.Run.Repeat, int(float64(c.Run.Repeat)*sequentialMS/s.DurationMS))))
 	}
 	add("rival", rival, reads)

@@ -42,8 +42,7 @@ func Calibrate(warm, opening Load, loads []Load, objectBytes int) *comparison.Ca
 			handshakes = append(handshakes, max(0, o.CPUMS-l.Measured.CPUMS*float64(opening.Reads)/float64(l.Reads))/float64(o.Connections))
 		}
 	}
-	slices.Sort(crowds)
-	for _, n := range slices.Compact(crowds) {
+	for _, n := range slices.Compact(slices.Sorted(slices.Values(crowds))) {
 		c.Crowd = append(c.Crowd, comparison.CrowdCost{InFlight: n, CPU: Figure(nil, "ms")})
 	}
 	c.Handshake = Figure(handshakes, "ms")

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"lambda-parallel-io/handler/event"
@@ -54,7 +53,7 @@ func Map(c *comparison.Comparison, more []int) error {
 	draws := min(max(maxDraws*2_000/max(c.Run.Repeat, 1), 1), maxDraws)
 	q := question{c, c.Calibration.OnLambda(), s3, simulate.Draws(s3, c.Run.Seed, draws, c.Run.Repeat)}
 	sizes := slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.Run.PowerValues, more))))
-	c.Map = &comparison.Map{WakeUpMS: q.wakeUpMS, Draws: draws, Points: q.points(Places(c.Run.Variants, sizes))}
+	c.Map = &comparison.Map{WakeUpMS: q.wakeUpMS, Draws: draws, Points: simulate.Sweep(Places(c.Run.Variants, sizes), q.point)}
 	for i := range c.Variants {
 		v := &c.Variants[i]
 		v.Cells = nil
@@ -88,17 +87,7 @@ func Places(variants []comparison.Variant, sizes []int) (places []comparison.Pla
 	return places
 }
 
-// points computes places, in their order.
-func (q *question) points(places []comparison.Place) []comparison.Point {
-	points := make([]comparison.Point, len(places))
-	var wg sync.WaitGroup
-	for i, p := range places {
-		wg.Go(func() { points[i] = q.point(p) })
-	}
-	wg.Wait()
-	return points
-}
-
+// point computes a place.
 func (q *question) point(p comparison.Place) comparison.Point {
 	simulated := func(of func(comparison.Figure) float64, burst int, draws []simulate.Draw) []simulate.Result {
 		in := OnLambda(q.Comparison, p, q.s3, q.Run.Repeat, of)

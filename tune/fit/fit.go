@@ -88,13 +88,13 @@ func To(cells []Cell) (Lambda, error) {
 			e = all
 		}
 	}
-	factor := func(j int) Number {
+	number := func(j int, of func(float64) float64) Number {
 		half := 1.96 * e.spread * e.errors[j]
-		return Number{math.Exp(e.at[j]), math.Exp(e.at[j] - half), math.Exp(e.at[j] + half), e.free[j]}
+		return Number{of(e.at[j]), of(e.at[j] - half), of(e.at[j] + half), e.free[j]}
 	}
-	half := 1.96 * e.spread * e.errors[wakeUp]
-	l := Lambda{CPU: factor(cpu), Latency: factor(latency), AssumedMS: assumed.ms, ComputedMS: e.ms,
-		WakeUp: Number{e.at[wakeUp], max(0, e.at[wakeUp]-half), e.at[wakeUp] + half, e.free[wakeUp]}}
+	atLeast0 := func(ms float64) float64 { return max(0, ms) }
+	l := Lambda{CPU: number(cpu, math.Exp), Latency: number(latency, math.Exp), WakeUp: number(wakeUp, atLeast0),
+		AssumedMS: assumed.ms, ComputedMS: e.ms}
 	for j, cell := range []string{
 		cpu:     "a cell of a second or more that is CPU-bound, such as 1,000 reads by pool (100) at 512 MB",
 		latency: "a cell of a second or more that reads one by one, as 200 reads by sequential at 1,769 MB",
@@ -131,20 +131,7 @@ type model struct {
 // figure as a share of it, from the latencies that its reads draw.
 type average struct{ ms, off float64 }
 
-func (m *model) averages(p vector) (averages []average) {
-	var all []simulate.Invocation
-	for _, c := range m.cells {
-		times := math.Exp(p[cpu])
-		c.Before *= times
-		c.After *= times
-		c.Handshake *= times
-		c.WakeUp = p[wakeUp]
-		c.Crowd = slices.Clone(c.Crowd)
-		for i := range c.Crowd {
-			c.Crowd[i].CPU *= times
-		}
-		all = append(all, c.Invocation)
-	}
+func (m *model) averages(p vector) []average {
 	draws := slices.Clone(m.draws)
 	for k := range draws {
 		for _, series := range []*[]float64{&draws[k].First, &draws[k].Again} {
@@ -154,10 +141,18 @@ func (m *model) averages(p vector) (averages []average) {
 			}
 		}
 	}
-	for i, results := range simulate.Sweep(all, draws) {
-		averages = append(averages, m.cells[i].average(results))
-	}
-	return averages
+	return simulate.Sweep(m.cells, func(c Cell) average {
+		times := math.Exp(p[cpu])
+		c.Before *= times
+		c.After *= times
+		c.Handshake *= times
+		c.WakeUp = p[wakeUp]
+		c.Crowd = slices.Clone(c.Crowd)
+		for i := range c.Crowd {
+			c.Crowd[i].CPU *= times
+		}
+		return c.average(c.Runs(draws))
+	})
 }
 
 // average takes trimmed means of as many invocations as Power Tuning made, to compare like with like.

@@ -63,7 +63,7 @@ func (p *Plan) alternatives(one *Plan) []Alternative {
 		single.Note = fmt.Sprintf("needs %s s for %s objects; a call has at most %g s and %s objects",
 			prose.Thousands(seconds, 0), prose.Thousands(p.Objects, 0), platform.MaxTimeout.Seconds(), prose.Thousands(event.MaxObjects, 0))
 	} else {
-		one.draws = []simulate.Draw{simulate.NewDraw(one.child.S3, p.compared.Run.Seed, 1, p.Objects)}
+		one.draws = simulate.Draws(one.child.S3, p.compared.Run.Seed, 1, p.Objects)
 		seconds = one.lasts(1, p.Objects)
 		total := one.dollars(0, p.Objects, seconds).Total + platform.PricePerMillionRequests/1e6
 		single.Seconds, single.Dollars = new(up(seconds)), &total
@@ -147,12 +147,11 @@ func (p *Plan) verdict() string {
 
 // Curve is the job's least time and its price with fewer and with more children, and the title of their picture.
 func (p *Plan) Curve() (title string, c report.Curve) {
-	c.Planned, c.Children = p.Children, []int{p.Children}
+	children := []int{p.Children}
 	for n := p.executions; n <= min(64*p.Children, p.Prefixes*ceil(p.each, p.Batch)); n *= 2 {
-		c.Children = append(c.Children, n)
+		children = append(children, n)
 	}
-	slices.Sort(c.Children)
-	c.Children = slices.Compact(c.Children)
+	c.Planned, c.Children = p.Children, slices.Compact(slices.Sorted(slices.Values(children)))
 	for _, n := range c.Children {
 		seconds, dollars := p.with(n)
 		c.Seconds, c.Dollars = append(c.Seconds, seconds.Low), append(c.Dollars, dollars.Total)

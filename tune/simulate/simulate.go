@@ -166,12 +166,12 @@ func (in Invocation) Runs(draws []Draw) []Result {
 	return results
 }
 
-// Sweep runs every invocation with every draw, on all cores of this machine.
-func Sweep(all []Invocation, draws []Draw) [][]Result {
-	results := make([][]Result, len(all))
+// Sweep computes something of each item, on all cores of this machine.
+func Sweep[T, R any](items []T, compute func(T) R) []R {
+	results := make([]R, len(items))
 	var wg sync.WaitGroup
-	for i, in := range all {
-		wg.Go(func() { results[i] = in.Runs(draws) })
+	for i, item := range items {
+		wg.Go(func() { results[i] = compute(item) })
 	}
 	wg.Wait()
 	return results
