@@ -55,13 +55,14 @@ func (q *question) withWakeUps(ms float64) *comparison.Point {
 			places = append(places, cell.Computed.Place)
 		}
 	}
-	if p := other.choose(simulate.Sweep(places, other.point), q.Run.PowerValues); p != nil && p.Power != q.Map.Answer.Power {
-		return p
+	p := other.choose(simulate.Sweep(places, other.point), q.Run.PowerValues)
+	if p != nil && p.Power == q.Map.Answer.Power {
+		return nil
 	}
-	return nil
+	return p
 }
 
-// choose returns the point with the least cost x duration over the sizes, which ascend, or nil if no point is usable. Of
+// choose returns the point with the least cost x duration over the sizes, which ascend, or nil if none is usable. Of
 // points within each other's interval it takes the cheapest, and of those that cost the same the smallest size. At each
 // size it takes the variant that is fastest at its best concurrency. Of variants within each other's interval it takes
 // pool before semaphore before the others. So it does of those within a twentieth, as a strategy's best concurrency may

@@ -39,7 +39,8 @@ func Calibrate(warm, opening Load, loads []Load, objectBytes int) *comparison.Ca
 			crowds = append(crowds, l.Workers)
 		}
 		if o := opening.Measured; l.Workers == opening.Workers && o.Connections > 0 {
-			handshakes = append(handshakes, max(0, o.CPUMS-l.Measured.CPUMS*float64(opening.Reads)/float64(l.Reads))/float64(o.Connections))
+			same := l.Measured.CPUMS * float64(opening.Reads) / float64(l.Reads)
+			handshakes = append(handshakes, max(0, o.CPUMS-same)/float64(o.Connections))
 		}
 	}
 	for _, n := range slices.Compact(slices.Sorted(slices.Values(crowds))) {
@@ -105,7 +106,7 @@ type calibrator struct {
 func cpu(r simulate.Result) float64      { return r.CPUMS }
 func duration(r simulate.Result) float64 { return r.DurationMS }
 
-// solve finds the value of a cost, at least 0, with which the simulation reproduces the measured figure of each matching load.
+// solve finds the value of a cost, at least 0, with which the simulation reproduces the figure of each matching load.
 func (c *calibrator) solve(figure func(simulate.Result) float64, match func(Load) bool, set func(*simulate.Costs, float64)) (found []float64) {
 	var s simulate.Simulator
 	for _, l := range c.loads {

@@ -53,7 +53,8 @@ func Map(c *comparison.Comparison, more []int) error {
 	draws := min(max(maxDraws*2_000/max(c.Run.Repeat, 1), 1), maxDraws)
 	q := question{c, c.Calibration.OnLambda(), s3, simulate.Draws(s3, c.Run.Seed, draws, c.Run.Repeat)}
 	sizes := slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.Run.PowerValues, more))))
-	c.Map = &comparison.Map{WakeUpMS: q.wakeUpMS, Draws: draws, Points: simulate.Sweep(Places(c.Run.Variants, sizes), q.point)}
+	places := Places(c.Run.Variants, sizes)
+	c.Map = &comparison.Map{WakeUpMS: q.wakeUpMS, Draws: draws, Points: simulate.Sweep(places, q.point)}
 	for i := range c.Variants {
 		v := &c.Variants[i]
 		v.Cells = nil
@@ -89,7 +90,7 @@ func Places(variants []comparison.Variant, sizes []int) (places []comparison.Pla
 
 // point computes a place.
 func (q *question) point(p comparison.Place) comparison.Point {
-	simulated := func(of func(comparison.Figure) float64, burst int, draws []simulate.Draw) []simulate.Result {
+	simulated := func(of Pick, burst int, draws []simulate.Draw) []simulate.Result {
 		in := OnLambda(q.Comparison, p, q.s3, q.Run.Repeat, of)
 		in.WakeUp, in.S3.Burst = q.wakeUpMS, burst
 		return in.Runs(draws)
@@ -112,7 +113,7 @@ func (q *question) point(p comparison.Place) comparison.Point {
 		binds = comparison.Timeout
 	}
 	some := min(intervalDraws, len(q.draws))
-	ratio := func(of func(comparison.Figure) float64) float64 {
+	ratio := func(of Pick) float64 {
 		other := simulated(of, q.s3.Burst, q.draws[:some])
 		return simulate.Summarize(other).DurationMS / simulate.Summarize(all[:some]).DurationMS
 	}
@@ -122,22 +123,23 @@ func (q *question) point(p comparison.Place) comparison.Point {
 		CostPerMillion: q.CostPerMillion(p.Power, math.Ceil(typical.DurationMS))}
 }
 
-// Middle, Low and High select a figure's value or an end of its interval.
+// Pick takes a figure's value or an end of its interval: it is Middle, Low or High.
+type Pick func(comparison.Figure) float64
+
 func Middle(f comparison.Figure) float64 { return f.Value }
 func Low(f comparison.Figure) float64    { return f.Low }
 func High(f comparison.Figure) float64   { return f.High }
 
-// OnLambda returns a call of reads on Lambda by a comparison's calibration, with every connection open; of selects
-// [Middle], [Low] or [High].
-func OnLambda(c *comparison.Comparison, p comparison.Place, s3 profile.S3, reads int, of func(comparison.Figure) float64) simulate.Invocation {
+// OnLambda returns a call of reads on Lambda by a comparison's calibration, with every connection open.
+func OnLambda(c *comparison.Comparison, p comparison.Place, s3 profile.S3, reads int, of Pick) simulate.Invocation {
 	costs := Costs(c.Calibration, p.Strategy, of)
 	costs.WakeUp, costs.Late = c.Calibration.OnLambda(), 0
 	return simulate.Invocation{Machine: simulate.Lambda(p.Power, c.Run.Arch), Costs: costs, S3: s3,
 		Reads: reads, Workers: *cmp.Or(p.Concurrency, new(int)), Open: event.MaxConcurrency}
 }
 
-// Costs returns a calibration's costs for a strategy, as measured on this machine; of selects [Middle], [Low] or [High].
-func Costs(c *comparison.Calibration, strategy string, of func(comparison.Figure) float64) simulate.Costs {
+// Costs returns a calibration's costs for a strategy, as measured on this machine.
+func Costs(c *comparison.Calibration, strategy string, of Pick) simulate.Costs {
 	costs := simulate.Costs{WakeUp: of(c.WakeUp), Handshake: of(c.Handshake), Late: of(c.Late),
 		Bytes: c.ObjectBytes, BaseMB: c.BaseMB, ReadMB: c.ReadMB, WaitingMB: c.WaitingMB}
 	readCost(&costs, of(c.CPU(strategy)))
@@ -177,12 +179,13 @@ func Estimate(spec comparison.Spec, v comparison.Variant, power int, a Assumed) 
 	if spec.ParallelInvocation {
 		sharing *= spec.Num
 	}
-	call := simulate.Invocation{Machine: simulate.Lambda(power, spec.Arch), Costs: simulate.Costs{Bytes: spec.ObjectBytes},
-		S3: a.S3.Shared(sharing), Reads: min(spec.Repeat, estimated), Workers: spec.Calls(v).InFlight, Open: event.MaxConcurrency}
+	costs := simulate.Costs{Bytes: spec.ObjectBytes}
 	if spec.Objects != nil {
-		call.Bytes = spec.Objects.Bytes / spec.Repeat
+		costs.Bytes = spec.Objects.Bytes / spec.Repeat
 	}
-	readCost(&call.Costs, a.CPUMS)
+	readCost(&costs, a.CPUMS)
+	call := simulate.Invocation{Machine: simulate.Lambda(power, spec.Arch), Costs: costs, S3: a.S3.Shared(sharing),
+		Reads: min(spec.Repeat, estimated), Workers: spec.Calls(v).InFlight, Open: event.MaxConcurrency}
 	r := simulate.Summarize(call.Runs(simulate.Draws(call.S3, spec.Seed, 3, call.Reads)))
 	return time.Duration(r.DurationMS * float64(spec.Repeat) / float64(max(r.Reads, 1)) * float64(time.Millisecond))
 }

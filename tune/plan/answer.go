@@ -36,8 +36,8 @@ type Alternative struct {
 	Note    string   `json:"-"`
 }
 
-// dollars is the price of the job by so many children, where one reads a batch in the given seconds. Without children it
-// is that of its reads alone.
+// dollars is the price of the job by so many children, each of which reads a batch in the given seconds. Without
+// children it is that of the reads alone.
 func (p *Plan) dollars(children, batch int, seconds float64) Dollars {
 	objects, n := float64(p.Objects), float64(children)
 	d := Dollars{
@@ -93,7 +93,8 @@ func (p *Plan) alternatives(one *Plan) []Alternative {
 
 	operations := p.dollars(0, 1, read).Total + platform.PricePerBatchOperationsJob +
 		objects/1e6*(platform.PricePerMillionRequests+platform.PricePerMillionBatchOperations)
-	return []Alternative{single, each, storm, {"S3 Batch Operations", nil, &operations, "its speed is not published, and its prices are not verified"}}
+	return []Alternative{single, each, storm,
+		{"S3 Batch Operations", nil, &operations, "its speed is not published, and its prices are not verified"}}
 }
 
 //go:embed plan.tmpl

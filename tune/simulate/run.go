@@ -187,8 +187,8 @@ func (s *Simulator) retry(conn int32, at float64) float64 {
 	return at
 }
 
-// next returns the core for work that is ready then, and when it can start: the idle core that was busy last, as a thread
-// stays on its core, otherwise the first core to become free.
+// next returns the core for work that is ready then, and when it can start: the idle core that was busy last, as a
+// thread stays on its core, otherwise the first core to become free.
 func (s *Simulator) next(ready float64) (*core, float64) {
 	best := &s.cores[0]
 	for i := 1; i < len(s.cores); i++ {

@@ -15,8 +15,8 @@
 //     computes as much as an answered one. The handler retries it after full jitter of 50 ms, doubled each time up to 2 s.
 //   - A read that has been silent for 10 s when the CPU comes to it is given up at no cost: its connection is
 //     closed, and it is retried like a refused one.
-//   - A body longer than [profile.Piece] takes its time on its connection. All bodies share the function's bandwidth, in
-//     the order of their beginnings.
+//   - A body longer than [profile.Piece] takes its time on its connection. All bodies share the function's bandwidth,
+//     in the order of their beginnings.
 //   - Memory is the sum of what reads take in flight or waiting for a connection.
 //   - Lambda ends an invocation after 900 s.
 //
@@ -88,8 +88,8 @@ type Invocation struct {
 	Open    int // connections that are open from the start
 }
 
-// Draw is the random part of an invocation: the latencies, in ms, of its reads' first GETs in the order in which they are
-// sent, those of retries, used one after the other, and the seed of the handler's jitter.
+// Draw is the random part of an invocation: the latencies, in ms, of its reads' first GETs in the order in which they
+// are sent, those of retries, used one after the other, and the seed of the handler's jitter.
 type Draw struct {
 	First, Again []float64
 	Seed         uint64
@@ -152,8 +152,9 @@ func (r Result) Binds() string {
 		name string
 		ms   float64
 	}
-	return slices.MaxFunc([]cause{{Processor, r.ProcessorMS}, {Limit, r.LimitMS}, {Bandwidth, r.BandwidthMS},
-		{Connections, r.ConnectionsMS}, {Latency, r.DurationMS / 2}}, func(a, b cause) int { return cmp.Compare(a.ms, b.ms) }).name
+	causes := []cause{{Processor, r.ProcessorMS}, {Limit, r.LimitMS}, {Bandwidth, r.BandwidthMS},
+		{Connections, r.ConnectionsMS}, {Latency, r.DurationMS / 2}}
+	return slices.MaxFunc(causes, func(a, b cause) int { return cmp.Compare(a.ms, b.ms) }).name
 }
 
 // Runs simulates the invocation with each draw, which must have a latency for each read.
