@@ -63,8 +63,9 @@ func (p *Plan) alternatives(one *Plan) []Alternative {
 		single.Note = fmt.Sprintf("needs %s s for %s objects; a call has at most %g s and %s objects",
 			prose.Thousands(seconds, 0), prose.Thousands(p.Objects, 0), platform.MaxTimeout.Seconds(), prose.Thousands(event.MaxObjects, 0))
 	} else {
-		one.draws = simulate.Draws(one.child.S3, p.compared.Run.Seed, 1, p.Objects)
-		seconds = one.lasts(1, p.Objects)
+		whole := *one
+		whole.draws = simulate.Draws(one.child.S3, p.compared.Run.Seed, 1, p.Objects)
+		seconds = whole.lasts(1, p.Objects)
 		total := one.dollars(0, p.Objects, seconds).Total + platform.PricePerMillionRequests/1e6
 		single.Seconds, single.Dollars = new(up(seconds)), &total
 		single.Note = fmt.Sprintf("%s at %s MB", one.place.Label(), prose.Thousands(one.Memory, 0))
