@@ -47,7 +47,7 @@ func calibrated() *comparison.Comparison {
 			{InFlight: 240, CPU: figure(0.03, 0.2, "ms")}, {InFlight: 900, CPU: figure(0.07, 0.2, "ms")}},
 		ObjectBytes: 9_374, BaseMB: 25, ReadMB: 0.06, WaitingMB: 0.05, Loads: 11, Seconds: 11,
 	}
-	if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
+	if err := compute.Map(c, compute.Sizes); err != nil {
 		panic(err)
 	}
 	c.Map.Seconds = 2
@@ -102,7 +102,7 @@ func TestTheNextSizeUpIsNeverReadOneByOne(t *testing.T) {
 	c.Run.Variants = slices.DeleteFunc(c.Run.Variants, func(v comparison.Variant) bool { return v.Strategy == "pool" || v.Strategy == "semaphore" })
 	c.Variants = slices.DeleteFunc(c.Variants, func(v comparison.Result) bool { return v.Strategy == "pool" || v.Strategy == "semaphore" })
 	c.Checks = nil
-	if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
+	if err := compute.Map(c, compute.Sizes); err != nil {
 		t.Fatal(err)
 	}
 	c.Recommend()
