@@ -39,14 +39,14 @@ type figure struct {
 	Reference              float64 // the line at one vCPU; 0: none
 	Frontier               []point // joined
 	Lines                  []*line
-	Sizes                  []label // memory sizes on the frontier
+	Sizes                  []point // memory sizes on the frontier
 	Ring                   *point  // the recommended cell
 	x, y                   scale
 
 	// Of a heat map, whose Frontier joins the best concurrencies.
 	Tiles  []tile
 	Struck []tile  // which S3's limit holds up
-	Checks []label // what was measured
+	Checks []point // what was measured
 }
 
 // line is a variant in a figure.
@@ -55,7 +55,7 @@ type line struct {
 	Dash     int // the strategy's pattern, so that both of two equal lines are seen
 	Points   []point
 	Whiskers []point // those with an interval
-	Label    label
+	Label    point
 	Leader   *point // the last one, from which a path leads to the label; nil of one in a key, which has a marker
 }
 
@@ -63,12 +63,7 @@ type point struct {
 	X, Y, Low, High float64 // Low and High are those of the whisker, if any
 	Joined          bool    // to the point before
 	Hollow          bool    // no candidate
-	Title           string
-}
-
-type label struct {
-	X, Y float64
-	Text string
+	Text            string  // its title, or what a label says
 }
 
 // Figures returns the three of a page, or none if no cell has figures.
@@ -123,33 +118,25 @@ func (r *Report) againstMemory(id, unit string, variants []int, cells []*cell, o
 			values = append(values, e.Low, e.High)
 		}
 	}
-	f.atSizes(r.Run.PowerValues, newScale(values, plotBottom, plotTop))
-	f.markVCPU()
+	f.against(r.Run.PowerValues, platform.MemoryPerVCPU, newScale(values, plotBottom, plotTop))
 	for k, v := range variants {
 		dodge := (float64(k) - float64(len(variants)-1)/2) * min(3, 18/float64(len(variants)))
 		var told []string // the values, for screen readers
 		l := f.addLine(r, v, func(c *cell) point {
 			e := of(c)
 			told = append(told, e.Full+" at "+megabytes(c.Power)+" MB")
-			p := point{X: f.x.at(float64(c.Power)) + dodge, Y: f.y.at(e.Value), Title: e.Full}
+			p := point{X: f.x.at(float64(c.Power)) + dodge, Y: f.y.at(e.Value), Text: e.Full}
 			if e.Low > 0 {
-				p.Title += when(e.ratio.Value > 0, ", "+e.Compared())
+				p.Text += when(e.ratio.Value > 0, ", "+e.Compared())
 				p.Low, p.High = f.y.at(e.Low), f.y.at(e.High)
 			}
 			return p
 		})
-		l.Label = label{f.Right + 16, l.Points[len(l.Points)-1].Y, figureLabel(r.Labels[v])}
+		l.Label = point{X: f.Right + 16, Y: l.Points[len(l.Points)-1].Y, Text: figureLabel(r.Labels[v])}
 		f.Description += when(k > 0, " ") + r.Labels[v] + ": " + strings.Join(told, ", ") + "."
 	}
 	f.placeLabels()
 	return f
-}
-
-// markVCPU draws the line at one vCPU.
-func (f *figure) markVCPU() {
-	if f.x.covers(platform.MemoryPerVCPU) {
-		f.Reference = f.x.at(platform.MemoryPerVCPU)
-	}
 }
 
 // setY sets the vertical scale. The plot begins to the right of its texts.
@@ -160,11 +147,14 @@ func (f *figure) setY(y scale) {
 	}
 }
 
-// atSizes plots against memory sizes, or other whole numbers, and gives each of these its tick.
-func (f *figure) atSizes(sizes []int, y scale) {
+// against plots against whole numbers, gives each of these its tick, and draws a line at the reference if it is covered.
+func (f *figure) against(numbers []int, reference float64, y scale) {
 	f.setY(y)
-	f.x = newScale(sizes, f.Left, f.Right)
-	f.XTicks, f.XTitleAt = f.x.ticksAt(sizes), 33
+	f.x = newScale(numbers, f.Left, f.Right)
+	if f.x.covers(reference) {
+		f.Reference = f.x.at(reference)
+	}
+	f.XTicks, f.XTitleAt = f.x.ticksAt(numbers), 33
 	if slices.ContainsFunc(f.XTicks, func(t tick) bool { return t.Row > 0 }) {
 		f.XTitleAt += lineHeight
 	}
@@ -181,8 +171,8 @@ func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 		c := row.Cells[variant]
 		if c.OK {
 			p := at(c)
-			p.Title = fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), p.Title)
-			p.Hollow, p.Joined = c.out(), joined && !c.out()
+			p.Text = fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), p.Text)
+			p.Hollow, p.Joined = c.out, joined && !c.out
 			if l.Points = append(l.Points, p); p.High > 0 {
 				l.Whiskers = append(l.Whiskers, p)
 			}
@@ -190,7 +180,7 @@ func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 				f.Ring = &p
 			}
 		}
-		joined = c.OK && !c.out()
+		joined = c.OK && !c.out
 	}
 	return l
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
@@ -27,7 +28,7 @@ func (r *Report) costAgainstTime(variants []int, cells []*cell) *figure {
 	f.x = newScale(times, f.Left+24, f.Right)
 	f.XTicks = f.x.ticks()
 	at := func(c *cell) point {
-		return point{X: f.x.at(c.Duration.Value), Y: f.y.at(c.Cost.Value), Title: c.Duration.Full + ", " + c.Cost.Full}
+		return point{X: f.x.at(c.Duration.Value), Y: f.y.at(c.Cost.Value), Text: c.Duration.Full + ", " + c.Cost.Full}
 	}
 	x, y := plotLeft-6, plotBottom+56.0 // of the labels, in lines below the plot
 	for _, v := range variants {
@@ -37,7 +38,7 @@ func (r *Report) costAgainstTime(variants []int, cells []*cell) *figure {
 		if x > plotLeft && x+wide > figureWidth {
 			x, y = plotLeft-6, y+lineHeight+1
 		}
-		l.Label = label{x + 16, y, text}
+		l.Label = point{X: x + 16, Y: y, Text: text}
 		x += wide + 8
 	}
 	f.Height = y + lineHeight/2 + 4
@@ -62,7 +63,7 @@ func (r *Report) costAgainstTime(variants []int, cells []*cell) *figure {
 
 // frontier returns the cells than which no other is both faster and cheaper, by ascending duration.
 func frontier(cells []*cell) (front []*cell) {
-	sorted := slices.DeleteFunc(slices.Clone(cells), (*cell).out)
+	sorted := candidates(cells)
 	slices.SortStableFunc(sorted, func(a, b *cell) int {
 		return cmp.Or(cmp.Compare(a.Duration.Value, b.Duration.Value), cmp.Compare(a.Cost.Value, b.Cost.Value))
 	})
@@ -96,7 +97,7 @@ func (f *figure) labelFrontier(front, cells []*cell, at func(*cell) point) {
 			x, y := p.X+corner.x, p.Y+corner.y
 			if b := around(x+w/2, y, w, 14); b.In(plot) && !slices.ContainsFunc(taken, b.Overlaps) {
 				taken = append(taken, b)
-				f.Sizes = append(f.Sizes, label{x, y, text})
+				f.Sizes = append(f.Sizes, point{X: x, Y: y, Text: text})
 				break
 			}
 		}
@@ -148,7 +149,8 @@ func (r *Report) Heat() []*figure {
 	for _, k := range r.Made() { // where the measured values have room
 		if k.Concurrency != nil && (k.Strategy == strategy || bounded(k.Place) == 0) {
 			p := time.setting(k.Place)
-			time.Checks = append(time.Checks, label{p.X, p.Y, twoDigits(k.MeasuredMS)})
+			p.Text = twoDigits(k.MeasuredMS)
+			time.Checks = append(time.Checks, p)
 		}
 	}
 	return []*figure{time, cost}
@@ -159,7 +161,7 @@ func (r *Report) heat(what string, points []comparison.Point, sizes, ns []int, o
 	name := prose.OneLine(strategy, maxLabel)
 	f := &figure{ID: "map-" + id, Map: r.Map, Title: "The map: " + id + " by " + name, XTitle: "Memory, MB",
 		YTitle: what + ": reads at a time against memory", Right: figureWidth - 4}
-	f.atSizes(sizes, newScale(ns, plotBottom, plotTop))
+	f.against(sizes, platform.MemoryPerVCPU, newScale(ns, plotBottom, plotTop))
 	f.YTicks = nil
 	for _, n := range ns {
 		t := tick{At: f.y.at(float64(n)), Text: strconv.Itoa(n)}
@@ -201,7 +203,6 @@ func (r *Report) heat(what string, points []comparison.Point, sizes, ns []int, o
 		f.Ring = new(f.setting(a.Place))
 		f.Description += fmt.Sprintf(" The setting to use is %s.", a.Name())
 	}
-	f.markVCPU()
 	return f
 }
 

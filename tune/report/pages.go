@@ -43,9 +43,6 @@ func (r *Report) Reach() float64 {
 
 // Dots returns where a cell's pairs stand on its strip, in percent of the width: at most 51 places, each once.
 func (c *cell) Dots(reach float64) (at []int) {
-	if reach == 0 {
-		return nil
-	}
 	for _, pair := range c.Duration.ratio.Pairs {
 		off := min(max((pair/c.Duration.ratio.Value-1)/reach, -1), 1)
 		at = append(at, 50+2*int(math.Round(25*off)))
@@ -118,32 +115,17 @@ func (r *Report) CompareLink() pageLink {
 	return pageLink{link, r.Labels[i] + " against " + r.Best.Label}
 }
 
-// chart is a picture that stands alone: an answer, figures side by side, and below them how they were measured.
-type chart struct {
-	Title                     string
-	Answer, Below             []string // lines
-	Figures                   []*figure
-	Top, Bottom, Wide, Height float64 // Top and Bottom are of the figures
+// drawChart draws a picture that stands alone: an answer, figures side by side, and below them how they were measured.
+func drawChart(w io.Writer, answer string, figures []*figure, below string) error {
+	return templates.ExecuteTemplate(w, "chart", struct {
+		Answer, Below string
+		Figures       []*figure
+	}{answer, below, figures})
 }
 
-func drawChart(w io.Writer, answer string, figures []*figure, below string) error {
-	const margin = 20
-	d := chart{Title: answer, Figures: figures, Wide: 2*figureWidth + 3*margin}
-	lines := func(text string, size float64) []string {
-		return breakText(text, d.Wide-2*margin, func(s string) float64 { return textWidth(s, size) })
-	}
-	d.Answer = lines(answer, 17*1.08) // bold is wider
-	d.Top = 26 + 23*float64(len(d.Answer))
-	d.Bottom = d.Top
-	if len(figures) > 0 {
-		d.Top += 28
-		d.Bottom = d.Top + figures[0].Height
-	}
-	if below != "" {
-		d.Below = lines(below, textSize)
-	}
-	d.Height = d.Bottom + 17*float64(len(d.Below)) + 16
-	return templates.ExecuteTemplate(w, "chart", d)
+// chartLines breaks a text of a chart, whose figures stand 20 beside each other.
+func chartLines(text string, size float64) []string {
+	return breakText(text, 2*figureWidth+20, func(s string) float64 { return textWidth(s, size) })
 }
 
 // chart draws chart.svg for a README: the map of time and of cost or, of a measured comparison, time and cost
@@ -177,15 +159,15 @@ func (c Curve) figure(id, unit string, values []float64) *figure {
 	l := &line{Variant: 1}
 	f := &figure{ID: id, Title: unit + " against children at once", XTitle: "Children at once", YTitle: unit,
 		Right: figureWidth - 20, Lines: []*line{l}}
-	f.atSizes(c.Children, newScale(values, plotBottom, plotTop))
+	f.against(c.Children, 0, newScale(values, plotBottom, plotTop))
 	for i, v := range values {
 		n := c.Children[i]
-		p := point{X: f.x.at(float64(n)), Y: f.y.at(v), Joined: i > 0, Title: fmt.Sprintf("%s: %.4g with %d", unit, v, n)}
+		p := point{X: f.x.at(float64(n)), Y: f.y.at(v), Joined: i > 0, Text: fmt.Sprintf("%s: %.4g with %d", unit, v, n)}
 		if n == c.Planned {
 			f.Ring = &p
 		}
 		l.Points = append(l.Points, p)
-		f.Description += p.Title + ". "
+		f.Description += p.Text + ". "
 	}
 	return f
 }

@@ -51,18 +51,20 @@ type row struct {
 
 type cell struct {
 	*comparison.Cell // nil: not begun
-	Variant          int
-	Label            string
-	Power            int // MB
-	Place            comparison.Place
-	beyond           bool          // the memory size buys more CPU than this machine has, and it could not keep up
-	OK               bool          // it has figures; otherwise it failed or was not begun
-	Answer           *event.Answer // of the last invocation; nil of another function than this project's
-	Duration, Cost   estimate
-	Billed           float64           // ms
-	Best             bool              // the recommended one
-	Check            *comparison.Check // of a computed cell; nil if it was not checked
-	Marks            string            // ★▲▼! or *‡
+	comparison.Place
+	Variant        int
+	Label          string
+	Power          int           // MB
+	OK             bool          // it has figures; otherwise it failed or was not begun
+	Answer         *event.Answer // of the last invocation; nil of another function than this project's
+	Duration, Cost estimate
+	Billed         float64           // ms
+	Check          *comparison.Check // of a computed cell; nil if it was not checked
+	Marks          string            // ★▲▼! or *‡
+
+	// Not a candidate: on Lambda it may be faster, because this machine could not keep up with it, or because S3 may
+	// grant a burst, whose size nobody has published.
+	out bool
 }
 
 // estimate is a typical value.
@@ -109,7 +111,7 @@ func New(c *comparison.Comparison) *Report {
 
 func (r *Report) newCell(variant, power int) *cell {
 	v := &r.Variants[variant]
-	c := &cell{Cell: v.Cell(power), Variant: variant, Label: r.Labels[variant], Power: power, Place: v.Place(power)}
+	c := &cell{Cell: v.Cell(power), Place: v.Place(power), Variant: variant, Label: r.Labels[variant], Power: power}
 	s, ok := r.Summarize(c.Cell)
 	if c.OK = ok && (c.Computed == nil || !c.Computed.Killed()); !c.OK {
 		c.Duration.Text = r.failure(c.Cell)
@@ -119,8 +121,9 @@ func (r *Report) newCell(variant, power int) *cell {
 	ms, dollars := twoDigits(s.DurationMS), prose.Thousands(s.CostPerMillion, 2)
 	c.Duration = estimate{Value: s.DurationMS, Text: ms, Full: ms + " ms"}
 	c.Cost = estimate{Value: s.CostPerMillion, Text: dollars, Full: "$" + dollars + " per million"}
-	c.beyond, c.Billed, c.Answer = r.Beyond(c.Cell), s.BilledMS, r.Comparison.Answer(c.Cell)
+	c.out, c.Billed, c.Answer = r.Beyond(c.Cell), s.BilledMS, r.Comparison.Answer(c.Cell)
 	if p := c.Computed; p != nil {
+		c.out = c.out || p.Limited()
 		c.Place, c.Label = p.Place, prose.OneLine(p.Label(), maxLabel)
 		if v.Concurrency == nil && p.Concurrency != nil {
 			c.Duration.Text += fmt.Sprintf(" (%d)", *p.Concurrency)
@@ -163,32 +166,25 @@ var outOfMemory = regexp.MustCompile(`^out of memory: |Runtime\.OutOfMemory|Runt
 // mark finds the cells that the answer names, and marks every cell.
 func (r *Report) mark() {
 	_, recommended := r.Recommended()
-	candidates := slices.DeleteFunc(slices.Clone(r.measured), (*cell).out)
 	least := func(figure func(comparison.Summary) float64) *cell {
-		return comparison.Least(r.Comparison, candidates, func(c *cell) *comparison.Cell { return c.Cell }, figure)
+		return comparison.Least(r.Comparison, candidates(r.measured), func(c *cell) *comparison.Cell { return c.Cell }, figure)
 	}
 	r.Fastest, r.Cheapest = least(comparison.Duration), least(comparison.Cost)
 	for _, c := range r.measured {
-		if c.Best = c.Cell == recommended && !c.out(); c.Best {
+		if c.Cell == recommended && !c.out {
 			r.Best = c
 		}
-		c.Marks = when(c.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") + when(c.Busy(), "!")
+		c.Marks = when(c == r.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") + when(c.Busy(), "!")
 		if r.Map != nil {
-			c.Marks = when(c.Check != nil, "*") + when(c.Limited(), "‡")
-			r.Occurs["limited"] = r.Occurs["limited"] || c.Limited()
+			c.Marks = when(c.Check != nil, "*") + when(c.Computed.Limited(), "‡")
+			r.Occurs["limited"] = r.Occurs["limited"] || c.Computed.Limited()
 		}
 	}
 }
 
-// Limited reports whether S3's limit holds a computed cell up.
-func (c *cell) Limited() bool { return c.OK && c.Computed != nil && c.Computed.Limited() }
-
-// out reports whether the cell is no candidate: on Lambda it may be faster, because this machine held it
-// up, or because S3 may grant a burst, whose size nobody has published.
-func (c *cell) out() bool { return c.beyond || c.Limited() }
-
-// Name identifies the cell: pool (30) at 512 MB.
-func (c *cell) Name() string { return c.Place.Name() }
+func candidates(cells []*cell) []*cell {
+	return slices.DeleteFunc(slices.Clone(cells), func(c *cell) bool { return c.out })
+}
 
 // The files that are named to the user.
 const (

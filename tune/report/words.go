@@ -52,6 +52,7 @@ var functions = template.FuncMap{
 	"default":      func() string { return event.DefaultStrategy },
 	"zone":         func() float64 { return comparison.Zone },
 	"count":        count,
+	"chartLines":   chartLines,
 	"list":         prose.List[int],
 	"names":        prose.List[string],
 	"lines":        lines,
