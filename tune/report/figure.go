@@ -45,7 +45,6 @@ type figure struct {
 
 	// Of a heat map, whose Frontier joins the best concurrencies.
 	Tiles  []tile
-	Struck []tile  // which S3's limit holds up
 	Checks []point // what was measured
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"image"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -11,7 +12,6 @@ import (
 
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/handler/prose"
-	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
 )
 
@@ -117,30 +117,27 @@ type tile struct {
 // levels are the upper bounds of the colours, as multiples of the map's least value.
 var levels = []float64{1.05, 1.25, 1.5, 2, 3, 5, 10, math.Inf(1)}
 
-// Heat returns the map as two figures, of time and of cost, with memory against concurrency. The strategy
-// is the answer's if it is bounded, or the first bounded one. Without at least two sizes and two
-// concurrencies of it there are no figures.
+// Heat returns the map as two figures, of time and of cost, with memory against concurrency. The strategy is the
+// answer's if it is bounded, or the first bounded one. Without two sizes and two concurrencies of it there are none.
 func (r *Report) Heat() []*figure {
 	if r.Map == nil {
 		return nil
 	}
 	strategy := ""
-	for _, v := range r.Variants {
-		ours, _ := strategies.ByName(v.Strategy) // zero for a strategy of another function
-		if a := r.Map.Answer; ours.Bounded && (strategy == "" || a != nil && a.Strategy == v.Strategy) {
-			strategy = v.Strategy
+	for _, name := range r.Strategies {
+		better := strategy == "" || r.Map.Answer != nil && r.Map.Answer.Strategy == name
+		if better && slices.Contains(comparison.BoundedStrategies(), name) {
+			strategy = name
 		}
 	}
 	var points []comparison.Point
-	var sizes, ns []int
+	at, by := map[int]bool{}, map[int]bool{} // sizes and concurrencies
 	for _, p := range r.Map.Points {
 		if p.Strategy == strategy && p.Concurrency != nil {
-			points, sizes, ns = append(points, p), append(sizes, p.Power), append(ns, *p.Concurrency)
+			points, at[p.Power], by[*p.Concurrency] = append(points, p), true, true
 		}
 	}
-	slices.Sort(sizes)
-	slices.Sort(ns)
-	sizes, ns = slices.Compact(sizes), slices.Compact(ns)
+	sizes, ns := slices.Sorted(maps.Keys(at)), slices.Sorted(maps.Keys(by))
 	if len(sizes) < 2 || len(ns) < 2 || len(points) > maxTiles {
 		return nil
 	}
@@ -183,9 +180,7 @@ func (r *Report) heat(what string, points []comparison.Point, sizes, ns []int, o
 		if t.Level, _ = slices.BinarySearch(levels, of(p)/least); p.Killed() {
 			t.Level = len(levels)
 		}
-		if f.Tiles = append(f.Tiles, t); p.Limited() {
-			f.Struck = append(f.Struck, t)
-		}
+		f.Tiles = append(f.Tiles, t)
 	}
 	var path []string
 	for _, size := range sizes {
