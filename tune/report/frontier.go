@@ -144,7 +144,7 @@ func (r *Report) Heat() []*figure {
 	time := r.heat("Time", points, sizes, ns, func(p comparison.Point) float64 { return p.DurationMS })
 	cost := r.heat("Cost", points, sizes, ns, func(p comparison.Point) float64 { return p.CostPerMillion })
 	for _, k := range r.Made() { // where the measured values have room
-		if k.Concurrency != nil && (k.Strategy == strategy || bounded(k.Place) == 0) {
+		if k.Concurrency != nil && (k.Strategy == strategy || !k.Bounded()) {
 			p := time.setting(k.Place)
 			p.Text = twoDigits(k.MeasuredMS)
 			time.Checks = append(time.Checks, p)

@@ -7,6 +7,7 @@ package report
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ const (
 	maxLabel   = 24
 	maxName    = 80
 	maxMessage = 400
+	maxField   = 16 << 10 // of results.csv: all that a results.json may hold fits
 )
 
 // Report is a comparison as its views show it: a row a memory size, a column a variant, and the statistics
@@ -220,12 +222,9 @@ func WriteData(dir string, c *comparison.Comparison) error { return write(dir, D
 // views are drawn from what a reader of results.json gets, so that drawing them again from it gives the same bytes.
 func Write(dir string, c *comparison.Comparison, withData bool) (*Report, error) {
 	var data bytes.Buffer
-	if err := c.Write(&data); err != nil {
-		return New(c), err
-	}
-	read, err := comparison.Read(&data)
-	if err != nil {
-		// What was measured is saved even if it cannot be drawn.
+	err := c.Write(&data)
+	read, err2 := comparison.Read(&data)
+	if err = cmp.Or(err, err2); err != nil { // what was measured is saved even if it cannot be drawn
 		return New(c), errors.Join(WriteData(dir, c), err)
 	}
 	r := New(read)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -30,23 +29,9 @@ func DryRun(w io.Writer, c *comparison.Comparison, maps bool) error {
 	}{c, maps})
 }
 
-// Matrix shows the duration or the cost of every cell, in as many blocks of columns as the width demands.
-func (r *Report) Matrix(figure string) (s string) {
-	blocks := r.blocks(figure, true)
-	if len(blocks) > 1 { // to save room, only = and ~ tell how sure a ratio is
-		blocks = r.blocks(figure, false)
-	}
-	for _, lines := range blocks {
-		s += "\n"
-		for _, line := range lines {
-			s += strings.TrimRight(line, " ") + "\n"
-		}
-	}
-	return s
-}
-
-// blocks returns the lines of a matrix, in blocks that fit the width.
-func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
+// Matrix returns lines with the duration or the cost of every cell, in blocks that fit the width. If certain is set and
+// one block is enough, ratios have their intervals; to save room, only = and ~ tell how sure the others are.
+func (r *Report) Matrix(figure string, certain bool) (blocks [][]string) {
 	memory := []string{"   Memory"}
 	for _, row := range r.Rows {
 		memory = append(memory, fmt.Sprintf("%9s", megabytes(row.Power)))
@@ -67,6 +52,9 @@ func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
 		for k, text := range column {
 			blocks[len(blocks)-1][k] += text
 		}
+	}
+	if certain && len(blocks) > 1 {
+		return r.Matrix(figure, false)
 	}
 	return blocks
 }
@@ -192,9 +180,6 @@ func escape(s string) string {
 	return strings.NewReplacer("@", "&#64;", "<", "&lt;").Replace(b.String())
 }
 
-// maxField is the longest text in a field, in characters. All that a results.json may hold fits.
-const maxField = 16 << 10
-
 // csv writes results.csv: a row a run, in the order in which they were measured. kind is run, warm-up, mean (all that AWS
 // returns), computed (a point of the map), check (a point that was measured) or error. Costs are in dollars an invocation:
 // compute and request at list price. objects, bytes and failed are of the cell's last invocation, and empty for a warm-up.
@@ -259,8 +244,3 @@ func noFormula(s string) string {
 	s = prose.OneLine(s, maxField)
 	return when(strings.IndexAny(s, "=+-@|%") == 0, "'") + s
 }
-
-var notInWord = regexp.MustCompile(`[^A-Za-z0-9_.]`)
-
-// benchWord makes a part of a benchmark's name of s.
-func benchWord(s string) string { return notInWord.ReplaceAllString(prose.OneLine(s, maxName), "_") }

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"math"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	texttemplate "text/template"
@@ -48,7 +49,6 @@ var functions = template.FuncMap{
 	"prices":       func() string { return "of " + platform.PricesDate + " in " + platform.PricesRegion },
 	"requestPrice": func() float64 { return platform.PricePerMillionRequests },
 	"percent":      percent,
-	"bounded":      bounded,
 	"default":      func() string { return event.DefaultStrategy },
 	"zone":         func() float64 { return comparison.Zone },
 	"count":        count,
@@ -61,12 +61,7 @@ var functions = template.FuncMap{
 	"short":        func(s string) string { return prose.OneLine(s, maxName) },
 	"long":         func(s string) string { return prose.OneLine(s, maxMessage) },
 	"keepTogether": keepTogether,
-}
-
-var templates = template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "templates/*.tmpl"))
-
-var texts = texttemplate.Must(texttemplate.New("").Option("missingkey=zero").Funcs(functions).Funcs(template.FuncMap{
-	"escape": escape,
+	"escape":       escape,
 	// A label's parentheses would end the link.
 	"escapeLink":  strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace,
 	"strong":      func(really bool, s string) string { return when(really, "**") + s + when(really, "**") },
@@ -74,11 +69,22 @@ var texts = texttemplate.Must(texttemplate.New("").Option("missingkey=zero").Fun
 	"step":        step,
 	"change":      change,
 	"ratio":       func(a, b float64) float64 { return a / b },
-	"again":       again,
+	"dataBeside":  func(page string) string { return filepath.Join(filepath.Dir(page), DataFile) },
+	"quote":       shellescape.Quote,
 	"dear":        func() float64 { return comparison.DearWakeUpMS },
-	"benchWord":   benchWord,
+	"benchWord":   func(s string) string { return notInWord.ReplaceAllString(prose.OneLine(s, maxName), "_") },
+	"trimRight":   func(s string) string { return strings.TrimRight(s, " ") },
 	"nanoseconds": func(ms float64) string { return fmt.Sprintf("%.0f", 1e6*ms) },
-}).ParseFS(templateFiles, "templates/*.txt", "templates/table.md"))
+}
+
+// notInWord matches what a benchmark's name cannot have.
+var notInWord = regexp.MustCompile(`[^A-Za-z0-9_.]`)
+
+var (
+	templates = template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "templates/*.tmpl"))
+	texts     = texttemplate.Must(texttemplate.New("").Option("missingkey=zero").Funcs(functions).
+			ParseFS(templateFiles, "templates/*.txt", "templates/table.md"))
+)
 
 // Words executes a template of words.txt.
 func (r *Report) Words(name string) (string, error) { return words(name, r) }
@@ -227,18 +233,4 @@ func (r *Report) Agreement() string {
 	}
 	n := len(agreeing)
 	return when(n > 0, when(n < len(r.Checks), fmt.Sprintf("%d ", n))+"within "+percent(most/100))
-}
-
-// bounded is the concurrency of a bounded strategy, or 0.
-func bounded(p comparison.Place) int {
-	if v := (comparison.Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}); v.Bounded() {
-		return *v.Concurrency
-	}
-	return 0
-}
-
-// again is the command that answers another question from the results.json beside a page.
-func again(page string) string {
-	data := filepath.Join(filepath.Dir(page), DataFile)
-	return "go run ./tune map " + shellescape.Quote(prose.OneLine(data, maxMessage))
 }
