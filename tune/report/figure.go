@@ -50,12 +50,11 @@ type figure struct {
 
 // line is a variant in a figure.
 type line struct {
-	Variant  int
-	Dash     int // the strategy's pattern, so that both of two equal lines are seen
-	Points   []point
-	Whiskers []point // those with an interval
-	Label    point
-	Leader   *point // the last one, from which a path leads to the label; nil of one in a key, which has a marker
+	Variant int
+	Dash    int // the strategy's pattern, so that both of two equal lines are seen
+	Points  []point
+	Label   point
+	Leader  *point // the last one, from which a path leads to the label; nil of one in a key, which has a marker
 }
 
 type point struct {
@@ -172,10 +171,7 @@ func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 			p := at(c)
 			p.Text = fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), p.Text)
 			p.Hollow, p.Joined = c.out, joined && !c.out
-			if l.Points = append(l.Points, p); p.High > 0 {
-				l.Whiskers = append(l.Whiskers, p)
-			}
-			if c == r.Best {
+			if l.Points = append(l.Points, p); c == r.Best {
 				f.Ring = &p
 			}
 		}

@@ -185,13 +185,12 @@ func (r *Report) heat(what string, points []comparison.Point, sizes, ns []int, o
 	var path []string
 	for _, size := range sizes {
 		best := r.Map.Best(comparison.Variant{Strategy: strategy}, size)
-		if best == nil || best.Concurrency == nil || best.Killed() {
-			continue
+		if best != nil && best.Concurrency != nil && !best.Killed() {
+			p := f.setting(best.Place)
+			p.Joined = len(path) > 0
+			f.Frontier = append(f.Frontier, p)
+			path = append(path, fmt.Sprintf("%d at %s MB", *best.Concurrency, megabytes(size)))
 		}
-		p := f.setting(best.Place)
-		p.Joined = len(path) > 0
-		f.Frontier = append(f.Frontier, p)
-		path = append(path, fmt.Sprintf("%d at %s MB", *best.Concurrency, megabytes(size)))
 	}
 	f.Description = fmt.Sprintf("The best concurrency of %s is %s.", name, prose.List(path))
 	if a := r.Map.Answer; a != nil && a.Strategy == strategy && a.Concurrency != nil {

@@ -16,12 +16,10 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// maxEmbedded is how much of a page, in bytes, its data may take: a page stays below 200 KB.
-const maxEmbedded = 96 << 10
-
-// Data returns the comparison as JSON for the page's element of data, or nothing where it is too large.
+// Data returns the comparison as JSON for the page's element of data, or nothing where it is too large: a page stays
+// below 200 KB.
 func (r *Report) Data() (data json.RawMessage, err error) {
-	if data, err = json.Marshal(r.Comparison); len(data) > maxEmbedded {
+	if data, err = json.Marshal(r.Comparison); len(data) > 96<<10 {
 		return nil, nil
 	}
 	return data, err
@@ -212,13 +210,8 @@ func (b Builds) Write(w io.Writer, dir string, asJSON bool) error {
 // Words executes a template of builds.txt.
 func (b Builds) Words(name string) (string, error) { return words(name, b) }
 
-// Unit returns the unit of a figure.
-func (Builds) Unit(figure string) string {
-	if unit, other := map[string]string{"memory": "MB", "cost": "$", "retries": ""}[figure]; other {
-		return unit
-	}
-	return "ms"
-}
+// units are those of the figures of two builds; retries have none.
+var units = map[string]string{"duration": "ms", "cpu": "ms", "init": "ms", "cpu_per_read": "ms", "memory": "MB", "cost": "$"}
 
 // Place returns where a ratio stands on a strip from 0.5 to 2, in percent of its width.
 func (Builds) Place(ratio float64) float64 {

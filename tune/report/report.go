@@ -100,14 +100,11 @@ func New(c *comparison.Comparison) *Report {
 		}
 	}
 	for _, power := range c.Run.PowerValues {
-		cells := make([]*cell, len(c.Variants))
-		for i := range cells {
-			cells[i] = r.newCell(i, power)
-			if cells[i].OK {
-				r.measured = append(r.measured, cells[i])
-			}
+		next := row{Power: power}
+		for i := range c.Variants {
+			next.Cells = append(next.Cells, r.newCell(i, power))
 		}
-		r.Rows = append(r.Rows, row{power, cells})
+		r.Rows = append(r.Rows, next)
 	}
 	r.mark()
 	return r
@@ -123,6 +120,7 @@ func (r *Report) newCell(variant, power int) *cell {
 		return c
 	}
 	ms, dollars := twoDigits(s.DurationMS), prose.Thousands(s.CostPerMillion, 2)
+	r.measured = append(r.measured, c)
 	c.Duration = estimate{Value: s.DurationMS, Text: ms, Full: ms + " ms"}
 	c.Cost = estimate{Value: s.CostPerMillion, Text: dollars, Full: "$" + dollars + " per million"}
 	c.out, c.Billed, c.Answer = r.Beyond(c.Cell), s.BilledMS, r.Comparison.Answer(c.Cell)

@@ -73,6 +73,7 @@ var functions = template.FuncMap{
 	"quote":       shellescape.Quote,
 	"dear":        func() float64 { return comparison.DearWakeUpMS },
 	"benchWord":   func(s string) string { return notInWord.ReplaceAllString(prose.OneLine(s, maxName), "_") },
+	"unit":        func(figure string) string { return units[figure] },
 	"trimRight":   func(s string) string { return strings.TrimRight(s, " ") },
 	"nanoseconds": func(ms float64) string { return fmt.Sprintf("%.0f", 1e6*ms) },
 }
