@@ -113,17 +113,9 @@ func (r *Report) CompareLink() pageLink {
 	return pageLink{link, r.Labels[i] + " against " + r.Best.Label}
 }
 
-// drawChart draws a picture that stands alone: an answer, figures side by side, and below them how they were measured.
+// drawChart draws a picture that stands alone: an answer, figures side by side, and how they were measured.
 func drawChart(w io.Writer, answer string, figures []*figure, below string) error {
-	return templates.ExecuteTemplate(w, "chart", struct {
-		Answer, Below string
-		Figures       []*figure
-	}{answer, below, figures})
-}
-
-// chartLines breaks a text of a chart, whose figures stand 20 beside each other.
-func chartLines(text string, size float64) []string {
-	return breakText(text, 2*figureWidth+20, func(s string) float64 { return textWidth(s, size) })
+	return templates.ExecuteTemplate(w, "chart", map[string]any{"Answer": answer, "Figures": figures, "Below": below})
 }
 
 // chart draws chart.svg for a README: the map of time and of cost or, of a measured comparison, time and cost
@@ -201,10 +193,8 @@ func (b Builds) Write(w io.Writer, dir string, asJSON bool) error {
 	if asJSON {
 		return errors.Join(err, raw(w))
 	}
-	return errors.Join(err, texts.ExecuteTemplate(w, "builds.txt", struct {
-		Builds
-		Page string
-	}{b, filepath.Join(dir, PageFile)}))
+	text := map[string]any{"Builds": b, "Page": filepath.Join(dir, PageFile)}
+	return errors.Join(err, texts.ExecuteTemplate(w, "builds.txt", text))
 }
 
 // Words executes a template of builds.txt.

@@ -23,10 +23,7 @@ func (r *Report) Text(w io.Writer) error { return texts.ExecuteTemplate(w, "term
 
 // DryRun prints the comparison that would run. maps says that a map is computed.
 func DryRun(w io.Writer, c *comparison.Comparison, maps bool) error {
-	return texts.ExecuteTemplate(w, "dryrun.txt", struct {
-		*comparison.Comparison
-		Maps bool
-	}{c, maps})
+	return texts.ExecuteTemplate(w, "dryrun.txt", map[string]any{"Comparison": c, "Maps": maps})
 }
 
 // Matrix returns lines with the duration or the cost of every cell, in blocks that fit the width. If certain is set and
@@ -186,7 +183,8 @@ func escape(s string) string {
 // low_ms and high_ms are a computed point's interval.
 func (r *Report) csv(w io.Writer) error {
 	out := csv.NewWriter(w)
-	out.Write(strings.Fields("strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd error objects bytes failed low_ms high_ms"))
+	out.Write(strings.Fields(`strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd error
+		objects bytes failed low_ms high_ms`))
 	add := func(p comparison.Place, kind string, fields ...any) {
 		row := append(make([]string, 0, 14), noFormula(p.Strategy), "", when(p.Power > 0, fmt.Sprint(p.Power)), kind)
 		if p.Concurrency != nil {

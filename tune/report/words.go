@@ -52,7 +52,9 @@ var functions = template.FuncMap{
 	"default":      func() string { return event.DefaultStrategy },
 	"zone":         func() float64 { return comparison.Zone },
 	"count":        count,
-	"chartLines":   chartLines,
+	"chartLines": func(text string, size float64) []string { // two figures stand 20 beside each other
+		return breakText(text, 2*figureWidth+20, func(s string) float64 { return textWidth(s, size) })
+	},
 	"list":         prose.List[int],
 	"names":        prose.List[string],
 	"lines":        lines,
