@@ -13,8 +13,7 @@ import (
 	"lambda-parallel-io/tune/comparison"
 )
 
-// The geometry of a figure, in units of its viewBox. A page 360 px wide draws them at 0.85 of their size,
-// so that the text is 10 px high.
+// Units of a figure's viewBox. A page 360 px wide draws them at 0.85 of their size, so that text is 10 px high.
 const (
 	figureWidth = 400.0
 	plotLeft    = 42.0
@@ -145,7 +144,7 @@ func (f *figure) setY(y scale) {
 	}
 }
 
-// against plots against whole numbers, gives each of these its tick, and draws a line at the reference if it is covered.
+// against plots against whole numbers, gives each its tick, and draws a line at the reference if it is covered.
 func (f *figure) against(numbers []int, reference float64, y scale) {
 	f.setY(y)
 	f.x = newScale(numbers, f.Left, f.Right)
@@ -201,7 +200,7 @@ type scale struct {
 	from, to    float64 // pixels
 }
 
-// newScale covers the values and some space beside them, and at least a factor of two, so that noise looks like noise.
+// newScale covers the values with space beside them, and at least a factor of two, so that noise looks like noise.
 func newScale[N int | float64](values []N, from, to float64) scale {
 	least, most := float64(slices.Min(values)), float64(slices.Max(values))
 	if most < 2*least {
@@ -224,8 +223,7 @@ type tick struct {
 	Row  int     // of the text: 1 is one line down
 }
 
-// ticks returns round values, at most eight and with room for their texts: 1, 2 and 5 of each decade, or 1
-// alone, or 1 of every second or third decade.
+// ticks returns at most eight round values whose texts have room: 1, 2 and 5 of each decade, or 1 of every nth.
 func (s scale) ticks() []tick {
 	first, last := math.Floor(math.Log10(s.least)), math.Floor(math.Log10(s.most))
 	for stride, steps := 0.0, []float64{1, 2, 5}; ; stride, steps = stride+1, []float64{1} {

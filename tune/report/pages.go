@@ -16,8 +16,7 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Data returns the comparison as JSON for the page's element of data, or nothing where it is too large: a page stays
-// below 200 KB.
+// Data returns the comparison as JSON for the page, or nothing where it is too large: a page stays below 200 KB.
 func (r *Report) Data() (data json.RawMessage, err error) {
 	if data, err = json.Marshal(r.Comparison); len(data) > 96<<10 {
 		return nil, nil
@@ -25,8 +24,8 @@ func (r *Report) Data() (data json.RawMessage, err error) {
 	return data, err
 }
 
-// Reach is the distance that the strips of dots show at either side of the typical ratio, as a share of
-// it: that of the farthest pair, rounded up, or 0.5 if a pair is beyond 0.2. It is 0 without pairs.
+// Reach is the distance that the strips of dots show at either side of the typical ratio, as a share of it: that of
+// the farthest pair, rounded up, or 0.5 if a pair is beyond 0.2. It is 0 without pairs.
 func (r *Report) Reach() float64 {
 	most := 0.0
 	for _, c := range r.measured {
@@ -71,7 +70,7 @@ func (c *cell) Share() int {
 
 type pageLink struct{ URL, Text string }
 
-// visualization matches what may be linked, whatever a results.json holds: Power Tuning's page with data in the fragment.
+// visualization matches what may be linked, whatever a results.json holds: Power Tuning's page, data in the fragment.
 var visualization = regexp.MustCompile(`^https://lambda-power-tuning\.show/(\?currency=CNY)?#[\w+/=][\w+/=;%.~!*'()-]*$`)
 
 // Links lead to that page: one for each variant, and one that compares two.
@@ -176,7 +175,7 @@ var markers = []string{
 	"m-2-5h4v10h-4z",                        // upright bar
 }
 
-// marker returns the path of a variant's marker. There are eight, and together with as many colours they tell 64 apart.
+// marker returns the path of a variant's marker. There are eight, and with as many colours they tell 64 apart.
 func marker(variant int, x, y float64) string {
 	return "M" + px(x) + " " + px(y) + markers[(variant+variant/8)%8]
 }
@@ -184,7 +183,7 @@ func marker(variant int, x, y float64) string {
 // Builds are the views of two builds side by side.
 type Builds struct{ *builds.Result }
 
-// Write writes builds.json, table.md and report.html into dir, which it makes, and prints the JSON or a terminal's view.
+// Write writes builds.json, table.md and report.html into dir, which it makes, and prints the JSON or a text.
 func (b Builds) Write(w io.Writer, dir string, asJSON bool) error {
 	raw := func(w io.Writer) error { return comparison.WriteJSON(w, b.Result) }
 	table := func(w io.Writer) error { return texts.ExecuteTemplate(w, "builds.md", b) }
@@ -202,8 +201,3 @@ func (b Builds) Words(name string) (string, error) { return words(name, b) }
 
 // units are those of the figures of two builds; retries have none.
 var units = map[string]string{"duration": "ms", "cpu": "ms", "init": "ms", "cpu_per_read": "ms", "memory": "MB", "cost": "$"}
-
-// Place returns where a ratio stands on a strip from 0.5 to 2, in percent of its width.
-func (Builds) Place(ratio float64) float64 {
-	return math.Round(50 + 50*min(max(math.Log2(ratio), -1), 1))
-}

@@ -33,8 +33,7 @@ const (
 	maxField   = 16 << 10 // of results.csv: all that a results.json may hold fits
 )
 
-// Report is a comparison as its views show it: a row a memory size, a column a variant, and the statistics
-// of each cell.
+// Report is a comparison as its views show it: a row a memory size, a column a variant.
 type Report struct {
 	*comparison.Comparison
 	Labels     []string // of the columns
@@ -106,7 +105,23 @@ func New(c *comparison.Comparison) *Report {
 		}
 		r.Rows = append(r.Rows, next)
 	}
-	r.mark()
+	_, recommended := r.Recommended()
+	least := func(figure func(comparison.Summary) float64) *cell {
+		of := func(c *cell) *comparison.Cell { return c.Cell }
+		return comparison.Least(r.Comparison, candidates(r.measured), of, figure)
+	}
+	r.Fastest, r.Cheapest = least(comparison.Duration), least(comparison.Cost)
+	for _, c := range r.measured {
+		if c.Cell == recommended && !c.out {
+			r.Best = c
+		}
+		if r.Map != nil {
+			c.Marks = when(c.Check != nil, "*") + when(c.Computed.Limited(), "‡")
+			r.Occurs["limited"] = r.Occurs["limited"] || c.Computed.Limited()
+			continue
+		}
+		c.Marks = when(c == r.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") + when(c.Busy(), "!")
+	}
 	return r
 }
 
@@ -164,25 +179,6 @@ func (r *Report) failure(c *comparison.Cell) string {
 
 // outOfMemory matches an error on AWS: Lambda kills a function for nothing else, and has two texts for it.
 var outOfMemory = regexp.MustCompile(`^out of memory: |Runtime\.OutOfMemory|Runtime exited with error: signal: killed`)
-
-// mark finds the cells that the answer names, and marks every cell.
-func (r *Report) mark() {
-	_, recommended := r.Recommended()
-	least := func(figure func(comparison.Summary) float64) *cell {
-		return comparison.Least(r.Comparison, candidates(r.measured), func(c *cell) *comparison.Cell { return c.Cell }, figure)
-	}
-	r.Fastest, r.Cheapest = least(comparison.Duration), least(comparison.Cost)
-	for _, c := range r.measured {
-		if c.Cell == recommended && !c.out {
-			r.Best = c
-		}
-		c.Marks = when(c == r.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") + when(c.Busy(), "!")
-		if r.Map != nil {
-			c.Marks = when(c.Check != nil, "*") + when(c.Computed.Limited(), "‡")
-			r.Occurs["limited"] = r.Occurs["limited"] || c.Computed.Limited()
-		}
-	}
-}
 
 func candidates(cells []*cell) []*cell {
 	return slices.DeleteFunc(slices.Clone(cells), func(c *cell) bool { return c.out })
@@ -270,8 +266,8 @@ func Load(name string) (*comparison.Comparison, error) {
 	return c, nil
 }
 
-// RefuseUnfinished returns an error if dir holds an AWS comparison that can be resumed: overwriting it would lose paid
-// results. An unreadable file counts as no comparison.
+// RefuseUnfinished returns an error if dir holds an AWS comparison that can be resumed: overwriting it would lose
+// paid results. An unreadable file counts as no comparison.
 func RefuseUnfinished(dir string) error {
 	if c, err := Load(filepath.Join(dir, DataFile)); err != nil || !c.Unfinished() {
 		return nil

@@ -26,8 +26,8 @@ func DryRun(w io.Writer, c *comparison.Comparison, maps bool) error {
 	return texts.ExecuteTemplate(w, "dryrun.txt", map[string]any{"Comparison": c, "Maps": maps})
 }
 
-// Matrix returns lines with the duration or the cost of every cell, in blocks that fit the width. If certain is set and
-// one block is enough, ratios have their intervals; to save room, only = and ~ tell how sure the others are.
+// Matrix returns lines with the duration or the cost of every cell, in blocks that fit the width. If certain is set
+// and one block is enough, ratios have their intervals; otherwise only = and ~ tell how sure they are, to save room.
 func (r *Report) Matrix(figure string, certain bool) (blocks [][]string) {
 	memory := []string{"   Memory"}
 	for _, row := range r.Rows {
@@ -56,8 +56,8 @@ func (r *Report) Matrix(figure string, certain bool) (blocks [][]string) {
 	return blocks
 }
 
-// column returns lines of one width: a variant's label, and its right-aligned figures with their ratios to the best of
-// the row, which have an interval if certain is set, and their marks.
+// column returns lines of one width: a variant's label, and its right-aligned figures with their ratios to the best
+// of the row, which have an interval if certain is set, and their marks.
 func (r *Report) column(variant int, text, figure string, certain bool) []string {
 	figures, ratios, marks := []string{text}, []string{""}, []string{""}
 	for _, row := range r.Rows {
@@ -159,7 +159,7 @@ func figureLabel(s string) string {
 }
 
 // escape makes Markdown show text as it is, at the beginning of a line too, by a backslash before what could begin
-// markup or a link. That does not stop a mention, so @ becomes an entity, and so does < for renderers without backslashes.
+// markup or a link. That stops no mention, so @ becomes an entity, and so does < for renderers without backslashes.
 func escape(s string) string {
 	var b strings.Builder
 	runes := []rune(" " + s + " ")
@@ -177,10 +177,10 @@ func escape(s string) string {
 	return strings.NewReplacer("@", "&#64;", "<", "&lt;").Replace(b.String())
 }
 
-// csv writes results.csv: a row a run, in the order in which they were measured. kind is run, warm-up, mean (all that AWS
-// returns), computed (a point of the map), check (a point that was measured) or error. Costs are in dollars an invocation:
-// compute and request at list price. objects, bytes and failed are of the cell's last invocation, and empty for a warm-up.
-// low_ms and high_ms are a computed point's interval.
+// csv writes results.csv: a row a run, in the order in which they were measured. kind is run, warm-up, mean (all that
+// AWS returns), computed (a point of the map), check (a point that was measured) or error. Costs are in dollars an
+// invocation: compute and request at list price. objects, bytes and failed are of the cell's last invocation, and
+// empty for a warm-up. low_ms and high_ms are a computed point's interval.
 func (r *Report) csv(w io.Writer) error {
 	out := csv.NewWriter(w)
 	out.Write(strings.Fields(`strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd error
@@ -236,8 +236,7 @@ func (r *Report) csv(w io.Writer) error {
 	return out.Error() // of any Write as well
 }
 
-// noFormula is untrusted text without control characters. It puts a quote before what a spreadsheet would take for a
-// formula, as OWASP recommends.
+// noFormula is untrusted text on one line, with a quote before what a spreadsheet takes for a formula, as OWASP advises.
 func noFormula(s string) string {
 	s = prose.OneLine(s, maxField)
 	return when(strings.IndexAny(s, "=+-@|%") == 0, "'") + s

@@ -55,27 +55,31 @@ var functions = template.FuncMap{
 	"chartLines": func(text string, size float64) []string { // two figures stand 20 beside each other
 		return breakText(text, 2*figureWidth+20, func(s string) float64 { return textWidth(s, size) })
 	},
-	"list":         prose.List[int],
-	"names":        prose.List[string],
-	"lines":        lines,
-	"firstLines":   firstLines,
-	"capital":      capital,
-	"short":        func(s string) string { return prose.OneLine(s, maxName) },
-	"long":         func(s string) string { return prose.OneLine(s, maxMessage) },
-	"keepTogether": keepTogether,
-	"escape":       escape,
+	"list":       prose.List[int],
+	"names":      prose.List[string],
+	"lines":      lines,
+	"firstLines": firstLines,
+	"capital":    capital,
+	"short":      func(s string) string { return prose.OneLine(s, maxName) },
+	"long":       func(s string) string { return prose.OneLine(s, maxMessage) },
+	// A number and its unit stay on one line, and a mark and its meaning.
+	"keepTogether": strings.NewReplacer(" MB", "\u00a0MB", " ms", "\u00a0ms", " %", "\u00a0%",
+		"★ ", "★\u00a0", "▲ ", "▲\u00a0", "▼ ", "▼\u00a0").Replace,
+	"escape": escape,
 	// A label's parentheses would end the link.
-	"escapeLink":  strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace,
-	"strong":      func(really bool, s string) string { return when(really, "**") + s + when(really, "**") },
-	"wrap":        func(text string) string { return hang("  ", text) },
-	"step":        step,
-	"change":      change,
-	"ratio":       func(a, b float64) float64 { return a / b },
-	"dataBeside":  func(page string) string { return filepath.Join(filepath.Dir(page), DataFile) },
-	"quote":       shellescape.Quote,
-	"dear":        func() float64 { return comparison.DearWakeUpMS },
-	"benchWord":   func(s string) string { return notInWord.ReplaceAllString(prose.OneLine(s, maxName), "_") },
-	"unit":        func(figure string) string { return units[figure] },
+	"escapeLink": strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace,
+	"strong":     func(really bool, s string) string { return when(really, "**") + s + when(really, "**") },
+	"wrap":       func(text string) string { return hang("  ", text) },
+	"step":       step,
+	"change":     change,
+	"ratio":      func(a, b float64) float64 { return a / b },
+	"dataBeside": func(page string) string { return filepath.Join(filepath.Dir(page), DataFile) },
+	"quote":      shellescape.Quote,
+	"dear":       func() float64 { return comparison.DearWakeUpMS },
+	"benchWord":  func(s string) string { return notInWord.ReplaceAllString(prose.OneLine(s, maxName), "_") },
+	"unit":       func(figure string) string { return units[figure] },
+	// Where a ratio stands on a strip from 0.5 to 2, in percent of its width.
+	"place":       func(ratio float64) float64 { return math.Round(50 + 50*min(max(math.Log2(ratio), -1), 1)) },
 	"trimRight":   func(s string) string { return strings.TrimRight(s, " ") },
 	"nanoseconds": func(ms float64) string { return fmt.Sprintf("%.0f", 1e6*ms) },
 }
@@ -133,10 +137,6 @@ func when(holds bool, text string) string {
 func count(n int, noun string) string { return prose.Count(n, noun, noun+"s") }
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
-
-// keepTogether keeps a number and its unit on one line, and a mark and its meaning.
-var keepTogether = strings.NewReplacer(" MB", "\u00a0MB", " ms", "\u00a0ms", " %", "\u00a0%",
-	"★ ", "★\u00a0", "▲ ", "▲\u00a0", "▼ ", "▼\u00a0").Replace
 
 func lines(s string) []string { return strings.FieldsFunc(s, func(c rune) bool { return c == '\n' }) }
 
