@@ -104,9 +104,6 @@ func (f *figure) labelFrontier(front, cells []*cell, at func(*cell) point) {
 	}
 }
 
-// maxTiles is how many points of a map are drawn at most. A picture of more would be large and hard to read.
-const maxTiles = 1_000
-
 // tile is a point of a map in a heat map, as a rectangle.
 type tile struct {
 	comparison.Point
@@ -118,7 +115,8 @@ type tile struct {
 var levels = []float64{1.05, 1.25, 1.5, 2, 3, 5, 10, math.Inf(1)}
 
 // Heat returns the map as two figures, of time and of cost, with memory against concurrency. The strategy is the
-// answer's if it is bounded, or the first bounded one. Without two sizes and two concurrencies of it there are none.
+// answer's if it is bounded, or the first bounded one. Without two sizes and two concurrencies of it there are none,
+// nor with more than 1,000 points: such a picture would be large and hard to read.
 func (r *Report) Heat() []*figure {
 	if r.Map == nil {
 		return nil
@@ -138,7 +136,7 @@ func (r *Report) Heat() []*figure {
 		}
 	}
 	sizes, ns := slices.Sorted(maps.Keys(at)), slices.Sorted(maps.Keys(by))
-	if len(sizes) < 2 || len(ns) < 2 || len(points) > maxTiles {
+	if len(sizes) < 2 || len(ns) < 2 || len(points) > 1_000 {
 		return nil
 	}
 	time := r.heat("Time", points, sizes, ns, func(p comparison.Point) float64 { return p.DurationMS })

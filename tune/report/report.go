@@ -115,12 +115,11 @@ func New(c *comparison.Comparison) *Report {
 		if c.Cell == recommended && !c.out {
 			r.Best = c
 		}
-		if r.Map != nil {
-			c.Marks = when(c.Check != nil, "*") + when(c.Computed.Limited(), "‡")
-			r.Occurs["limited"] = r.Occurs["limited"] || c.Computed.Limited()
-			continue
-		}
 		c.Marks = when(c == r.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") + when(c.Busy(), "!")
+		if p := c.Computed; p != nil {
+			c.Marks = when(c.Check != nil, "*") + when(p.Limited(), "‡")
+			r.Occurs["limited"] = r.Occurs["limited"] || p.Limited()
+		}
 	}
 	return r
 }

@@ -178,16 +178,6 @@ func (r *Report) Part() string {
 	return when(begun < all && r.Map == nil && (r.Run.Interrupted || !failed), fmt.Sprintf("%d of %d", begun, all))
 }
 
-// Gain is how much better than sequential the recommended cell is, or "".
-func (r *Report) Gain() string {
-	for _, c := range r.measured {
-		if r.Variants[c.Variant].Sequential() && c.Power == r.Best.Power {
-			return r.Than(c.Duration.Value, c.Cost.Value, r.Best.Duration.Value, r.Best.Cost.Value, c.Label+" at the same size")
-		}
-	}
-	return ""
-}
-
 // Than says how much faster and cheaper than a base something is, or "" where it is less than 5 % faster.
 func (r *Report) Than(baseMS, base, ms, cost float64, than string) string {
 	if baseMS < 1.05*ms {
