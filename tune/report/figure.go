@@ -83,8 +83,8 @@ func (r *Report) Figures() []*figure {
 	return figures
 }
 
-// drawn returns the variants that the figures show. If there are too many, it keeps sequential, to which
-// the others are compared, and those whose best cells have the least cost x duration.
+// drawn returns the variants that the figures show. If there are too many, it keeps sequential, to which the others
+// are compared, and those whose best cells have the least cost x duration.
 func (r *Report) drawn() (variants []int) {
 	score := func(c *cell) float64 {
 		if r.Variants[c.Variant].Sequential() {
@@ -158,8 +158,8 @@ func (f *figure) against(numbers []int, reference float64, y scale) {
 	f.Height = plotBottom + f.XTitleAt + 6
 }
 
-// addLine draws a variant's cells as points, joined by ascending memory. No line leads to a cell that this
-// machine held up: it is faster on Lambda than the line would say.
+// addLine draws a variant's cells as points, joined by ascending memory. No line leads to a cell that this machine
+// held up: it is faster on Lambda than the line would say.
 func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 	l := &line{Variant: variant, Dash: slices.Index(r.Strategies, r.Variants[variant].Strategy) % 4}
 	f.Lines = append(f.Lines, l)

@@ -48,8 +48,8 @@ func (c *cell) Dots(reach float64) (at []int) {
 	return slices.Compact(at)
 }
 
-// Timing returns the cells of one size whose last invocation has an answer: of the recommended size or,
-// without one, of the largest that has any. Other functions than this project's, and AWS, return none.
+// Timing returns the cells of one size whose last invocation has an answer: of the recommended size or, without one,
+// of the largest that has any. Other functions than this project's, and AWS, return none.
 func (r *Report) Timing() []*cell {
 	for _, row := range slices.Backward(r.Rows) {
 		told := slices.DeleteFunc(slices.Clone(row.Cells), func(c *cell) bool { return c.Answer == nil })
@@ -100,8 +100,8 @@ func (r *Report) stats(variant int) (stats []powertuning.Stat) {
 	return stats
 }
 
-// CompareLink leads to Power Tuning's page with sequential beside the recommended variant. It is empty
-// unless there are both, and of a map, each of whose cells has a concurrency of its own.
+// CompareLink leads to Power Tuning's page with sequential beside the recommended variant. It is empty unless there
+// are both, and of a map, each of whose cells has a concurrency of its own.
 func (r *Report) CompareLink() pageLink {
 	i := slices.IndexFunc(r.Variants, func(v comparison.Result) bool { return v.Sequential() })
 	if r.Best == nil || r.Map != nil || i < 0 || i == r.Best.Variant || len(r.stats(i)) == 0 {
@@ -117,8 +117,8 @@ func drawChart(w io.Writer, answer string, figures []*figure, below string) erro
 	return templates.ExecuteTemplate(w, "chart", map[string]any{"Answer": answer, "Figures": figures, "Below": below})
 }
 
-// chart draws chart.svg for a README: the map of time and of cost or, of a measured comparison, time and cost
-// against memory. It follows the reader's light or dark theme, and needs no other file.
+// chart draws chart.svg for a README: the map of time and of cost or, of a measured comparison, time and cost against
+// memory. It follows the reader's light or dark theme, and needs no other file.
 func (r *Report) chart(w io.Writer) error {
 	figures := append(r.Heat(), r.Figures()...)
 	answer, err := r.Words("caption")

@@ -160,8 +160,8 @@ func (r *Report) newCell(variant, power int) *cell {
 	return c
 }
 
-// failure says in Lambda's words, in one to three of them, why a cell has no figures. A local run records
-// that a function ran out of memory; on AWS the text of the error tells.
+// failure says in Lambda's words, in one to three of them, why a cell has no figures. A local run records that a
+// function ran out of memory; on AWS the text of the error tells.
 func (r *Report) failure(c *comparison.Cell) string {
 	switch {
 	case c == nil && r.Map == nil:
@@ -179,6 +179,7 @@ func (r *Report) failure(c *comparison.Cell) string {
 // outOfMemory matches an error on AWS: Lambda kills a function for nothing else, and has two texts for it.
 var outOfMemory = regexp.MustCompile(`^out of memory: |Runtime\.OutOfMemory|Runtime exited with error: signal: killed`)
 
+// candidates returns those of the cells that are not out.
 func candidates(cells []*cell) []*cell {
 	return slices.DeleteFunc(slices.Clone(cells), func(c *cell) bool { return c.out })
 }

@@ -236,7 +236,7 @@ func (r *Report) csv(w io.Writer) error {
 	return out.Error() // of any Write as well
 }
 
-// noFormula is untrusted text on one line, with a quote before what a spreadsheet takes for a formula, as OWASP advises.
+// noFormula is untrusted text on one line. As OWASP recommends, a quote precedes what a spreadsheet takes for a formula.
 func noFormula(s string) string {
 	s = prose.OneLine(s, maxField)
 	return when(strings.IndexAny(s, "=+-@|%") == 0, "'") + s

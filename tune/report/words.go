@@ -87,11 +87,10 @@ var functions = template.FuncMap{
 // notInWord matches what a benchmark's name cannot have.
 var notInWord = regexp.MustCompile(`[^A-Za-z0-9_.]`)
 
-var (
-	templates = template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "templates/*.tmpl"))
-	texts     = texttemplate.Must(texttemplate.New("").Option("missingkey=zero").Funcs(functions).
-			ParseFS(templateFiles, "templates/*.txt", "templates/table.md"))
-)
+var templates = template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "templates/*.tmpl"))
+
+var texts = texttemplate.Must(texttemplate.New("").Option("missingkey=zero").Funcs(functions).
+	ParseFS(templateFiles, "templates/*.txt", "templates/table.md"))
 
 // Words executes a template of words.txt.
 func (r *Report) Words(name string) (string, error) { return words(name, r) }
@@ -170,8 +169,8 @@ func (r *Report) Latency() string {
 	return name
 }
 
-// Part is how many of all cells an incomplete comparison has, such as "14 of 24". It is "" of a
-// complete one and of one in which a variant failed as a whole: its cells will never come.
+// Part is how many of all cells an incomplete comparison has, such as "14 of 24". It is "" of a complete one and of
+// one in which a variant failed as a whole: its cells will never come.
 func (r *Report) Part() string {
 	begun, all := r.Measured()
 	failed := slices.ContainsFunc(r.Variants, func(v comparison.Result) bool { return v.Error != "" })
@@ -217,8 +216,8 @@ func (r *Report) Unchecked() map[string][]string {
 	return by
 }
 
-// Agreement is the largest difference between measured and computed among the checks that agree:
-// "within 4 %", or "2 within 4 %" where other checks do not agree. It is "" if none agrees.
+// Agreement is the largest difference between measured and computed among the checks that agree: "within 4 %", or "2
+// within 4 %" where other checks do not agree. It is "" if none agrees.
 func (r *Report) Agreement() string {
 	agreeing, most := slices.DeleteFunc(r.Made(), comparison.Check.Far), 0.0
 	for _, k := range agreeing {
