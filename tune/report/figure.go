@@ -71,8 +71,8 @@ func (r *Report) Figures() []*figure {
 	variants := r.drawn()
 	cells := slices.DeleteFunc(slices.Clone(r.measured), func(c *cell) bool { return !slices.Contains(variants, c.Variant) })
 	figures := []*figure{
-		r.againstMemory("time", capital(r.Statistic())+" duration, ms", variants, cells, measures["duration"]),
-		r.againstMemory("cost", "$ per million invocations", variants, cells, measures["cost"]),
+		r.againstMemory("time", capital(r.Statistic())+" duration, ms", variants, cells),
+		r.againstMemory("cost", "$ per million invocations", variants, cells),
 		r.costAgainstTime(variants, cells),
 	}
 	for _, f := range figures {
@@ -103,14 +103,14 @@ func (r *Report) drawn() (variants []int) {
 }
 
 // againstMemory shows a figure of each cell. The variants stand side by side at each size.
-func (r *Report) againstMemory(id, unit string, variants []int, cells []*cell, of func(*cell) estimate) *figure {
+func (r *Report) againstMemory(id, unit string, variants []int, cells []*cell) *figure {
 	f := &figure{ID: id, Title: capital(id) + " against memory", XTitle: "Memory, MB", YTitle: unit, Right: figureWidth}
 	for _, v := range variants {
 		f.Right = min(f.Right, figureWidth-18-textWidth(figureLabel(r.Labels[v]), textSize))
 	}
 	var values []float64
 	for _, c := range cells {
-		e := of(c)
+		e := measures[id](c)
 		if values = append(values, e.Value); e.Low > 0 {
 			values = append(values, e.Low, e.High)
 		}
@@ -120,7 +120,7 @@ func (r *Report) againstMemory(id, unit string, variants []int, cells []*cell, o
 		dodge := (float64(k) - float64(len(variants)-1)/2) * min(3, 18/float64(len(variants)))
 		var told []string // the values, for screen readers
 		l := f.addLine(r, v, func(c *cell) point {
-			e := of(c)
+			e := measures[id](c)
 			told = append(told, e.Full+" at "+megabytes(c.Power)+" MB")
 			p := point{X: f.x.at(float64(c.Power)) + dodge, Y: f.y.at(e.Value), Text: e.Full}
 			if e.Low > 0 {

@@ -73,7 +73,7 @@ type cell struct {
 // estimate is a typical value.
 type estimate struct {
 	Value     float64          // ms, or dollars a million
-	Low, High float64          // its interval, from the ratio to the best of its size or from the calibration; 0: unknown
+	Low, High float64          // its interval, by the ratio to the best of its size or by the calibration; 0: unknown
 	Text      string           // 45, or why there is no figure
 	Full      string           // 45 ms
 	ratio     comparison.Ratio // to the best of its size; zero for the best itself, for costs and on AWS
@@ -81,8 +81,8 @@ type estimate struct {
 
 // measures are the two things that a cell is measured by.
 var measures = map[string]func(*cell) estimate{
-	"duration": func(c *cell) estimate { return c.Duration },
-	"cost":     func(c *cell) estimate { return c.Cost },
+	"time": func(c *cell) estimate { return c.Duration },
+	"cost": func(c *cell) estimate { return c.Cost },
 }
 
 // New computes what the views of a comparison have in common.

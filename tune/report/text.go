@@ -26,7 +26,7 @@ func DryRun(w io.Writer, c *comparison.Comparison, maps bool) error {
 	return texts.ExecuteTemplate(w, "dryrun.txt", map[string]any{"Comparison": c, "Maps": maps})
 }
 
-// Matrix returns lines with the duration or the cost of every cell, in blocks that fit the width. If certain is set
+// Matrix returns lines with the time or the cost of every cell, in blocks that fit the width. If certain is set
 // and one block is enough, ratios have their intervals; otherwise only = and ~ tell how sure they are, to save room.
 func (r *Report) Matrix(figure string, certain bool) (blocks [][]string) {
 	memory := []string{"   Memory"}
@@ -64,7 +64,7 @@ func (r *Report) column(variant int, text, figure string, certain bool) []string
 		c := row.Cells[variant]
 		e := measures[figure](c)
 		figures, ratios = append(figures, e.Text), append(ratios, e.short(certain))
-		marks = append(marks, when(c.Marks != "" && (r.Map == nil || figure == "duration"), when(r.Map == nil, " ")+c.Marks))
+		marks = append(marks, when(c.Marks != "" && (r.Map == nil || figure == "time"), when(r.Map == nil, " ")+c.Marks))
 	}
 	room := widest(ratios) // so that the figures are aligned
 	for i, row := range r.Rows {
@@ -209,26 +209,24 @@ func (r *Report) csv(w io.Writer) error {
 			add(v.Place(0), "error", "", "", "", "", noFormula(v.Error))
 		}
 		for _, row := range r.Rows {
-			c := row.Cells[i]
-			if c.Cell == nil {
-				continue
-			}
-			if c.Error != "" {
+			switch c := row.Cells[i]; {
+			case c.Cell == nil:
+			case c.Error != "":
 				add(c.Place, "error", "", "", "", "", noFormula(c.Error))
-				continue
-			}
-			if c.WarmUp != nil {
-				ran(c.Place, "warm-up", 0, c.WarmUp.DurationMS, float64(c.WarmUp.BilledMS))
-			}
-			var read []any
-			if a := c.Answer; a != nil {
-				read = []any{a.ObjectsRead, a.BytesRead, a.Failed}
-			}
-			if c.OK && r.Mode == comparison.AWS {
-				ran(c.Place, "mean", "", c.Duration.Value, c.Billed, read...)
-			}
-			for k, ms := range c.DurationsMS {
-				ran(c.Place, "run", k+1, ms, float64(c.BilledMS[k]), read...)
+			default:
+				if w := c.WarmUp; w != nil {
+					ran(c.Place, "warm-up", 0, w.DurationMS, float64(w.BilledMS))
+				}
+				var read []any
+				if a := c.Answer; a != nil {
+					read = []any{a.ObjectsRead, a.BytesRead, a.Failed}
+				}
+				if c.OK && r.Mode == comparison.AWS {
+					ran(c.Place, "mean", "", c.Duration.Value, c.Billed, read...)
+				}
+				for k, ms := range c.DurationsMS {
+					ran(c.Place, "run", k+1, ms, float64(c.BilledMS[k]), read...)
+				}
 			}
 		}
 	}
@@ -236,7 +234,7 @@ func (r *Report) csv(w io.Writer) error {
 	return out.Error() // of any Write as well
 }
 
-// noFormula is untrusted text on one line. As OWASP recommends, a quote precedes what a spreadsheet takes for a formula.
+// noFormula is untrusted text on one line. As OWASP advises, a quote precedes what a spreadsheet takes for a formula.
 func noFormula(s string) string {
 	s = prose.OneLine(s, maxField)
 	return when(strings.IndexAny(s, "=+-@|%") == 0, "'") + s
