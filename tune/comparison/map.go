@@ -196,4 +196,6 @@ func (p Place) Label() string {
 }
 
 // Bounded reports whether concurrency bounds the setting.
-func (p Place) Bounded() bool { return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Bounded() }
+func (p Place) Bounded() bool {
+	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Bounded()
+}
