@@ -194,3 +194,8 @@ func (m *Map) Best(v Variant, power int) *Point {
 func (p Place) Label() string {
 	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Label()
 }
+
+// Bounded reports whether concurrency bounds the setting.
+func (p Place) Bounded() bool {
+	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Bounded()
+}
