@@ -12,6 +12,7 @@ import (
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/lambda"
+	"lambda-parallel-io/tune/profile"
 )
 
 // Variables for tests.
@@ -73,7 +74,6 @@ type racer struct {
 	f     *lambda.Function  // nil once it has left the race
 	ended time.Time         // the end of its last invocation
 	last  lambda.Invocation // of this round
-	speed float64           // vCPUs per core in the last turn, slow motion included
 
 	total, cpu, delay time.Duration
 	used              float64       // vCPUs x seconds
@@ -185,11 +185,9 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	if err := r.observe(r.Progress); err != nil {
 		return err
 	}
-	speed := r.t.coreSpeed(r.c.Run)
-	v.speed = speed * float64(r.c.Run.Slow.Times())
-	v.f.SetQuota(speed, 0)
+	v.f.Speed = r.t.coreSpeed(r.c.Run)
 	if k == 0 || time.Since(v.ended) > closing {
-		r.t.s3.Begin(0)
+		r.begin(r.t.latency, 0)
 		payload, reads := r.c.Run.WarmUp(v.Variant)
 		if err := r.invoke(ctx, v, k, payload, reads); err != nil || v.cell.Error != "" {
 			return err
@@ -198,14 +196,17 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	if k == 0 {
 		return r.warmUp(ctx, v)
 	}
-	r.t.s3.Begin(k)
+	r.begin(r.t.latency, k)
 	return r.invoke(ctx, v, k, v.Payload, r.c.Run.Repeat)
 }
+
+// begin gives the next invocation the latencies of round k.
+func (r *race) begin(p profile.S3, k int) { r.t.s3.Begin(p, r.c.Run.Slow, r.c.Run.Seed, uint64(k)) }
 
 // invoke makes an invocation of round k, which counts if it is the last of its turn. A failure ends up in the cell.
 func (r *race) invoke(ctx context.Context, v *racer, k int, payload []byte, reads int) error {
 	requests := r.t.s3.Requests()
-	inv, failure, err := r.t.invoke(ctx, v.f, r.power, payload, reads)
+	inv, failure, err := r.t.invoke(ctx, v.f, payload, reads)
 	v.last, v.ended = inv, time.Now()
 	v.cell.MaxMemoryMB, v.cell.Requests = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB), int(r.t.s3.Requests()-requests)
 	if failure != "" {
@@ -220,11 +221,11 @@ func (r *race) warmUp(ctx context.Context, v *racer) error {
 	if v.Sequential() { // it waits for S3 all the time
 		return nil
 	}
-	v.f.SetQuota(noQuota, 0)
+	v.f.Speed = noQuota
 	begin, reads := time.Now(), 0
 	for calls := 0; calls < warmCalls && reads < warmReads && time.Since(begin) <= warmTime; calls++ {
-		r.t.s3.BeginInstant()
-		_, failure, err := r.t.invoke(ctx, v.f, r.power, v.Payload, r.c.Run.Repeat)
+		r.begin(profile.S3{Bandwidth: profile.Bandwidth}, 0) // it is about reads, not time
+		_, failure, err := r.t.invoke(ctx, v.f, v.Payload, r.c.Run.Repeat)
 		v.ended = time.Now()
 		if err != nil || failure != "" {
 			return err
@@ -249,7 +250,7 @@ func (v *racer) count(k int) {
 		}
 		v.total += inv.Duration
 		v.cpu += inv.CPU
-		v.used += inv.CPU.Seconds() * v.speed
+		v.used += inv.CPU.Seconds() * v.f.Speed * float64(v.f.Slow.Times())
 		v.delay += inv.RunDelay
 		used, starved := v.used/v.total.Seconds(), v.delay.Seconds()/v.total.Seconds()
 		cell.CPUShare = &comparison.CPUShare{Target: platform.VCPUs(cell.Power), Used: used, Starved: starved}

@@ -26,7 +26,6 @@ import (
 	"lambda-parallel-io/tune/local/lambda"
 	"lambda-parallel-io/tune/local/s3"
 	"lambda-parallel-io/tune/profile"
-	"lambda-parallel-io/tune/slowmotion"
 )
 
 // Tuner measures the cells of a comparison on this machine. Close it after use.
@@ -35,8 +34,7 @@ type Tuner struct {
 	dir       string            // temporary: holds executables and the local S3's certificate
 	paths     map[string]string // executables by function
 	latency   profile.S3
-	s3        *s3.Server
-	slow      slowmotion.Factor // of s3
+	s3        *s3.Server // nil before the first cell
 	env       []string
 	functions sync.Map  // its keys are the open *lambda.Function
 	measured  []float64 // vCPUs per core, one per measurement
@@ -91,7 +89,11 @@ func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison, observe f
 			return err
 		}
 	}
-	if err := t.serve(c.Run.Spec); err != nil {
+	var err error
+	if t.latency, err = profile.Parse(c.Run.Latency); err == nil && t.s3 == nil {
+		err = t.serve()
+	}
+	if err != nil {
 		return err
 	}
 	c.Run.CPU = cmp.Or(c.Run.CPU, &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"})
@@ -155,25 +157,11 @@ func versions(ctx context.Context, path string) map[string]string {
 	return v
 }
 
-// serve starts an S3 with credentials for this run only. It replaces one that runs at another slow-motion factor.
-func (t *Tuner) serve(spec comparison.Spec) (err error) {
-	if t.s3 != nil && t.slow == spec.Slow {
-		t.s3.Seed = spec.Seed
-		return nil
-	}
-	if t.s3 != nil {
-		err = t.s3.Close()
-	}
-	if err == nil {
-		t.latency, err = profile.Parse(spec.Latency)
-	}
-	if err == nil {
-		t.s3, err = s3.Start(t.latency, spec.Seed, spec.Slow, t.Verbose)
-	}
-	if err != nil {
+// serve starts an S3 with credentials for this run only.
+func (t *Tuner) serve() (err error) {
+	if t.s3, err = s3.Start(t.Verbose); err != nil {
 		return err
 	}
-	t.slow = spec.Slow
 	const bucket = "parallel-io"
 	for _, o := range t.Objects {
 		body, err := o.Body()
@@ -238,11 +226,11 @@ func (t *Tuner) coreSpeed(run comparison.Run) float64 {
 // invoke calls the function. failure says why the invocation does not count, "" if it does. Our own function must
 // report all reads, failed ones included; the times in its answer are then without slow motion. For any other one
 // reads is 0.
-func (t *Tuner) invoke(ctx context.Context, f *lambda.Function, memoryMB int, payload []byte, reads int) (inv lambda.Invocation, failure string, err error) {
+func (t *Tuner) invoke(ctx context.Context, f *lambda.Function, payload []byte, reads int) (inv lambda.Invocation, failure string, err error) {
 	if inv, err = f.Invoke(ctx, payload); err != nil {
 		return inv, "", err
 	}
-	t.Verbose.Print(inv.Report(memoryMB))
+	t.Verbose.Print(inv.Report(f.MemoryMB))
 	var answer event.Answer
 	switch {
 	case inv.OutOfMemory:
@@ -265,8 +253,8 @@ func (t *Tuner) invoke(ctx context.Context, f *lambda.Function, memoryMB int, pa
 		if answer.Stopped != "" {
 			failure += ": " + answer.Stopped
 		}
-	case t.slow > 1:
-		slow, l := float64(t.slow), &answer.Latency
+	case f.Slow > 1:
+		slow, l := float64(f.Slow), &answer.Latency
 		for _, figure := range []*float64{&answer.TimeSec, &answer.CPUSec, &answer.ListSec, &l.P50, &l.P95, &l.P99, &l.Max} {
 			*figure /= slow
 		}

@@ -44,9 +44,9 @@ type Config struct {
 }
 
 // Function is one execution environment with at most one process. Only Kill may be called while another method runs.
-// Close it after use.
+// Between invocations Speed and VCPUs may be changed. Close it after use.
 type Function struct {
-	cfg  Config
+	Config
 	api  *runtimeAPI
 	tail *tail
 	proc *process // alive or not; nil before the first, since INIT is part of an invocation after that
@@ -55,11 +55,8 @@ type Function struct {
 // New makes the environment. The first invocation starts the process.
 func New(cfg Config) (*Function, error) {
 	api, err := startRuntimeAPI(cfg.Name, cfg.Errors)
-	return &Function{cfg: cfg, api: api, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}, err
+	return &Function{Config: cfg, api: api, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}, err
 }
-
-// SetQuota changes [Config]'s Speed and VCPUs from the next invocation on.
-func (f *Function) SetQuota(speed, vCPUs float64) { f.cfg.Speed, f.cfg.VCPUs = speed, vCPUs }
 
 // Invocation is what Lambda reports about one call of the function.
 type Invocation struct {
@@ -109,12 +106,12 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) (Invocation, erro
 	err := f.invoke(ctx, payload, &inv)
 	if failure, ok := errors.AsType[*FunctionError](err); ok {
 		err, inv.Err = nil, failure
-		inv.Duration = min(time.Since(inv.begin), f.cfg.Slow.Stretch(f.cfg.Timeout))
+		inv.Duration = min(time.Since(inv.begin), f.Slow.Stretch(f.Timeout))
 		peak := int(f.proc.peak.Load())
-		inv.MaxMemoryMB, inv.OutOfMemory = min(peak, f.cfg.MemoryMB), peak > f.cfg.MemoryMB
+		inv.MaxMemoryMB, inv.OutOfMemory = min(peak, f.MemoryMB), peak > f.MemoryMB
 	}
 	for _, d := range []*time.Duration{&inv.Duration, &inv.Init, &inv.CPU, &inv.RunDelay} {
-		*d /= time.Duration(f.cfg.Slow.Times())
+		*d = f.Slow.Shrink(*d)
 	}
 	inv.BilledMS = int(math.Ceil(float64(inv.Duration+inv.Init) / float64(time.Millisecond)))
 	inv.Log = f.tail.bytes()
@@ -133,7 +130,7 @@ func (f *Function) invoke(ctx context.Context, payload []byte, inv *Invocation) 
 	}
 	if f.proc.alive.Err() != nil { // INIT is part of the invocation
 		inv.begin = time.Now()
-		if err := f.init(ctx, f.cfg.Timeout, inv); err != nil {
+		if err := f.init(ctx, f.Timeout, inv); err != nil {
 			return err
 		}
 	}
@@ -142,9 +139,9 @@ func (f *Function) invoke(ctx context.Context, payload []byte, inv *Invocation) 
 
 // init starts a process and waits until it asks for an event.
 func (f *Function) init(ctx context.Context, most time.Duration, inv *Invocation) error {
-	deadline := time.Now().Add(f.cfg.Slow.Stretch(most))
+	deadline := time.Now().Add(f.Slow.Stretch(most))
 	f.api.forget()
-	p, err := startProcess(&f.cfg, f.environment(), f.tail)
+	p, err := startProcess(&f.Config, f.environment(), f.tail)
 	if err != nil {
 		return err
 	}
@@ -158,13 +155,13 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 	before := f.proc.usage()
 	f.proc.set(throttled)
 	inv.begin = cmp.Or(inv.begin, time.Now())
-	deadline := inv.begin.Add(f.cfg.Slow.Stretch(f.cfg.Timeout))
+	deadline := inv.begin.Add(f.Slow.Stretch(f.Timeout))
 	trace, parent := uuid.New(), uuid.New() // in X-Ray's form. The account is AWS's example
 	a, err := f.await(ctx, deadline, inv, &event{inv.RequestID, payload, map[string]string{
 		"Content-Type":                        "application/json",
 		"Lambda-Runtime-Aws-Request-Id":       inv.RequestID,
 		"Lambda-Runtime-Deadline-Ms":          strconv.FormatInt(deadline.UnixMilli(), 10),
-		"Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:" + f.cfg.Region + ":123456789012:function:" + f.cfg.Name,
+		"Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:" + f.Region + ":123456789012:function:" + f.Name,
 		"Lambda-Runtime-Trace-Id":             fmt.Sprintf("Root=1-%08x-%x;Parent=%x;Sampled=0", time.Now().Unix(), trace[:12], parent[:8]),
 	}})
 	if err != nil {
@@ -187,7 +184,7 @@ func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocatio
 			f.end()
 		}
 	}()
-	late := fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.RequestID, f.cfg.Timeout.Seconds())
+	late := fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.RequestID, f.Timeout.Seconds())
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, &FunctionError{"Sandbox.Timedout", late})
 	defer cancel()
 	events, polled := f.api.events, f.api.polled
@@ -234,7 +231,7 @@ func (f *Function) end() {
 		_ = f.proc.cmd.Process.Signal(unix.SIGTERM)
 		select {
 		case <-f.proc.alive.Done():
-		case <-time.After(f.cfg.Slow.Stretch(platform.Shutdown)):
+		case <-time.After(f.Slow.Stretch(platform.Shutdown)):
 		}
 	}
 	_ = f.proc.cmd.Process.Kill() // fails if it has ended
@@ -266,14 +263,14 @@ func (f *Function) mark() string { return "AWS_LAMBDA_RUNTIME_API=" + f.api.addr
 func (f *Function) environment() []string {
 	return append([]string{
 		f.mark(), "AWS_EXECUTION_ENV=AWS_Lambda_provided.al2023", "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
-		"AWS_LAMBDA_FUNCTION_NAME=" + f.cfg.Name, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
-		fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", f.cfg.MemoryMB),
-		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + f.cfg.Name, "AWS_LAMBDA_LOG_STREAM_NAME=local",
-		"AWS_REGION=" + f.cfg.Region, "AWS_DEFAULT_REGION=" + f.cfg.Region,
+		"AWS_LAMBDA_FUNCTION_NAME=" + f.Name, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
+		fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", f.MemoryMB),
+		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + f.Name, "AWS_LAMBDA_LOG_STREAM_NAME=local",
+		"AWS_REGION=" + f.Region, "AWS_DEFAULT_REGION=" + f.Region,
 		// The function must not use the caller's AWS account.
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
-		"LAMBDA_TASK_ROOT=" + filepath.Dir(f.cfg.Path), "LAMBDA_RUNTIME_DIR=/var/runtime", "_HANDLER=bootstrap",
+		"LAMBDA_TASK_ROOT=" + filepath.Dir(f.Path), "LAMBDA_RUNTIME_DIR=/var/runtime", "_HANDLER=bootstrap",
 		"LANG=en_US.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin", "TZ=:UTC",
-		fmt.Sprintf("GOMAXPROCS=%d", platform.VisibleCores(f.cfg.MemoryMB)),
-	}, f.cfg.Env...)
+		fmt.Sprintf("GOMAXPROCS=%d", platform.VisibleCores(f.MemoryMB)),
+	}, f.Env...)
 }

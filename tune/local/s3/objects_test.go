@@ -1,3 +1,5 @@
+//go:build linux
+
 package s3_test
 
 import (
@@ -158,7 +160,7 @@ func TestTheOrderOfKeysDrawsTheLatencies(t *testing.T) {
 	s, l := stored(t, "apg", n-1, "[]"), latency(t, "apg")
 	synctest.Test(t, func(t *testing.T) {
 		for k := range 3 {
-			s.Begin(k)
+			s.Begin(l, 1, 1, uint64(k))
 			for nth := range 2 { // each is read twice
 				for _, i := range rand.Perm(n - 1) {
 					path := fmt.Sprintf("/b/key%03d", i)
@@ -171,7 +173,7 @@ func TestTheOrderOfKeysDrawsTheLatencies(t *testing.T) {
 				}
 			}
 			first := serve(s, "/b?list-type=2&prefix=key")
-			s.Begin(k)
+			s.Begin(l, 1, 1, uint64(k))
 			if again := serve(s, "/b?list-type=2"); first == again || again == l.Draw(1, uint64(k), 1) {
 				t.Errorf("pages of invocation %d took %v and %v, want latencies of their own (its first GET's is %v)", k, first, again, l.Draw(1, uint64(k), 1))
 			}
@@ -183,7 +185,7 @@ func TestTheOrderOfKeysDrawsTheLatencies(t *testing.T) {
 func TestABodyEndsWithItsClient(t *testing.T) {
 	s := stored(t, "none", 0, strings.Repeat("x", 50_000_000))
 	synctest.Test(t, func(t *testing.T) {
-		s.Begin(1)
+		s.Begin(latency(t, "none"), 1, 1, 1)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		begin := time.Now()

@@ -29,7 +29,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	request, now := s.served.Add(1), s.now.Load()
 	throttled := !now.limit.Allow()
-	arrived, latency := time.Now(), s.slow.Stretch(s.draw(r, now))
+	arrived, latency := time.Now(), now.slow.Stretch(s.draw(r, now))
 	if s.wait(r.Context(), latency) != nil { // the client has gone
 		return
 	}
@@ -65,10 +65,10 @@ func (s *Server) draw(r *http.Request, now *invocation) time.Duration {
 	attempt, _, _ := strings.Cut(r.Header.Get("amz-sdk-request"), ";")
 	o, known := s.objects.Load(r.URL.Path)
 	if !known || attempt != "" && attempt != "attempt=1" {
-		return now.latency.Draw(now.seed, now.k, profile.Again|now.others.Add(1))
+		return now.Draw(now.seed, now.k, profile.Again|now.others.Add(1))
 	}
 	n, _ := now.reads.LoadOrStore(r.URL.Path, new(atomic.Uint64))
-	return now.latency.Draw(now.seed, now.k, o.(object).place+(n.(*atomic.Uint64).Add(1)-1)*s.stored.Load())
+	return now.Draw(now.seed, now.k, o.(object).place+(n.(*atomic.Uint64).Add(1)-1)*s.stored.Load())
 }
 
 // wantsAll reports whether a request asks for the whole object without conditions. The SDKs add x-id to name the
@@ -108,22 +108,12 @@ func (p *paced) await(n int) error {
 	now := time.Now()
 	d := p.begin.Sub(now)
 	if p.sent += n; p.sent > profile.Piece {
-		d += p.server.slow.Stretch(time.Duration(p.sent) * time.Second / profile.ConnectionBandwidth)
+		d += p.now.slow.Stretch(time.Duration(p.sent) * time.Second / profile.ConnectionBandwidth)
 	}
 	for _, l := range p.now.network {
 		d = max(d, l.ReserveN(now, n).DelayFrom(now))
 	}
 	return p.server.wait(p.ctx, d)
-}
-
-type page struct {
-	XMLName               xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
-	Name, Prefix          string
-	EncodingType          string `xml:",omitempty"`
-	IsTruncated           bool
-	NextContinuationToken string `xml:",omitempty"`
-	KeyCount, MaxKeys     int
-	Contents              []*gofakes3.Content
 }
 
 // list answers ListObjectsV2 with a page of keys in byte order. A token is the last key of a page. gofakes3's own
@@ -135,10 +125,16 @@ func (s *Server) list(w http.ResponseWriter, q url.Values, bucket string) {
 		return
 	}
 	most, _ := strconv.ParseUint(q.Get("max-keys"), 10, 31)
-	p := page{Name: bucket, Prefix: q.Get("prefix"), EncodingType: q.Get("encoding-type"),
-		MaxKeys: min(cmp.Or(int(most), platform.KeysPerPage), platform.KeysPerPage)}
+	var p struct {
+		gofakes3.ListBucketResultBase
+		EncodingType          string `xml:",omitempty"`
+		NextContinuationToken string `xml:",omitempty"`
+		KeyCount              int
+	}
+	p.Xmlns, p.Name, p.Prefix, p.EncodingType = "http://s3.amazonaws.com/doc/2006-03-01/", bucket, q.Get("prefix"), q.Get("encoding-type")
+	p.MaxKeys = min(cmp.Or(int64(most), platform.KeysPerPage), platform.KeysPerPage)
 	keys, err := s.memory.ListBucket(bucket, &gofakes3.Prefix{HasPrefix: true, Prefix: p.Prefix},
-		gofakes3.ListBucketPage{Marker: cmp.Or(after, q.Get("start-after")), MaxKeys: int64(p.MaxKeys)})
+		gofakes3.ListBucketPage{Marker: cmp.Or(after, q.Get("start-after")), MaxKeys: p.MaxKeys})
 	if err != nil {
 		fail(w, http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist")
 		return

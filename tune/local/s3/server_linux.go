@@ -23,13 +23,16 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	smithytime "github.com/aws/smithy-go/time"
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 
 	"lambda-parallel-io/tune/profile"
@@ -38,16 +41,13 @@ import (
 
 // Server is a running local S3. Close it after use. What it does not answer itself, gofakes3 does.
 type Server struct {
-	URL  string // the endpoint, https://127.0.0.1:PORT
-	CA   []byte // the certificate to trust, in PEM
-	Seed uint64 // of the latencies, from the next Begin on
+	URL string // the endpoint, https://127.0.0.1:PORT
+	CA  []byte // the certificate to trust, in PEM
 
-	http    *http.Server
-	memory  gofakes3.Backend
-	fake    http.Handler // gofakes3's, of memory
-	profile profile.S3
-	slow    slowmotion.Factor
-	wait    func(context.Context, time.Duration) error // fails if the context ends first
+	http   *http.Server
+	memory gofakes3.Backend
+	fake   http.Handler                               // gofakes3's, of memory
+	wait   func(context.Context, time.Duration) error // fails if the context ends first
 
 	now               atomic.Pointer[invocation]
 	slowDowns, served atomic.Int64  // since the start
@@ -64,16 +64,17 @@ type object struct {
 
 // invocation is shared by the requests of an invocation.
 type invocation struct {
+	profile.S3
+	slow    slowmotion.Factor
 	seed, k uint64
-	latency profile.S3
 	reads   sync.Map // by path, an *atomic.Uint64 that counts first attempts
 	others  atomic.Uint64
 	network []*rate.Limiter // in bytes a second, of all connections together
 	limit   *rate.Limiter   // in requests a second
 }
 
-// Start serves an empty S3. logs receives connection errors.
-func Start(p profile.S3, seed uint64, slow slowmotion.Factor, logs *log.Logger) (*Server, error) {
+// Start serves an empty S3, without latency or limits until the first Begin. logs receives connection errors.
+func Start(logs *log.Logger) (*Server, error) {
 	cert, err := certificate()
 	if err != nil {
 		return nil, fmt.Errorf("making the local S3's certificate: %w", err)
@@ -82,7 +83,7 @@ func Start(p profile.S3, seed uint64, slow slowmotion.Factor, logs *log.Logger) 
 	if err != nil {
 		return nil, fmt.Errorf("listening for the local S3: %w", err)
 	}
-	s := &Server{URL: "https://" + ln.Addr().String(), Seed: seed, memory: s3mem.New(), profile: p, slow: slow, wait: wait}
+	s := &Server{URL: "https://" + ln.Addr().String(), memory: s3mem.New(), wait: wait}
 	s.CA = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
 	// A skew limit would refuse requests that a small memory size sends slowly.
 	s.fake = gofakes3.New(s.memory, gofakes3.WithTimeSkewLimit(0)).Server()
@@ -94,7 +95,7 @@ func Start(p profile.S3, seed uint64, slow slowmotion.Factor, logs *log.Logger) 
 		TLSConfig:    &tls.Config{Certificates: []tls.Certificate{cert}, DynamicRecordSizingDisabled: true},
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // S3 does not speak HTTP/2
 	}
-	s.Begin(0)
+	s.Begin(profile.S3{}, 1, 0, 0)
 	go func() { _ = s.http.ServeTLS(ln, "", "") }() // until it is closed
 	return s, nil
 }
@@ -139,30 +140,47 @@ func (s *Server) Put(bucket, key string, body []byte) error {
 	return nil
 }
 
-// Begin begins invocation k. Its requests draw the latencies (seed, k, 1), (seed, k, 2) and so on, and both its
-// bandwidth and its request rate may burst again.
-func (s *Server) Begin(k int) {
+// Begin begins invocation k. Its requests draw the latencies (seed, k, 1), (seed, k, 2) and so on of the profile, and
+// both its bandwidth and its request rate may burst again. A rate of 0 in the profile is no limit.
+func (s *Server) Begin(p profile.S3, slow slowmotion.Factor, seed, k uint64) {
 	limiter := func(perSecond float64, burst int) *rate.Limiter {
-		return rate.NewLimiter(rate.Limit(perSecond)/rate.Limit(s.slow.Times()), burst)
+		if perSecond == 0 {
+			return rate.NewLimiter(rate.Inf, 0)
+		}
+		return rate.NewLimiter(rate.Limit(perSecond)/rate.Limit(slow.Times()), burst)
 	}
-	network := []*rate.Limiter{limiter(s.profile.Bandwidth, profile.BurstBytes), limiter(profile.BurstBandwidth, 2*profile.Piece)}
-	limit := limiter(s.profile.GetsPerSecond, s.profile.Burst)
-	s.now.Store(&invocation{seed: s.Seed, k: uint64(k), latency: s.profile, network: network, limit: limit})
-}
-
-// BeginUnlimited is Begin without the request limit. Calibrations need it.
-func (s *Server) BeginUnlimited(k int) {
-	s.Begin(k)
-	s.now.Load().limit.SetLimit(rate.Inf)
-}
-
-// BeginInstant is BeginUnlimited without latency. Warm-ups need it: they are about reads, not time.
-func (s *Server) BeginInstant() {
-	s.BeginUnlimited(0)
-	s.now.Load().latency = profile.S3{}
+	network := []*rate.Limiter{limiter(p.Bandwidth, profile.BurstBytes), limiter(profile.BurstBandwidth, 2*profile.Piece)}
+	s.now.Store(&invocation{S3: p, slow: slow, seed: seed, k: k, network: network, limit: limiter(p.GetsPerSecond, p.Burst)})
 }
 
 // Requests returns how many GETs, HEADs and listings were answered since the start, except those answered SlowDown.
 func (s *Server) Requests() int64 { return s.served.Load() - s.slowDowns.Load() }
 
 func (s *Server) Close() error { return s.http.Close() }
+
+// alarms are kernel timers. Go's own timers are up to 1 ms late in an idle process, which waits for them by epoll in
+// whole milliseconds: 5 % of a GET of 13 ms.
+var alarms = sync.Pool{New: func() any {
+	fd, _ := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	return os.NewFile(uintptr(fd), "timerfd") // nil for -1, if no descriptors are left
+}}
+
+// wait waits for a latency. It fails if ctx ends first.
+func wait(ctx context.Context, latency time.Duration) error {
+	if latency <= 0 {
+		return nil
+	}
+	alarm := alarms.Get().(*os.File)
+	if alarm == nil {
+		return smithytime.SleepWithContext(ctx, latency)
+	}
+	_ = unix.TimerfdSettime(int(alarm.Fd()), 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(latency.Nanoseconds())}, nil) // fails only for wrong arguments
+	stop := context.AfterFunc(ctx, func() { _ = alarm.SetReadDeadline(time.Now()) })
+	_, err := alarm.Read(make([]byte, 8))
+	if stop() { // otherwise its deadline has passed, and it is useless
+		alarms.Put(alarm)
+	} else {
+		_ = alarm.Close()
+	}
+	return err
+}
