@@ -168,25 +168,18 @@ func Cores() (cores float64, limit string) {
 // quota returns the least CPU quota, in cores, of the process's control group and of its parents, if they are mounted
 // below root; 0 means none. Sources: the kernel's documentation, scheduler/sched-bwc (v1) and admin-guide/cgroup-v2.
 func quota(root string) (least float64) {
-	fs, errFS := procfs.NewFS(filepath.Join(root, "proc"))
-	self, errSelf := fs.Self()
-	groups, errGroups := self.Cgroups()
-	mounts, errMounts := self.MountInfo()
-	if cmp.Or(errFS, errSelf, errGroups, errMounts) != nil {
-		return 0
-	}
+	fs, _ := procfs.NewFS(filepath.Join(root, "proc")) // nothing is found without it
+	self, _ := fs.Self()
+	groups, _ := self.Cgroups()
+	mounts, _ := self.MountInfo()
 	for _, g := range groups {
 		for _, m := range mounts {
-			_, cpu := m.SuperOptions["cpu"]
-			v1 := m.FSType == "cgroup" && cpu && slices.Contains(g.Controllers, "cpu")
+			v1 := m.FSType == "cgroup" && slices.Contains(g.Controllers, "cpu")
 			if v2 := m.FSType == "cgroup2" && g.HierarchyID == 0; !v1 && !v2 {
 				continue
 			}
-			within, err := filepath.Rel(m.Root, g.Path)
-			if err != nil || strings.HasPrefix(within, "..") {
-				within = "." // the path is another namespace's: the mount is the group itself
-			}
-			for dir := filepath.Join("/", within); ; dir = filepath.Dir(dir) {
+			// A path in another namespace leads to no folder, and so to the mount, which then is the group itself.
+			for dir := filepath.Join("/", strings.TrimPrefix(g.Path, m.Root)); ; dir = filepath.Dir(dir) {
 				if q := quotaOf(filepath.Join(root, m.MountPoint, dir)); q > 0 && (least == 0 || q < least) {
 					least = q
 				}

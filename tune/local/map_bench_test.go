@@ -122,7 +122,7 @@ func (t *Tuner) checkBeside(ctx context.Context, c *comparison.Comparison, found
 		return err
 	})
 	if f != nil {
-		err = errors.Join(err, t.retire(f))
+		err = errors.Join(err, f.Close())
 	}
 	if err == nil && ms == nil {
 		err = errors.New(k.Unchecked)

@@ -89,7 +89,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, t.retire(f)) }()
+	defer func() { err = errors.Join(err, f.Close()) }()
 	one := round(run)
 	warmUp := load(run, event.DefaultStrategy, compute.Busy, warmReads, roomy)
 	loads := append([]compute.Load{warmUp}, slices.Repeat(one, calibrations)...)

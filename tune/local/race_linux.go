@@ -165,7 +165,7 @@ func (r *race) over(k int) bool {
 
 // leave ends a variant's environment and puts its cell into the comparison.
 func (r *race) leave(v *racer) error {
-	err := r.t.retire(v.f)
+	err := v.f.Close()
 	v.f = nil
 	ms := v.cell.DurationsMS
 	if len(ms) == 0 && v.cell.Error == "" {

@@ -16,7 +16,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"lambda-parallel-io/handler/build"
@@ -31,12 +30,12 @@ import (
 // Tuner measures the cells of a comparison on this machine. Close it after use.
 type Tuner struct {
 	Options
-	dir       string            // temporary: holds executables and the local S3's certificate
+	dir       string            // temporary: holds executables and the authority
+	authority string            // the file of the local S3's certificate
 	paths     map[string]string // executables by function
 	latency   profile.S3
 	s3        *s3.Server // nil before the first cell
 	env       []string
-	functions sync.Map  // its keys are the open *lambda.Function
 	measured  []float64 // vCPUs per core, one per measurement
 	speeds    []float64 // likewise, as they were used
 	perGET    float64   // CPU time that this process, mostly the local S3, uses per GET, in ms
@@ -49,7 +48,7 @@ func New(o Options) (*Tuner, error) {
 		return nil, fmt.Errorf("a folder for the function's executable: %w", err)
 	}
 	o.Verbose = cmp.Or(o.Verbose, log.New(io.Discard, "", 0))
-	return &Tuner{Options: o, dir: dir, paths: map[string]string{}}, nil
+	return &Tuner{Options: o, dir: dir, authority: filepath.Join(dir, "s3-authority.pem"), paths: map[string]string{}}, nil
 }
 
 func (t *Tuner) Close() error {
@@ -63,10 +62,8 @@ func (t *Tuner) Close() error {
 // Abandon kills the function's processes and removes the temporary folder, for a program that exits at once. It is
 // safe to call at any time from any goroutine.
 func (t *Tuner) Abandon() {
-	for f := range t.functions.Range {
-		f.(*lambda.Function).Kill()
-	}
-	_ = os.RemoveAll(t.dir) // nobody is left to be told
+	lambda.Kill("AWS_CA_BUNDLE=" + t.authority) // which only its functions have
+	_ = os.RemoveAll(t.dir)                     // nobody is left to be told
 }
 
 // prepare builds each function once, starts the local S3, and records in c what the function was built with and how
@@ -172,35 +169,24 @@ func (t *Tuner) serve() (err error) {
 			return err
 		}
 	}
-	authority := filepath.Join(t.dir, "s3-authority.pem")
-	if err := os.WriteFile(authority, t.s3.CA, 0o600); err != nil {
+	if err := os.WriteFile(t.authority, t.s3.CA, 0o600); err != nil {
 		return fmt.Errorf("writing the local S3's certificate: %w", err)
 	}
 	t.env = append([]string{
-		"BUCKET=" + bucket, "AWS_ENDPOINT_URL_S3=" + t.s3.URL, "AWS_CA_BUNDLE=" + authority,
+		"BUCKET=" + bucket, "AWS_ENDPOINT_URL_S3=" + t.s3.URL, "AWS_CA_BUNDLE=" + t.authority,
 		"AWS_ACCESS_KEY_ID=LOCAL" + cryptorand.Text()[:15],
 		"AWS_SECRET_ACCESS_KEY=" + cryptorand.Text(), "AWS_SESSION_TOKEN=" + cryptorand.Text(),
 	}, t.Env...)
 	return nil
 }
 
-// function returns an environment of a memory size. The caller ends it by retire.
+// function returns an environment of a memory size. The caller closes it.
 func (t *Tuner) function(run comparison.Run, name string, memoryMB int) (*lambda.Function, error) {
-	f, err := lambda.New(lambda.Config{
+	return lambda.New(lambda.Config{
 		Path: t.paths[name], Env: t.env, Name: "parallel-io", Region: run.Region,
 		MemoryMB: memoryMB, Arch: run.Arch, Speed: run.CPU.Factor, Slow: run.Slow, Timeout: run.Timeout(),
 		Log: t.Output, Errors: t.Verbose,
 	})
-	if err != nil {
-		return nil, err
-	}
-	t.functions.Store(f, nil)
-	return f, nil
-}
-
-func (t *Tuner) retire(f *lambda.Function) error {
-	defer t.functions.Delete(f)
-	return f.Close()
 }
 
 // latest is how many measurements give the speed. A single one scatters more than the machine's speed moves from turn

@@ -43,8 +43,8 @@ type Config struct {
 	Errors   *log.Logger // receives the Runtime API's connection errors; nil is the standard logger
 }
 
-// Function is one execution environment with at most one process. Only Kill may be called while another method runs.
-// Between invocations Speed and VCPUs may be changed. Close it after use.
+// Function is one execution environment with at most one process. Between invocations its Speed and VCPUs may be changed.
+// Close it after use.
 type Function struct {
 	Config
 	api  *runtimeAPI
@@ -241,22 +241,22 @@ func (f *Function) end() {
 // Close ends the process and those that it started. A second Close does nothing.
 func (f *Function) Close() error {
 	f.end()
-	f.Kill()
+	Kill(f.mark())
 	return f.api.http.Close()
-}
-
-// Kill kills the process and those that it started, even outside its group, and does not wait for their end.
-func (f *Function) Kill() {
-	all, _ := procfs.AllProcs()
-	for _, p := range all {
-		if env, err := p.Environ(); err == nil && slices.Contains(env, f.mark()) { // else not ours, or gone
-			_ = unix.Kill(p.PID, unix.SIGKILL)
-		}
-	}
 }
 
 // mark is a variable that only the processes of this environment have.
 func (f *Function) mark() string { return "AWS_LAMBDA_RUNTIME_API=" + f.api.addr }
+
+// Kill kills the processes that were started with a variable, KEY=VALUE, and does not wait for their end.
+func Kill(variable string) {
+	all, _ := procfs.AllProcs()
+	for _, p := range all {
+		if env, err := p.Environ(); err == nil && slices.Contains(env, variable) { // else not ours, or gone
+			_ = unix.Kill(p.PID, unix.SIGKILL)
+		}
+	}
+}
 
 // environment returns Lambda's variables and none of this process's own. Source: AWS Lambda Developer Guide, "Defined
 // runtime environment variables".
