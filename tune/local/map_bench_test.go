@@ -108,9 +108,7 @@ func (t *Tuner) checkBeside(ctx context.Context, c *comparison.Comparison, found
 			return nil
 		}
 		if f == nil {
-			if f, err = t.function(run, run.Function, roomy); err != nil {
-				return err
-			}
+			f = t.function(run, run.Function, roomy)
 			warmUp := load(run, event.DefaultStrategy, compute.Busy, warmReads, roomy)
 			if err := t.call(ctx, f, c, &warmUp, 0); err != nil {
 				return err
@@ -122,7 +120,7 @@ func (t *Tuner) checkBeside(ctx context.Context, c *comparison.Comparison, found
 		return err
 	})
 	if f != nil {
-		err = errors.Join(err, f.Close())
+		f.Close()
 	}
 	if err == nil && ms == nil {
 		err = errors.New(k.Unchecked)

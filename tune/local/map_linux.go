@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -78,18 +77,15 @@ func (t *Tuner) Map(ctx context.Context, c *comparison.Comparison, observe func(
 
 // Calibrate measures what a read costs by each strategy and puts it into c. It calls the loads one after the other in
 // one warm process whose quota changes.
-func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) (err error) {
+func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	if err := t.prepare(ctx, c, observe); err != nil {
 		return err
 	}
 	begin := time.Now() // without the build of the function
 	run := c.Run
 	run.TimeoutSec = comparison.DefaultTimeout.Seconds() // the loads are not the question's invocations
-	f, err := t.function(run, run.Function, roomy)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+	f := t.function(run, run.Function, roomy)
+	defer f.Close()
 	one := round(run)
 	warmUp := load(run, event.DefaultStrategy, compute.Busy, warmReads, roomy)
 	loads := append([]compute.Load{warmUp}, slices.Repeat(one, calibrations)...)

@@ -91,10 +91,8 @@ func (r *race) run(ctx context.Context, power int, end time.Time) (err error) {
 	}()
 	for i := range r.c.Variants {
 		v := &racer{Result: &r.c.Variants[i], cell: comparison.Cell{Power: power}}
+		v.f = r.t.function(r.c.Run, cmp.Or(v.Function, r.c.Run.Function), power)
 		r.racers = append(r.racers, v)
-		if v.f, err = r.t.function(r.c.Run, cmp.Or(v.Function, r.c.Run.Function), power); err != nil {
-			return err
-		}
 	}
 	for k := 0; ; k++ { // 0 is the warm-up
 		running := r.running()
@@ -165,17 +163,17 @@ func (r *race) over(k int) bool {
 
 // leave ends a variant's environment and puts its cell into the comparison.
 func (r *race) leave(v *racer) error {
-	err := v.f.Close()
+	v.f.Close()
 	v.f = nil
 	ms := v.cell.DurationsMS
 	if len(ms) == 0 && v.cell.Error == "" {
-		return err // interrupted in its warm-up
+		return nil // interrupted in its warm-up
 	}
 	v.Cells = slices.Insert(v.Cells, 0, v.cell) // the sizes come in descending order
 	r.Done, r.Changed = r.Done+1, true
 	how := cmp.Or(v.cell.Error, fmt.Sprintf("median %.1f ms of %d", comparison.Median(ms), len(ms)))
 	r.Finished = fmt.Sprintf("%s at %d MB: %s", v.Label(), r.power, how)
-	return cmp.Or(err, r.observe(r.Progress))
+	return r.observe(r.Progress)
 }
 
 // turn invokes a variant with the latencies of round k. Round 0 has the cold start and a warm-up. After a long pause

@@ -181,7 +181,7 @@ func (t *Tuner) serve() (err error) {
 }
 
 // function returns an environment of a memory size. The caller closes it.
-func (t *Tuner) function(run comparison.Run, name string, memoryMB int) (*lambda.Function, error) {
+func (t *Tuner) function(run comparison.Run, name string, memoryMB int) *lambda.Function {
 	return lambda.New(lambda.Config{
 		Path: t.paths[name], Env: t.env, Name: "parallel-io", Region: run.Region,
 		MemoryMB: memoryMB, Arch: run.Arch, Speed: run.CPU.Factor, Slow: run.Slow, Timeout: run.Timeout(),

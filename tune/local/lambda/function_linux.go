@@ -47,15 +47,13 @@ type Config struct {
 // Close it after use.
 type Function struct {
 	Config
-	api  *runtimeAPI
 	tail *tail
 	proc *process // alive or not; nil before the first, since INIT is part of an invocation after that
 }
 
 // New makes the environment. The first invocation starts the process.
-func New(cfg Config) (*Function, error) {
-	api, err := startRuntimeAPI(cfg.Name, cfg.Errors)
-	return &Function{Config: cfg, api: api, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}, err
+func New(cfg Config) *Function {
+	return &Function{Config: cfg, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}
 }
 
 // Invocation is what Lambda reports about one call of the function.
@@ -140,8 +138,7 @@ func (f *Function) invoke(ctx context.Context, payload []byte, inv *Invocation) 
 // init starts a process and waits until it asks for an event.
 func (f *Function) init(ctx context.Context, most time.Duration, inv *Invocation) error {
 	deadline := time.Now().Add(f.Slow.Stretch(most))
-	f.api.forget()
-	p, err := startProcess(&f.Config, f.environment(), f.tail)
+	p, err := startProcess(&f.Config, f.tail)
 	if err != nil {
 		return err
 	}
@@ -181,13 +178,14 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocation, e *event) (a answer, err error) {
 	defer func() {
 		if err != nil {
-			f.end()
+			f.Close()
 		}
 	}()
 	late := fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.RequestID, f.Timeout.Seconds())
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, &FunctionError{"Sandbox.Timedout", late})
 	defer cancel()
-	events, polled := f.api.events, f.api.polled
+	api := f.proc.api
+	events, polled := api.events, api.polled
 	if e == nil {
 		events = nil
 	}
@@ -200,13 +198,13 @@ func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocatio
 				f.proc.set(frozen)
 				return answer{}, nil
 			} // else it asks anew
-		case a = <-f.api.answers:
+		case a = <-api.answers:
 			if e == nil { // it is an error of INIT
 				err = a.err
 			}
 			return a, err
 		case <-f.proc.alive.Done():
-			if len(f.api.answers) > 0 {
+			if len(api.answers) > 0 {
 				continue // it had answered before
 			}
 			reason := "Runtime exited without providing a reason"
@@ -220,13 +218,13 @@ func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocatio
 	}
 }
 
-// end kills the process, if there is one, and waits until its group is dead. A process with an extension gets a
-// SIGTERM and some time first.
-func (f *Function) end() {
+// Close kills the process, if there is one, and those that it started. A process with an extension gets a SIGTERM and
+// some time first.
+func (f *Function) Close() {
 	if f.proc == nil || f.proc.alive.Err() != nil {
 		return
 	}
-	if f.api.extended.Load() {
+	if f.proc.api.extended.Load() {
 		f.proc.set(throttled)
 		_ = f.proc.cmd.Process.Signal(unix.SIGTERM)
 		select {
@@ -237,16 +235,6 @@ func (f *Function) end() {
 	_ = f.proc.cmd.Process.Kill() // fails if it has ended
 	<-f.proc.alive.Done()
 }
-
-// Close ends the process and those that it started. A second Close does nothing.
-func (f *Function) Close() error {
-	f.end()
-	Kill(f.mark())
-	return f.api.http.Close()
-}
-
-// mark is a variable that only the processes of this environment have.
-func (f *Function) mark() string { return "AWS_LAMBDA_RUNTIME_API=" + f.api.addr }
 
 // Kill kills the processes that were started with a variable, KEY=VALUE, and does not wait for their end.
 func Kill(variable string) {
@@ -260,17 +248,17 @@ func Kill(variable string) {
 
 // environment returns Lambda's variables and none of this process's own. Source: AWS Lambda Developer Guide, "Defined
 // runtime environment variables".
-func (f *Function) environment() []string {
+func (c *Config) environment() []string {
 	return append([]string{
-		f.mark(), "AWS_EXECUTION_ENV=AWS_Lambda_provided.al2023", "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
-		"AWS_LAMBDA_FUNCTION_NAME=" + f.Name, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
-		fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", f.MemoryMB),
-		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + f.Name, "AWS_LAMBDA_LOG_STREAM_NAME=local",
-		"AWS_REGION=" + f.Region, "AWS_DEFAULT_REGION=" + f.Region,
+		"AWS_EXECUTION_ENV=AWS_Lambda_provided.al2023", "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
+		"AWS_LAMBDA_FUNCTION_NAME=" + c.Name, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
+		fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", c.MemoryMB),
+		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + c.Name, "AWS_LAMBDA_LOG_STREAM_NAME=local",
+		"AWS_REGION=" + c.Region, "AWS_DEFAULT_REGION=" + c.Region,
 		// The function must not use the caller's AWS account.
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
-		"LAMBDA_TASK_ROOT=" + filepath.Dir(f.Path), "LAMBDA_RUNTIME_DIR=/var/runtime", "_HANDLER=bootstrap",
+		"LAMBDA_TASK_ROOT=" + filepath.Dir(c.Path), "LAMBDA_RUNTIME_DIR=/var/runtime", "_HANDLER=bootstrap",
 		"LANG=en_US.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin", "TZ=:UTC",
-		fmt.Sprintf("GOMAXPROCS=%d", platform.VisibleCores(f.MemoryMB)),
-	}, f.Env...)
+		fmt.Sprintf("GOMAXPROCS=%d", platform.VisibleCores(c.MemoryMB)),
+	}, c.Env...)
 }

@@ -26,6 +26,8 @@ import (
 // It dies with this program.
 type process struct {
 	cfg   *Config // of the function: its Speed and VCPUs may change while the process is frozen
+	api   *runtimeAPI
+	own   string // a variable, KEY=VALUE, that only it and those that it starts have
 	cmd   *exec.Cmd
 	proc  procfs.Proc
 	clock cpuClock
@@ -49,10 +51,14 @@ type process struct {
 
 // startProcess starts a process and throttles it until it ends. The kernel sends the parent-death signal when the
 // starting thread ends, so a goroutine keeps that thread.
-func startProcess(cfg *Config, env []string, out io.Writer) (*process, error) {
-	p := &process{cfg: cfg, cmd: exec.Command(cfg.Path), thaw: make(chan struct{}, 1)}
+func startProcess(cfg *Config, out io.Writer) (*process, error) {
+	api, err := startRuntimeAPI(cfg.Name, cfg.Errors)
+	if err != nil {
+		return nil, err
+	}
+	p := &process{cfg: cfg, api: api, own: "AWS_LAMBDA_RUNTIME_API=" + api.addr, cmd: exec.Command(cfg.Path), thaw: make(chan struct{}, 1)}
 	p.cmd.Dir = filepath.Dir(cfg.Path) // LAMBDA_TASK_ROOT, as /var/task on Lambda
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, out, out
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(cfg.environment(), p.own), out, out
 	p.cmd.WaitDelay = time.Second // a process that it leaves behind may hold its output open
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setpgid:   true, // a terminal's Ctrl-C reaches only the tuner, which then ends the process
@@ -69,7 +75,10 @@ func startProcess(cfg *Config, env []string, out io.Writer) (*process, error) {
 			p.run()
 		}
 	}()
-	return p, <-started
+	if err = <-started; err != nil {
+		_ = api.http.Close()
+	}
+	return p, err
 }
 
 func (p *process) start() error {
@@ -85,7 +94,7 @@ func (p *process) start() error {
 	pid, limit := p.cmd.Process.Pid, unix.Rlimit{Cur: platform.FileDescriptors, Max: platform.FileDescriptors}
 	err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil)
 	proc, errProc := procfs.NewProc(pid)
-	if err = cmp.Or(err, errProc); err != nil { // Close will kill it
+	if err = cmp.Or(err, errProc); err != nil {
 		return fmt.Errorf("limiting the function's descriptors and watching its memory: %w", err)
 	}
 	p.proc, p.clock = proc, clockOf(pid)
@@ -93,7 +102,8 @@ func (p *process) start() error {
 	return nil
 }
 
-// wait kills the group before it reaps the process: until then no other process can get its number.
+// wait kills the group before it reaps the process: until then no other process can get its number. Then it kills those
+// outside the group.
 func (p *process) wait() {
 	for unix.Waitid(unix.P_PID, p.proc.PID, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
@@ -102,6 +112,8 @@ func (p *process) wait() {
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
 	}
+	Kill(p.own)
+	_ = p.api.http.Close()
 	p.end(err)
 }
 

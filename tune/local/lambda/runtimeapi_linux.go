@@ -19,9 +19,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// runtimeAPI serves the Lambda Runtime API to one process at a time, and the Lambda Extensions API to extensions
-// inside it. Sources: AWS Lambda Developer Guide, "Using the Lambda runtime API" and "Using the Lambda Extensions API
-// to create extensions".
+// runtimeAPI serves the Lambda Runtime API to one process, and the Lambda Extensions API to extensions inside it.
+// Sources: AWS Lambda Developer Guide, "Using the Lambda runtime API" and "Using the Lambda Extensions API to create
+// extensions".
 type runtimeAPI struct {
 	http  *http.Server
 	addr  string
@@ -61,6 +61,7 @@ func startRuntimeAPI(function string, logs *log.Logger) (*runtimeAPI, error) {
 		addr:  ln.Addr().String(), extension: uuid.NewString(),
 		polled: make(chan struct{}), events: make(chan *event), answers: make(chan answer, 1),
 	}
+	api.current.Store("")
 	const runtime, extension = "/2018-06-01/runtime/", "/2020-01-01/extension/"
 	mux.HandleFunc("GET "+runtime+"invocation/next", api.next)
 	mux.HandleFunc("POST "+runtime+"invocation/{id}/response", api.response)
@@ -90,15 +91,6 @@ func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 		}
 		_, _ = w.Write(e.payload) // alive tells if the process has ended
 	case <-r.Context().Done():
-	}
-}
-
-// forget drops the unanswered event, the unread answer and the extensions of a process that has ended.
-func (api *runtimeAPI) forget() {
-	api.current.Store("")
-	api.extended.Store(false)
-	for len(api.answers) > 0 {
-		<-api.answers
 	}
 }
 
