@@ -123,14 +123,13 @@ func (r *Result) Measure(ctx context.Context, how comparison.Run, tune compariso
 		})
 		if err == nil {
 			r.Run.CPU, r.Run.Versions, r.Seconds = c.Run.CPU, c.Run.Versions, time.Since(begin()).Seconds()
-			sizes = slices.DeleteFunc(sizes, func(power int) bool { return !r.add(c, power) })
+			r.add(c)
 		}
 		r.judge()
-		if slices.Contains(how.Looks(), n) {
-			sizes = slices.DeleteFunc(sizes, func(power int) bool {
-				return !slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Power == power && c.Verdict == Open })
-			})
-		}
+		sizes = slices.DeleteFunc(sizes, func(power int) bool {
+			open := func(c Cell) bool { return c.Power == power && c.Verdict == Open }
+			return len(r.pairs[power]) < n || slices.Contains(how.Looks(), n) && !slices.ContainsFunc(r.Cells, open)
+		})
 		late := how.ForSec > 0 && r.Seconds*float64(n+1)/float64(n) > how.ForSec
 		if err != nil || len(sizes) == 0 || n >= how.Num || late {
 			return err
@@ -138,34 +137,35 @@ func (r *Result) Measure(ctx context.Context, how comparison.Run, tune compariso
 	}
 }
 
-// add adds a pair of environments, and reports whether both succeeded.
-func (r *Result) add(c *comparison.Comparison, power int) bool {
-	var pair [2]side
-	ok := true
-	for i, v := range c.Variants {
-		cell := v.Cell(power)
-		if cell.Error != "" {
-			r.failures, ok = append(r.failures, at(v.Name+" fails", power)+": "+cell.Error), false
-			continue
+// add adds a pair of environments for each size at which both succeeded.
+func (r *Result) add(c *comparison.Comparison) {
+	for _, power := range c.Run.PowerValues {
+		var pair []side
+		for _, v := range c.Variants {
+			cell := v.Cell(power)
+			if cell.Error != "" {
+				r.failures = append(r.failures, at(v.Name+" fails", power)+": "+cell.Error)
+				continue
+			}
+			r.Busy = r.Busy || cell.Busy()
+			// Both are taken at one speed: measured before each turn, it is noise here.
+			cpu, billed := cell.CoreMS*c.Run.CPU.Factor, comparison.Median(cell.BilledMS)
+			f := map[string]float64{"duration": billed, "cpu": cpu, "memory": float64(cell.MaxMemoryMB), "init": cell.InitMS,
+				"cost": c.CostPerMillion(power, billed), "requests": float64(cell.Requests)}
+			s := side{f, string(cell.Response)}
+			var a event.Answer
+			if json.Unmarshal(cell.Response, &a) == nil && a.ObjectsRead > 0 {
+				s.answer = "" // the counts are compared
+				f["objects_read"], f["bytes_read"] = float64(a.ObjectsRead), float64(a.BytesRead)
+				f["records_read"], f["failed"] = float64(a.RecordsRead), float64(a.Failed)
+				f["cpu_per_read"], f["retries"] = cpu/float64(a.ObjectsRead), float64(1+a.Retries)
+			}
+			pair = append(pair, s)
 		}
-		r.Busy = r.Busy || cell.Busy()
-		// Both are taken at one speed: measured before each turn, it is noise here.
-		cpu, billed := cell.CoreMS*c.Run.CPU.Factor, comparison.Median(cell.BilledMS)
-		f := map[string]float64{"duration": billed, "cpu": cpu, "memory": float64(cell.MaxMemoryMB), "init": cell.InitMS,
-			"cost": c.CostPerMillion(power, billed), "requests": float64(cell.Requests)}
-		pair[i] = side{f, string(cell.Response)}
-		var a event.Answer
-		if json.Unmarshal(cell.Response, &a) == nil && a.ObjectsRead > 0 {
-			pair[i].answer = "" // the counts are compared
-			f["objects_read"], f["bytes_read"] = float64(a.ObjectsRead), float64(a.BytesRead)
-			f["records_read"], f["failed"] = float64(a.RecordsRead), float64(a.Failed)
-			f["cpu_per_read"], f["retries"] = cpu/float64(a.ObjectsRead), float64(1+a.Retries)
+		if len(pair) == 2 {
+			r.pairs[power] = append(r.pairs[power], [2]side(pair))
 		}
 	}
-	if ok {
-		r.pairs[power] = append(r.pairs[power], pair)
-	}
-	return ok
 }
 
 // judge draws every conclusion from the pairs so far. All comparisons share the error.

@@ -165,9 +165,7 @@ func (t *Tuner) serve() (err error) {
 		if err != nil {
 			return fmt.Errorf("reading %s for the local S3: %w", o.Key, err)
 		}
-		if err := t.s3.Put(bucket, o.Key, body); err != nil {
-			return err
-		}
+		t.s3.Put(bucket, o.Key, body)
 	}
 	if err := os.WriteFile(t.authority, t.s3.CA, 0o600); err != nil {
 		return fmt.Errorf("writing the local S3's certificate: %w", err)

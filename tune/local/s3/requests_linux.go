@@ -92,7 +92,15 @@ type paced struct {
 
 func (p *paced) Write(body []byte) (n int, err error) {
 	for b := range slices.Chunk(body, profile.Piece) {
-		if err := p.await(len(b)); err != nil {
+		now := time.Now()
+		d := p.begin.Sub(now)
+		if p.sent += len(b); p.sent > profile.Piece {
+			d += p.now.slow.Stretch(time.Duration(p.sent) * time.Second / profile.ConnectionBandwidth)
+		}
+		for _, l := range p.now.network {
+			d = max(d, l.ReserveN(now, len(b)).DelayFrom(now))
+		}
+		if err := p.server.wait(p.ctx, d); err != nil {
 			return n, err
 		}
 		sent, err := p.ResponseWriter.Write(b)
@@ -101,19 +109,6 @@ func (p *paced) Write(body []byte) (n int, err error) {
 		}
 	}
 	return n, nil
-}
-
-// await waits until the next n bytes have arrived.
-func (p *paced) await(n int) error {
-	now := time.Now()
-	d := p.begin.Sub(now)
-	if p.sent += n; p.sent > profile.Piece {
-		d += p.now.slow.Stretch(time.Duration(p.sent) * time.Second / profile.ConnectionBandwidth)
-	}
-	for _, l := range p.now.network {
-		d = max(d, l.ReserveN(now, n).DelayFrom(now))
-	}
-	return p.server.wait(p.ctx, d)
 }
 
 // list answers ListObjectsV2 with a page of keys in byte order. A token is the last key of a page. gofakes3's own
