@@ -74,7 +74,8 @@ type Cell struct {
 	Needs   int       `json:"needs,omitempty"` // about how many pairs decide an open figure; 0 if none do
 }
 
-// New returns the result of two builds with nothing measured. tolerance is in percent, above 0 to 100. The error names a flag.
+// New returns the result of two builds with nothing measured. tolerance is in percent, above 0 to 100. The error
+// names a flag.
 func New(old, new string, failOn []string, tolerance float64) (*Result, error) {
 	unknown := func(figure string) bool { return !slices.Contains(Figures, figure) }
 	switch {
@@ -88,8 +89,8 @@ func New(old, new string, failOn []string, tolerance float64) (*Result, error) {
 	return &Result{Old: old, New: new, FailOn: failOn, Tolerance: tolerance / 100}, nil
 }
 
-// Request returns the request of the one variant by which the builds are compared: the payload or, if it is empty, this
-// project's default by pool. Missing fields are added to the payload only if both functions are this project's.
+// Request returns the request of the one variant by which the builds are compared: the payload or, if it is empty,
+// this project's default by pool. Missing fields are added to the payload only if both functions are this project's.
 func (r *Result) Request(payload string) comparison.Request {
 	q := comparison.Request{Strategies: []string{"pool"}, Payload: json.RawMessage(payload), Ours: true}
 	if q.Spec.Function = "./handler"; payload != "" {

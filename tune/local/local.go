@@ -61,8 +61,8 @@ type Question struct {
 	Maps bool // compute the cells after a calibration, instead of measuring each
 }
 
-// Lasts estimates how long it takes to measure every cell: 0 for a map or if the reads are not known, and that of the fewest
-// rounds if their number is not fixed.
+// Lasts estimates how long it takes to measure every cell: 0 for a map or if the reads are not known, and that of the
+// fewest rounds if their number is not fixed.
 func (q Question) Lasts() (d time.Duration) {
 	spec, rounds := q.Run.Spec, q.Run.Num+1
 	if spec.ForSec > 0 {
@@ -79,8 +79,8 @@ func (q Question) Lasts() (d time.Duration) {
 	return d
 }
 
-// Ask reads the flags and the files that they name, completes the request and makes the question. What Verbose prints goes
-// to logs.
+// Ask reads the flags and the files that they name, completes the request and makes the question. What Verbose prints
+// goes to logs.
 func (m *Model) Ask(r comparison.Request, logs io.Writer) (q Question, err error) {
 	latency, err := profile.Parse(m.Latency)
 	if err != nil {

@@ -119,8 +119,8 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 	return observe(news)
 }
 
-// call makes call k and enters into l what it measures. It has its own latencies and no SlowDown, which the simulation
-// adds.
+// call makes call k and enters into l what it measures. It has its own latencies and no SlowDown, which the
+// simulation adds.
 func (t *Tuner) call(ctx context.Context, f *lambda.Function, c *comparison.Comparison, l *compute.Load, k int) error {
 	core := t.coreSpeed(c.Run)
 	f.Speed, f.VCPUs = core, l.Machine.VCPUs
@@ -170,7 +170,8 @@ const (
 	checkTime  = 12 * time.Second        // for all checks together
 	checkSetUp = 1500 * time.Millisecond // about, for the cold start and the warm-up of one
 
-	// maxUse is the share of the cores that a check may use in real time. A check that needs more runs in slow motion.
+	// maxUse is the share of the cores that a check may use in real time. A check that needs more runs in slow
+	// motion.
 	maxUse = 0.45
 
 	// maxStarved bounds for how many cores the function's threads may have waited.

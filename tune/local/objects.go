@@ -141,8 +141,7 @@ func generated(part []string, prefix string, seed uint64) ([]Object, error) {
 	return objects, nil
 }
 
-// Document returns a JSON array of records like sample.json's, padded with spaces to
-// exactly size bytes, at least 2.
+// Document returns a JSON array of records like sample.json's, padded with spaces to exactly size bytes, at least 2.
 func Document(seed, i uint64, size int) []byte {
 	r := rand.New(rand.NewPCG(seed, i))
 	b := append(make([]byte, 0, size), '[')

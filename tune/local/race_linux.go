@@ -203,10 +203,9 @@ func (r *race) begin(p profile.S3, k int) { r.t.s3.Begin(p, r.c.Run.Slow, r.c.Ru
 
 // invoke makes an invocation of round k, which counts if it is the last of its turn. A failure ends up in the cell.
 func (r *race) invoke(ctx context.Context, v *racer, k int, payload []byte, reads int) error {
-	requests := r.t.s3.Requests()
 	inv, failure, err := r.t.invoke(ctx, v.f, payload, reads)
 	v.last, v.ended = inv, time.Now()
-	v.cell.MaxMemoryMB, v.cell.Requests = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB), int(r.t.s3.Requests()-requests)
+	v.cell.MaxMemoryMB, v.cell.Requests = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB), r.t.s3.Requests()
 	if failure != "" {
 		failure = fmt.Sprintf("invocation %d of %d: %s", k+1, r.c.Run.Num+1, failure)
 		v.cell = comparison.Cell{Power: r.power, MaxMemoryMB: inv.MaxMemoryMB, OutOfMemory: inv.OutOfMemory, Error: failure}

@@ -30,43 +30,52 @@ import (
 // Tuner measures the cells of a comparison on this machine. Close it after use.
 type Tuner struct {
 	Options
-	dir       string            // temporary: holds executables and the authority
-	authority string            // the file of the local S3's certificate
-	paths     map[string]string // executables by function
-	latency   profile.S3
-	s3        *s3.Server // nil before the first cell
-	env       []string
-	measured  []float64 // vCPUs per core, one per measurement
-	speeds    []float64 // likewise, as they were used
-	perGET    float64   // CPU time that this process, mostly the local S3, uses per GET, in ms
+	s3       *s3.Server
+	dir      string            // temporary: holds executables and the local S3's certificate
+	trust    string            // the variable that names the certificate, which only functions of this Tuner have
+	env      []string          // of functions
+	paths    map[string]string // executables by function
+	latency  profile.S3
+	measured []float64 // vCPUs per core, one per measurement
+	speeds   []float64 // likewise, as they were used
+	perGET   float64   // CPU time that this process, mostly the local S3, uses per GET, in ms
 }
 
-// New makes a Tuner and its temporary folder.
+const bucket = "parallel-io"
+
+// New makes a Tuner, its temporary folder, and an S3 with credentials for this run only.
 func New(o Options) (*Tuner, error) {
-	dir, err := os.MkdirTemp("", "tune-")
-	if err != nil {
-		return nil, fmt.Errorf("a folder for the function's executable: %w", err)
-	}
 	o.Verbose = cmp.Or(o.Verbose, log.New(io.Discard, "", 0))
-	return &Tuner{Options: o, dir: dir, authority: filepath.Join(dir, "s3-authority.pem"), paths: map[string]string{}}, nil
+	server, err := s3.Start(o.Verbose)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "tune-")
+	authority := filepath.Join(dir, "s3-authority.pem")
+	if err == nil {
+		err = os.WriteFile(authority, server.CA, 0o600)
+	}
+	t := &Tuner{Options: o, s3: server, dir: dir, trust: "AWS_CA_BUNDLE=" + authority, paths: map[string]string{}}
+	t.env = append([]string{
+		"BUCKET=" + bucket, "AWS_ENDPOINT_URL_S3=" + server.URL, t.trust, "AWS_ACCESS_KEY_ID=LOCAL" + cryptorand.Text()[:15],
+		"AWS_SECRET_ACCESS_KEY=" + cryptorand.Text(), "AWS_SESSION_TOKEN=" + cryptorand.Text(),
+	}, t.Env...)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("a folder for the function's executable and the local S3's certificate: %w", err), t.Close())
+	}
+	return t, nil
 }
 
-func (t *Tuner) Close() error {
-	err := os.RemoveAll(t.dir)
-	if t.s3 != nil {
-		err = errors.Join(err, t.s3.Close())
-	}
-	return err
-}
+func (t *Tuner) Close() error { return errors.Join(os.RemoveAll(t.dir), t.s3.Close()) }
 
 // Abandon kills the function's processes and removes the temporary folder, for a program that exits at once. It is
 // safe to call at any time from any goroutine.
 func (t *Tuner) Abandon() {
-	lambda.Kill("AWS_CA_BUNDLE=" + t.authority) // which only its functions have
-	_ = os.RemoveAll(t.dir)                     // nobody is left to be told
+	lambda.Kill(t.trust)
+	_ = os.RemoveAll(t.dir) // nobody is left to be told
 }
 
-// prepare builds each function once, starts the local S3, and records in c what the function was built with and how
+// prepare builds each function once, fills the local S3, and records in c what the function was built with and how
 // fast this machine is.
 func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	for _, v := range c.Variants {
@@ -86,11 +95,16 @@ func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison, observe f
 			return err
 		}
 	}
-	var err error
-	if t.latency, err = profile.Parse(c.Run.Latency); err == nil && t.s3 == nil {
-		err = t.serve()
+	for _, o := range t.Objects {
+		body, err := o.Body()
+		if err != nil {
+			return fmt.Errorf("reading %s for the local S3: %w", o.Key, err)
+		}
+		t.s3.Put(bucket, o.Key, body)
 	}
-	if err != nil {
+	t.Objects = nil
+	var err error
+	if t.latency, err = profile.Parse(c.Run.Latency); err != nil {
 		return err
 	}
 	c.Run.CPU = cmp.Or(c.Run.CPU, &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"})
@@ -152,30 +166,6 @@ func versions(ctx context.Context, path string) map[string]string {
 		}
 	}
 	return v
-}
-
-// serve starts an S3 with credentials for this run only.
-func (t *Tuner) serve() (err error) {
-	if t.s3, err = s3.Start(t.Verbose); err != nil {
-		return err
-	}
-	const bucket = "parallel-io"
-	for _, o := range t.Objects {
-		body, err := o.Body()
-		if err != nil {
-			return fmt.Errorf("reading %s for the local S3: %w", o.Key, err)
-		}
-		t.s3.Put(bucket, o.Key, body)
-	}
-	if err := os.WriteFile(t.authority, t.s3.CA, 0o600); err != nil {
-		return fmt.Errorf("writing the local S3's certificate: %w", err)
-	}
-	t.env = append([]string{
-		"BUCKET=" + bucket, "AWS_ENDPOINT_URL_S3=" + t.s3.URL, "AWS_CA_BUNDLE=" + t.authority,
-		"AWS_ACCESS_KEY_ID=LOCAL" + cryptorand.Text()[:15],
-		"AWS_SECRET_ACCESS_KEY=" + cryptorand.Text(), "AWS_SESSION_TOKEN=" + cryptorand.Text(),
-	}, t.Env...)
-	return nil
 }
 
 // function returns an environment of a memory size. The caller closes it.

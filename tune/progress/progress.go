@@ -15,8 +15,8 @@ import (
 	"lambda-parallel-io/tune/comparison"
 )
 
-// Line shows progress. On a terminal it is one line, which End clears. Elsewhere it prints a line every few seconds and
-// one for each cell.
+// Line shows progress. On a terminal it is one line, which End clears. Elsewhere it prints a line every few seconds
+// and one for each cell.
 type Line struct {
 	w        io.Writer
 	terminal bool

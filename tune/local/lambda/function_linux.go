@@ -43,8 +43,8 @@ type Config struct {
 	Errors   *log.Logger // receives the Runtime API's connection errors; nil is the standard logger
 }
 
-// Function is one execution environment with at most one process. Between invocations its Speed and VCPUs may be changed.
-// Close it after use.
+// Function is one execution environment with at most one process. Between invocations its Speed and VCPUs may be
+// changed. Close it after use.
 type Function struct {
 	Config
 	tail *tail

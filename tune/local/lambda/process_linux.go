@@ -102,8 +102,8 @@ func (p *process) start() error {
 	return nil
 }
 
-// wait kills the group before it reaps the process: until then no other process can get its number. Then it kills those
-// outside the group.
+// wait kills the group before it reaps the process: until then no other process can get its number. Then it kills
+// those outside the group.
 func (p *process) wait() {
 	for unix.Waitid(unix.P_PID, p.proc.PID, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}

@@ -37,10 +37,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		w = &paced{ResponseWriter: w, server: s, now: now, ctx: r.Context(), begin: arrived.Add(latency)}
 	}
 	if throttled {
-		s.slowDowns.Add(1)
 		fail(w, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
 		return
 	}
+	now.granted.Add(1)
 	if o, ok := s.objects.Load(r.URL.Path); ok && wantsAll(r) {
 		id := fmt.Sprintf("%016X", request)
 		maps.Copy(w.Header(), o.(object).header)

@@ -49,10 +49,10 @@ type Server struct {
 	fake   http.Handler                               // gofakes3's, of memory
 	wait   func(context.Context, time.Duration) error // fails if the context ends first
 
-	now               atomic.Pointer[invocation]
-	slowDowns, served atomic.Int64  // since the start
-	objects           sync.Map      // object by path: those from Put, until a client overwrites them
-	stored            atomic.Uint64 // number of Puts
+	now     atomic.Pointer[invocation]
+	served  atomic.Int64  // since the start
+	objects sync.Map      // object by path: those from Put, until a client overwrites them
+	stored  atomic.Uint64 // number of Puts
 }
 
 // object can be sent as a whole, which costs less than gofakes3's answer.
@@ -69,6 +69,7 @@ type invocation struct {
 	seed, k uint64
 	reads   sync.Map // by path, an *atomic.Uint64 that counts first attempts
 	others  atomic.Uint64
+	granted atomic.Int64
 	network []*rate.Limiter // in bytes a second, of all connections together
 	limit   *rate.Limiter   // in requests a second
 }
@@ -144,8 +145,8 @@ func (s *Server) Begin(p profile.S3, slow slowmotion.Factor, seed, k uint64) {
 	s.now.Store(&invocation{S3: p, slow: slow, seed: seed, k: k, network: network, limit: limiter(p.GetsPerSecond, p.Burst)})
 }
 
-// Requests returns how many GETs, HEADs and listings were answered since the start, except those answered SlowDown.
-func (s *Server) Requests() int64 { return s.served.Load() - s.slowDowns.Load() }
+// Requests returns how many GETs, HEADs and listings of the invocation were answered, except those answered SlowDown.
+func (s *Server) Requests() int { return int(s.now.Load().granted.Load()) }
 
 func (s *Server) Close() error { return s.http.Close() }
 
