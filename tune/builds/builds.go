@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -49,14 +50,9 @@ type Result struct {
 	Seconds     float64        `json:"seconds"`               // of measuring
 	Run         comparison.Run `json:"run"`                   // how it was measured: at most Num pairs in ForSec seconds
 
-	pairs    map[int][][2]side // by size: old and new
+	pairs    map[int][][2]map[string]float64 // by size: old's and new's figures, those in Figures and does; 0 is unknown
+	answers  map[int][][2]string             // by size: the last ones of functions that are not this project's
 	failures []string
-}
-
-// side is what an environment of one build did.
-type side struct {
-	figures map[string]float64 // by the names in Figures and does; 0 is unknown
-	answer  string             // the last one of a function that is not this project's
 }
 
 // Cell is a figure at a memory size. Old and New are medians: ms, for cpu ms of a vCPU, MB, or dollars per million
@@ -105,7 +101,7 @@ func (r *Result) Request(payload string) comparison.Request {
 // Measure compares the functions Old and New by the one variant of how. Time counts from when they are built. If ctx
 // ends, Measure judges what it has and returns the cause.
 func (r *Result) Measure(ctx context.Context, how comparison.Run, tune comparison.Tuner, observe func(comparison.Progress) error) error {
-	r.Run, r.pairs = how, map[int][][2]side{}
+	r.Run, r.pairs, r.answers = how, map[int][][2]map[string]float64{}, map[int][][2]string{}
 	old, new := how.Variants[0], how.Variants[0]
 	old.Name, old.Function, new.Name, new.Function = "old", r.Old, "new", r.New
 	sizes := slices.Clone(how.PowerValues)
@@ -141,8 +137,9 @@ func (r *Result) Measure(ctx context.Context, how comparison.Run, tune compariso
 // add adds a pair of environments for each size at which both succeeded.
 func (r *Result) add(c *comparison.Comparison) {
 	for _, power := range c.Run.PowerValues {
-		var pair []side
-		for _, v := range c.Variants {
+		var pair [2]map[string]float64
+		var answers [2]string
+		for i, v := range c.Variants {
 			cell := v.Cell(power)
 			if cell.Error != "" {
 				r.failures = append(r.failures, at(v.Name+" fails", power)+": "+cell.Error)
@@ -151,20 +148,19 @@ func (r *Result) add(c *comparison.Comparison) {
 			r.Busy = r.Busy || cell.Busy()
 			// Both are taken at one speed: measured before each turn, it is noise here.
 			cpu, billed := cell.CoreMS*c.Run.CPU.Factor, comparison.Median(cell.BilledMS)
-			f := map[string]float64{"duration": billed, "cpu": cpu, "memory": float64(cell.MaxMemoryMB), "init": cell.InitMS,
+			pair[i] = map[string]float64{"duration": billed, "cpu": cpu, "memory": float64(cell.MaxMemoryMB), "init": cell.InitMS,
 				"cost": c.CostPerMillion(power, billed), "requests": float64(cell.Requests)}
-			s := side{f, string(cell.Response)}
 			var a event.Answer
-			if json.Unmarshal(cell.Response, &a) == nil && a.ObjectsRead > 0 {
-				s.answer = "" // the counts are compared
-				f["objects_read"], f["bytes_read"] = float64(a.ObjectsRead), float64(a.BytesRead)
-				f["records_read"], f["failed"] = float64(a.RecordsRead), float64(a.Failed)
-				f["cpu_per_read"], f["retries"] = cpu/float64(a.ObjectsRead), float64(1+a.Retries)
+			if json.Unmarshal(cell.Response, &a) != nil || a.ObjectsRead <= 0 {
+				answers[i] = string(cell.Response)
+				continue
 			}
-			pair = append(pair, s)
+			maps.Copy(pair[i], map[string]float64{"objects_read": float64(a.ObjectsRead), "bytes_read": float64(a.BytesRead),
+				"records_read": float64(a.RecordsRead), "failed": float64(a.Failed),
+				"cpu_per_read": cpu / float64(a.ObjectsRead), "retries": float64(1 + a.Retries)})
 		}
-		if len(pair) == 2 {
-			r.pairs[power] = append(r.pairs[power], [2]side(pair))
+		if pair[0] != nil && pair[1] != nil {
+			r.pairs[power], r.answers[power] = append(r.pairs[power], pair), append(r.answers[power], answers)
 		}
 	}
 }
@@ -177,7 +173,7 @@ func (r *Result) judge() {
 		pairs := r.pairs[power]
 		values := func(name string) (old, new []float64) {
 			for _, p := range pairs {
-				old, new = append(old, p[0].figures[name]), append(new, p[1].figures[name])
+				old, new = append(old, p[0][name]), append(new, p[1][name])
 			}
 			return old, new
 		}
@@ -188,10 +184,8 @@ func (r *Result) judge() {
 			}
 		}
 		// Answers that change from environment to environment, such as those with a time, tell nothing.
-		alike := func(a, b [2]side) bool { return a[0].answer == b[0].answer && a[1].answer == b[1].answer }
-		if one := slices.CompactFunc(slices.Clone(pairs), alike); len(one) == 1 && len(pairs) > 1 {
-			old, new := one[0][0].answer, one[0][1].answer
-			if old != "" && new != "" && old != new {
+		if one := slices.Compact(slices.Clone(r.answers[power])); len(one) == 1 && len(pairs) > 1 {
+			if old, new := one[0][0], one[0][1]; old != "" && new != "" && old != new {
 				old, new = prose.OneLine(old, 80), prose.OneLine(new, 80)
 				r.Differences = append(r.Differences, fmt.Sprintf("%s: %s by old, %s by new", at("the answer", power), old, new))
 			}

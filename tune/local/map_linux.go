@@ -91,8 +91,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 	loads := append([]compute.Load{warmUp}, slices.Repeat(one, calibrations)...)
 	var measured []compute.Load
 	var cores []float64
-	var before time.Duration
-	reads := 0
+	before, reads := processorTime(), 0
 	news := comparison.Progress{Step: "calibrating", Total: len(loads)}
 	for i := range loads {
 		l := &loads[i]
@@ -105,10 +104,8 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 		if err := t.call(ctx, f, c, l, i); err != nil {
 			return err
 		}
-		if i == 0 {
-			before = processorTime()
-		} else if (i-1)%len(one) > 0 { // not the first of its round
-			measured, cores, reads = append(measured, *l), append(cores, l.Machine.CoreVCPUs), reads+l.Reads
+		if reads += l.Reads; (i-1)%len(one) > 0 { // neither the warm-up nor the first of a round
+			measured, cores = append(measured, *l), append(cores, l.Machine.CoreVCPUs)
 		}
 	}
 	t.perGET = (processorTime() - before).Seconds() * 1e3 / float64(reads)
