@@ -101,7 +101,8 @@ func (r *Result) Request(payload string) comparison.Request {
 // Measure compares the functions Old and New by the one variant of how. Time counts from when they are built. If ctx
 // ends, Measure judges what it has and returns the cause.
 func (r *Result) Measure(ctx context.Context, how comparison.Run, tune comparison.Tuner, observe func(comparison.Progress) error) error {
-	r.Run, r.pairs, r.answers = how, map[int][][2]map[string]float64{}, map[int][][2]string{}
+	r.Run, r.answers = how, map[int][][2]string{}
+	r.pairs = map[int][][2]map[string]float64{}
 	old, new := how.Variants[0], how.Variants[0]
 	old.Name, old.Function, new.Name, new.Function = "old", r.Old, "new", r.New
 	sizes := slices.Clone(how.PowerValues)

@@ -45,16 +45,16 @@ func load(run comparison.Run, strategy string, inFlight, reads, memoryMB int) co
 // in flight as one that makes no other calls. The others are measured. A call costs some ms of CPU time whatever it
 // reads, so few reads would make each seem dearer.
 func round(run comparison.Run) []compute.Load {
-	const most = event.MaxConcurrency
+	const most, pool = event.MaxConcurrency, event.DefaultStrategy
 	opening := load(run, "unbounded", most, most, roomy)
 	all := []compute.Load{opening, opening, load(run, "unbounded", most, most, saturated)}
 	for _, n := range []int{240, 120} {
-		all = append(all, load(run, event.DefaultStrategy, n, 600, roomy), load(run, event.DefaultStrategy, n, 600, saturated))
+		all = append(all, load(run, pool, n, 600, roomy), load(run, pool, n, 600, saturated))
 	}
 	for _, name := range comparison.BoundedStrategies() {
 		all = append(all, load(run, name, compute.Busy, 600, saturated))
 	}
-	return append(all, load(run, event.DefaultStrategy, 15, 300, roomy), load(run, "sequential", 1, 40, platform.MemoryPerVCPU))
+	return append(all, load(run, pool, 15, 300, roomy), load(run, "sequential", 1, 40, platform.MemoryPerVCPU))
 }
 
 // Map measures what a read costs, computes the map of c, and checks its answer.

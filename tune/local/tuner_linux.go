@@ -61,7 +61,7 @@ func New(o Options) (*Tuner, error) {
 		"AWS_SECRET_ACCESS_KEY=" + cryptorand.Text(), "AWS_SESSION_TOKEN=" + cryptorand.Text(),
 	}, t.Env...)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("a folder for the function's executable and the local S3's certificate: %w", err), t.Close())
+		return nil, errors.Join(fmt.Errorf("a folder for the function's executable: %w", err), t.Close())
 	}
 	return t, nil
 }

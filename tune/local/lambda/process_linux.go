@@ -27,7 +27,6 @@ import (
 type process struct {
 	cfg   *Config // of the function: its Speed and VCPUs may change while the process is frozen
 	api   *runtimeAPI
-	own   string // a variable, KEY=VALUE, that only it and those that it starts have
 	cmd   *exec.Cmd
 	proc  procfs.Proc
 	clock cpuClock
@@ -56,9 +55,9 @@ func startProcess(cfg *Config, out io.Writer) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{cfg: cfg, api: api, own: "AWS_LAMBDA_RUNTIME_API=" + api.addr, cmd: exec.Command(cfg.Path), thaw: make(chan struct{}, 1)}
+	p := &process{cfg: cfg, api: api, cmd: exec.Command(cfg.Path), thaw: make(chan struct{}, 1)}
 	p.cmd.Dir = filepath.Dir(cfg.Path) // LAMBDA_TASK_ROOT, as /var/task on Lambda
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(cfg.environment(), p.own), out, out
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(cfg.environment(), api.variable), out, out
 	p.cmd.WaitDelay = time.Second // a process that it leaves behind may hold its output open
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setpgid:   true, // a terminal's Ctrl-C reaches only the tuner, which then ends the process
@@ -112,7 +111,7 @@ func (p *process) wait() {
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
 	}
-	Kill(p.own)
+	Kill(p.api.variable)
 	_ = p.api.http.Close()
 	p.end(err)
 }

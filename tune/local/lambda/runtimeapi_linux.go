@@ -23,9 +23,9 @@ import (
 // Sources: AWS Lambda Developer Guide, "Using the Lambda runtime API" and "Using the Lambda Extensions API to create
 // extensions".
 type runtimeAPI struct {
-	http  *http.Server
-	addr  string
-	about map[string]string // the function, for extensions
+	http     *http.Server
+	variable string            // its address, KEY=VALUE: only the process and those that it starts have it
+	about    map[string]string // the function, for extensions
 
 	polled  chan struct{} // receives when a process asks for the next event
 	events  chan *event   // hands it over
@@ -56,9 +56,9 @@ func startRuntimeAPI(function string, logs *log.Logger) (*runtimeAPI, error) {
 	}
 	mux := http.NewServeMux()
 	api := &runtimeAPI{
-		http:  &http.Server{Handler: mux, ErrorLog: cmp.Or(logs, log.Default()), ReadHeaderTimeout: time.Minute},
-		about: map[string]string{"functionName": function, "functionVersion": "$LATEST", "handler": "bootstrap"},
-		addr:  ln.Addr().String(), extension: uuid.NewString(),
+		http:     &http.Server{Handler: mux, ErrorLog: cmp.Or(logs, log.Default()), ReadHeaderTimeout: time.Minute},
+		about:    map[string]string{"functionName": function, "functionVersion": "$LATEST", "handler": "bootstrap"},
+		variable: "AWS_LAMBDA_RUNTIME_API=" + ln.Addr().String(), extension: uuid.NewString(),
 		polled: make(chan struct{}), events: make(chan *event), answers: make(chan answer, 1),
 	}
 	api.current.Store("")

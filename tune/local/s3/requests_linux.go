@@ -126,7 +126,8 @@ func (s *Server) list(w http.ResponseWriter, q url.Values, bucket string) {
 		NextContinuationToken string `xml:",omitempty"`
 		KeyCount              int
 	}
-	p.Xmlns, p.Name, p.Prefix, p.EncodingType = "http://s3.amazonaws.com/doc/2006-03-01/", bucket, q.Get("prefix"), q.Get("encoding-type")
+	p.Xmlns, p.Name = "http://s3.amazonaws.com/doc/2006-03-01/", bucket
+	p.Prefix, p.EncodingType = q.Get("prefix"), q.Get("encoding-type")
 	p.MaxKeys = min(cmp.Or(int64(most), platform.KeysPerPage), platform.KeysPerPage)
 	keys, err := s.memory.ListBucket(bucket, &gofakes3.Prefix{HasPrefix: true, Prefix: p.Prefix},
 		gofakes3.ListBucketPage{Marker: cmp.Or(after, q.Get("start-after")), MaxKeys: p.MaxKeys})
