@@ -70,8 +70,7 @@ type Cell struct {
 	Needs   int       `json:"needs,omitempty"` // about how many pairs decide an open figure; 0 if none do
 }
 
-// New returns the result of two builds with nothing measured. tolerance is in percent, above 0 to 100. The error
-// names a flag.
+// New returns a result with nothing measured. tolerance is in percent, above 0 to 100. The error names a flag.
 func New(old, new string, failOn []string, tolerance float64) (*Result, error) {
 	unknown := func(figure string) bool { return !slices.Contains(Figures, figure) }
 	switch {

@@ -36,8 +36,7 @@ type Options struct {
 	Output  io.Writer   // receives what the function prints; may be nil
 }
 
-// leastRounds is how many rounds each memory size gets, whatever the time limit. They are enough to exclude a much
-// slower variant.
+// leastRounds is how many rounds each memory size gets in any case. They are enough to exclude a much slower variant.
 const leastRounds = 3
 
 // Model holds the flags of the model of Lambda and S3 on this machine.
@@ -79,8 +78,7 @@ func (q Question) Lasts() (d time.Duration) {
 	return d
 }
 
-// Ask reads the flags and the files that they name, completes the request and makes the question. What Verbose prints
-// goes to logs.
+// Ask completes the request by the flags and the files that they name. What Verbose prints goes to logs.
 func (m *Model) Ask(r comparison.Request, logs io.Writer) (q Question, err error) {
 	latency, err := profile.Parse(m.Latency)
 	if err != nil {
@@ -124,8 +122,7 @@ func (m *Model) Ask(r comparison.Request, logs io.Writer) (q Question, err error
 	return q, cmp.Or(err, unread) // a wrong flag comes before a missing file
 }
 
-// speed parses --cpu: vCPUs per core, or with an x a multiplier of the measured speed. It returns nil for an empty
-// flag.
+// speed parses --cpu: vCPUs per core, or with an x a multiplier of the measured speed. It is nil for an empty flag.
 func speed(flag string) (*comparison.CPU, error) {
 	if flag == "" {
 		return nil, nil

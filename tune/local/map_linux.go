@@ -75,8 +75,7 @@ func (t *Tuner) Map(ctx context.Context, c *comparison.Comparison, observe func(
 	return t.Check(ctx, c, observe)
 }
 
-// Calibrate measures what a read costs by each strategy and puts it into c. It calls the loads one after the other in
-// one warm process whose quota changes.
+// Calibrate puts into c what a read costs by each strategy. One warm process, whose quota changes, gets all loads.
 func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	if err := t.prepare(ctx, c, observe); err != nil {
 		return err
@@ -116,8 +115,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 	return observe(news)
 }
 
-// call makes call k and enters into l what it measures. It has its own latencies and no SlowDown, which the
-// simulation adds.
+// call makes call k and enters into l what it measures. The latencies are its own. The simulation adds any SlowDown.
 func (t *Tuner) call(ctx context.Context, f *lambda.Function, c *comparison.Comparison, l *compute.Load, k int) error {
 	core := t.coreSpeed(c.Run)
 	f.Speed, f.VCPUs = core, l.Machine.VCPUs
@@ -167,8 +165,7 @@ const (
 	checkTime  = 12 * time.Second        // for all checks together
 	checkSetUp = 1500 * time.Millisecond // about, for the cold start and the warm-up of one
 
-	// maxUse is the share of the cores that a check may use in real time. A check that needs more runs in slow
-	// motion.
+	// maxUse is the share of the cores that a check may use in real time. With more it runs in slow motion.
 	maxUse = 0.45
 
 	// maxStarved bounds for how many cores the function's threads may have waited.
@@ -215,8 +212,7 @@ func lasts(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor
 	return checkSetUp + slow.Stretch(time.Duration(ms*float64(time.Millisecond)))
 }
 
-// slowFor returns the slow-motion factor at which this machine can keep up with a check, the local S3's work
-// included.
+// slowFor returns the slow-motion factor at which this machine can keep up with a check and the local S3's work.
 func (t *Tuner) slowFor(c *comparison.Comparison, k *comparison.Check) slowmotion.Factor {
 	for slow := slowmotion.Factor(1); ; slow++ {
 		ms, cpuMS := t.computed(c, k, slow, compute.Middle)

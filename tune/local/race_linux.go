@@ -17,8 +17,7 @@ import (
 
 // Variables for tests.
 var (
-	// closing is how long a frozen process surely keeps its connections: the handler's are closed after 10 s without
-	// use.
+	// closing is how long a frozen process surely keeps its connections: the handler closes unused ones after 10 s.
 	closing = 5 * time.Second
 	// warmTime ends a warm-up that has not made its warmReads.
 	warmTime = time.Second
@@ -34,8 +33,7 @@ const (
 
 // Tune measures the cells of c, which has none yet, by memory size. It begins with the largest size: its rounds are
 // the shortest and depend most on the variant. A cell that fails holds its cause. The first call builds the function.
-// The error is the model's own, the cause of ctx or that of observe. Cells being measured then keep the rounds that
-// were complete.
+// The error is the model's own, the cause of ctx or that of observe. Cells then keep the rounds that were complete.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	if err := t.prepare(ctx, c, observe); err != nil {
 		return err
@@ -52,9 +50,8 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	return nil
 }
 
-// A race measures the cells of one memory size side by side. Round k invokes every variant with the latencies of k,
-// one after the other in random order, so that other load on the machine affects all of them alike. A variant's part
-// of a round is its turn. Its process is frozen between turns.
+// A race measures the cells of one memory size side by side. In round k every variant has its turn with the latencies
+// of k, in random order, so that other load on the machine affects all alike. Between turns its process is frozen.
 type race struct {
 	t       *Tuner
 	c       *comparison.Comparison
@@ -80,8 +77,7 @@ type racer struct {
 	took              time.Duration // real time of its turns
 }
 
-// run makes the rounds of a memory size. Each racer that leaves puts its cell into the comparison, with the rounds
-// that were complete.
+// run makes the rounds of a memory size. Each racer leaves with the rounds that were complete.
 func (r *race) run(ctx context.Context, power int, end time.Time) (err error) {
 	r.power, r.racers, r.end = power, nil, end
 	defer func() {

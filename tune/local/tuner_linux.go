@@ -68,15 +68,13 @@ func New(o Options) (*Tuner, error) {
 
 func (t *Tuner) Close() error { return errors.Join(os.RemoveAll(t.dir), t.s3.Close()) }
 
-// Abandon kills the function's processes and removes the temporary folder, for a program that exits at once. It is
-// safe to call at any time from any goroutine.
+// Abandon kills the functions and removes the temporary folder, at any time, for a program that exits at once.
 func (t *Tuner) Abandon() {
 	lambda.Kill(t.trust)
 	_ = os.RemoveAll(t.dir) // nobody is left to be told
 }
 
-// prepare builds each function once, fills the local S3, and records in c what the function was built with and how
-// fast this machine is.
+// prepare builds each function once, fills the local S3, and records the versions used and this machine's speed.
 func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	for _, v := range c.Variants {
 		function := cmp.Or(v.Function, c.Run.Function)
@@ -115,9 +113,8 @@ func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison, observe f
 	return nil
 }
 
-// executable returns the path of the function's executable. function is its path, a Go package to build in dir, or
-// REVISION:PACKAGE to build that revision's. Our own function is built as for deployment, any other as its owner
-// would.
+// executable returns the path of an executable: function itself, or what it builds in dir from a Go package, or from
+// REVISION:PACKAGE. Our own function is built as for deployment, any other as its owner would.
 func executable(ctx context.Context, function, dir string) (string, error) {
 	info, err := os.Stat(function)
 	if err == nil && info.Mode().IsRegular() {
@@ -198,8 +195,7 @@ func (t *Tuner) coreSpeed(run comparison.Run) float64 {
 }
 
 // invoke calls the function. failure says why the invocation does not count, "" if it does. Our own function must
-// report all reads, failed ones included; the times in its answer are then without slow motion. For any other one
-// reads is 0.
+// report all reads, failed ones included, and its answer is without slow motion. For any other one reads is 0.
 func (t *Tuner) invoke(ctx context.Context, f *lambda.Function, payload []byte, reads int) (inv lambda.Invocation, failure string, err error) {
 	if inv, err = f.Invoke(ctx, payload); err != nil {
 		return inv, "", err

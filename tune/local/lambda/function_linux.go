@@ -43,8 +43,7 @@ type Config struct {
 	Errors   *log.Logger // receives the Runtime API's connection errors; nil is the standard logger
 }
 
-// Function is one execution environment with at most one process. Between invocations its Speed and VCPUs may be
-// changed. Close it after use.
+// Function is one execution environment. Between invocations its Speed and VCPUs may be changed. Close it after use.
 type Function struct {
 	Config
 	tail *tail
@@ -218,8 +217,7 @@ func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocatio
 	}
 }
 
-// Close kills the process, if there is one, and those that it started. A process with an extension gets a SIGTERM and
-// some time first.
+// Close kills the process and those that it started. A process with an extension gets a SIGTERM and some time first.
 func (f *Function) Close() {
 	if f.proc == nil || f.proc.alive.Err() != nil {
 		return

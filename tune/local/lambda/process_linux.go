@@ -22,8 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is the function's process, in a group of its own, with Lambda's limits of descriptors, memory and CPU time.
-// It dies with this program.
+// process is a process in a group of its own, with Lambda's limits of descriptors, memory and CPU time.
 type process struct {
 	cfg   *Config // of the function: its Speed and VCPUs may change while the process is frozen
 	api   *runtimeAPI
@@ -88,8 +87,7 @@ func (p *process) start() error {
 		}
 		return fmt.Errorf("starting the function %s: %w", p.cfg.Path, err)
 	}
-	// Go raises its soft limit to the hard one when it starts, so only the hard one binds. Lowering that needs no
-	// privilege.
+	// Go raises its soft limit to the hard one, so only that binds. Lowering it needs no privilege.
 	pid, limit := p.cmd.Process.Pid, unix.Rlimit{Cur: platform.FileDescriptors, Max: platform.FileDescriptors}
 	err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil)
 	proc, errProc := procfs.NewProc(pid)

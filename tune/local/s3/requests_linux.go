@@ -71,16 +71,14 @@ func (s *Server) draw(r *http.Request, now *invocation) time.Duration {
 	return now.Draw(now.seed, now.k, o.(object).place+(n.(*atomic.Uint64).Add(1)-1)*s.stored.Load())
 }
 
-// wantsAll reports whether a request asks for the whole object without conditions. The SDKs add x-id to name the
-// operation.
+// wantsAll reports whether a request is for the whole object without conditions. By x-id SDKs name the operation.
 func wantsAll(r *http.Request) bool {
 	conditions := []string{"Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}
 	return (r.URL.RawQuery == "" || r.URL.RawQuery == "x-id=GetObject") &&
 		!slices.ContainsFunc(conditions, func(name string) bool { return r.Header[name] != nil })
 }
 
-// paced sends a body as fast as a connection and the function's network allow, in units of [profile.Piece]: smaller
-// ones would need more timers for no gain.
+// paced sends a body as fast as a connection and the network allow. Units below [profile.Piece] would gain nothing.
 type paced struct {
 	http.ResponseWriter
 	server *Server

@@ -150,8 +150,7 @@ func (s *Server) Requests() int { return int(s.now.Load().granted.Load()) }
 
 func (s *Server) Close() error { return s.http.Close() }
 
-// alarms are kernel timers. Go's own timers are up to 1 ms late in an idle process, which waits for them by epoll in
-// whole milliseconds: 5 % of a GET of 13 ms.
+// alarms are kernel timers. In an idle process Go's are up to 1 ms late, 5 % of a GET: epoll waits for whole ms.
 var alarms = sync.Pool{New: func() any {
 	fd, _ := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	return os.NewFile(uintptr(fd), "timerfd") // nil for -1, if no descriptors are left
