@@ -5,6 +5,7 @@ package local
 import (
 	"cmp"
 	"context"
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
@@ -150,6 +151,25 @@ func Commit(ctx context.Context) string {
 	}
 	out, _ := exec.CommandContext(ctx, "git", "log", "-1", "--format=%h", "--abbrev=12", "--", "tune/comparison").Output() // fails outside a clone
 	return strings.TrimSpace(string(out))
+}
+
+// versions returns this program's commit, and a Go program's versions of Go and of what its figures depend on.
+func versions(ctx context.Context, path string) map[string]string {
+	v := map[string]string{}
+	if commit := Commit(ctx); commit != "" {
+		v["tune"] = commit
+	}
+	if info, err := buildinfo.ReadFile(path); err == nil {
+		v["go"] = info.GoVersion
+		for _, m := range info.Deps {
+			switch m.Path {
+			case "github.com/aws/aws-lambda-go", "github.com/aws/aws-sdk-go-v2/service/s3",
+				"github.com/sourcegraph/conc", "golang.org/x/sync":
+				v[m.Path] = m.Version
+			}
+		}
+	}
+	return v
 }
 
 // Cores returns how many cores this process may use: those that it may run on, or the quota of its control group if

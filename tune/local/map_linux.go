@@ -90,7 +90,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 	loads := append([]compute.Load{warmUp}, slices.Repeat(one, calibrations)...)
 	var measured []compute.Load
 	var cores []float64
-	before, reads := processorTime(), 0
+	before, reads := cpuTime(unix.CLOCK_PROCESS_CPUTIME_ID), 0
 	news := comparison.Progress{Step: "calibrating", Total: len(loads)}
 	for i := range loads {
 		l := &loads[i]
@@ -107,7 +107,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 			measured, cores = append(measured, *l), append(cores, l.Machine.CoreVCPUs)
 		}
 	}
-	t.perGET = (processorTime() - before).Seconds() * 1e3 / float64(reads)
+	t.perGET = (cpuTime(unix.CLOCK_PROCESS_CPUTIME_ID) - before).Seconds() * 1e3 / float64(reads)
 	c.Calibration = compute.Calibrate(loads[0], loads[1], measured, c.Run.ObjectBytes)
 	c.Calibration.Source, c.Calibration.Core = "this machine", compute.Figure(cores, "vCPUs")
 	c.Calibration.Seconds = time.Since(begin).Seconds()
@@ -152,13 +152,6 @@ func machine(run comparison.Run, memoryMB int) simulate.Machine {
 	m.Cores = max(1, min(m.Cores, int(math.Ceil(run.CPUs))))
 	m.CoreVCPUs = run.VCPUs(1)
 	return m
-}
-
-// processorTime is the CPU time that this process has used.
-func processorTime() time.Duration {
-	var u unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_SELF, &u) // of this process, always
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 const (

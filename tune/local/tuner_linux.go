@@ -1,10 +1,11 @@
 package local
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	cryptorand "crypto/rand"
-	"debug/buildinfo"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,9 +15,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/sys/unix"
 
 	"lambda-parallel-io/handler/build"
 	"lambda-parallel-io/handler/event"
@@ -146,25 +151,6 @@ func executable(ctx context.Context, function, dir string) (string, error) {
 	return bootstrap, err
 }
 
-// versions returns this program's commit, and a Go program's versions of Go and of what its figures depend on.
-func versions(ctx context.Context, path string) map[string]string {
-	v := map[string]string{}
-	if commit := Commit(ctx); commit != "" {
-		v["tune"] = commit
-	}
-	if info, err := buildinfo.ReadFile(path); err == nil {
-		v["go"] = info.GoVersion
-		for _, m := range info.Deps {
-			switch m.Path {
-			case "github.com/aws/aws-lambda-go", "github.com/aws/aws-sdk-go-v2/service/s3",
-				"github.com/sourcegraph/conc", "golang.org/x/sync":
-				v[m.Path] = m.Version
-			}
-		}
-	}
-	return v
-}
-
 // function returns an environment of a memory size. The caller closes it.
 func (t *Tuner) function(run comparison.Run, name string, memoryMB int) *lambda.Function {
 	return lambda.New(lambda.Config{
@@ -185,13 +171,71 @@ func (t *Tuner) coreSpeed(run comparison.Run) float64 {
 	if cpu.Scale == 0 {
 		return cpu.Factor
 	}
-	t.measured = append(t.measured, cpu.Scale*lambda.Speed(run.Arch, 25*time.Millisecond))
+	t.measured = append(t.measured, cpu.Scale*measureSpeed(run.Arch, 25*time.Millisecond))
 	speed := comparison.Factor(comparison.Median(t.measured[max(0, len(t.measured)-latest):]))
 	t.speeds = append(t.speeds, speed)
 	sorted := slices.Sorted(slices.Values(t.speeds))
 	n := len(sorted)
 	cpu.Low, cpu.Factor, cpu.High = sorted[n/10], sorted[n/2], sorted[n-1-n/10]
 	return speed
+}
+
+// onVCPU is the CPU time of a pass on one of Lambda's vCPUs (1,769 MB). It is computed, not measured on Lambda.
+// cebert/aws-lambda-performance-benchmarks (us-east-2, December 2025, means of 300 warm invocations, Python 3.11)
+// published 500,000 chained SHA-256 digests at six memory sizes. Scaled to 1,769 MB, the median over the sizes is 310
+// ms on arm64 (280 to 341) and 346 ms on x86_64 (320 to 350; 2,048 MB is one vCPU there). On a Xeon (Sapphire
+// Rapids), alternating 25 times, a pass takes 2.64 ms for each second of that loop (quartiles 2.59 and 2.68; best of
+// many short passes). Lambda's sizes differ by 10 % and the measurement by 2 %. Another CPU's ratio between Go and
+// Python can differ by more.
+var onVCPU = map[string]time.Duration{"arm64": 820 * time.Microsecond, "x86_64": 915 * time.Microsecond}
+
+// measureSpeed measures for d how many of Lambda's vCPUs of an architecture a core of this machine is worth now: on a shared
+// or hot host it can fall by half for minutes. The 10th percentile of the passes counts, since the fastest one can be
+// an exception. Under the race detector, which slows only this program, it returns 1.
+func measureSpeed(arch string, d time.Duration) float64 {
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		return 1
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	document := records()
+	var took []time.Duration
+	for end := time.Now().Add(d); len(took) == 0 || time.Now().Before(end); {
+		start := cpuTime(unix.CLOCK_THREAD_CPUTIME_ID)
+		pass(document)
+		took = append(took, cpuTime(unix.CLOCK_THREAD_CPUTIME_ID)-start)
+	}
+	slices.Sort(took)
+	return onVCPU[arch].Seconds() / took[len(took)/10].Seconds()
+}
+
+// records returns 9 KB of JSON, like a document that the function reads.
+func records() []byte {
+	var b strings.Builder
+	for i := range 43 {
+		fmt.Fprintf(&b, `,{"id": %d, "name": "record %d of a document", "price": %d.25, "tags": ["first", "second", null], "open": true, "text": %q}`,
+			i, i, i*17, strings.Repeat("lorem ipsum ", 8))
+	}
+	return []byte("[" + b.String()[1:] + "]")
+}
+
+// pass copies, hashes and decodes a document 20 times, as a function that reads objects does, in about 0.5 ms.
+func pass(document []byte) {
+	for range 20 {
+		own := bytes.Clone(document)
+		runtime.KeepAlive(sha256.Sum256(own)) // so that the compiler keeps it
+		d := jsontext.NewDecoder(bytes.NewReader(own))
+		for err := error(nil); err == nil; { // until io.EOF
+			_, err = d.ReadToken()
+		}
+	}
+}
+
+// cpuTime reads a clock of the CPU time that this process, or this thread, has used.
+func cpuTime(clock int32) time.Duration {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(clock, &ts) // which there is always
+	return time.Duration(ts.Nano())
 }
 
 // invoke calls the function. failure says why the invocation does not count, "" if it does. Our own function must

@@ -7,6 +7,7 @@
 package lambda
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"lambda-parallel-io/handler/platform"
@@ -242,6 +244,29 @@ func Kill(variable string) {
 			_ = unix.Kill(p.PID, unix.SIGKILL)
 		}
 	}
+}
+
+// tail passes on what a process prints and keeps the last 4 KB, which Lambda returns for LogType=Tail.
+type tail struct {
+	next io.Writer
+	mu   sync.Mutex
+	last []byte
+}
+
+// Write never fails: a log that cannot be written must not hurt the function.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, _ = t.next.Write(p)
+	t.last = append(t.last, p...)
+	t.last = t.last[max(0, len(t.last)-4<<10):]
+	return len(p), nil
+}
+
+func (t *tail) bytes() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return bytes.Clone(t.last)
 }
 
 // environment returns Lambda's variables and none of this process's own. Source: AWS Lambda Developer Guide, "Defined
