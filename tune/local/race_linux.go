@@ -42,8 +42,7 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	r.Step, r.Total = "measuring", len(c.Variants)*len(c.Run.PowerValues)
 	end := time.Now().Add(time.Duration(c.Run.ForSec * float64(time.Second)))
 	for i, power := range slices.Backward(c.Run.PowerValues) {
-		share := time.Until(end) / time.Duration(i+1)
-		if err := r.run(ctx, power, time.Now().Add(share)); err != nil {
+		if err := r.run(ctx, power, time.Now().Add(time.Until(end)/time.Duration(i+1))); err != nil {
 			return err
 		}
 	}
@@ -69,7 +68,7 @@ type racer struct {
 	*comparison.Result
 	cell  comparison.Cell
 	f     *lambda.Function  // nil once it has left the race
-	ended time.Time         // the end of its last invocation
+	ended time.Time         // of its last turn
 	last  lambda.Invocation // of this round
 
 	total, cpu, delay time.Duration
@@ -98,8 +97,8 @@ func (r *race) run(ctx context.Context, power int, end time.Time) (err error) {
 			if err := r.turn(ctx, v, k); err != nil {
 				return err
 			}
-			if k > 0 {
-				v.took += time.Since(begin)
+			if v.ended = time.Now(); k > 0 {
+				v.took += v.ended.Sub(begin)
 			}
 		}
 		for _, v := range running {
@@ -200,8 +199,7 @@ func (r *race) begin(p profile.S3, k int) { r.t.s3.Begin(p, r.c.Run.Slow, r.c.Ru
 // invoke makes an invocation of round k, which counts if it is the last of its turn. A failure ends up in the cell.
 func (r *race) invoke(ctx context.Context, v *racer, k int, payload []byte, reads int) error {
 	inv, failure, err := r.t.invoke(ctx, v.f, payload, reads)
-	v.last, v.ended = inv, time.Now()
-	v.cell.MaxMemoryMB, v.cell.Requests = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB), r.t.s3.Requests()
+	v.last, v.cell.MaxMemoryMB, v.cell.Requests = inv, max(v.cell.MaxMemoryMB, inv.MaxMemoryMB), r.t.s3.Requests()
 	if failure != "" {
 		failure = fmt.Sprintf("invocation %d of %d: %s", k+1, r.c.Run.Num+1, failure)
 		v.cell = comparison.Cell{Power: r.power, MaxMemoryMB: inv.MaxMemoryMB, OutOfMemory: inv.OutOfMemory, Error: failure}
@@ -219,7 +217,6 @@ func (r *race) warmUp(ctx context.Context, v *racer) error {
 	for calls := 0; calls < warmCalls && reads < warmReads && time.Since(begin) <= warmTime; calls++ {
 		r.begin(profile.S3{Bandwidth: profile.Bandwidth}, 0) // it is about reads, not time
 		_, failure, err := r.t.invoke(ctx, v.f, v.Payload, r.c.Run.Repeat)
-		v.ended = time.Now()
 		if err != nil || failure != "" {
 			return err
 		}
