@@ -196,12 +196,10 @@ func quota(root string) (least float64) {
 				continue
 			}
 			// A path in another namespace leads to no folder, and so to the mount, which then is the group itself.
-			for dir := filepath.Join("/", strings.TrimPrefix(g.Path, m.Root)); ; dir = filepath.Dir(dir) {
+			dir := filepath.Join("/", strings.TrimPrefix(g.Path, m.Root))
+			for below := ""; dir != below; dir, below = filepath.Dir(dir), dir {
 				if q := quotaOf(filepath.Join(root, m.MountPoint, dir)); q > 0 && (least == 0 || q < least) {
 					least = q
-				}
-				if dir == "/" {
-					break
 				}
 			}
 		}
