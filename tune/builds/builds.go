@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -49,14 +50,9 @@ type Result struct {
 	Seconds     float64        `json:"seconds"`               // of measuring
 	Run         comparison.Run `json:"run"`                   // how it was measured: at most Num pairs in ForSec seconds
 
-	pairs    map[int][][2]side // by size: old and new
+	pairs    map[int][][2]map[string]float64 // by size: old's and new's figures, those in Figures and does; 0 is unknown
+	answers  map[int][][2]string             // by size: the last ones of functions that are not this project's
 	failures []string
-}
-
-// side is what an environment of one build did.
-type side struct {
-	figures map[string]float64 // by the names in Figures and does; 0 is unknown
-	answer  string             // the last one of a function that is not this project's
 }
 
 // Cell is a figure at a memory size. Old and New are medians: ms, for cpu ms of a vCPU, MB, or dollars per million
@@ -74,7 +70,7 @@ type Cell struct {
 	Needs   int       `json:"needs,omitempty"` // about how many pairs decide an open figure; 0 if none do
 }
 
-// New returns the result of two builds with nothing measured. tolerance is in percent, above 0 to 100. The error names a flag.
+// New returns a result with nothing measured. tolerance is in percent, above 0 to 100. The error names a flag.
 func New(old, new string, failOn []string, tolerance float64) (*Result, error) {
 	unknown := func(figure string) bool { return !slices.Contains(Figures, figure) }
 	switch {
@@ -88,8 +84,8 @@ func New(old, new string, failOn []string, tolerance float64) (*Result, error) {
 	return &Result{Old: old, New: new, FailOn: failOn, Tolerance: tolerance / 100}, nil
 }
 
-// Request returns the request of the one variant by which the builds are compared: the payload or, if it is empty, this
-// project's default by pool. Missing fields are added to the payload only if both functions are this project's.
+// Request returns the request of the one variant by which the builds are compared: the payload or, if it is empty,
+// this project's default by pool. Missing fields are added to the payload only if both functions are this project's.
 func (r *Result) Request(payload string) comparison.Request {
 	q := comparison.Request{Strategies: []string{"pool"}, Payload: json.RawMessage(payload), Ours: true}
 	if q.Spec.Function = "./handler"; payload != "" {
@@ -104,7 +100,8 @@ func (r *Result) Request(payload string) comparison.Request {
 // Measure compares the functions Old and New by the one variant of how. Time counts from when they are built. If ctx
 // ends, Measure judges what it has and returns the cause.
 func (r *Result) Measure(ctx context.Context, how comparison.Run, tune comparison.Tuner, observe func(comparison.Progress) error) error {
-	r.Run, r.pairs = how, map[int][][2]side{}
+	r.Run, r.answers = how, map[int][][2]string{}
+	r.pairs = map[int][][2]map[string]float64{}
 	old, new := how.Variants[0], how.Variants[0]
 	old.Name, old.Function, new.Name, new.Function = "old", r.Old, "new", r.New
 	sizes := slices.Clone(how.PowerValues)
@@ -123,14 +120,13 @@ func (r *Result) Measure(ctx context.Context, how comparison.Run, tune compariso
 		})
 		if err == nil {
 			r.Run.CPU, r.Run.Versions, r.Seconds = c.Run.CPU, c.Run.Versions, time.Since(begin()).Seconds()
-			sizes = slices.DeleteFunc(sizes, func(power int) bool { return !r.add(c, power) })
+			r.add(c)
 		}
 		r.judge()
-		if slices.Contains(how.Looks(), n) {
-			sizes = slices.DeleteFunc(sizes, func(power int) bool {
-				return !slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Power == power && c.Verdict == Open })
-			})
-		}
+		sizes = slices.DeleteFunc(sizes, func(power int) bool {
+			open := func(c Cell) bool { return c.Power == power && c.Verdict == Open }
+			return len(r.pairs[power]) < n || slices.Contains(how.Looks(), n) && !slices.ContainsFunc(r.Cells, open)
+		})
 		late := how.ForSec > 0 && r.Seconds*float64(n+1)/float64(n) > how.ForSec
 		if err != nil || len(sizes) == 0 || n >= how.Num || late {
 			return err
@@ -138,34 +134,35 @@ func (r *Result) Measure(ctx context.Context, how comparison.Run, tune compariso
 	}
 }
 
-// add adds a pair of environments, and reports whether both succeeded.
-func (r *Result) add(c *comparison.Comparison, power int) bool {
-	var pair [2]side
-	ok := true
-	for i, v := range c.Variants {
-		cell := v.Cell(power)
-		if cell.Error != "" {
-			r.failures, ok = append(r.failures, at(v.Name+" fails", power)+": "+cell.Error), false
-			continue
+// add adds a pair of environments for each size at which both succeeded.
+func (r *Result) add(c *comparison.Comparison) {
+	for _, power := range c.Run.PowerValues {
+		var pair [2]map[string]float64
+		var answers [2]string
+		for i, v := range c.Variants {
+			cell := v.Cell(power)
+			if cell.Error != "" {
+				r.failures = append(r.failures, at(v.Name+" fails", power)+": "+cell.Error)
+				continue
+			}
+			r.Busy = r.Busy || cell.Busy()
+			// Both are taken at one speed: measured before each turn, it is noise here.
+			cpu, billed := cell.CoreMS*c.Run.CPU.Factor, comparison.Median(cell.BilledMS)
+			pair[i] = map[string]float64{"duration": billed, "cpu": cpu, "memory": float64(cell.MaxMemoryMB), "init": cell.InitMS,
+				"cost": c.CostPerMillion(power, billed), "requests": float64(cell.Requests)}
+			var a event.Answer
+			if json.Unmarshal(cell.Response, &a) != nil || a.ObjectsRead <= 0 {
+				answers[i] = string(cell.Response)
+				continue
+			}
+			maps.Copy(pair[i], map[string]float64{"objects_read": float64(a.ObjectsRead), "bytes_read": float64(a.BytesRead),
+				"records_read": float64(a.RecordsRead), "failed": float64(a.Failed),
+				"cpu_per_read": cpu / float64(a.ObjectsRead), "retries": float64(1 + a.Retries)})
 		}
-		r.Busy = r.Busy || cell.Busy()
-		// Both are taken at one speed: measured before each turn, it is noise here.
-		cpu, billed := cell.CoreMS*c.Run.CPU.Factor, comparison.Median(cell.BilledMS)
-		f := map[string]float64{"duration": billed, "cpu": cpu, "memory": float64(cell.MaxMemoryMB), "init": cell.InitMS,
-			"cost": c.CostPerMillion(power, billed), "requests": float64(cell.Requests)}
-		pair[i] = side{f, string(cell.Response)}
-		var a event.Answer
-		if json.Unmarshal(cell.Response, &a) == nil && a.ObjectsRead > 0 {
-			pair[i].answer = "" // the counts are compared
-			f["objects_read"], f["bytes_read"] = float64(a.ObjectsRead), float64(a.BytesRead)
-			f["records_read"], f["failed"] = float64(a.RecordsRead), float64(a.Failed)
-			f["cpu_per_read"], f["retries"] = cpu/float64(a.ObjectsRead), float64(1+a.Retries)
+		if pair[0] != nil && pair[1] != nil {
+			r.pairs[power], r.answers[power] = append(r.pairs[power], pair), append(r.answers[power], answers)
 		}
 	}
-	if ok {
-		r.pairs[power] = append(r.pairs[power], pair)
-	}
-	return ok
 }
 
 // judge draws every conclusion from the pairs so far. All comparisons share the error.
@@ -176,7 +173,7 @@ func (r *Result) judge() {
 		pairs := r.pairs[power]
 		values := func(name string) (old, new []float64) {
 			for _, p := range pairs {
-				old, new = append(old, p[0].figures[name]), append(new, p[1].figures[name])
+				old, new = append(old, p[0][name]), append(new, p[1][name])
 			}
 			return old, new
 		}
@@ -187,10 +184,8 @@ func (r *Result) judge() {
 			}
 		}
 		// Answers that change from environment to environment, such as those with a time, tell nothing.
-		alike := func(a, b [2]side) bool { return a[0].answer == b[0].answer && a[1].answer == b[1].answer }
-		if one := slices.CompactFunc(slices.Clone(pairs), alike); len(one) == 1 && len(pairs) > 1 {
-			old, new := one[0][0].answer, one[0][1].answer
-			if old != "" && new != "" && old != new {
+		if one := slices.Compact(slices.Clone(r.answers[power])); len(one) == 1 && len(pairs) > 1 {
+			if old, new := one[0][0], one[0][1]; old != "" && new != "" && old != new {
 				old, new = prose.OneLine(old, 80), prose.OneLine(new, 80)
 				r.Differences = append(r.Differences, fmt.Sprintf("%s: %s by old, %s by new", at("the answer", power), old, new))
 			}

@@ -5,6 +5,7 @@ package local
 import (
 	"cmp"
 	"context"
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
@@ -36,8 +37,7 @@ type Options struct {
 	Output  io.Writer   // receives what the function prints; may be nil
 }
 
-// leastRounds is how many rounds each memory size gets, whatever the time limit. They are enough to exclude a much
-// slower variant.
+// leastRounds is how many rounds each memory size gets in any case. They are enough to exclude a much slower variant.
 const leastRounds = 3
 
 // Model holds the flags of the model of Lambda and S3 on this machine.
@@ -61,8 +61,8 @@ type Question struct {
 	Maps bool // compute the cells after a calibration, instead of measuring each
 }
 
-// Lasts estimates how long it takes to measure every cell: 0 for a map or if the reads are not known, and that of the fewest
-// rounds if their number is not fixed.
+// Lasts estimates how long it takes to measure every cell: 0 for a map or if the reads are not known, and that of the
+// fewest rounds if their number is not fixed.
 func (q Question) Lasts() (d time.Duration) {
 	spec, rounds := q.Run.Spec, q.Run.Num+1
 	if spec.ForSec > 0 {
@@ -79,8 +79,7 @@ func (q Question) Lasts() (d time.Duration) {
 	return d
 }
 
-// Ask reads the flags and the files that they name, completes the request and makes the question. What Verbose prints goes
-// to logs.
+// Ask completes the request by the flags and the files that they name. What Verbose prints goes to logs.
 func (m *Model) Ask(r comparison.Request, logs io.Writer) (q Question, err error) {
 	latency, err := profile.Parse(m.Latency)
 	if err != nil {
@@ -124,8 +123,7 @@ func (m *Model) Ask(r comparison.Request, logs io.Writer) (q Question, err error
 	return q, cmp.Or(err, unread) // a wrong flag comes before a missing file
 }
 
-// speed parses --cpu: vCPUs per core, or with an x a multiplier of the measured speed. It returns nil for an empty
-// flag.
+// speed parses --cpu: vCPUs per core, or with an x a multiplier of the measured speed. It is nil for an empty flag.
 func speed(flag string) (*comparison.CPU, error) {
 	if flag == "" {
 		return nil, nil
@@ -155,6 +153,25 @@ func Commit(ctx context.Context) string {
 	return strings.TrimSpace(string(out))
 }
 
+// versions returns this program's commit, and a Go program's versions of Go and of what its figures depend on.
+func versions(ctx context.Context, path string) map[string]string {
+	v := map[string]string{}
+	if commit := Commit(ctx); commit != "" {
+		v["tune"] = commit
+	}
+	if info, err := buildinfo.ReadFile(path); err == nil {
+		v["go"] = info.GoVersion
+		for _, m := range info.Deps {
+			switch m.Path {
+			case "github.com/aws/aws-lambda-go", "github.com/aws/aws-sdk-go-v2/service/s3",
+				"github.com/sourcegraph/conc", "golang.org/x/sync":
+				v[m.Path] = m.Version
+			}
+		}
+	}
+	return v
+}
+
 // Cores returns how many cores this process may use: those that it may run on, or the quota of its control group if
 // that is less, which limit then says. GOMAXPROCS would round the quota up, to at least 2.
 func Cores() (cores float64, limit string) {
@@ -168,30 +185,21 @@ func Cores() (cores float64, limit string) {
 // quota returns the least CPU quota, in cores, of the process's control group and of its parents, if they are mounted
 // below root; 0 means none. Sources: the kernel's documentation, scheduler/sched-bwc (v1) and admin-guide/cgroup-v2.
 func quota(root string) (least float64) {
-	fs, errFS := procfs.NewFS(filepath.Join(root, "proc"))
-	self, errSelf := fs.Self()
-	groups, errGroups := self.Cgroups()
-	mounts, errMounts := self.MountInfo()
-	if cmp.Or(errFS, errSelf, errGroups, errMounts) != nil {
-		return 0
-	}
+	fs, _ := procfs.NewFS(filepath.Join(root, "proc")) // nothing is found without it
+	self, _ := fs.Self()
+	groups, _ := self.Cgroups()
+	mounts, _ := self.MountInfo()
 	for _, g := range groups {
 		for _, m := range mounts {
-			_, cpu := m.SuperOptions["cpu"]
-			v1 := m.FSType == "cgroup" && cpu && slices.Contains(g.Controllers, "cpu")
+			v1 := m.FSType == "cgroup" && slices.Contains(g.Controllers, "cpu")
 			if v2 := m.FSType == "cgroup2" && g.HierarchyID == 0; !v1 && !v2 {
 				continue
 			}
-			within, err := filepath.Rel(m.Root, g.Path)
-			if err != nil || strings.HasPrefix(within, "..") {
-				within = "." // the path is another namespace's: the mount is the group itself
-			}
-			for dir := filepath.Join("/", within); ; dir = filepath.Dir(dir) {
+			// A path in another namespace leads to no folder, and so to the mount, which then is the group itself.
+			dir := filepath.Join("/", strings.TrimPrefix(g.Path, m.Root))
+			for below := ""; dir != below; dir, below = filepath.Dir(dir), dir {
 				if q := quotaOf(filepath.Join(root, m.MountPoint, dir)); q > 0 && (least == 0 || q < least) {
 					least = q
-				}
-				if dir == "/" {
-					break
 				}
 			}
 		}

@@ -38,7 +38,7 @@ func BenchmarkComputedAgainstMeasured(b *testing.B) {
 
 func computedAgainstMeasured(b *testing.B) {
 	const reads, rounds = 1_000, 6
-	calibrations = rounds
+	calibrations, checkRounds = rounds, rounds
 	body, err := os.ReadFile("../../sample.json")
 	if err != nil {
 		b.Fatal(err)
@@ -77,7 +77,7 @@ func computedAgainstMeasured(b *testing.B) {
 		var times float64
 		c.Calibration = found
 		for slow := t.slowFor(c, &k); slow <= comparison.MaxSlow; slow *= 2 {
-			if ms, times, err = t.checkBeside(ctx, c, found, &k, slow, rounds); err != nil {
+			if ms, times, err = t.checkBeside(ctx, c, found, &k, slow); err != nil {
 				b.Fatal(err)
 			}
 			if k.Starved <= maxStarved {
@@ -98,30 +98,29 @@ func computedAgainstMeasured(b *testing.B) {
 // checkBeside is check with a load of the calibration before each round. It computes
 // the check with CPU times that are as many times the calibrated ones as the load takes
 // then, which it returns.
-func (t *Tuner) checkBeside(ctx context.Context, c *comparison.Comparison, found *comparison.Calibration, k *comparison.Check, slow slowmotion.Factor, rounds int) (ms []float64, times float64, err error) {
-	beside := load{event.DefaultStrategy, compute.Busy, 400, saturated}
+func (t *Tuner) checkBeside(ctx context.Context, c *comparison.Comparison, found *comparison.Calibration, k *comparison.Check, slow slowmotion.Factor) (ms []float64, times float64, err error) {
 	run := c.Run
 	run.Slow = slow
 	var f *lambda.Function
 	var costs []float64
-	ms, err = t.check(ctx, c, k, slow, rounds, func(p comparison.Progress) error {
+	ms, err = t.check(ctx, c, k, slow, func(p comparison.Progress) error {
 		if p.Finished != "" {
 			return nil
 		}
-		if f == nil { // the local S3 runs in this slow motion now
-			if f, err = t.function(run, run.Function, roomy); err != nil {
-				return err
-			}
-			if _, err := t.load(ctx, f, c, load{beside.strategy, beside.inFlight, warmReads, roomy}, 0); err != nil {
+		if f == nil {
+			f = t.function(run, run.Function, roomy)
+			warmUp := load(run, event.DefaultStrategy, compute.Busy, warmReads, roomy)
+			if err := t.call(ctx, f, c, &warmUp, 0); err != nil {
 				return err
 			}
 		}
-		m, err := t.load(ctx, f, c, beside, len(costs)+1)
-		costs = append(costs, m.Measured.CPUMS*float64(slow.Times())/float64(m.Reads))
+		beside := load(run, event.DefaultStrategy, compute.Busy, 400, saturated)
+		err := t.call(ctx, f, c, &beside, len(costs)+1)
+		costs = append(costs, beside.Measured.CPUMS*float64(slow.Times())/float64(beside.Reads))
 		return err
 	})
 	if f != nil {
-		err = errors.Join(err, t.retire(f))
+		f.Close()
 	}
 	if err == nil && ms == nil {
 		err = errors.New(k.Unchecked)
@@ -129,7 +128,7 @@ func (t *Tuner) checkBeside(ctx context.Context, c *comparison.Comparison, found
 	if err != nil {
 		return nil, 0, err
 	}
-	times = comparison.Median(costs) / found.CPU(beside.strategy).Value
+	times = comparison.Median(costs) / found.CPU(event.DefaultStrategy).Value
 	scaled := *found
 	scaled.Reads, scaled.Crowd = slices.Clone(found.Reads), slices.Clone(found.Crowd)
 	figures := []*comparison.Figure{&scaled.WakeUp, &scaled.Handshake}
@@ -143,6 +142,6 @@ func (t *Tuner) checkBeside(ctx context.Context, c *comparison.Comparison, found
 		f.Value, f.Low, f.High = times*f.Value, times*f.Low, times*f.High
 	}
 	c.Calibration = &scaled
-	t.compute(c, k, slow, rounds)
+	t.compute(c, k, slow)
 	return ms, times, nil
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -29,32 +28,33 @@ const (
 	roomy     = platform.NewAccountMemory
 )
 
-// load is a call of a calibration.
-type load struct {
-	strategy        string
-	inFlight, reads int
-	memoryMB        int
-}
+// Variables for the benchmark.
+var (
+	calibrations = 2 // how often the loads are called
+	checkRounds  = 2
+)
 
-// calibrations is how often the loads are called: a variable for the benchmark.
-var calibrations = 2
+// load returns a call of a calibration, with the CPU of a memory size.
+func load(run comparison.Run, strategy string, inFlight, reads, memoryMB int) compute.Load {
+	m := machine(run, memoryMB)
+	m.MemoryMB = roomy
+	return compute.Load{Strategy: strategy, Invocation: simulate.Invocation{Machine: m, Reads: reads, Workers: inFlight}}
+}
 
 // round returns the loads of a round. The first opens all connections. After it the process is as warm for many reads
 // in flight as one that makes no other calls. The others are measured. A call costs some ms of CPU time whatever it
 // reads, so few reads would make each seem dearer.
-func round() []load {
-	const most = event.MaxConcurrency
-	opening := load{"unbounded", most, most, roomy}
-	all := []load{opening, opening, {"unbounded", most, most, saturated}}
+func round(run comparison.Run) []compute.Load {
+	const most, pool = event.MaxConcurrency, event.DefaultStrategy
+	opening := load(run, "unbounded", most, most, roomy)
+	all := []compute.Load{opening, opening, load(run, "unbounded", most, most, saturated)}
 	for _, n := range []int{240, 120} {
-		all = append(all, load{event.DefaultStrategy, n, 600, roomy}, load{event.DefaultStrategy, n, 600, saturated})
+		all = append(all, load(run, pool, n, 600, roomy), load(run, pool, n, 600, saturated))
 	}
-	for _, s := range strategies.All() {
-		if s.Bounded {
-			all = append(all, load{s.Name, compute.Busy, 600, saturated})
-		}
+	for _, name := range comparison.BoundedStrategies() {
+		all = append(all, load(run, name, compute.Busy, 600, saturated))
 	}
-	return append(all, load{event.DefaultStrategy, 15, 300, roomy}, load{"sequential", 1, 40, platform.MemoryPerVCPU})
+	return append(all, load(run, pool, 15, 300, roomy), load(run, "sequential", 1, 40, platform.MemoryPerVCPU))
 }
 
 // Map measures what a read costs, computes the map of c, and checks its answer.
@@ -75,72 +75,65 @@ func (t *Tuner) Map(ctx context.Context, c *comparison.Comparison, observe func(
 	return t.Check(ctx, c, observe)
 }
 
-// Calibrate measures what a read costs by each strategy and puts it into c. It calls the loads one after the other in
-// one warm process whose quota changes.
-func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) (err error) {
+// Calibrate puts into c what a read costs by each strategy. One warm process, whose quota changes, gets all loads.
+func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	if err := t.prepare(ctx, c, observe); err != nil {
 		return err
 	}
 	begin := time.Now() // without the build of the function
 	run := c.Run
 	run.TimeoutSec = comparison.DefaultTimeout.Seconds() // the loads are not the question's invocations
-	f, err := t.function(run, run.Function, roomy)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, t.retire(f)) }()
-	one := round()
-	loads := append([]load{{event.DefaultStrategy, compute.Busy, warmReads, roomy}}, slices.Repeat(one, calibrations)...)
-	var calls, measured []compute.Load
+	f := t.function(run, run.Function, roomy)
+	defer f.Close()
+	one := round(run)
+	warmUp := load(run, event.DefaultStrategy, compute.Busy, warmReads, roomy)
+	loads := append([]compute.Load{warmUp}, slices.Repeat(one, calibrations)...)
+	var measured []compute.Load
 	var cores []float64
-	var before time.Duration
-	reads := 0
+	before, reads := cpuTime(unix.CLOCK_PROCESS_CPUTIME_ID), 0
 	news := comparison.Progress{Step: "calibrating", Total: len(loads)}
-	for i, l := range loads {
-		if news.Done, news.Now = i, fmt.Sprintf("%s, %d reads at once", l.strategy, l.inFlight); i == 0 {
+	for i := range loads {
+		l := &loads[i]
+		if news.Done, news.Now = i, fmt.Sprintf("%s, %d reads at once", l.Strategy, l.Workers); i == 0 {
 			news.Now = "a warm-up"
 		}
 		if err := observe(news); err != nil {
 			return err
 		}
-		call, err := t.load(ctx, f, c, l, i)
-		if err != nil {
+		if err := t.call(ctx, f, c, l, i); err != nil {
 			return err
 		}
-		if calls = append(calls, call); i == 0 {
-			before = processorTime()
-		} else if (i-1)%len(one) > 0 { // not the first of its round
-			measured, cores, reads = append(measured, call), append(cores, call.CoreVCPUs), reads+l.reads
+		if reads += l.Reads; (i-1)%len(one) > 0 { // neither the warm-up nor the first of a round
+			measured, cores = append(measured, *l), append(cores, l.CoreVCPUs)
 		}
 	}
-	t.perGET = (processorTime() - before).Seconds() * 1e3 / float64(reads)
-	c.Calibration = compute.Calibrate(calls[0], calls[1], measured, c.Run.ObjectBytes)
+	t.perGET = (cpuTime(unix.CLOCK_PROCESS_CPUTIME_ID) - before).Seconds() * 1e3 / float64(reads)
+	c.Calibration = compute.Calibrate(loads[0], loads[1], measured, c.Run.ObjectBytes)
 	c.Calibration.Source, c.Calibration.Core = "this machine", compute.Figure(cores, "vCPUs")
 	c.Calibration.Seconds = time.Since(begin).Seconds()
 	news.Done = len(loads)
 	return observe(news)
 }
 
-// load makes call k, with its own latencies and no SlowDown, which the simulation adds.
-func (t *Tuner) load(ctx context.Context, f *lambda.Function, c *comparison.Comparison, l load, k int) (m compute.Load, err error) {
+// call makes call k and enters into l what it measures. The latencies are its own. The simulation adds any SlowDown.
+func (t *Tuner) call(ctx context.Context, f *lambda.Function, c *comparison.Comparison, l *compute.Load, k int) error {
 	core := t.coreSpeed(c.Run)
-	f.SetQuota(core, platform.VCPUs(l.memoryMB))
-	t.s3.BeginUnlimited(k)
-	inv, failure, err := t.invoke(ctx, f, roomy, payload(c, l.strategy, &l.inFlight, l.reads), l.reads)
+	f.Speed, f.VCPUs = core, l.VCPUs
+	unlimited := t.latency
+	unlimited.GetsPerSecond = 0
+	t.s3.Begin(unlimited, f.Slow, c.Run.Seed, uint64(k))
+	inv, failure, err := t.invoke(ctx, f, payload(c, l.Strategy, &l.Workers, l.Reads), l.Reads)
 	if err != nil {
-		return m, err
+		return err
 	} else if failure != "" {
-		return m, fmt.Errorf("calibrating by %d reads, %d at once, by %s: %s", l.reads, l.inFlight, l.strategy, failure)
+		return fmt.Errorf("calibrating by %d reads, %d at once, by %s: %s", l.Reads, l.Workers, l.Strategy, failure)
 	}
 	var a event.Answer
 	_ = json.Unmarshal(inv.Response, &a) // invoke has decoded it
-	on := machine(c.Run, l.memoryMB, core, 1)
-	on.MemoryMB = roomy
-	return compute.Load{Strategy: l.strategy,
-		Invocation: simulate.Invocation{Machine: on, S3: t.latency, Reads: l.reads, Workers: l.inFlight},
-		Draw:       simulate.NewDraw(t.latency, c.Run.Seed, uint64(k), l.reads),
-		Measured: simulate.Result{DurationMS: inv.Duration.Seconds() * 1e3, CPUMS: inv.CPU.Seconds() * 1e3 * core,
-			Connections: int(a.Connections), PeakMB: float64(inv.MaxMemoryMB)}}, nil
+	l.CoreVCPUs, l.S3, l.Draw = core, t.latency, simulate.NewDraw(t.latency, c.Run.Seed, uint64(k), l.Reads)
+	l.Measured = simulate.Result{DurationMS: inv.Duration.Seconds() * 1e3, CPUMS: inv.CPU.Seconds() * 1e3 * core,
+		Connections: int(a.Connections), PeakMB: float64(inv.MaxMemoryMB)}
+	return nil
 }
 
 // payload asks this project's function for reads of the object.
@@ -153,27 +146,19 @@ func payload(c *comparison.Comparison, strategy string, concurrency *int, reads 
 	return raw
 }
 
-// machine is what a function of a memory size has on this machine, in the time of slow motion. core is in vCPUs.
-func machine(run comparison.Run, memoryMB int, core float64, slow slowmotion.Factor) simulate.Machine {
+// machine is what a function of a memory size has on this machine, in the time of slow motion.
+func machine(run comparison.Run, memoryMB int) simulate.Machine {
 	m := simulate.Lambda(memoryMB, run.Arch)
 	m.Cores = max(1, min(m.Cores, int(math.Ceil(run.CPUs))))
-	m.CoreVCPUs = core * float64(slow.Times())
+	m.CoreVCPUs = run.VCPUs(1)
 	return m
 }
 
-// processorTime is the CPU time that this process has used.
-func processorTime() time.Duration {
-	var u unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_SELF, &u) // of this process, always
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 const (
-	checkTime   = 12 * time.Second        // for all checks together
-	checkSetUp  = 1500 * time.Millisecond // about, for the cold start and the warm-up of one
-	checkRounds = 2
+	checkTime  = 12 * time.Second        // for all checks together
+	checkSetUp = 1500 * time.Millisecond // about, for the cold start and the warm-up of one
 
-	// maxUse is the share of the cores that a check may use in real time. A check that needs more runs in slow motion.
+	// maxUse is the share of the cores that a check may use in real time. With more it runs in slow motion.
 	maxUse = 0.45
 
 	// maxStarved bounds for how many cores the function's threads may have waited.
@@ -192,17 +177,14 @@ func (t *Tuner) Check(ctx context.Context, c *comparison.Comparison, observe fun
 			} else if k.Unchecked == "" {
 				continue
 			}
-			slow := 2 * slowmotion.Factor(k.Slow)
-			if slow == 0 {
-				slow = t.slowFor(c, k)
-			}
+			slow := cmp.Or(2*slowmotion.Factor(k.Slow), t.slowFor(c, k))
 			if slow > comparison.MaxSlow || time.Until(end) < lasts(c, k, slow) {
 				continue
 			}
 			if err := observe(comparison.Progress{Step: "checking", Done: i, Total: len(c.Checks), Now: k.Name()}); err != nil {
 				return err
 			}
-			if _, err := t.check(ctx, c, k, slow, checkRounds, func(comparison.Progress) error { return nil }); err != nil {
+			if _, err := t.check(ctx, c, k, slow, func(comparison.Progress) error { return nil }); err != nil {
 				k.Unchecked = "" // the run was stopped
 				return err
 			}
@@ -219,31 +201,30 @@ func lasts(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor
 	p := cmp.Or(c.Map.At(k.Place), c.Map.Answer.Sequential) // which is computed even where it is not compared
 	connections := min(*cmp.Or(k.Concurrency, &k.Repeat), k.Repeat, event.MaxConcurrency)
 	opening := float64(connections) * c.Calibration.Handshake.Value / platform.VCPUs(k.Power)
-	ms := opening + checkRounds*p.DurationMS*float64(k.Repeat)/float64(c.Run.Repeat)
+	ms := opening + float64(checkRounds)*p.DurationMS*float64(k.Repeat)/float64(c.Run.Repeat)
 	return checkSetUp + slow.Stretch(time.Duration(ms*float64(time.Millisecond)))
 }
 
-// slowFor returns the slow-motion factor at which this machine can keep up with a check, the local S3's work
-// included.
+// slowFor returns the slow-motion factor at which this machine can keep up with a check and the local S3's work.
 func (t *Tuner) slowFor(c *comparison.Comparison, k *comparison.Check) slowmotion.Factor {
-	core := c.Calibration.Core.Value
 	for slow := slowmotion.Factor(1); ; slow++ {
-		ms, cpuMS := t.computed(c, k, slow, core, 1, compute.Middle)
-		cores := (cpuMS/core + t.perGET*float64(k.Repeat)) / (ms * float64(slow))
+		ms, cpuMS := t.computed(c, k, slow, compute.Middle)
+		cores := (cpuMS/c.Run.VCPUs(1) + t.perGET*float64(k.Repeat)) / (ms * float64(slow))
 		if cores <= maxUse*c.Run.CPUs || slow == comparison.MaxSlow {
 			return slow
 		}
 	}
 }
 
-// computed returns the medians of a check's first rounds: simulated on this machine, a core of which is worth so many
-// vCPUs.
-func (t *Tuner) computed(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, core float64, rounds int, of func(comparison.Figure) float64) (ms, cpuMS float64) {
+// computed returns the medians of a check's rounds, simulated on this machine.
+func (t *Tuner) computed(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, of compute.Pick) (ms, cpuMS float64) {
+	run := c.Run
+	run.Slow = slow
 	in := compute.OnLambda(c, k.Place, t.latency, k.Repeat, of)
-	in.Machine, in.Costs = machine(c.Run, k.Power, core, slow), compute.Costs(c.Calibration, k.Strategy, of)
+	in.Machine, in.Costs = machine(run, k.Power), compute.Costs(c.Calibration, k.Strategy, of)
 	in.Late /= float64(slow)
 	var durations, cpu []float64
-	for _, r := range in.Runs(simulate.Draws(t.latency, c.Run.Seed, rounds, k.Repeat)) {
+	for _, r := range in.Runs(simulate.Draws(t.latency, run.Seed, checkRounds, k.Repeat)) {
 		durations, cpu = append(durations, r.DurationMS), append(cpu, r.CPUMS)
 	}
 	return comparison.Median(durations), comparison.Median(cpu)
@@ -251,9 +232,9 @@ func (t *Tuner) computed(c *comparison.Comparison, k *comparison.Check, slow slo
 
 // check measures and computes one check, and returns what its rounds took, in ms. If one fails, Unchecked says why,
 // and there is no time. It calls observe before each round.
-func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, rounds int, observe func(comparison.Progress) error) ([]float64, error) {
+func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, observe func(comparison.Progress) error) ([]float64, error) {
 	spec := c.Run.Spec
-	spec.PowerValues, spec.Num, spec.ForSec, spec.Repeat, spec.Slow = []int{k.Power}, rounds, 0, k.Repeat, slow
+	spec.PowerValues, spec.Num, spec.ForSec, spec.Repeat, spec.Slow = []int{k.Power}, checkRounds, 0, k.Repeat, slow
 	spec.TimeoutSec = comparison.DefaultTimeout.Seconds() // the map has told what does not end in time
 	asked := payload(c, k.Strategy, k.Concurrency, k.Repeat)
 	spec.Variants = []comparison.Variant{{Strategy: k.Strategy, Concurrency: k.Concurrency, Payload: asked}}
@@ -268,15 +249,14 @@ func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparis
 		return nil, nil
 	}
 	k.MeasuredMS, k.Slow, k.Starved, k.Unchecked = comparison.Median(cell.DurationsMS), int(slow), cell.CPUShare.Starved, ""
-	t.compute(c, k, slow, rounds)
+	t.compute(c, k, slow)
 	return cell.DurationsMS, nil
 }
 
 // compute computes the time of a check that was measured.
-func (t *Tuner) compute(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, rounds int) {
-	core := c.Run.CPU.Factor
-	k.ComputedMS, _ = t.computed(c, k, slow, core, rounds, compute.Middle)
-	low, _ := t.computed(c, k, slow, core, rounds, compute.Low)
-	high, _ := t.computed(c, k, slow, core, rounds, compute.High)
+func (t *Tuner) compute(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor) {
+	k.ComputedMS, _ = t.computed(c, k, slow, compute.Middle)
+	low, _ := t.computed(c, k, slow, compute.Low)
+	high, _ := t.computed(c, k, slow, compute.High)
 	k.LowMS, k.HighMS = min(low, k.ComputedMS), max(high, k.ComputedMS)
 }

@@ -52,7 +52,7 @@ func (m *Model) stored(r *comparison.Request) (objects []Object, err error) {
 		r.ObjectKey = filepath.Base(file)
 	}
 	if m.Size > 0 {
-		r.BodyOfObject = Document(m.Seed, 0, m.Size)
+		r.BodyOfObject = document(m.Seed, 0, m.Size)
 	} else {
 		r.BodyOfObject, err = os.ReadFile(file)
 	}
@@ -135,15 +135,14 @@ func generated(part []string, prefix string, seed uint64) ([]Object, error) {
 		for size < least || size > most {
 			size = math.Round(math.Exp((low+high)/2 + (high-low)/4*r.NormFloat64()))
 		}
-		body := func() ([]byte, error) { return Document(seed, uint64(i), int(size)), nil }
+		body := func() ([]byte, error) { return document(seed, uint64(i), int(size)), nil }
 		objects[i] = Object{fmt.Sprintf("%s%07d.json", prefix, i+1), int(size), body}
 	}
 	return objects, nil
 }
 
-// Document returns a JSON array of records like sample.json's, padded with spaces to
-// exactly size bytes, at least 2.
-func Document(seed, i uint64, size int) []byte {
+// document returns a JSON array of records like sample.json's, padded with spaces to exactly size bytes, at least 2.
+func document(seed, i uint64, size int) []byte {
 	r := rand.New(rand.NewPCG(seed, i))
 	b := append(make([]byte, 0, size), '[')
 	for id, comma := 1, ""; ; id, comma = id+1, ",\n" {

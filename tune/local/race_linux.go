@@ -12,12 +12,12 @@ import (
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/local/lambda"
+	"lambda-parallel-io/tune/profile"
 )
 
 // Variables for tests.
 var (
-	// closing is how long a frozen process surely keeps its connections: the handler's are closed after 10 s without
-	// use.
+	// closing is how long a frozen process surely keeps its connections: the handler closes unused ones after 10 s.
 	closing = 5 * time.Second
 	// warmTime ends a warm-up that has not made its warmReads.
 	warmTime = time.Second
@@ -33,8 +33,7 @@ const (
 
 // Tune measures the cells of c, which has none yet, by memory size. It begins with the largest size: its rounds are
 // the shortest and depend most on the variant. A cell that fails holds its cause. The first call builds the function.
-// The error is the model's own, the cause of ctx or that of observe. Cells being measured then keep the rounds that
-// were complete.
+// The error is the model's own, the cause of ctx or that of observe. Cells then keep the rounds that were complete.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	if err := t.prepare(ctx, c, observe); err != nil {
 		return err
@@ -43,17 +42,15 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 	r.Step, r.Total = "measuring", len(c.Variants)*len(c.Run.PowerValues)
 	end := time.Now().Add(time.Duration(c.Run.ForSec * float64(time.Second)))
 	for i, power := range slices.Backward(c.Run.PowerValues) {
-		share := time.Until(end) / time.Duration(i+1)
-		if err := r.run(ctx, power, time.Now().Add(share)); err != nil {
+		if err := r.run(ctx, power, time.Now().Add(time.Until(end)/time.Duration(i+1))); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// A race measures the cells of one memory size side by side. Round k invokes every variant with the latencies of k,
-// one after the other in random order, so that other load on the machine affects all of them alike. A variant's part
-// of a round is its turn. Its process is frozen between turns.
+// A race measures the cells of one memory size side by side. In round k every variant has its turn with the latencies
+// of k, in random order, so that other load on the machine affects all alike. Between turns its process is frozen.
 type race struct {
 	t       *Tuner
 	c       *comparison.Comparison
@@ -71,17 +68,15 @@ type racer struct {
 	*comparison.Result
 	cell  comparison.Cell
 	f     *lambda.Function  // nil once it has left the race
-	ended time.Time         // the end of its last invocation
+	ended time.Time         // of its last turn
 	last  lambda.Invocation // of this round
-	speed float64           // vCPUs per core in the last turn, slow motion included
 
 	total, cpu, delay time.Duration
 	used              float64       // vCPUs x seconds
 	took              time.Duration // real time of its turns
 }
 
-// run makes the rounds of a memory size. Each racer that leaves puts its cell into the comparison, with the rounds
-// that were complete.
+// run makes the rounds of a memory size. Each racer leaves with the rounds that were complete.
 func (r *race) run(ctx context.Context, power int, end time.Time) (err error) {
 	r.power, r.racers, r.end = power, nil, end
 	defer func() {
@@ -91,10 +86,8 @@ func (r *race) run(ctx context.Context, power int, end time.Time) (err error) {
 	}()
 	for i := range r.c.Variants {
 		v := &racer{Result: &r.c.Variants[i], cell: comparison.Cell{Power: power}}
+		v.f = r.t.function(r.c.Run, cmp.Or(v.Function, r.c.Run.Function), power)
 		r.racers = append(r.racers, v)
-		if v.f, err = r.t.function(r.c.Run, cmp.Or(v.Function, r.c.Run.Function), power); err != nil {
-			return err
-		}
 	}
 	for k := 0; ; k++ { // 0 is the warm-up
 		running := r.running()
@@ -104,8 +97,8 @@ func (r *race) run(ctx context.Context, power int, end time.Time) (err error) {
 			if err := r.turn(ctx, v, k); err != nil {
 				return err
 			}
-			if k > 0 {
-				v.took += time.Since(begin)
+			if v.ended = time.Now(); k > 0 {
+				v.took += v.ended.Sub(begin)
 			}
 		}
 		for _, v := range running {
@@ -165,17 +158,17 @@ func (r *race) over(k int) bool {
 
 // leave ends a variant's environment and puts its cell into the comparison.
 func (r *race) leave(v *racer) error {
-	err := r.t.retire(v.f)
+	v.f.Close()
 	v.f = nil
 	ms := v.cell.DurationsMS
 	if len(ms) == 0 && v.cell.Error == "" {
-		return err // interrupted in its warm-up
+		return nil // interrupted in its warm-up
 	}
 	v.Cells = slices.Insert(v.Cells, 0, v.cell) // the sizes come in descending order
 	r.Done, r.Changed = r.Done+1, true
 	how := cmp.Or(v.cell.Error, fmt.Sprintf("median %.1f ms of %d", comparison.Median(ms), len(ms)))
 	r.Finished = fmt.Sprintf("%s at %d MB: %s", v.Label(), r.power, how)
-	return cmp.Or(err, r.observe(r.Progress))
+	return r.observe(r.Progress)
 }
 
 // turn invokes a variant with the latencies of round k. Round 0 has the cold start and a warm-up. After a long pause
@@ -185,11 +178,9 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	if err := r.observe(r.Progress); err != nil {
 		return err
 	}
-	speed := r.t.coreSpeed(r.c.Run)
-	v.speed = speed * float64(r.c.Run.Slow.Times())
-	v.f.SetQuota(speed, 0)
+	v.f.Speed = r.t.coreSpeed(r.c.Run)
 	if k == 0 || time.Since(v.ended) > closing {
-		r.t.s3.Begin(0)
+		r.begin(r.t.latency, 0)
 		payload, reads := r.c.Run.WarmUp(v.Variant)
 		if err := r.invoke(ctx, v, k, payload, reads); err != nil || v.cell.Error != "" {
 			return err
@@ -198,16 +189,17 @@ func (r *race) turn(ctx context.Context, v *racer, k int) error {
 	if k == 0 {
 		return r.warmUp(ctx, v)
 	}
-	r.t.s3.Begin(k)
+	r.begin(r.t.latency, k)
 	return r.invoke(ctx, v, k, v.Payload, r.c.Run.Repeat)
 }
 
+// begin gives the next invocation the latencies of round k.
+func (r *race) begin(p profile.S3, k int) { r.t.s3.Begin(p, r.c.Run.Slow, r.c.Run.Seed, uint64(k)) }
+
 // invoke makes an invocation of round k, which counts if it is the last of its turn. A failure ends up in the cell.
 func (r *race) invoke(ctx context.Context, v *racer, k int, payload []byte, reads int) error {
-	requests := r.t.s3.Requests()
-	inv, failure, err := r.t.invoke(ctx, v.f, r.power, payload, reads)
-	v.last, v.ended = inv, time.Now()
-	v.cell.MaxMemoryMB, v.cell.Requests = max(v.cell.MaxMemoryMB, inv.MaxMemoryMB), int(r.t.s3.Requests()-requests)
+	inv, failure, err := r.t.invoke(ctx, v.f, payload, reads)
+	v.last, v.cell.MaxMemoryMB, v.cell.Requests = inv, max(v.cell.MaxMemoryMB, inv.MaxMemoryMB), r.t.s3.Requests()
 	if failure != "" {
 		failure = fmt.Sprintf("invocation %d of %d: %s", k+1, r.c.Run.Num+1, failure)
 		v.cell = comparison.Cell{Power: r.power, MaxMemoryMB: inv.MaxMemoryMB, OutOfMemory: inv.OutOfMemory, Error: failure}
@@ -220,12 +212,11 @@ func (r *race) warmUp(ctx context.Context, v *racer) error {
 	if v.Sequential() { // it waits for S3 all the time
 		return nil
 	}
-	v.f.SetQuota(noQuota, 0)
+	v.f.Speed = noQuota
 	begin, reads := time.Now(), 0
 	for calls := 0; calls < warmCalls && reads < warmReads && time.Since(begin) <= warmTime; calls++ {
-		r.t.s3.BeginInstant()
-		_, failure, err := r.t.invoke(ctx, v.f, r.power, v.Payload, r.c.Run.Repeat)
-		v.ended = time.Now()
+		r.begin(profile.S3{}, 0) // it is about reads, not time
+		_, failure, err := r.t.invoke(ctx, v.f, v.Payload, r.c.Run.Repeat)
 		if err != nil || failure != "" {
 			return err
 		}
@@ -249,7 +240,7 @@ func (v *racer) count(k int) {
 		}
 		v.total += inv.Duration
 		v.cpu += inv.CPU
-		v.used += inv.CPU.Seconds() * v.speed
+		v.used += inv.CPU.Seconds() * v.f.Speed * float64(v.f.Slow.Times())
 		v.delay += inv.RunDelay
 		used, starved := v.used/v.total.Seconds(), v.delay.Seconds()/v.total.Seconds()
 		cell.CPUShare = &comparison.CPUShare{Target: platform.VCPUs(cell.Power), Used: used, Starved: starved}

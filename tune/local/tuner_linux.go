@@ -1,10 +1,11 @@
 package local
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	cryptorand "crypto/rand"
-	"debug/buildinfo"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,10 +15,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/sys/unix"
 
 	"lambda-parallel-io/handler/build"
 	"lambda-parallel-io/handler/event"
@@ -26,53 +30,56 @@ import (
 	"lambda-parallel-io/tune/local/lambda"
 	"lambda-parallel-io/tune/local/s3"
 	"lambda-parallel-io/tune/profile"
-	"lambda-parallel-io/tune/slowmotion"
 )
 
 // Tuner measures the cells of a comparison on this machine. Close it after use.
 type Tuner struct {
 	Options
-	dir       string            // temporary: holds executables and the local S3's certificate
-	paths     map[string]string // executables by function
-	latency   profile.S3
-	s3        *s3.Server
-	slow      slowmotion.Factor // of s3
-	env       []string
-	functions sync.Map  // its keys are the open *lambda.Function
-	measured  []float64 // vCPUs per core, one per measurement
-	speeds    []float64 // likewise, as they were used
-	perGET    float64   // CPU time that this process, mostly the local S3, uses per GET, in ms
+	s3       *s3.Server
+	dir      string            // temporary: holds executables and the local S3's certificate
+	trust    string            // the variable that names the certificate, which only functions of this Tuner have
+	env      []string          // of functions
+	paths    map[string]string // executables by function
+	latency  profile.S3
+	measured []float64 // vCPUs per core, one per measurement
+	speeds   []float64 // likewise, as they were used
+	perGET   float64   // CPU time that this process, mostly the local S3, uses per GET, in ms
 }
 
-// New makes a Tuner and its temporary folder.
+const bucket = "parallel-io"
+
+// New makes a Tuner, its temporary folder, and an S3 with credentials for this run only.
 func New(o Options) (*Tuner, error) {
-	dir, err := os.MkdirTemp("", "tune-")
-	if err != nil {
-		return nil, fmt.Errorf("a folder for the function's executable: %w", err)
-	}
 	o.Verbose = cmp.Or(o.Verbose, log.New(io.Discard, "", 0))
-	return &Tuner{Options: o, dir: dir, paths: map[string]string{}}, nil
-}
-
-func (t *Tuner) Close() error {
-	err := os.RemoveAll(t.dir)
-	if t.s3 != nil {
-		err = errors.Join(err, t.s3.Close())
+	server, err := s3.Start(o.Verbose)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	dir, err := os.MkdirTemp("", "tune-")
+	authority := filepath.Join(dir, "s3-authority.pem")
+	if err == nil {
+		err = os.WriteFile(authority, server.CA, 0o600)
+	}
+	t := &Tuner{Options: o, s3: server, dir: dir, trust: "AWS_CA_BUNDLE=" + authority, paths: map[string]string{}}
+	t.env = append([]string{
+		"BUCKET=" + bucket, "AWS_ENDPOINT_URL_S3=" + server.URL, t.trust, "AWS_ACCESS_KEY_ID=LOCAL" + cryptorand.Text()[:15],
+		"AWS_SECRET_ACCESS_KEY=" + cryptorand.Text(), "AWS_SESSION_TOKEN=" + cryptorand.Text(),
+	}, t.Env...)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("a folder for the function's executable: %w", err), t.Close())
+	}
+	return t, nil
 }
 
-// Abandon kills the function's processes and removes the temporary folder, for a program that exits at once. It is
-// safe to call at any time from any goroutine.
+func (t *Tuner) Close() error { return errors.Join(os.RemoveAll(t.dir), t.s3.Close()) }
+
+// Abandon kills the functions and removes the temporary folder, at any time, for a program that exits at once.
 func (t *Tuner) Abandon() {
-	for f := range t.functions.Range {
-		f.(*lambda.Function).Kill()
-	}
+	lambda.Kill(t.trust)
 	_ = os.RemoveAll(t.dir) // nobody is left to be told
 }
 
-// prepare builds each function once, starts the local S3, and records in c what the function was built with and how
-// fast this machine is.
+// prepare builds each function once, fills the local S3, and records the versions used and this machine's speed.
 func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
 	for _, v := range c.Variants {
 		function := cmp.Or(v.Function, c.Run.Function)
@@ -91,7 +98,16 @@ func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison, observe f
 			return err
 		}
 	}
-	if err := t.serve(c.Run.Spec); err != nil {
+	for _, o := range t.Objects {
+		body, err := o.Body()
+		if err != nil {
+			return fmt.Errorf("reading %s for the local S3: %w", o.Key, err)
+		}
+		t.s3.Put(bucket, o.Key, body)
+	}
+	t.Objects = nil
+	var err error
+	if t.latency, err = profile.Parse(c.Run.Latency); err != nil {
 		return err
 	}
 	c.Run.CPU = cmp.Or(c.Run.CPU, &comparison.CPU{Factor: 1, Scale: 1, Source: "measured"})
@@ -102,9 +118,8 @@ func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison, observe f
 	return nil
 }
 
-// executable returns the path of the function's executable. function is its path, a Go package to build in dir, or
-// REVISION:PACKAGE to build that revision's. Our own function is built as for deployment, any other as its owner
-// would.
+// executable returns the path of an executable: function itself, or what it builds in dir from a Go package, or from
+// REVISION:PACKAGE. Our own function is built as for deployment, any other as its owner would.
 func executable(ctx context.Context, function, dir string) (string, error) {
 	info, err := os.Stat(function)
 	if err == nil && info.Mode().IsRegular() {
@@ -136,83 +151,13 @@ func executable(ctx context.Context, function, dir string) (string, error) {
 	return bootstrap, err
 }
 
-// versions returns this program's commit, and a Go program's versions of Go and of what its figures depend on.
-func versions(ctx context.Context, path string) map[string]string {
-	v := map[string]string{}
-	if commit := Commit(ctx); commit != "" {
-		v["tune"] = commit
-	}
-	if info, err := buildinfo.ReadFile(path); err == nil {
-		v["go"] = info.GoVersion
-		for _, m := range info.Deps {
-			switch m.Path {
-			case "github.com/aws/aws-lambda-go", "github.com/aws/aws-sdk-go-v2/service/s3",
-				"github.com/sourcegraph/conc", "golang.org/x/sync":
-				v[m.Path] = m.Version
-			}
-		}
-	}
-	return v
-}
-
-// serve starts an S3 with credentials for this run only. It replaces one that runs at another slow-motion factor.
-func (t *Tuner) serve(spec comparison.Spec) (err error) {
-	if t.s3 != nil && t.slow == spec.Slow {
-		t.s3.Seed = spec.Seed
-		return nil
-	}
-	if t.s3 != nil {
-		err = t.s3.Close()
-	}
-	if err == nil {
-		t.latency, err = profile.Parse(spec.Latency)
-	}
-	if err == nil {
-		t.s3, err = s3.Start(t.latency, spec.Seed, spec.Slow, t.Verbose)
-	}
-	if err != nil {
-		return err
-	}
-	t.slow = spec.Slow
-	const bucket = "parallel-io"
-	for _, o := range t.Objects {
-		body, err := o.Body()
-		if err != nil {
-			return fmt.Errorf("reading %s for the local S3: %w", o.Key, err)
-		}
-		if err := t.s3.Put(bucket, o.Key, body); err != nil {
-			return err
-		}
-	}
-	authority := filepath.Join(t.dir, "s3-authority.pem")
-	if err := os.WriteFile(authority, t.s3.CA, 0o600); err != nil {
-		return fmt.Errorf("writing the local S3's certificate: %w", err)
-	}
-	t.env = append([]string{
-		"BUCKET=" + bucket, "AWS_ENDPOINT_URL_S3=" + t.s3.URL, "AWS_CA_BUNDLE=" + authority,
-		"AWS_ACCESS_KEY_ID=LOCAL" + cryptorand.Text()[:15],
-		"AWS_SECRET_ACCESS_KEY=" + cryptorand.Text(), "AWS_SESSION_TOKEN=" + cryptorand.Text(),
-	}, t.Env...)
-	return nil
-}
-
-// function returns an environment of a memory size. The caller ends it by retire.
-func (t *Tuner) function(run comparison.Run, name string, memoryMB int) (*lambda.Function, error) {
-	f, err := lambda.New(lambda.Config{
+// function returns an environment of a memory size. The caller closes it.
+func (t *Tuner) function(run comparison.Run, name string, memoryMB int) *lambda.Function {
+	return lambda.New(lambda.Config{
 		Path: t.paths[name], Env: t.env, Name: "parallel-io", Region: run.Region,
 		MemoryMB: memoryMB, Arch: run.Arch, Speed: run.CPU.Factor, Slow: run.Slow, Timeout: run.Timeout(),
 		Log: t.Output, Errors: t.Verbose,
 	})
-	if err != nil {
-		return nil, err
-	}
-	t.functions.Store(f, nil)
-	return f, nil
-}
-
-func (t *Tuner) retire(f *lambda.Function) error {
-	defer t.functions.Delete(f)
-	return f.Close()
 }
 
 // latest is how many measurements give the speed. A single one scatters more than the machine's speed moves from turn
@@ -226,7 +171,7 @@ func (t *Tuner) coreSpeed(run comparison.Run) float64 {
 	if cpu.Scale == 0 {
 		return cpu.Factor
 	}
-	t.measured = append(t.measured, cpu.Scale*lambda.Speed(run.Arch, 25*time.Millisecond))
+	t.measured = append(t.measured, cpu.Scale*measureSpeed(run.Arch, 25*time.Millisecond))
 	speed := comparison.Factor(comparison.Median(t.measured[max(0, len(t.measured)-latest):]))
 	t.speeds = append(t.speeds, speed)
 	sorted := slices.Sorted(slices.Values(t.speeds))
@@ -235,14 +180,71 @@ func (t *Tuner) coreSpeed(run comparison.Run) float64 {
 	return speed
 }
 
+// onVCPU is the CPU time of a pass on one of Lambda's vCPUs (1,769 MB). It is computed, not measured on Lambda.
+// cebert/aws-lambda-performance-benchmarks (us-east-2, December 2025, means of 300 warm invocations, Python 3.11)
+// published 500,000 chained SHA-256 digests at six memory sizes. Scaled to 1,769 MB, the median over the sizes is 310
+// ms on arm64 (280 to 341) and 346 ms on x86_64 (320 to 350; 2,048 MB is one vCPU there). On a Xeon (Sapphire
+// Rapids), alternating 25 times, a pass takes 2.64 ms for each second of that loop (quartiles 2.59 and 2.68; best of
+// many short passes). Lambda's sizes differ by 10 % and the measurement by 2 %. Another CPU's ratio between Go and
+// Python can differ by more.
+var onVCPU = map[string]time.Duration{"arm64": 820 * time.Microsecond, "x86_64": 915 * time.Microsecond}
+
+// measureSpeed measures for d how many of Lambda's vCPUs of an architecture a core of this machine is worth now: on a shared
+// or hot host it can fall by half for minutes. The 10th percentile of the passes counts, since the fastest one can be
+// an exception. Under the race detector, which slows only this program, it returns 1.
+func measureSpeed(arch string, d time.Duration) float64 {
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		return 1
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	document := records()
+	var took []time.Duration
+	for end := time.Now().Add(d); len(took) == 0 || time.Now().Before(end); {
+		start := cpuTime(unix.CLOCK_THREAD_CPUTIME_ID)
+		pass(document)
+		took = append(took, cpuTime(unix.CLOCK_THREAD_CPUTIME_ID)-start)
+	}
+	slices.Sort(took)
+	return onVCPU[arch].Seconds() / took[len(took)/10].Seconds()
+}
+
+// records returns 9 KB of JSON, like a document that the function reads.
+func records() []byte {
+	var b strings.Builder
+	for i := range 43 {
+		fmt.Fprintf(&b, `,{"id": %d, "name": "record %d of a document", "price": %d.25, "tags": ["first", "second", null], "open": true, "text": %q}`,
+			i, i, i*17, strings.Repeat("lorem ipsum ", 8))
+	}
+	return []byte("[" + b.String()[1:] + "]")
+}
+
+// pass copies, hashes and decodes a document 20 times, as a function that reads objects does, in about 0.5 ms.
+func pass(document []byte) {
+	for range 20 {
+		own := bytes.Clone(document)
+		runtime.KeepAlive(sha256.Sum256(own)) // so that the compiler keeps it
+		d := jsontext.NewDecoder(bytes.NewReader(own))
+		for err := error(nil); err == nil; { // until io.EOF
+			_, err = d.ReadToken()
+		}
+	}
+}
+
+// cpuTime reads a clock of the CPU time that this process, or this thread, has used.
+func cpuTime(clock int32) time.Duration {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(clock, &ts) // which there is always
+	return time.Duration(ts.Nano())
+}
+
 // invoke calls the function. failure says why the invocation does not count, "" if it does. Our own function must
-// report all reads, failed ones included; the times in its answer are then without slow motion. For any other one
-// reads is 0.
-func (t *Tuner) invoke(ctx context.Context, f *lambda.Function, memoryMB int, payload []byte, reads int) (inv lambda.Invocation, failure string, err error) {
+// report all reads, failed ones included, and its answer is without slow motion. For any other one reads is 0.
+func (t *Tuner) invoke(ctx context.Context, f *lambda.Function, payload []byte, reads int) (inv lambda.Invocation, failure string, err error) {
 	if inv, err = f.Invoke(ctx, payload); err != nil {
 		return inv, "", err
 	}
-	t.Verbose.Print(inv.Report(memoryMB))
+	t.Verbose.Print(inv.Report(f.MemoryMB))
 	var answer event.Answer
 	switch {
 	case inv.OutOfMemory:
@@ -265,8 +267,8 @@ func (t *Tuner) invoke(ctx context.Context, f *lambda.Function, memoryMB int, pa
 		if answer.Stopped != "" {
 			failure += ": " + answer.Stopped
 		}
-	case t.slow > 1:
-		slow, l := float64(t.slow), &answer.Latency
+	case f.Slow > 1:
+		slow, l := float64(f.Slow), &answer.Latency
 		for _, figure := range []*float64{&answer.TimeSec, &answer.CPUSec, &answer.ListSec, &l.P50, &l.P95, &l.P99, &l.Max} {
 			*figure /= slow
 		}

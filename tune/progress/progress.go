@@ -15,8 +15,8 @@ import (
 	"lambda-parallel-io/tune/comparison"
 )
 
-// Line shows progress. On a terminal it is one line, which End clears. Elsewhere it prints a line every few seconds and one
-// for each cell.
+// Line shows progress. On a terminal it is one line, which End clears. Elsewhere it prints a line every few seconds
+// and one for each cell.
 type Line struct {
 	w        io.Writer
 	terminal bool
@@ -24,11 +24,10 @@ type Line struct {
 	mu    sync.Mutex
 	step  string
 	begin time.Time   // of the step
-	told  time.Time   // when a line was last printed
-	shown bool        // a line is on the terminal and must be cleared
-	now   string      // what runs, without a terminal
+	now   string      // what runs, empty after End
 	since time.Time   // when that began
-	timer *time.Timer // of the repetition; nil if nothing repeats
+	told  time.Time   // when a line was last printed, without a terminal
+	timer *time.Timer // of its repetition
 }
 
 // often is the time between two lines without a terminal.
@@ -37,7 +36,10 @@ const often = 3 * time.Second
 // New returns a Line that writes to w.
 func New(w io.Writer) *Line {
 	f, ok := w.(*os.File)
-	return &Line{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
+	l := &Line{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
+	l.timer = time.AfterFunc(often, l.repeat)
+	l.timer.Stop() // until a line is printed
+	return l
 }
 
 // Show shows the news. It never returns an error.
@@ -54,60 +56,45 @@ func (l *Line) Show(news comparison.Progress) error {
 	if d := time.Since(l.begin); news.Done > 0 && news.Done < news.Total && d > time.Second {
 		left = fmt.Sprintf(", about %s left", prose.About(d/time.Duration(news.Done)*time.Duration(news.Total-news.Done)))
 	}
-	switch {
-	case news.Finished != "" && !l.terminal:
+	if news.Finished != "" && !l.terminal {
 		l.print(count + news.Finished)
-	case news.Now != "" && news.Done < max(news.Total, 1):
-		l.say(news.Step + " " + count + news.Now + left)
+	} else if news.Now != "" && news.Done < max(news.Total, 1) {
+		l.now, l.since = "  "+prose.OneLine(news.Step+" "+count+news.Now+left, 78), time.Now()
+		switch {
+		case l.terminal:
+			fmt.Fprint(l.w, "\r\x1b[K"+l.now)
+		case time.Since(l.told) >= often:
+			l.print(l.now)
+		default:
+			l.timer.Reset(often)
+		}
 	}
 	return nil
-}
-
-// say shows what runs now. Without a terminal that is repeated until End or the next. The caller holds mu.
-func (l *Line) say(text string) {
-	text = "  " + prose.OneLine(text, 78)
-	if l.terminal {
-		fmt.Fprint(l.w, "\r\x1b[K"+text)
-		l.shown = true
-		return
-	}
-	if l.now, l.since = text, time.Now(); time.Since(l.told) >= often {
-		l.print(text)
-	}
-	if l.timer == nil {
-		l.timer = time.AfterFunc(often, l.repeat)
-	}
-	l.timer.Reset(often)
 }
 
 func (l *Line) repeat() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if d := time.Since(l.since); l.timer != nil && d >= often { // it has not ended, nor begun anew
+	if d := time.Since(l.since); l.now != "" && d >= often { // it has not ended, nor begun anew
 		now, _, _ := strings.Cut(l.now, ", about") // no estimate that is old
 		l.print(fmt.Sprintf("%s, for %s so far", now, prose.About(d)))
 	}
 }
 
-// print prints a line, and delays the next repetition. The caller holds mu.
+// print prints a line, and delays the repetition. The caller holds mu.
 func (l *Line) print(text string) {
 	l.told = time.Now()
 	fmt.Fprintln(l.w, text)
-	if l.timer != nil {
-		l.timer.Reset(often)
-	}
+	l.timer.Reset(often)
 }
 
 // End clears the line and ends the repetition. Show may begin anew after it.
 func (l *Line) End() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.timer != nil {
-		l.timer.Stop()
-		l.timer = nil
-	}
-	if l.shown {
+	l.timer.Stop()
+	if l.terminal && l.now != "" {
 		fmt.Fprint(l.w, "\r\x1b[K")
-		l.shown = false
 	}
+	l.now = ""
 }

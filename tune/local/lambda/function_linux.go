@@ -7,6 +7,7 @@
 package lambda
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"lambda-parallel-io/handler/platform"
@@ -43,23 +45,17 @@ type Config struct {
 	Errors   *log.Logger // receives the Runtime API's connection errors; nil is the standard logger
 }
 
-// Function is one execution environment with at most one process. Only Kill may be called while another method runs.
-// Close it after use.
+// Function is one execution environment. Between invocations its Speed and VCPUs may be changed. Close it after use.
 type Function struct {
-	cfg  Config
-	api  *runtimeAPI
+	Config
 	tail *tail
 	proc *process // alive or not; nil before the first, since INIT is part of an invocation after that
 }
 
 // New makes the environment. The first invocation starts the process.
-func New(cfg Config) (*Function, error) {
-	api, err := startRuntimeAPI(cfg.Name, cfg.Errors)
-	return &Function{cfg: cfg, api: api, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}, err
+func New(cfg Config) *Function {
+	return &Function{Config: cfg, tail: &tail{next: cmp.Or(cfg.Log, io.Discard)}}
 }
-
-// SetQuota changes [Config]'s Speed and VCPUs from the next invocation on.
-func (f *Function) SetQuota(speed, vCPUs float64) { f.cfg.Speed, f.cfg.VCPUs = speed, vCPUs }
 
 // Invocation is what Lambda reports about one call of the function.
 type Invocation struct {
@@ -109,12 +105,12 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) (Invocation, erro
 	err := f.invoke(ctx, payload, &inv)
 	if failure, ok := errors.AsType[*FunctionError](err); ok {
 		err, inv.Err = nil, failure
-		inv.Duration = min(time.Since(inv.begin), f.cfg.Slow.Stretch(f.cfg.Timeout))
+		inv.Duration = min(time.Since(inv.begin), f.Slow.Stretch(f.Timeout))
 		peak := int(f.proc.peak.Load())
-		inv.MaxMemoryMB, inv.OutOfMemory = min(peak, f.cfg.MemoryMB), peak > f.cfg.MemoryMB
+		inv.MaxMemoryMB, inv.OutOfMemory = min(peak, f.MemoryMB), peak > f.MemoryMB
 	}
 	for _, d := range []*time.Duration{&inv.Duration, &inv.Init, &inv.CPU, &inv.RunDelay} {
-		*d /= time.Duration(f.cfg.Slow.Times())
+		*d = f.Slow.Shrink(*d)
 	}
 	inv.BilledMS = int(math.Ceil(float64(inv.Duration+inv.Init) / float64(time.Millisecond)))
 	inv.Log = f.tail.bytes()
@@ -133,7 +129,7 @@ func (f *Function) invoke(ctx context.Context, payload []byte, inv *Invocation) 
 	}
 	if f.proc.alive.Err() != nil { // INIT is part of the invocation
 		inv.begin = time.Now()
-		if err := f.init(ctx, f.cfg.Timeout, inv); err != nil {
+		if err := f.init(ctx, f.Timeout, inv); err != nil {
 			return err
 		}
 	}
@@ -142,9 +138,8 @@ func (f *Function) invoke(ctx context.Context, payload []byte, inv *Invocation) 
 
 // init starts a process and waits until it asks for an event.
 func (f *Function) init(ctx context.Context, most time.Duration, inv *Invocation) error {
-	deadline := time.Now().Add(f.cfg.Slow.Stretch(most))
-	f.api.forget()
-	p, err := startProcess(&f.cfg, f.environment(), f.tail)
+	deadline := time.Now().Add(f.Slow.Stretch(most))
+	p, err := startProcess(&f.Config, f.tail)
 	if err != nil {
 		return err
 	}
@@ -158,13 +153,13 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 	before := f.proc.usage()
 	f.proc.set(throttled)
 	inv.begin = cmp.Or(inv.begin, time.Now())
-	deadline := inv.begin.Add(f.cfg.Slow.Stretch(f.cfg.Timeout))
+	deadline := inv.begin.Add(f.Slow.Stretch(f.Timeout))
 	trace, parent := uuid.New(), uuid.New() // in X-Ray's form. The account is AWS's example
 	a, err := f.await(ctx, deadline, inv, &event{inv.RequestID, payload, map[string]string{
 		"Content-Type":                        "application/json",
 		"Lambda-Runtime-Aws-Request-Id":       inv.RequestID,
 		"Lambda-Runtime-Deadline-Ms":          strconv.FormatInt(deadline.UnixMilli(), 10),
-		"Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:" + f.cfg.Region + ":123456789012:function:" + f.cfg.Name,
+		"Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:" + f.Region + ":123456789012:function:" + f.Name,
 		"Lambda-Runtime-Trace-Id":             fmt.Sprintf("Root=1-%08x-%x;Parent=%x;Sampled=0", time.Now().Unix(), trace[:12], parent[:8]),
 	}})
 	if err != nil {
@@ -184,13 +179,14 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocation, e *event) (a answer, err error) {
 	defer func() {
 		if err != nil {
-			f.end()
+			f.Close()
 		}
 	}()
-	late := fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.RequestID, f.cfg.Timeout.Seconds())
+	late := fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.RequestID, f.Timeout.Seconds())
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, &FunctionError{"Sandbox.Timedout", late})
 	defer cancel()
-	events, polled := f.api.events, f.api.polled
+	api := f.proc.api
+	events, polled := api.events, api.polled
 	if e == nil {
 		events = nil
 	}
@@ -203,13 +199,13 @@ func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocatio
 				f.proc.set(frozen)
 				return answer{}, nil
 			} // else it asks anew
-		case a = <-f.api.answers:
+		case a = <-api.answers:
 			if e == nil { // it is an error of INIT
 				err = a.err
 			}
 			return a, err
 		case <-f.proc.alive.Done():
-			if len(f.api.answers) > 0 {
+			if len(api.answers) > 0 {
 				continue // it had answered before
 			}
 			reason := "Runtime exited without providing a reason"
@@ -223,57 +219,69 @@ func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocatio
 	}
 }
 
-// end kills the process, if there is one, and waits until its group is dead. A process with an extension gets a
-// SIGTERM and some time first.
-func (f *Function) end() {
+// Close kills the process and those that it started. A process with an extension gets a SIGTERM and some time first.
+func (f *Function) Close() {
 	if f.proc == nil || f.proc.alive.Err() != nil {
 		return
 	}
-	if f.api.extended.Load() {
+	if f.proc.api.extended.Load() {
 		f.proc.set(throttled)
 		_ = f.proc.cmd.Process.Signal(unix.SIGTERM)
 		select {
 		case <-f.proc.alive.Done():
-		case <-time.After(f.cfg.Slow.Stretch(platform.Shutdown)):
+		case <-time.After(f.Slow.Stretch(platform.Shutdown)):
 		}
 	}
 	_ = f.proc.cmd.Process.Kill() // fails if it has ended
 	<-f.proc.alive.Done()
 }
 
-// Close ends the process and those that it started. A second Close does nothing.
-func (f *Function) Close() error {
-	f.end()
-	f.Kill()
-	return f.api.http.Close()
-}
-
-// Kill kills the process and those that it started, even outside its group, and does not wait for their end.
-func (f *Function) Kill() {
+// Kill kills the processes that were started with a variable, KEY=VALUE, and does not wait for their end.
+func Kill(variable string) {
 	all, _ := procfs.AllProcs()
 	for _, p := range all {
-		if env, err := p.Environ(); err == nil && slices.Contains(env, f.mark()) { // else not ours, or gone
+		if env, err := p.Environ(); err == nil && slices.Contains(env, variable) { // else not ours, or gone
 			_ = unix.Kill(p.PID, unix.SIGKILL)
 		}
 	}
 }
 
-// mark is a variable that only the processes of this environment have.
-func (f *Function) mark() string { return "AWS_LAMBDA_RUNTIME_API=" + f.api.addr }
+// tail passes on what a process prints and keeps the last 4 KB, which Lambda returns for LogType=Tail.
+type tail struct {
+	next io.Writer
+	mu   sync.Mutex
+	last []byte
+}
+
+// Write never fails: a log that cannot be written must not hurt the function.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, _ = t.next.Write(p)
+	t.last = append(t.last, p...)
+	t.last = t.last[max(0, len(t.last)-4<<10):]
+	return len(p), nil
+}
+
+func (t *tail) bytes() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return bytes.Clone(t.last)
+}
 
 // environment returns Lambda's variables and none of this process's own. Source: AWS Lambda Developer Guide, "Defined
 // runtime environment variables".
-func (f *Function) environment() []string {
+func (c *Config) environment() []string {
 	return append([]string{
-		f.mark(), "AWS_EXECUTION_ENV=AWS_Lambda_provided.al2023", "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
-		"AWS_LAMBDA_FUNCTION_NAME=" + f.cfg.Name, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
-		fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", f.cfg.MemoryMB),
-		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + f.cfg.Name, "AWS_LAMBDA_LOG_STREAM_NAME=local",
-		"AWS_REGION=" + f.cfg.Region, "AWS_DEFAULT_REGION=" + f.cfg.Region,
+		"AWS_EXECUTION_ENV=AWS_Lambda_provided.al2023", "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
+		"AWS_LAMBDA_FUNCTION_NAME=" + c.Name, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
+		fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", c.MemoryMB),
+		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + c.Name, "AWS_LAMBDA_LOG_STREAM_NAME=local",
+		"AWS_REGION=" + c.Region, "AWS_DEFAULT_REGION=" + c.Region,
 		// The function must not use the caller's AWS account.
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
-		"LAMBDA_TASK_ROOT=" + filepath.Dir(f.cfg.Path), "LAMBDA_RUNTIME_DIR=/var/runtime", "_HANDLER=bootstrap",
+		"LAMBDA_TASK_ROOT=" + filepath.Dir(c.Path), "LAMBDA_RUNTIME_DIR=/var/runtime", "_HANDLER=bootstrap",
 		"LANG=en_US.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin", "TZ=:UTC",
-		fmt.Sprintf("GOMAXPROCS=%d", platform.VisibleCores(f.cfg.MemoryMB)),
-	}, f.cfg.Env...)
+		fmt.Sprintf("GOMAXPROCS=%d", platform.VisibleCores(c.MemoryMB)),
+	}, c.Env...)
 }

@@ -213,15 +213,8 @@ func start(t testing.TB, cfg lambda.Config) *lambda.Function {
 	}
 	cfg.Path, cfg.Name, cfg.Region, cfg.Log = self, "parallel", "eu-west-1", testLog{t}
 	cfg.Env = append([]string{asFunction + "=yes"}, cfg.Env...)
-	f, err := lambda.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
+	f := lambda.New(cfg)
+	t.Cleanup(f.Close)
 	return f
 }
 

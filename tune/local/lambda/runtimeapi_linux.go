@@ -19,13 +19,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// runtimeAPI serves the Lambda Runtime API to one process at a time, and the Lambda Extensions API to extensions
-// inside it. Sources: AWS Lambda Developer Guide, "Using the Lambda runtime API" and "Using the Lambda Extensions API
-// to create extensions".
+// runtimeAPI serves the Lambda Runtime API to one process, and the Lambda Extensions API to extensions inside it.
+// Sources: AWS Lambda Developer Guide, "Using the Lambda runtime API" and "Using the Lambda Extensions API to create
+// extensions".
 type runtimeAPI struct {
-	http  *http.Server
-	addr  string
-	about map[string]string // the function, for extensions
+	http     *http.Server
+	variable string            // its address, KEY=VALUE: only the process and those that it starts have it
+	about    map[string]string // the function, for extensions
 
 	polled  chan struct{} // receives when a process asks for the next event
 	events  chan *event   // hands it over
@@ -56,11 +56,12 @@ func startRuntimeAPI(function string, logs *log.Logger) (*runtimeAPI, error) {
 	}
 	mux := http.NewServeMux()
 	api := &runtimeAPI{
-		http:  &http.Server{Handler: mux, ErrorLog: cmp.Or(logs, log.Default()), ReadHeaderTimeout: time.Minute},
-		about: map[string]string{"functionName": function, "functionVersion": "$LATEST", "handler": "bootstrap"},
-		addr:  ln.Addr().String(), extension: uuid.NewString(),
+		http:     &http.Server{Handler: mux, ErrorLog: cmp.Or(logs, log.Default()), ReadHeaderTimeout: time.Minute},
+		about:    map[string]string{"functionName": function, "functionVersion": "$LATEST", "handler": "bootstrap"},
+		variable: "AWS_LAMBDA_RUNTIME_API=" + ln.Addr().String(), extension: uuid.NewString(),
 		polled: make(chan struct{}), events: make(chan *event), answers: make(chan answer, 1),
 	}
+	api.current.Store("")
 	const runtime, extension = "/2018-06-01/runtime/", "/2020-01-01/extension/"
 	mux.HandleFunc("GET "+runtime+"invocation/next", api.next)
 	mux.HandleFunc("POST "+runtime+"invocation/{id}/response", api.response)
@@ -90,15 +91,6 @@ func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 		}
 		_, _ = w.Write(e.payload) // alive tells if the process has ended
 	case <-r.Context().Done():
-	}
-}
-
-// forget drops the unanswered event, the unread answer and the extensions of a process that has ended.
-func (api *runtimeAPI) forget() {
-	api.current.Store("")
-	api.extended.Store(false)
-	for len(api.answers) > 0 {
-		<-api.answers
 	}
 }
 
@@ -173,7 +165,7 @@ func (api *runtimeAPI) register(w http.ResponseWriter, r *http.Request) {
 
 // noEvent lets an extension wait for an event that never comes.
 func (api *runtimeAPI) noEvent(w http.ResponseWriter, r *http.Request) {
-	if !api.extended.Load() || r.Header.Get(identifier) != api.extension {
+	if r.Header.Get(identifier) != api.extension { // it knows that only from its registration
 		reply(w, http.StatusForbidden, &FunctionError{"Extension.UnknownExtensionIdentifier", "no extension has registered as this " + identifier})
 		return
 	}

@@ -140,7 +140,7 @@ func TestASpeedCanChangeBetweenInvocations(t *testing.T) {
 	f := start(t, lambda.Config{MemoryMB: 442, Arch: "arm64", Speed: 1, Timeout: time.Minute})
 	invoke(t, f, request{Do: "answer"})
 	for _, speed := range []float64{1, 2, 0.001} { // the last one is without a quota
-		f.SetQuota(speed, 0)
+		f.Speed = speed
 		inv := invoke(t, f, request{Do: "spin on one thread", MS: 1_000})
 		got, starved, want := inv.CPU.Seconds()/inv.Duration.Seconds(), inv.RunDelay.Seconds()/inv.Duration.Seconds(), min(1, 442/1_769./speed)
 		if got > 1.05*want || got+starved < 0.85*want {

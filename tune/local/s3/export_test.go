@@ -1,3 +1,5 @@
+//go:build linux
+
 package s3
 
 import (
@@ -12,8 +14,9 @@ func (s *Server) Handler() http.Handler { return s.http.Handler }
 // ByGoTimers lets latencies pass by Go's timers, which a bubble's clock moves.
 func (s *Server) ByGoTimers() { s.wait = smithytime.SleepWithContext }
 
-// Counters returns the reads answered since the start, and those of them that
-// were answered SlowDown.
+// Counters returns the reads answered since the start, all of one invocation, and
+// those of them that were answered SlowDown.
 func (s *Server) Counters() (reads, slowDowns int64) {
-	return s.served.Load(), s.slowDowns.Load()
+	reads = s.served.Load()
+	return reads, reads - int64(s.Requests())
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package s3_test
 
 import (
@@ -10,6 +12,7 @@ import (
 
 	"lambda-parallel-io/tune/local/s3"
 	"lambda-parallel-io/tune/profile"
+	"lambda-parallel-io/tune/slowmotion"
 )
 
 // A body takes its bytes over the bandwidth of a connection: a long one all of
@@ -24,7 +27,7 @@ func TestABodyTakesItsTimeOnAConnection(t *testing.T) {
 	} {
 		s := stored(t, "15ms", 0, strings.Repeat("x", size))
 		synctest.Test(t, func(t *testing.T) {
-			s.Begin(1)
+			s.Begin(latency(t, "15ms"), 1, 1, 1)
 			for _, header := range [][]string{nil, {"If-None-Match", `"another"`}} { // gofakes3 answers the second one
 				if got := serve(s, keyPath, header...) - 15*time.Millisecond; got != want {
 					t.Errorf("a body of %d bytes took %v beside its latency, want %v (%q)", size, got, want, header)
@@ -58,7 +61,7 @@ func TestConnectionsShareTheFunctionsBandwidth(t *testing.T) {
 	const total = float64(size * at * each)
 	synctest.Test(t, func(t *testing.T) {
 		for k := range 2 {
-			s.Begin(k)
+			s.Begin(latency(t, "none"), 1, 1, uint64(k))
 			least := seconds(total-profile.BurstBytes, profile.Bandwidth)
 			if got := read(); got < least || got > least*11/10 {
 				t.Errorf("invocation %d: %.0f MB over %d connections took %v, want %v: what is beyond the burst at 75 MiB/s", k, total/1e6, at, got, least)
@@ -66,7 +69,7 @@ func TestConnectionsShareTheFunctionsBandwidth(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		s.Begin(2)
+		s.Begin(latency(t, "none"), 1, 1, 2)
 		begin := time.Now()
 		var wg sync.WaitGroup
 		for range 100 { // within the budget, and more than the burst's bandwidth at once
@@ -116,7 +119,7 @@ func TestSlowMotionStretchesEverything(t *testing.T) {
 			s, _ := slowServer(t, times, c.latency, strings.Repeat("x", c.body))
 			s.ByGoTimers()
 			synctest.Test(t, func(t *testing.T) {
-				s.Begin(1)
+				s.Begin(latency(t, c.latency), slowmotion.Factor(times), 1, 1)
 				took = append(took, c.take(s))
 			})
 		}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package s3_test
 
 import (
@@ -39,18 +41,17 @@ func server(t testing.TB, latencyName string, body string) (*s3.Server, *http.Cl
 
 func slowServer(t testing.TB, slow int, latencyName string, body string) (*s3.Server, *http.Client) {
 	t.Helper()
-	s, err := s3.Start(latency(t, latencyName), 1, slowmotion.Factor(slow), log.New(io.Discard, "", 0))
+	s, err := s3.Start(log.New(io.Discard, "", 0))
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Begin(latency(t, latencyName), slowmotion.Factor(slow), 1, 0)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
 	})
-	if err := s.Put("b", "a key/ä.json", []byte(body)); err != nil {
-		t.Fatal(err)
-	}
+	s.Put("b", "a key/ä.json", []byte(body))
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(s.CA)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: 100, ForceAttemptHTTP2: true}
@@ -194,7 +195,7 @@ func TestReadsTakeTheirDrawnLatency(t *testing.T) {
 	s, client := server(t, "public", "[]")
 	l := latency(t, "public")
 	for k := range 2 {
-		s.Begin(k)
+		s.Begin(l, 1, 1, uint64(k))
 		for i := range 3 {
 			want := l.Draw(1, uint64(k), uint64(i+1))
 			start := time.Now()
@@ -212,7 +213,7 @@ func TestReadsTakeTheirDrawnLatency(t *testing.T) {
 func TestAnInstantInvocationHasNoLatency(t *testing.T) {
 	s, client := server(t, "1m", "body")
 	client.Timeout = 20 * time.Second
-	s.BeginInstant()
+	s.Begin(profile.S3{}, 1, 1, 0)
 	if status, body, _ := get(t, client, s.URL+keyPath); status != http.StatusOK || body != "body" {
 		t.Errorf("status %d, %q; want the object long before its latency of a minute", status, body)
 	}

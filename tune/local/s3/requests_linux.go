@@ -29,7 +29,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	request, now := s.served.Add(1), s.now.Load()
 	throttled := !now.limit.Allow()
-	arrived, latency := time.Now(), s.slow.Stretch(s.draw(r, now))
+	arrived, latency := time.Now(), now.slow.Stretch(s.draw(r, now))
 	if s.wait(r.Context(), latency) != nil { // the client has gone
 		return
 	}
@@ -37,10 +37,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		w = &paced{ResponseWriter: w, server: s, now: now, ctx: r.Context(), begin: arrived.Add(latency)}
 	}
 	if throttled {
-		s.slowDowns.Add(1)
 		fail(w, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
 		return
 	}
+	now.granted.Add(1)
 	if o, ok := s.objects.Load(r.URL.Path); ok && wantsAll(r) {
 		id := fmt.Sprintf("%016X", request)
 		maps.Copy(w.Header(), o.(object).header)
@@ -65,22 +65,20 @@ func (s *Server) draw(r *http.Request, now *invocation) time.Duration {
 	attempt, _, _ := strings.Cut(r.Header.Get("amz-sdk-request"), ";")
 	o, known := s.objects.Load(r.URL.Path)
 	if !known || attempt != "" && attempt != "attempt=1" {
-		return now.latency.Draw(now.seed, now.k, profile.Again|now.others.Add(1))
+		return now.Draw(now.seed, now.k, profile.Again|now.others.Add(1))
 	}
 	n, _ := now.reads.LoadOrStore(r.URL.Path, new(atomic.Uint64))
-	return now.latency.Draw(now.seed, now.k, o.(object).place+(n.(*atomic.Uint64).Add(1)-1)*s.stored.Load())
+	return now.Draw(now.seed, now.k, o.(object).place+(n.(*atomic.Uint64).Add(1)-1)*s.stored.Load())
 }
 
-// wantsAll reports whether a request asks for the whole object without conditions. The SDKs add x-id to name the
-// operation.
+// wantsAll reports whether a request is for the whole object without conditions. By x-id SDKs name the operation.
 func wantsAll(r *http.Request) bool {
 	conditions := []string{"Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}
 	return (r.URL.RawQuery == "" || r.URL.RawQuery == "x-id=GetObject") &&
 		!slices.ContainsFunc(conditions, func(name string) bool { return r.Header[name] != nil })
 }
 
-// paced sends a body as fast as a connection and the function's network allow, in units of [profile.Piece]: smaller
-// ones would need more timers for no gain.
+// paced sends a body as fast as a connection and the network allow. Units below [profile.Piece] would gain nothing.
 type paced struct {
 	http.ResponseWriter
 	server *Server
@@ -92,7 +90,15 @@ type paced struct {
 
 func (p *paced) Write(body []byte) (n int, err error) {
 	for b := range slices.Chunk(body, profile.Piece) {
-		if err := p.await(len(b)); err != nil {
+		now := time.Now()
+		d := p.begin.Sub(now)
+		if p.sent += len(b); p.sent > profile.Piece {
+			d += p.now.slow.Stretch(time.Duration(p.sent) * time.Second / profile.ConnectionBandwidth)
+		}
+		for _, l := range p.now.network {
+			d = max(d, l.ReserveN(now, len(b)).DelayFrom(now))
+		}
+		if err := p.server.wait(p.ctx, d); err != nil {
 			return n, err
 		}
 		sent, err := p.ResponseWriter.Write(b)
@@ -101,29 +107,6 @@ func (p *paced) Write(body []byte) (n int, err error) {
 		}
 	}
 	return n, nil
-}
-
-// await waits until the next n bytes have arrived.
-func (p *paced) await(n int) error {
-	now := time.Now()
-	d := p.begin.Sub(now)
-	if p.sent += n; p.sent > profile.Piece {
-		d += p.server.slow.Stretch(time.Duration(p.sent) * time.Second / profile.ConnectionBandwidth)
-	}
-	for _, l := range p.now.network {
-		d = max(d, l.ReserveN(now, n).DelayFrom(now))
-	}
-	return p.server.wait(p.ctx, d)
-}
-
-type page struct {
-	XMLName               xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
-	Name, Prefix          string
-	EncodingType          string `xml:",omitempty"`
-	IsTruncated           bool
-	NextContinuationToken string `xml:",omitempty"`
-	KeyCount, MaxKeys     int
-	Contents              []*gofakes3.Content
 }
 
 // list answers ListObjectsV2 with a page of keys in byte order. A token is the last key of a page. gofakes3's own
@@ -135,10 +118,17 @@ func (s *Server) list(w http.ResponseWriter, q url.Values, bucket string) {
 		return
 	}
 	most, _ := strconv.ParseUint(q.Get("max-keys"), 10, 31)
-	p := page{Name: bucket, Prefix: q.Get("prefix"), EncodingType: q.Get("encoding-type"),
-		MaxKeys: min(cmp.Or(int(most), platform.KeysPerPage), platform.KeysPerPage)}
+	var p struct {
+		gofakes3.ListBucketResultBase
+		EncodingType          string `xml:",omitempty"`
+		NextContinuationToken string `xml:",omitempty"`
+		KeyCount              int
+	}
+	p.Xmlns, p.Name = "http://s3.amazonaws.com/doc/2006-03-01/", bucket
+	p.Prefix, p.EncodingType = q.Get("prefix"), q.Get("encoding-type")
+	p.MaxKeys = min(cmp.Or(int64(most), platform.KeysPerPage), platform.KeysPerPage)
 	keys, err := s.memory.ListBucket(bucket, &gofakes3.Prefix{HasPrefix: true, Prefix: p.Prefix},
-		gofakes3.ListBucketPage{Marker: cmp.Or(after, q.Get("start-after")), MaxKeys: int64(p.MaxKeys)})
+		gofakes3.ListBucketPage{Marker: cmp.Or(after, q.Get("start-after")), MaxKeys: p.MaxKeys})
 	if err != nil {
 		fail(w, http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist")
 		return

@@ -23,13 +23,16 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	smithytime "github.com/aws/smithy-go/time"
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 
 	"lambda-parallel-io/tune/profile"
@@ -38,21 +41,18 @@ import (
 
 // Server is a running local S3. Close it after use. What it does not answer itself, gofakes3 does.
 type Server struct {
-	URL  string // the endpoint, https://127.0.0.1:PORT
-	CA   []byte // the certificate to trust, in PEM
-	Seed uint64 // of the latencies, from the next Begin on
+	URL string // the endpoint, https://127.0.0.1:PORT
+	CA  []byte // the certificate to trust, in PEM
 
-	http    *http.Server
-	memory  gofakes3.Backend
-	fake    http.Handler // gofakes3's, of memory
-	profile profile.S3
-	slow    slowmotion.Factor
-	wait    func(context.Context, time.Duration) error // fails if the context ends first
+	http   *http.Server
+	memory gofakes3.Backend
+	fake   http.Handler                               // gofakes3's, of memory
+	wait   func(context.Context, time.Duration) error // fails if the context ends first
 
-	now               atomic.Pointer[invocation]
-	slowDowns, served atomic.Int64  // since the start
-	objects           sync.Map      // object by path: those from Put, until a client overwrites them
-	stored            atomic.Uint64 // number of Puts
+	now     atomic.Pointer[invocation]
+	served  atomic.Int64  // since the start
+	objects sync.Map      // object by path: those from Put, until a client overwrites them
+	stored  atomic.Uint64 // number of Puts
 }
 
 // object can be sent as a whole, which costs less than gofakes3's answer.
@@ -64,25 +64,24 @@ type object struct {
 
 // invocation is shared by the requests of an invocation.
 type invocation struct {
+	profile.S3
+	slow    slowmotion.Factor
 	seed, k uint64
-	latency profile.S3
 	reads   sync.Map // by path, an *atomic.Uint64 that counts first attempts
 	others  atomic.Uint64
+	granted atomic.Int64
 	network []*rate.Limiter // in bytes a second, of all connections together
 	limit   *rate.Limiter   // in requests a second
 }
 
-// Start serves an empty S3. logs receives connection errors.
-func Start(p profile.S3, seed uint64, slow slowmotion.Factor, logs *log.Logger) (*Server, error) {
-	cert, err := certificate()
-	if err != nil {
-		return nil, fmt.Errorf("making the local S3's certificate: %w", err)
-	}
+// Start serves an empty S3, without latency or limits until the first Begin. logs receives connection errors.
+func Start(logs *log.Logger) (*Server, error) {
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listening for the local S3: %w", err)
 	}
-	s := &Server{URL: "https://" + ln.Addr().String(), Seed: seed, memory: s3mem.New(), profile: p, slow: slow, wait: wait}
+	cert := certificate()
+	s := &Server{URL: "https://" + ln.Addr().String(), memory: s3mem.New(), wait: wait}
 	s.CA = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
 	// A skew limit would refuse requests that a small memory size sends slowly.
 	s.fake = gofakes3.New(s.memory, gofakes3.WithTimeSkewLimit(0)).Server()
@@ -94,30 +93,27 @@ func Start(p profile.S3, seed uint64, slow slowmotion.Factor, logs *log.Logger) 
 		TLSConfig:    &tls.Config{Certificates: []tls.Certificate{cert}, DynamicRecordSizingDisabled: true},
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // S3 does not speak HTTP/2
 	}
-	s.Begin(0)
+	s.Begin(profile.S3{}, 1, 0, 0)
 	go func() { _ = s.http.ServeTLS(ln, "", "") }() // until it is closed
 	return s, nil
 }
 
 // certificate makes a self-signed certificate for 127.0.0.1 and this run only. Clients verify it as they would S3's.
-func certificate() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
+func certificate() tls.Certificate {
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // never fails
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "local S3"},
 		NotBefore:   time.Now().Add(-time.Hour),
 		NotAfter:    time.Now().AddDate(0, 0, 7),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+	der, _ := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key) // fails only for another template
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // Put stores an object and makes its bucket if there is none. The i-th Put of n draws the latencies i, i+n and so on:
 // put objects in the order of a listing, which is that of their keys' bytes.
-func (s *Server) Put(bucket, key string, body []byte) error {
+func (s *Server) Put(bucket, key string, body []byte) {
 	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body))
 	header := http.Header{
 		"Accept-Ranges":  {"bytes"},
@@ -131,38 +127,51 @@ func (s *Server) Put(bucket, key string, body []byte) error {
 		"X-Amz-Checksum-Type":  {"FULL_OBJECT"},
 	}
 	meta := map[string]string{"Content-Type": header.Get("Content-Type"), "Last-Modified": header.Get("Last-Modified")}
-	_ = s.memory.CreateBucket(bucket) // fails if there is one
-	if _, err := s.memory.PutObject(bucket, key, meta, bytes.NewReader(body), int64(len(body)), nil); err != nil {
-		return fmt.Errorf("storing %s in the local S3: %w", key, err)
-	}
+	_ = s.memory.CreateBucket(bucket)                                                          // fails if there is one
+	_, _ = s.memory.PutObject(bucket, key, meta, bytes.NewReader(body), int64(len(body)), nil) // cannot fail
 	s.objects.Store("/"+bucket+"/"+key, object{place: s.stored.Add(1), header: header, body: body})
-	return nil
 }
 
-// Begin begins invocation k. Its requests draw the latencies (seed, k, 1), (seed, k, 2) and so on, and both its
-// bandwidth and its request rate may burst again.
-func (s *Server) Begin(k int) {
+// Begin begins invocation k. Its requests draw the latencies (seed, k, 1), (seed, k, 2) and so on of the profile, and
+// both its bandwidth and its request rate may burst again. A rate of 0 in the profile is no limit.
+func (s *Server) Begin(p profile.S3, slow slowmotion.Factor, seed, k uint64) {
 	limiter := func(perSecond float64, burst int) *rate.Limiter {
-		return rate.NewLimiter(rate.Limit(perSecond)/rate.Limit(s.slow.Times()), burst)
+		if perSecond == 0 {
+			return rate.NewLimiter(rate.Inf, 0)
+		}
+		return rate.NewLimiter(rate.Limit(perSecond)/rate.Limit(slow.Times()), burst)
 	}
 	network := []*rate.Limiter{limiter(profile.Bandwidth, profile.BurstBytes), limiter(profile.BurstBandwidth, 2*profile.Piece)}
-	limit := limiter(s.profile.GetsPerSecond, s.profile.Burst)
-	s.now.Store(&invocation{seed: s.Seed, k: uint64(k), latency: s.profile, network: network, limit: limit})
+	s.now.Store(&invocation{S3: p, slow: slow, seed: seed, k: k, network: network, limit: limiter(p.GetsPerSecond, p.Burst)})
 }
 
-// BeginUnlimited is Begin without the request limit. Calibrations need it.
-func (s *Server) BeginUnlimited(k int) {
-	s.Begin(k)
-	s.now.Load().limit.SetLimit(rate.Inf)
-}
-
-// BeginInstant is BeginUnlimited without latency. Warm-ups need it: they are about reads, not time.
-func (s *Server) BeginInstant() {
-	s.BeginUnlimited(0)
-	s.now.Load().latency = profile.S3{}
-}
-
-// Requests returns how many GETs, HEADs and listings were answered since the start, except those answered SlowDown.
-func (s *Server) Requests() int64 { return s.served.Load() - s.slowDowns.Load() }
+// Requests returns how many GETs, HEADs and listings of the invocation were answered, except those answered SlowDown.
+func (s *Server) Requests() int { return int(s.now.Load().granted.Load()) }
 
 func (s *Server) Close() error { return s.http.Close() }
+
+// alarms are kernel timers. In an idle process Go's are up to 1 ms late, 5 % of a GET: epoll waits for whole ms.
+var alarms = sync.Pool{New: func() any {
+	fd, _ := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	return os.NewFile(uintptr(fd), "timerfd") // nil for -1, if no descriptors are left
+}}
+
+// wait waits for a latency. It fails if ctx ends first.
+func wait(ctx context.Context, latency time.Duration) error {
+	if latency <= 0 {
+		return nil
+	}
+	alarm := alarms.Get().(*os.File)
+	if alarm == nil {
+		return smithytime.SleepWithContext(ctx, latency)
+	}
+	_ = unix.TimerfdSettime(int(alarm.Fd()), 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(latency.Nanoseconds())}, nil) // fails only for wrong arguments
+	stop := context.AfterFunc(ctx, func() { _ = alarm.SetReadDeadline(time.Now()) })
+	_, err := alarm.Read(make([]byte, 8))
+	if stop() { // otherwise its deadline has passed, and it is useless
+		alarms.Put(alarm)
+	} else {
+		_ = alarm.Close()
+	}
+	return err
+}
