@@ -34,8 +34,7 @@ type onAWS struct {
 	DryRun       bool `first:"" group:"Output" help:"Print what would run and what it would cost, and stop."`
 }
 
-// besideResume are the flags allowed with --resume: the comparison itself says
-// what is compared and where.
+// besideResume are the flags allowed with --resume: the comparison itself says what is compared and where.
 var besideResume = []string{"resume", "local", "profile", "region", "execution-timeout", "yes", "json", "open", "dry-run"}
 
 // besideCheck are the flags allowed with --check: its FILE says what is compared.
@@ -105,8 +104,7 @@ func (a *onAWS) only(k *kong.Context) error {
 	return nil
 }
 
-// begin returns the comparison that the flags describe or that is resumed, and its
-// tuner.
+// begin returns the comparison that the flags describe or that is resumed, and its tuner.
 func (a *onAWS) begin(ctx context.Context, s *session) (c *comparison.Comparison, t *stepfunctions.Tuner, err error) {
 	if a.Resume != "" {
 		name := filepath.Join(a.Resume, report.DataFile)
@@ -145,8 +143,7 @@ func (a *onAWS) begin(ctx context.Context, s *session) (c *comparison.Comparison
 	return c, t, err
 }
 
-// again returns the command that resumes the comparison, with those flags of
-// this command that are allowed there.
+// again returns the command that resumes the comparison, with those flags of this command that are allowed there.
 func (a *onAWS) again(k *kong.Context) string {
 	command := "go run ./tune aws --resume " + shellescape.Quote(a.Dir)
 	for _, p := range k.Path {

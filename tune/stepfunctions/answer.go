@@ -21,8 +21,8 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// readAnswer fills in the variant from its execution, which has ended. An error leaves the variant as
-// it was, so that readAnswer can be called again.
+// readAnswer fills in the variant from its execution, which has ended. An error leaves the variant as it was, so that
+// readAnswer can be called again.
 func (x *execution) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutput) error {
 	const tuningFailed = "{}" // Power Tuning ends like this, as SUCCEEDED, when it could not publish or invoke the function
 	if output := aws.ToString(e.Output); e.Status == types.ExecutionStatusSucceeded && output != tuningFailed {
@@ -53,8 +53,7 @@ func (x *execution) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutp
 	return err
 }
 
-// cells makes a cell of each power value. Power Tuning returns zeros for a size whose durations it
-// could not read.
+// cells makes a cell of each power value. Power Tuning returns zeros for a size whose durations it could not read.
 func cells(powers []int, stats []powertuning.Stat) (cells []comparison.Cell) {
 	for _, power := range powers {
 		cell := comparison.Cell{Power: power,
@@ -69,8 +68,8 @@ func cells(powers []int, stats []powertuning.Stat) (cells []comparison.Cell) {
 	return cells
 }
 
-// afterFailure waits for executors that may still run, if other executions follow. It returns what the
-// failed execution has left behind: a wrong memory size and, if it was stopped, aliases and versions.
+// afterFailure waits for executors that may still run, if other executions follow. It returns what the failed
+// execution has left behind: a wrong memory size and, if it was stopped, aliases and versions.
 func (x *execution) afterFailure(ctx context.Context, h history, e *sfn.DescribeExecutionOutput) (string, error) {
 	// A wrong clock on this machine can only shorten the wait.
 	if d := min(h.busy.Sub(x.now()), h.busy.Sub(aws.ToTime(e.StopDate))).Round(time.Second); x.more && d > 0 {
@@ -134,8 +133,8 @@ type state struct {
 	}
 }
 
-// read reads events, which are ordered by ID. The cause is the last failure before the clean-up, because
-// a state that is retried fails several times.
+// read reads events, which are ordered by ID. The cause is the last failure before the clean-up, because a state that
+// is retried fails several times.
 func read(events []types.HistoryEvent) history {
 	h, cleaning := history{cause: "its history does not say why"}, false
 	states := map[int64]*state{} // by the ID of an event, which is in the state of the one that led to it
@@ -195,15 +194,15 @@ func failed(e types.HistoryEvent) *types.ExecutionFailedEventDetails {
 	)
 }
 
-// invocationError matches how the executor of 4.4.0 reports an error of the function or of a processor:
-// after the payload, which can be long and contains escaped quotes.
+// invocationError matches how the executor of 4.4.0 reports an error of the function or of a processor: after the
+// payload, which can be long and contains escaped quotes.
 var invocationError = regexp.MustCompile(`(?s)^(?:Invocation error \((running in \w+)\)|(P\w+ \S+) failed) .*? - original error type: "([^"]*)", original error message: "(.*)",\s*trace: "`)
 
 // noise precedes the message in an error of Lambda itself.
 var noise = regexp.MustCompile(`^RequestId: \S+ (Error: )?`)
 
-// explain says what an error and its cause mean and what to do, and where it happened. The cause of a
-// Lambda function's error is JSON; the executor's contains the error of the function that it invoked.
+// explain says what an error and its cause mean and what to do, and where it happened. The cause of a Lambda
+// function's error is JSON; the executor's contains the error of the function that it invoked.
 func explain(name, cause string, s *state) (text, where string) {
 	var thrown struct{ ErrorType, ErrorMessage string }
 	if json.Unmarshal([]byte(cause), &thrown) == nil && thrown.ErrorMessage != "" {

@@ -27,8 +27,8 @@ type Deployment struct {
 // maxObjects is the default of a payload's maxObjects, as in the deployment's inputs.
 const maxObjects = 2_000
 
-// Tuner returns a tuner for the flags, the outputs of the stack, and the architecture and timeout of spec. In a dry run it
-// cannot call AWS, and so needs no credentials.
+// Tuner returns a tuner for the flags, the outputs of the stack, and the architecture and timeout of spec. In a dry
+// run it cannot call AWS, and so needs no credentials.
 func (d *Deployment) Tuner(ctx context.Context, spec comparison.Spec, dry bool) (*Tuner, error) {
 	target, err := Resolve(ctx, d.Stack, Target{StateMachine: d.StateMachine, Function: d.FunctionARN, Region: d.Region,
 		Profile: d.Profile, ExecutionTimeout: d.ExecutionTimeout, Arch: spec.Arch, Timeout: spec.Timeout()})

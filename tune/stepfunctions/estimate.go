@@ -19,10 +19,10 @@ import (
 	"lambda-parallel-io/tune/profile"
 )
 
-// NewCheck turns c, a comparison with a map that was read from the file name, into the check of that map
-// on AWS: the same variants, without results. It measures the answer's variant, also at a size where it
-// is CPU-bound, and sequential reads for S3's latency: 200, or as many as last 3 s if S3 is as the map
-// assumes. In simulation these cells give the CPU time of a read within 3 to 6 % and the median latency within 5 to 7 %.
+// NewCheck turns c, a comparison with a map that was read from the file name, into the check of that map on AWS: the
+// same variants, without results. It measures the answer's variant, also at a size where it is CPU-bound, and
+// sequential reads for S3's latency: 200, or as many as last 3 s if S3 is as the map assumes. In simulation these
+// cells give the CPU time of a read within 3 to 6 % and the median latency within 5 to 7 %.
 func NewCheck(c *comparison.Comparison, name string, target Target, num int) error {
 	const saturated, reads = 512, 1_000
 	run, arch := &c.Run, cmp.Or(target.Arch, c.Run.Arch)
@@ -53,15 +53,15 @@ func NewCheck(c *comparison.Comparison, name string, target Target, num int) err
 	return c.Validate()
 }
 
-// Assumptions about reads before anything was measured: most, above what runs measure, gives the cost
-// of a comparison; least refuses what cannot end in time.
+// Assumptions about reads before anything was measured: most, above what runs measure, gives the cost of a
+// comparison; least refuses what cannot end in time.
 var (
 	most  = compute.Assumed{S3: profile.MustParse("public"), CPUMS: 1}
 	least = compute.Assumed{S3: profile.MustParse("apg"), CPUMS: compute.ReadCPU}
 )
 
-// Estimate is what a comparison does on AWS, and what it costs. Its counts are exact unless something
-// fails. Its times and dollars are upper estimates, at list prices.
+// Estimate is what a comparison does on AWS, and what it costs. Its counts are exact unless something fails. Its
+// times and dollars are upper estimates, at list prices.
 type Estimate struct {
 	Executions  int
 	Invocations int // of the function
@@ -86,11 +86,11 @@ type Estimate struct {
 // Dollars is the total cost.
 func (e Estimate) Dollars() float64 { return e.Lambda + e.Executors + e.StepFunctions + e.S3 }
 
-// NewEstimate covers the variants of c that have not started. It refuses, with numbers and a remedy, a
-// comparison whose invocations cannot end within the function's timeout (c.Run.TimeoutSec) or, all of a size,
-// within the target's ExecutionTimeout; an input (c.Run.TuningInput) with a field that a comparison cannot
-// use; and processors that a stack's Power Tuning may not invoke. local, a comparison of the same function
-// on this machine, tells the sizes at risk; it may be nil.
+// NewEstimate covers the variants of c that have not started. It refuses, with numbers and a remedy, a comparison
+// whose invocations cannot end within the function's timeout (c.Run.TimeoutSec) or, all of a size, within the
+// target's ExecutionTimeout; an input (c.Run.TuningInput) with a field that a comparison cannot use; and processors
+// that a stack's Power Tuning may not invoke. local, a comparison of the same function on this machine, tells the
+// sizes at risk; it may be nil.
 func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comparison) (e Estimate, err error) {
 	const byDefault = 600 * time.Second // totalExecutionTimeout that `pulumi up` deploys
 	if err := checkInput(cmp.Or(c.Run.TuningInput, &powertuning.Input{}), target); err != nil {
@@ -174,8 +174,8 @@ func (e *Estimate) add(run comparison.Run, v comparison.Variant) {
 	e.Takes += longest + overhead
 }
 
-// mayRunOut reports whether a variant may run out of memory at a size, by what it used in a local
-// comparison at that size, or else at the next larger one. Of a map that is what was computed for its strategy.
+// mayRunOut reports whether a variant may run out of memory at a size, by what it used in a local comparison at that
+// size, or else at the next larger one. Of a map that is what was computed for its strategy.
 func mayRunOut(local *comparison.Comparison, v comparison.Variant, power int) bool {
 	for _, r := range local.Variants {
 		for _, cell := range r.Cells { // in ascending order

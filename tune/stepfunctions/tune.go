@@ -22,15 +22,15 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Tune runs the variants of c that have not ended, one after another: two executions on one function must
-// never overlap. It waits for a variant that already has an execution. It names the others after c.Run.Time,
-// which must not change when a comparison is resumed. It calls observe with Changed before each start, once
-// no other execution runs for the function, and again as soon as the execution has started.
+// Tune runs the variants of c that have not ended, one after another: two executions on one function must never
+// overlap. It waits for a variant that already has an execution. It names the others after c.Run.Time, which must not
+// change when a comparison is resumed. It calls observe with Changed before each start, once no other execution runs
+// for the function, and again as soon as the execution has started.
 //
-// A failure of one variant is stored in it, and the next one goes on. An error of Tune concerns the whole
-// comparison: credentials (see [IsCredentials]), somebody else's execution, the cause of ctx, an error of
-// observe, or AWS out of reach. The current variant can then be resumed. Nothing is stopped: the error names
-// an execution that goes on, and the commands that show and stop it.
+// A failure of one variant is stored in it, and the next one goes on. An error of Tune concerns the whole comparison:
+// credentials (see [IsCredentials]), somebody else's execution, the cause of ctx, an error of observe, or AWS out of
+// reach. The current variant can then be resumed. Nothing is stopped: the error names an execution that goes on, and
+// the commands that show and stop it.
 //
 // With c.Checks, Tune measures the open checks until one fails, and fits the map to them.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
@@ -70,8 +70,8 @@ type execution struct {
 	tell   func(now, finished string, changed bool) error // reports progress
 }
 
-// executions returns those that c needs: one for each variant or, if c has checks, one for those that
-// differ in the size alone.
+// executions returns those that c needs: one for each variant or, if c has checks, one for those that differ in the
+// size alone.
 func executions(c *comparison.Comparison) (all []*execution) {
 	if len(c.Checks) == 0 {
 		for i := range c.Variants {
@@ -165,9 +165,9 @@ func (x *execution) start(ctx context.Context) error {
 	return x.tell(x.v.Label()+", started", "", true)
 }
 
-// idle returns an error if another execution of the state machine runs for the function: two of them
-// would change each other's memory size and aliases, and spoil both results without an error. It may miss
-// one that has just started, as ListExecutions is eventually consistent, and those of another Power Tuning.
+// idle returns an error if another execution of the state machine runs for the function: two of them would change
+// each other's memory size and aliases, and spoil both results without an error. It may miss one that has just
+// started, as ListExecutions is eventually consistent, and those of another Power Tuning.
 func (t *Tuner) idle(ctx context.Context, own string) error {
 	pages := sfn.NewListExecutionsPaginator(t.client,
 		&sfn.ListExecutionsInput{StateMachineArn: &t.StateMachine, StatusFilter: types.ExecutionStatusRunning})
@@ -197,8 +197,8 @@ func (t *Tuner) idle(ctx context.Context, own string) error {
 	return nil
 }
 
-// wait starts the execution unless the variant has one, and polls it until it has ended. One that is gone
-// is the variant's error.
+// wait starts the execution unless the variant has one, and polls it until it has ended. One that is gone is the
+// variant's error.
 func (x *execution) wait(ctx context.Context) (*sfn.DescribeExecutionOutput, error) {
 	if x.v.Execution == "" {
 		if err := x.start(ctx); err != nil {
@@ -247,10 +247,10 @@ func (t *Tuner) commands(execution string) string {
 		"  and may keep another memory size on $LATEST, which `pulumi refresh`, then `pulumi up`, sets right."
 }
 
-// request returns the name and the input of the execution. The comparison's values replace those of a
-// given input. The name is readable, and always the same for one variant of one comparison: StartExecution
-// is idempotent for a name and an input, so an execution whose ARN was never saved is found again and never
-// started twice. It includes a hash of the input, as StartExecution refuses the same name with another one.
+// request returns the name and the input of the execution. The comparison's values replace those of a given input.
+// The name is readable, and always the same for one variant of one comparison: StartExecution is idempotent for a
+// name and an input, so an execution whose ARN was never saved is found again and never started twice. It includes a
+// hash of the input, as StartExecution refuses the same name with another one.
 func (x *execution) request() (name, input string) {
 	run, v := x.run, x.v
 	in := *cmp.Or(run.TuningInput, &powertuning.Input{})

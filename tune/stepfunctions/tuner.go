@@ -1,5 +1,5 @@
-// Package stepfunctions runs a comparison on AWS: it starts the Power Tuning state machine for one
-// variant after another, and puts the answers into the model that a local run fills in too.
+// Package stepfunctions runs a comparison on AWS: it starts the Power Tuning state machine for one variant after
+// another, and puts the answers into the model that a local run fills in too.
 //
 // It changes nothing on AWS itself: it calls StartExecution, ListExecutions, DescribeExecution and
 // GetExecutionHistory of Step Functions and, where the caller may, GetFunctionConfiguration of Lambda.
@@ -35,8 +35,8 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Target is where on AWS a comparison runs, and what is deployed there; unknown fields are zero. Its JSON
-// is the outputs of a Pulumi stack, in which times are seconds.
+// Target is where on AWS a comparison runs, and what is deployed there; unknown fields are zero. Its JSON is the
+// outputs of a Pulumi stack, in which times are seconds.
 type Target struct {
 	StateMachine string `json:"stateMachineArn"` // ARN of the Power Tuning state machine, without version or alias
 	Function     string `json:"functionArn"`     // ARN of the function, without version or alias
@@ -54,10 +54,10 @@ type Target struct {
 	mayInvoke string // prefix of the ARNs that a stack's executor may invoke; empty if not known
 }
 
-// Resolve completes flags by the outputs of the named Pulumi stack. If flags have both ARNs, it does not
-// need Pulumi. The region defaults to that of the state machine's ARN. A flag that is missing, malformed
-// or contradicts the stack is a [*comparison.FieldError], except that power values win over the stack's;
-// any other error says what is wrong with the stack, and what to do.
+// Resolve completes flags by the outputs of the named Pulumi stack. If flags have both ARNs, it does not need Pulumi.
+// The region defaults to that of the state machine's ARN. A flag that is missing, malformed or contradicts the stack
+// is a [*comparison.FieldError], except that power values win over the stack's; any other error says what is wrong
+// with the stack, and what to do.
 func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 	t, err := flags, flags.check()
 	if err == nil && (t.StateMachine == "" || t.Function == "") {
@@ -67,8 +67,8 @@ func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 	return t, err
 }
 
-// complete adopts the outputs of a stack. What it says of its own function and state machine does not
-// hold for others.
+// complete adopts the outputs of a stack. What it says of its own function and state machine does not hold for
+// others.
 func (t *Target) complete(ctx context.Context, stack string) error {
 	if stack == "" {
 		return &comparison.FieldError{Field: "stack",
@@ -109,8 +109,8 @@ func adopt[T comparable](flag string, value *T, known T, what string) error {
 	return nil
 }
 
-// outputs asks the Pulumi CLI on PATH for the stack's outputs; the project is in the working directory.
-// Without stdin the CLI cannot ask anything.
+// outputs asks the Pulumi CLI on PATH for the stack's outputs; the project is in the working directory. Without stdin
+// the CLI cannot ask anything.
 func outputs(ctx context.Context, stack string) (Target, error) {
 	stdout, err := exec.CommandContext(ctx, "pulumi", "stack", "output", "--json", "--stack", stack).Output()
 	if err != nil {
@@ -139,8 +139,8 @@ func outputs(ctx context.Context, stack string) (Target, error) {
 	return t, nil
 }
 
-// check refuses malformed fields. A state machine may have no version or alias, because running
-// executions are looked up over all its versions.
+// check refuses malformed fields. A state machine may have no version or alias, because running executions are looked
+// up over all its versions.
 func (t Target) check() error {
 	if s := t.StateMachine; s != "" && !stateMachineARN.MatchString(s) {
 		return &comparison.FieldError{Field: "state-machine",
@@ -173,15 +173,15 @@ type Tuner struct {
 	pause   func(context.Context, time.Duration) error
 }
 
-// New makes a Tuner for a target that [Resolve] has completed. It fetches credentials from the SDK's
-// default chain at once, so that missing ones are reported before anything starts: see [IsCredentials].
+// New makes a Tuner for a target that [Resolve] has completed. It fetches credentials from the SDK's default chain at
+// once, so that missing ones are reported before anything starts: see [IsCredentials].
 func New(ctx context.Context, target Target) (*Tuner, error) {
 	return newTuner(ctx, target, retry.NewExponentialJitterBackoff(10*time.Second), 30*time.Second)
 }
 
-// newTuner is New with a backoff, and a timeout for each attempt at a call. The SDK's defaults change, so
-// every option of a retry is set. It needs no quota: one caller makes one call at a time. Every call may
-// be repeated, even StartExecution, whose name makes it idempotent.
+// newTuner is New with a backoff, and a timeout for each attempt at a call. The SDK's defaults change, so every
+// option of a retry is set. It needs no quota: one caller makes one call at a time. Every call may be repeated, even
+// StartExecution, whose name makes it idempotent.
 func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, timeout time.Duration) (*Tuner, error) {
 	retryer := retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = 12 // enough to outlast a network that is down for a minute
@@ -216,8 +216,8 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 	return &Tuner{target, sfn.NewFromConfig(cfg), lambda.NewFromConfig(cfg, inRegion), backoff, time.Now, smithytime.SleepWithContext}, nil
 }
 
-// ownPause removes x-amz-retry-after, by which the SDK would lengthen the backoff by up to 5 s
-// (aws-sdk-go-v2 core 1.48.0).
+// ownPause removes x-amz-retry-after, by which the SDK would lengthen the backoff by up to 5 s (aws-sdk-go-v2 core
+// 1.48.0).
 type ownPause struct{}
 
 func (ownPause) AfterTransmit(_ context.Context, c *smithyhttp.InterceptorContext) error {
@@ -225,8 +225,8 @@ func (ownPause) AfterTransmit(_ context.Context, c *smithyhttp.InterceptorContex
 	return nil
 }
 
-// failed explains the error of a call that failed for good, and says what to do. If ctx has ended, it
-// returns the cause.
+// failed explains the error of a call that failed for good, and says what to do. If ctx has ended, it returns the
+// cause.
 func (t *Tuner) failed(ctx context.Context, action, resource string, err error) error {
 	api, answered := errors.AsType[smithy.APIError](err)
 	switch {
@@ -265,9 +265,8 @@ func (t *Tuner) configuration(ctx context.Context) (*lambda.GetFunctionConfigura
 	return out, err
 }
 
-// Complete asks Lambda for the function's architecture and timeout if no stack has told them. A flag
-// that contradicts them is a [*comparison.FieldError]. Where the caller may not ask, unknown is a line
-// to show.
+// Complete asks Lambda for the function's architecture and timeout if no stack has told them. A flag that contradicts
+// them is a [*comparison.FieldError]. Where the caller may not ask, unknown is a line to show.
 func (t *Tuner) Complete(ctx context.Context) (unknown string, err error) {
 	if t.told {
 		return "", nil

@@ -1,7 +1,7 @@
-// Package sfntest is a fake of Step Functions, and of the Lambda call that describes a function: an
-// http.Handler that speaks their protocols, which a client finds by AWS_ENDPOINT_URL. Its Power Tuning
-// state machine answers for an invented function, replays a recording of the real one, or fails, as its
-// script says: see [Server.Follow]. It never waits: an execution ends after a number of polls.
+// Package sfntest is a fake of Step Functions, and of the Lambda call that describes a function: an http.Handler that
+// speaks their protocols, which a client finds by AWS_ENDPOINT_URL. Its Power Tuning state machine answers for an
+// invented function, replays a recording of the real one, or fails, as its script says: see [Server.Follow]. It never
+// waits: an execution ends after a number of polls.
 package sfntest
 
 import (
@@ -64,8 +64,7 @@ func New(words string) (*Server, error) {
 	return s, s.Follow(words)
 }
 
-// Follow replaces the script, also for executions that already run. Without words everything succeeds. A
-// word is one of
+// Follow replaces the script, also for executions that already run. Without words everything succeeds. A word is one of
 //
 //	STRATEGY=END            how the execution of that payload ends: succeeds, runs (it does not end), or
 //	                        the name of a recording, as it did; with RECORDING@ID aborted after that event
@@ -280,8 +279,8 @@ func (s *Server) describe(e *Execution) any {
 	return e
 }
 
-// tuned is Power Tuning's answer for a function that waits 18.8 ms for each read and needs 0.3 ms of CPU,
-// unless Averages is set.
+// tuned is Power Tuning's answer for a function that waits 18.8 ms for each read and needs 0.3 ms of CPU, unless
+// Averages is set.
 func (s *Server) tuned(e *Execution) string {
 	in, reads := e.in, e.call.Repeat
 	atOnce := map[string]float64{"sequential": 1, "unbounded": reads}[e.call.Strategy]
