@@ -22,8 +22,10 @@ import (
 
 // onAWS compares with the Power Tuning state machine that `pulumi up` deployed.
 type onAWS struct {
-	selection                `group:"What to compare"`
-	stepfunctions.Deployment `group:"On AWS"`
+	selection `group:"What to compare"`
+
+	Stack                string `first:"" group:"On AWS" placeholder:"NAME" help:"Pulumi stack whose outputs name the function and the state machine."`
+	stepfunctions.Target `group:"On AWS"`
 
 	Local  string `group:"On AWS" placeholder:"FILE" help:"results.json of a local run: the estimate names the sizes that ran out of memory there."`
 	Check  string `first:"" group:"On AWS" placeholder:"FILE" help:"Measure only the three cells that confirm the map in this results.json, and fit the map to them. -o is then tune-check."`
@@ -115,11 +117,17 @@ func (a *onAWS) begin(ctx context.Context, s *session) (c *comparison.Comparison
 			return nil, nil, fmt.Errorf("--resume: %w", err)
 		}
 		c.Run.Interrupted = false
-		a.StateMachine, a.FunctionARN = c.Run.StateMachine, c.Run.Function
+		a.StateMachine, a.Function = c.Run.StateMachine, c.Run.Function
 	} else if err := usage(report.RefuseUnfinished(a.Dir)); err != nil && !a.DryRun {
 		return nil, nil, err
 	}
-	if t, err = a.Tuner(ctx, a.request().Spec, a.DryRun); err != nil || a.Resume != "" {
+	a.Target.Arch, a.Target.Timeout = a.selection.Arch, a.selection.Timeout
+	target, err := stepfunctions.Resolve(ctx, a.Stack, a.Target)
+	t = &stepfunctions.Tuner{Target: target} // needs no credentials
+	if err == nil && !a.DryRun {
+		t, err = stepfunctions.New(ctx, target)
+	}
+	if err != nil || a.Resume != "" {
 		return c, t, asFlag(err)
 	}
 	if !a.DryRun {
@@ -131,7 +139,9 @@ func (a *onAWS) begin(ctx context.Context, s *session) (c *comparison.Comparison
 		}
 	}
 	if a.Check == "" {
-		c, err = a.Ask(a.request(), t.Target)
+		r := a.request()
+		r.Prefix = a.Prefix
+		c, err = t.Ask(r)
 		return c, t, usage(asFlag(err))
 	}
 	if c, err = report.Load(a.Check); err == nil {
