@@ -48,7 +48,7 @@ func (x *execution) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutp
 	h := read(events)
 	left, err := x.afterFailure(ctx, h, e)
 	if err == nil {
-		x.v.Error = fmt.Sprintf("%s (%sits execution ended as %s)%s", h.cause, h.where, e.Status, left)
+		x.v.Error = fmt.Sprintf("%s (%s)%s", h.cause, joined("; ", h.where, "its execution ended as "+string(e.Status)), left)
 	}
 	return err
 }
@@ -74,10 +74,11 @@ func (x *execution) afterFailure(ctx context.Context, h history, e *sfn.Describe
 	// A wrong clock on this machine can only shorten the wait.
 	if d := min(h.busy.Sub(x.now()), h.busy.Sub(aws.ToTime(e.StopDate))).Round(time.Second); x.more && d > 0 {
 		now := fmt.Sprintf("waiting %s for executors that may still run", d)
-		if err := x.tell(now, x.v.Label()+": failed, "+now, false); err != nil {
-			return "", err
+		err := x.tell(now, x.v.Label()+": failed, "+now, false)
+		if err == nil {
+			err = x.pause(ctx, d)
 		}
-		if err := x.pause(ctx, d); err != nil {
+		if err != nil {
 			return "", cmp.Or(context.Cause(ctx), err)
 		}
 	}
@@ -110,7 +111,7 @@ func (x *execution) afterFailure(ctx context.Context, h history, e *sfn.Describe
 // history is what the events of an execution tell.
 type history struct {
 	cause  string    // of the failure that ended it, and what to do about it, on one line
-	where  string    // "Executor at 512 MB, running in series; "; empty if not known
+	where  string    // "Executor at 512 MB, running in series"; empty if not known
 	memory int       // MB that the function had before; 0 if nothing was published
 	busy   time.Time // until when executors may run: Step Functions does not stop a Lambda invocation
 }
@@ -125,51 +126,46 @@ type state struct {
 	until   time.Time     // when that ends at the latest; zero unless it runs
 
 	Value                json.Number // MB, of an executor
-	LambdaConfigurations struct {    // what the publisher sets and publishes, one after the other
-		InitConfigurations []struct {
-			PowerValue int
-			Alias      string // none for the last, the function's own size
-		}
+	LambdaConfigurations struct {
+		InitConfigurations []struct{ PowerValue int } // the sizes to publish; the last is the function's own
 	}
 }
 
-// read reads events, which are ordered by ID. The cause is the last failure before the clean-up, because a state that
-// is retried fails several times.
+// read reads events, which are ordered by ID. The cause is the last failure before the clean-up, because a state that is
+// retried fails several times.
 func read(events []types.HistoryEvent) history {
-	h, cleaning := history{cause: "its history does not say why"}, false
+	h := history{cause: "its history does not say why"}
 	states := map[int64]*state{} // by the ID of an event, which is in the state of the one that led to it
 	for _, e := range events {
-		s := cmp.Or(states[e.PreviousEventId], &state{})
+		s, d, name := cmp.Or(states[e.PreviousEventId], &state{}), failed(e), ""
 		if entered := e.StateEnteredEventDetails; entered != nil {
 			s = &state{name: aws.ToString(entered.Name), timeout: platform.MaxTimeout}
 			_ = json.Unmarshal([]byte(aws.ToString(entered.Input)), s) // what another version of the tool lacks stays empty
-			for _, c := range s.LambdaConfigurations.InitConfigurations {
-				if c.Alias == "" {
-					h.memory = c.PowerValue
-				}
+			if all := s.LambdaConfigurations.InitConfigurations; len(all) > 0 {
+				h.memory = all[len(all)-1].PowerValue
 			}
-			cleaning = cleaning || s.name == "CleanUpOnError" // the execution then ends as SUCCEEDED, with {}
+			if s.name == "CleanUpOnError" {
+				break // the execution ends as SUCCEEDED, with {}
+			}
 		}
 		if d := e.LambdaFunctionScheduledEventDetails; d != nil && d.TimeoutInSeconds != nil {
 			s.timeout = time.Duration(*d.TimeoutInSeconds) * time.Second
 		}
 		states[e.Id] = s
-		d, name := failed(e), ""
 		switch e.Type {
 		case types.HistoryEventTypeLambdaFunctionStarted:
 			s.until = aws.ToTime(e.Timestamp).Add(s.timeout)
 		case types.HistoryEventTypeLambdaFunctionSucceeded, types.HistoryEventTypeLambdaFunctionFailed,
 			types.HistoryEventTypeLambdaFunctionTimedOut:
 			s.until = time.Time{}
-		case types.HistoryEventTypeExecutionFailed:
-			s = &state{}
-			if h.where != "" {
-				d = nil // it only repeats the state's failure
-			}
 		case types.HistoryEventTypeExecutionAborted: // by a caller, who need not give a reason
 			d, name, s = cmp.Or(d, &types.ExecutionFailedEventDetails{}), "somebody stopped it", &state{}
+		case types.HistoryEventTypeExecutionFailed:
+			if h.where != "" {
+				continue // it only repeats the state's failure
+			}
 		}
-		if d != nil && !cleaning {
+		if d != nil {
 			h.cause, h.where = explain(cmp.Or(aws.ToString(d.Error), name), aws.ToString(d.Cause), s)
 		}
 	}
@@ -216,9 +212,6 @@ func explain(name, cause string, s *state) (text, where string) {
 	if m := invocationError.FindStringSubmatch(cause); m != nil {
 		where += ", " + m[1] + m[2]
 		byFunction, name, cause = m[1] != "", m[3], m[4]
-	}
-	if where != "" {
-		where += "; "
 	}
 	cause = noise.ReplaceAllString(cause, "")
 	timeout := name == "States.Timeout" || name == "Sandbox.Timedout"
