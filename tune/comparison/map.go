@@ -2,9 +2,11 @@ package comparison
 
 import (
 	"cmp"
+	"encoding/json"
 	"math"
 	"slices"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
 )
 
@@ -193,4 +195,14 @@ func (m *Map) Best(v Variant, power int) *Point {
 // Label names a setting: "pool (30)", "sequential".
 func (p Place) Label() string {
 	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Label()
+}
+
+// Variant returns the variant by which this project's function makes so many reads of an object.
+func (p Place) Variant(objectKey string, reads int) Variant {
+	payload := event.Payload{Strategy: p.Strategy, Repeat: reads, ObjectKey: objectKey}
+	if s, _ := strategies.ByName(p.Strategy); s.Bounded {
+		payload.Concurrency = *p.Concurrency
+	}
+	raw, _ := json.Marshal(payload) // strings and numbers always marshal
+	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency, Payload: raw}
 }

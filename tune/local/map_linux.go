@@ -126,7 +126,8 @@ func (t *Tuner) load(ctx context.Context, f *lambda.Function, c *comparison.Comp
 	core := t.coreSpeed(c.Run)
 	f.SetQuota(core, platform.VCPUs(l.memoryMB))
 	t.s3.BeginUnlimited(k)
-	inv, failure, err := t.invoke(ctx, f, roomy, payload(c, l.strategy, &l.inFlight, l.reads), l.reads)
+	v := comparison.Place{Strategy: l.strategy, Concurrency: &l.inFlight}.Variant(c.Run.ObjectKey, l.reads)
+	inv, failure, err := t.invoke(ctx, f, roomy, v.Payload, l.reads)
 	if err != nil {
 		return m, err
 	} else if failure != "" {
@@ -140,16 +141,6 @@ func (t *Tuner) load(ctx context.Context, f *lambda.Function, c *comparison.Comp
 		Draw:       simulate.NewDraw(t.latency, c.Run.Seed, uint64(k), l.reads),
 		DurationMS: inv.Duration.Seconds() * 1e3, CPUMS: inv.CPU.Seconds() * 1e3 * core,
 		Connections: int(a.Connections), PeakMB: float64(inv.MaxMemoryMB)}, nil
-}
-
-// payload asks this project's function for reads of the object.
-func payload(c *comparison.Comparison, strategy string, concurrency *int, reads int) []byte {
-	p := event.Payload{Strategy: strategy, Repeat: reads, ObjectKey: c.Run.ObjectKey}
-	if s, _ := strategies.ByName(strategy); s.Bounded {
-		p.Concurrency = *concurrency
-	}
-	raw, _ := json.Marshal(p) // strings and numbers always marshal
-	return raw
 }
 
 // machine is what a function of a memory size has on this machine, in the time of slow motion. core is in vCPUs.
@@ -257,8 +248,7 @@ func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparis
 	spec := c.Run.Spec
 	spec.PowerValues, spec.Num, spec.ForSec, spec.Repeat, spec.Slow = []int{k.Power}, rounds, 0, k.Repeat, slow
 	spec.TimeoutSec = comparison.DefaultTimeout.Seconds() // the map has told what does not end in time
-	asked := payload(c, k.Strategy, k.Concurrency, k.Repeat)
-	spec.Variants = []comparison.Variant{{Strategy: k.Strategy, Concurrency: k.Concurrency, Payload: asked}}
+	spec.Variants = []comparison.Variant{k.Variant(c.Run.ObjectKey, k.Repeat)}
 	once := comparison.New(spec, c.Run.Time)
 	once.Run.CPUs, once.Run.CPU = c.Run.CPUs, c.Run.CPU
 	if err := t.Tune(ctx, once, observe); err != nil {

@@ -16,7 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	smithytime "github.com/aws/smithy-go/time"
 
-	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/fit"
 	"lambda-parallel-io/tune/powertuning"
@@ -82,12 +81,7 @@ func executions(c *comparison.Comparison) (all []*execution) {
 		k := &c.Checks[i]
 		n := slices.IndexFunc(all, func(x *execution) bool { return x.v.Label() == k.Label() && x.run.Repeat == k.Repeat })
 		if n < 0 {
-			p := event.Payload{Strategy: k.Strategy, Repeat: k.Repeat, ObjectKey: c.Run.ObjectKey}
-			v := comparison.Variant{Strategy: k.Strategy, Concurrency: k.Concurrency}
-			if v.Bounded() {
-				p.Concurrency = *k.Concurrency
-			}
-			v.Payload, _ = json.Marshal(p) // cannot fail: strings and whole numbers
+			v := k.Variant(c.Run.ObjectKey, k.Repeat)
 			x := &execution{run: c.Run, v: &comparison.Result{Variant: v, Execution: k.Execution, Error: k.Unchecked}}
 			if x.run.PowerValues, x.run.Repeat = nil, k.Repeat; k.MeasuredMS > 0 {
 				x.v.Tuning = &powertuning.Output{}
