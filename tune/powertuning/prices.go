@@ -47,11 +47,11 @@ func BilledFromPrice(region, arch string, value int, averagePrice float64) float
 }
 
 // ExecutionCost is the tool's executionCost, in dollars, rounded to 5 places: its own count of the state transitions
-// that an execution takes at most. region is the state machine's; coldStarts is num with onlyColdStarts, else 0.
-func ExecutionCost(region string, powerValues, coldStarts int) float64 {
-	transitions := 6 + 3*powerValues
-	if coldStarts > 0 { // a version for each invocation
-		transitions = 6 + powerValues + 2*powerValues*coldStarts
+// that an execution takes at most. region is the state machine's.
+func ExecutionCost(region string, in Input) float64 {
+	transitions := 6 + 3*len(in.PowerValues)
+	if in.OnlyColdStarts { // a version for each invocation
+		transitions = 6 + len(in.PowerValues)*(1+2*in.Num)
 	}
 	dollars := cmp.Or(transitionCosts[region], transitionCosts["default"]) * float64(transitions)
 	return math.Round(1e5*dollars) / 1e5

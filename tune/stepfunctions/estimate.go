@@ -79,58 +79,52 @@ type Estimate struct {
 	AtRisk  []string // sizes that may run out of memory, by a local comparison: "pool (30) at 128 MB"
 	Altered string   // a sentence on how Power Tuning changes the payload
 
-	Cells []string // of a check: what it measures
-	Whole float64  // of a check: dollars for measuring every cell of the map
+	Checks []*comparison.Check // what it measures
+	Whole  float64             // of a check: dollars for measuring every cell of the map
 }
 
 // Dollars is the total cost.
 func (e Estimate) Dollars() float64 { return e.Lambda + e.Executors + e.StepFunctions + e.S3 }
 
-// NewEstimate covers the variants of c that have not started. It refuses, with numbers and a remedy, a comparison
-// whose invocations cannot end within the function's timeout (c.Run.TimeoutSec) or, all of a size, within the
-// target's ExecutionTimeout; an input (c.Run.TuningInput) with a field that a comparison cannot use; and processors
-// that a stack's Power Tuning may not invoke. local, a comparison of the same function on this machine, tells the
-// sizes at risk; it may be nil.
+// NewEstimate covers the variants of c that have not started. It refuses, with numbers and a remedy, a comparison whose
+// invocations cannot end within the function's timeout or, all of a size, within the target's ExecutionTimeout, and an
+// input that a comparison cannot use. local, a comparison of the same function on this machine, tells the sizes at risk;
+// it may be nil.
 func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comparison) (e Estimate, err error) {
 	const byDefault = 600 * time.Second // totalExecutionTimeout that `pulumi up` deploys
-	if err := checkInput(cmp.Or(c.Run.TuningInput, &powertuning.Input{}), target); err != nil {
-		return e, err
-	}
 	if len(c.Checks) > 0 {
 		var whole Estimate
 		for _, v := range c.Variants {
-			whole.add(c.Run, v.Variant)
+			whole.add(&execution{run: c.Run, v: &v})
 		}
 		e.Whole = whole.Dollars()
 	}
 	for _, x := range executions(c) {
-		run, v := x.run, x.v.Variant
-		n, _ := turns(run.Spec)
-		e.AtOnce = max(e.AtOnce, (1+run.Num/int(n))*len(run.PowerValues)) // with an executor for each size
+		n, _ := turns(x.run.Spec)
+		e.AtOnce = max(e.AtOnce, (1+x.run.Num/int(n))*len(x.run.PowerValues)) // with an executor for each size
 		if x.v.Started() {
 			continue
 		}
-		if err := check(run.Spec, v, cmp.Or(target.ExecutionTimeout, byDefault)); err != nil {
+		in := x.input()
+		if err := cmp.Or(checkInput(in, target), x.check(cmp.Or(target.ExecutionTimeout, byDefault))); err != nil {
 			return e, err
 		}
-		e.add(run, v)
-		for _, k := range x.checks {
-			e.Cells = append(e.Cells, fmt.Sprintf("%s (%d reads)", k.Name(), k.Repeat))
+		e.add(x)
+		e.Checks = append(e.Checks, x.checks...)
+		if x.v.Strategy == comparison.None {
+			e.Altered = in.Alters()
 		}
-		if v.Strategy == comparison.None {
-			e.Altered = powertuning.Input{Payload: v.Payload}.Alters()
-		}
-		for _, power := range run.PowerValues {
-			if local != nil && mayRunOut(local, v, power) {
-				e.AtRisk = append(e.AtRisk, fmt.Sprintf("%s at %s MB", v.Label(), prose.Thousands(power, 0)))
+		for _, power := range x.run.PowerValues {
+			if local != nil && mayRunOut(local, x.v.Variant, power) {
+				e.AtRisk = append(e.AtRisk, fmt.Sprintf("%s at %s MB", x.v.Label(), prose.Thousands(power, 0)))
 			}
 		}
 	}
 	return e, nil
 }
 
-// checkInput refuses an input with fields that a comparison cannot use.
-func checkInput(in *powertuning.Input, target Target) error {
+// checkInput refuses fields that a comparison cannot use, and processors that a stack's Power Tuning may not invoke.
+func checkInput(in powertuning.Input, target Target) error {
 	for _, processor := range []string{in.PreProcessorARN, in.PostProcessorARN} {
 		if processor != "" && !strings.HasPrefix(processor, target.mayInvoke) {
 			return fmt.Errorf("the processor %s in the input: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN",
@@ -145,31 +139,28 @@ func checkInput(in *powertuning.Input, target Target) error {
 }
 
 // add adds an execution.
-func (e *Estimate) add(run comparison.Run, v comparison.Variant) {
+func (e *Estimate) add(x *execution) {
 	const overhead = 30 * time.Second // publishing the versions, and the clean-up
-	c := comparison.Comparison{Run: run}
-	invocations, coldStarts := run.Num*len(run.PowerValues), 0
-	if run.TuningInput != nil && run.TuningInput.OnlyColdStarts {
-		coldStarts = run.Num
-	}
+	c, num := comparison.Comparison{Run: x.run}, x.run.Num
 	e.Executions++
-	e.Invocations += invocations
-	e.GETs += invocations * run.Repeat
-	e.LISTs += invocations * run.Lists()
-	e.S3 += float64(invocations) * c.GETCostPerMillion() / 1e6
-	e.StepFunctions += powertuning.ExecutionCost(RegionOf(run.StateMachine), len(run.PowerValues), coldStarts)
-	n, pause := turns(run.Spec)
+	e.StepFunctions += powertuning.ExecutionCost(RegionOf(c.Run.StateMachine), x.input())
+	n, pause := turns(c.Run.Spec)
 	var longest time.Duration
-	for _, power := range run.PowerValues {
+	for _, power := range c.Run.PowerValues {
 		// A function that is not this project's is assumed to last until its timeout.
-		one := min(run.Timeout(), cmp.Or(compute.Estimate(run.Spec, v, power, most), run.Timeout()))
+		one := min(c.Run.Timeout(), cmp.Or(compute.Estimate(c.Run.Spec, x.v.Variant, power, most), c.Run.Timeout()))
 		all := n * (one + pause)
 		longest = max(longest, all)
-		function := float64(run.Num) * c.CostPerMillion(power, ms(one)) / 1e6
+		function := float64(num) * c.CostPerMillion(power, ms(one)) / 1e6
 		executor := platform.ComputeCost(platform.X8664, platform.MinMemory, ms(all))
+		reads := float64(num) * c.GETCostPerMillion() / 1e6
+		e.Invocations += num
+		e.GETs += num * c.Run.Repeat
+		e.LISTs += num * c.Run.Lists()
 		e.Lambda += function
 		e.Executors += executor
-		e.Retries = max(e.Retries, 2*(function+executor+float64(run.Num)*c.GETCostPerMillion()/1e6))
+		e.S3 += reads
+		e.Retries = max(e.Retries, 2*(function+executor+reads))
 	}
 	e.Takes += longest + overhead
 }
@@ -200,7 +191,8 @@ func turns(spec comparison.Spec) (n, pause time.Duration) {
 }
 
 // check refuses a variant that cannot end in time even at the largest size.
-func check(spec comparison.Spec, v comparison.Variant, executionTimeout time.Duration) error {
+func (x *execution) check(executionTimeout time.Duration) error {
+	spec, v := x.run.Spec, x.v.Variant
 	one := compute.Estimate(spec, v, spec.PowerValues[len(spec.PowerValues)-1], least)
 	n, pause := turns(spec)
 	allowed := min(spec.Timeout(), executionTimeout/n-pause)

@@ -241,24 +241,27 @@ func (t *Tuner) commands(execution string) string {
 		"  and may keep another memory size on $LATEST, which `pulumi refresh`, then `pulumi up`, sets right."
 }
 
-// request returns the name and the input of the execution. The comparison's values replace those of a given input.
-// The name is readable, and always the same for one variant of one comparison: StartExecution is idempotent for a
-// name and an input, so an execution whose ARN was never saved is found again and never started twice. It includes a
-// hash of the input, as StartExecution refuses the same name with another one.
-func (x *execution) request() (name, input string) {
-	run, v := x.run, x.v
+// input returns the input of the execution, in which the comparison's values replace those of a given input.
+func (x *execution) input() powertuning.Input {
+	run := &x.run
 	in := *cmp.Or(run.TuningInput, &powertuning.Input{})
-	in.LambdaARN = run.Function
-	in.PowerValues, in.Num, in.Payload = run.PowerValues, run.Num, v.Payload
+	in.LambdaARN, in.PowerValues, in.Num, in.Payload = run.Function, run.PowerValues, run.Num, x.v.Payload
 	in.Strategy, in.BalancedWeight, in.DiscardTopBottom = run.TuningStrategy, &run.BalancedWeight, &run.DiscardTopBottom
 	in.SleepBetweenMS, in.ParallelInvocation = run.SleepBetweenRunsMS, run.ParallelInvocation
 	in.IncludeOutputResults = true
-	b, _ := json.Marshal(in) // cannot fail: a payload is JSON
-	name = v.Strategy
-	if v.Concurrency != nil {
-		name += fmt.Sprintf("-%d", *v.Concurrency)
+	return in
+}
+
+// request returns the name and the input of the execution. The name is readable, and always the same for one variant of one comparison: StartExecution is idempotent for a
+// name and an input, so an execution whose ARN was never saved is found again and never started twice. It includes a
+// hash of the input, as StartExecution refuses the same name with another one.
+func (x *execution) request() (name, input string) {
+	b, _ := json.Marshal(x.input()) // cannot fail: a payload is JSON
+	name = x.v.Strategy
+	if x.v.Concurrency != nil {
+		name += fmt.Sprintf("-%d", *x.v.Concurrency)
 	}
-	at := run.Time.UTC()
-	sum := sha256.Sum256([]byte(run.StateMachine + at.Format(time.RFC3339Nano) + name + string(b)))
+	at := x.run.Time.UTC()
+	sum := sha256.Sum256([]byte(x.run.StateMachine + at.Format(time.RFC3339Nano) + name + string(b)))
 	return fmt.Sprintf("%s-%s-%x", name, at.Format("20060102T150405Z"), sum[:8]), string(b)
 }
