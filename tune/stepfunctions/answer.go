@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -46,11 +45,27 @@ func (x *execution) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutp
 		events = append(events, page.Events...)
 	}
 	h := read(events)
-	left, err := x.afterFailure(ctx, h, e)
-	if err == nil {
-		x.v.Error = fmt.Sprintf("%s (%s)%s", h.cause, joined("; ", h.where, "its execution ended as "+string(e.Status)), left)
+	// A wrong clock on this machine can only shorten the wait.
+	if d := min(h.busy.Sub(x.now()), h.busy.Sub(aws.ToTime(e.StopDate))).Round(time.Second); x.more && d > 0 {
+		now := fmt.Sprintf("waiting %s for executors that may still run", d)
+		err := x.tell(now, x.v.Label()+": failed, "+now, false)
+		if err == nil {
+			err = x.pause(ctx, d)
+		}
+		if err != nil {
+			return cmp.Or(context.Cause(ctx), err)
+		}
 	}
-	return err
+	if h.Memory > 0 {
+		c, err := x.configuration(ctx)
+		if err != nil {
+			return err
+		}
+		h.Left = int(aws.ToInt32(c.MemorySize))
+	}
+	h.Status, h.Function, h.Region = e.Status, x.Function, RegionOf(x.Function)
+	x.v.Error = say("failure", h)
+	return nil
 }
 
 // cells makes a cell of each power value. Power Tuning returns zeros for a size whose durations it could not read.
@@ -68,52 +83,16 @@ func cells(powers []int, stats []powertuning.Stat) (cells []comparison.Cell) {
 	return cells
 }
 
-// afterFailure waits for executors that may still run, if other executions follow. It returns what the failed
-// execution has left behind: a wrong memory size and, if it was stopped, aliases and versions.
-func (x *execution) afterFailure(ctx context.Context, h history, e *sfn.DescribeExecutionOutput) (string, error) {
-	// A wrong clock on this machine can only shorten the wait.
-	if d := min(h.busy.Sub(x.now()), h.busy.Sub(aws.ToTime(e.StopDate))).Round(time.Second); x.more && d > 0 {
-		now := fmt.Sprintf("waiting %s for executors that may still run", d)
-		err := x.tell(now, x.v.Label()+": failed, "+now, false)
-		if err == nil {
-			err = x.pause(ctx, d)
-		}
-		if err != nil {
-			return "", cmp.Or(context.Cause(ctx), err)
-		}
-	}
-	if h.memory == 0 {
-		return "", nil
-	}
-	stopped := e.Status == types.ExecutionStatusAborted
-	own, left := prose.Thousands(h.memory, 0), ""
-	c, err := x.configuration(ctx)
-	switch {
-	case errors.Is(err, errDenied):
-		left = fmt.Sprintf("; whether the function has its %s MB again is not known: %v", own, err)
-	case err != nil:
-		return "", err
-	case int(aws.ToInt32(c.MemorySize)) != h.memory:
-		left = fmt.Sprintf("; the function was left at %s MB", prose.Thousands(int(aws.ToInt32(c.MemorySize)), 0))
-	case stopped: // a publisher that was running goes on
-		left = "; the function may still get another memory size"
-	default:
-		return "", nil
-	}
-	left += fmt.Sprintf(": `aws lambda update-function-configuration --function-name %s --memory-size %d --region %s` gives it back its %s",
-		x.Function, h.memory, RegionOf(x.Function), own)
-	if stopped {
-		left += "; aliases RAM<power> and their versions may be left, which the next comparison of these sizes removes"
-	}
-	return left, nil
-}
-
-// history is what the events of an execution tell.
+// history is what the events of an execution tell, and what it has left behind.
 type history struct {
-	cause  string    // of the failure that ended it, and what to do about it, on one line
-	where  string    // "Executor at 512 MB, running in series"; empty if not known
-	memory int       // MB that the function had before; 0 if nothing was published
+	Cause  string    // of the failure that ended it, and what to do about it, on one line
+	Where  string    // "Executor at 512 MB, running in series"; empty if not known
+	Memory int       // MB that the function had before; 0 if nothing was published
 	busy   time.Time // until when executors may run: Step Functions does not stop a Lambda invocation
+
+	Left             int // MB that the function has now; 0 if not known
+	Status           types.ExecutionStatus
+	Function, Region string
 }
 
 // executor is Power Tuning's state that invokes the function at one power value. It is tried three times.
@@ -134,7 +113,7 @@ type state struct {
 // read reads events, which are ordered by ID. The cause is the last failure before the clean-up, because a state that is
 // retried fails several times.
 func read(events []types.HistoryEvent) history {
-	h := history{cause: "its history does not say why"}
+	h := history{Cause: "its history does not say why"}
 	states := map[int64]*state{} // by the ID of an event, which is in the state of the one that led to it
 	for _, e := range events {
 		s, d, name := cmp.Or(states[e.PreviousEventId], &state{}), failed(e), ""
@@ -142,7 +121,7 @@ func read(events []types.HistoryEvent) history {
 			s = &state{name: aws.ToString(entered.Name), timeout: platform.MaxTimeout}
 			_ = json.Unmarshal([]byte(aws.ToString(entered.Input)), s) // what another version of the tool lacks stays empty
 			if all := s.LambdaConfigurations.InitConfigurations; len(all) > 0 {
-				h.memory = all[len(all)-1].PowerValue
+				h.Memory = all[len(all)-1].PowerValue
 			}
 			if s.name == "CleanUpOnError" {
 				break // the execution ends as SUCCEEDED, with {}
@@ -161,12 +140,12 @@ func read(events []types.HistoryEvent) history {
 		case types.HistoryEventTypeExecutionAborted: // by a caller, who need not give a reason
 			d, name, s = cmp.Or(d, &types.ExecutionFailedEventDetails{}), "somebody stopped it", &state{}
 		case types.HistoryEventTypeExecutionFailed:
-			if h.where != "" {
+			if h.Where != "" {
 				continue // it only repeats the state's failure
 			}
 		}
 		if d != nil {
-			h.cause, h.where = explain(cmp.Or(aws.ToString(d.Error), name), aws.ToString(d.Cause), s)
+			h.Cause, h.Where = explain(cmp.Or(aws.ToString(d.Error), name), aws.ToString(d.Cause), s)
 		}
 	}
 	for _, s := range states {

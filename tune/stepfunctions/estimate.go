@@ -211,10 +211,10 @@ func (x *execution) check(executionTimeout time.Duration) error {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-//go:embed estimate.tmpl
+//go:embed texts.tmpl
 var layout string
 
-var text = template.Must(template.New("").Funcs(template.FuncMap{
+var texts = template.Must(template.New("").Funcs(template.FuncMap{
 	"n":       func(n int) string { return prose.Thousands(n, 0) },
 	"usd":     func(dollars float64) string { return fmt.Sprintf("$%.4f", dollars) },
 	"minutes": func(d time.Duration) float64 { return math.Ceil(d.Minutes()) },
@@ -224,5 +224,12 @@ var text = template.Must(template.New("").Funcs(template.FuncMap{
 	"rate":    func() int { return platform.GetsPerSecond },
 }).Parse(layout))
 
+// say returns a text of the template.
+func say(name string, data any) string {
+	var b strings.Builder
+	_ = texts.ExecuteTemplate(&b, name, data) // a test renders each text
+	return b.String()
+}
+
 // WriteText writes the estimate for the terminal.
-func (e Estimate) WriteText(w io.Writer) error { return text.Execute(w, e) }
+func (e Estimate) WriteText(w io.Writer) error { return texts.ExecuteTemplate(w, "estimate", e) }

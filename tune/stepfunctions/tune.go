@@ -231,14 +231,11 @@ func elapsed(e *sfn.DescribeExecutionOutput, until time.Time) time.Duration {
 
 // commands show and stop an execution. The text says what stopping leaves behind.
 func (t *Tuner) commands(execution string) string {
-	rest := execution + " --region " + t.Region
+	execution += " --region " + t.Region
 	if t.Profile != "" {
-		rest += " --profile " + t.Profile
+		execution += " --profile " + t.Profile
 	}
-	return "  show it: aws stepfunctions describe-execution --execution-arn " + rest + "\n" +
-		"  stop it: aws stepfunctions stop-execution --execution-arn " + rest + "\n" +
-		"  Stopping it skips Power Tuning's clean-up: the function keeps the aliases RAM<power> and their versions,\n" +
-		"  and may keep another memory size on $LATEST, which `pulumi refresh`, then `pulumi up`, sets right."
+	return say("commands", execution)
 }
 
 // input returns the input of the execution, in which the comparison's values replace those of a given input.

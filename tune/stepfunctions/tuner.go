@@ -116,13 +116,11 @@ func (t *Tuner) failed(ctx context.Context, action, resource string, err error) 
 	return fmt.Errorf("%s on %s: %w", action, resource, said)
 }
 
-// errDenied costs no more than what the configuration would have told.
-var errDenied = errors.New("the caller may not call lambda:GetFunctionConfiguration")
-
+// configuration asks Lambda about the function. Where the caller may not ask, its fields are nil.
 func (t *Tuner) configuration(ctx context.Context) (*lambda.GetFunctionConfigurationOutput, error) {
 	out, err := t.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &t.Function})
 	if api, ok := errors.AsType[smithy.APIError](err); ok && strings.HasPrefix(api.ErrorCode(), "AccessDenied") {
-		err = errDenied
+		return &lambda.GetFunctionConfigurationOutput{}, nil
 	} else if err != nil {
 		err = t.failed(ctx, "lambda:GetFunctionConfiguration", t.Function, err)
 	}
@@ -136,25 +134,26 @@ func (t *Tuner) Complete(ctx context.Context) (unknown string, err error) {
 		return "", nil
 	}
 	c, err := t.configuration(ctx)
-	switch {
-	case errors.Is(err, errDenied):
-		return "the function's architecture and timeout are not known, and taken to be what --arch and --timeout say: " + err.Error(), nil
-	case err != nil:
+	if err != nil {
 		return "", err
+	}
+	if c.Timeout == nil {
+		return "the function's architecture and timeout are not known, and taken to be what --arch and --timeout say: " +
+			"the caller may not call lambda:GetFunctionConfiguration", nil
 	}
 	known := Target{Timeout: time.Duration(aws.ToInt32(c.Timeout)) * time.Second, Arch: string(append(c.Architectures, platform.X8664)[0])}
 	return "", t.learn(known, t.Function)
 }
 
-// credentialsError means that credentials are missing, expired or not allowed to do something.
-type credentialsError struct{ error }
+// errCredentials means that credentials are missing, expired or not allowed to do something.
+var errCredentials = errors.New("AWS credentials")
 
 func noCredentials(err error, remedy string) error {
-	return credentialsError{fmt.Errorf("AWS credentials: %w\n%s", err, remedy)}
+	return fmt.Errorf("%w: %w\n%s", errCredentials, err, remedy)
 }
 
 // IsCredentials reports whether err means that there are no credentials, or that AWS refuses them.
-func IsCredentials(err error) bool { return errors.As(err, new(credentialsError)) }
+func IsCredentials(err error) bool { return errors.Is(err, errCredentials) }
 
 const login = "log in again by `aws sso login` or `aws login`, or export new keys if AWS_ACCESS_KEY_ID is set;\n" +
 	"`aws configure list-profiles` lists the profiles, and --profile NAME or `export AWS_PROFILE=NAME` chooses one"
