@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/powertuning"
 )
@@ -49,12 +50,9 @@ type Execution struct {
 	StartDate float64 `json:"startDate"`
 	StopDate  float64 `json:"stopDate,omitzero"`
 
-	in   powertuning.Input
-	call struct { // its payload
-		Strategy            string
-		Repeat, Concurrency float64
-	}
-	looks   int // polls that found it running
+	in      powertuning.Input
+	call    event.Payload // of in
+	looks   int           // polls that found it running
 	history []map[string]any
 }
 
@@ -190,13 +188,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // operate performs an operation and returns its answer.
 func (s *Server) operate(operation string, body []byte) any {
-	var in struct {
-		StateMachineArn, Name, Input string // StartExecution
-		ExecutionArn                 string // DescribeExecution, GetExecutionHistory
-		StatusFilter                 string // ListExecutions
-		NextToken                    string // ListExecutions, GetExecutionHistory
-	}
-	_ = json.Unmarshal(body, &in) // the SDK sends valid JSON
+	var in struct{ StateMachineArn, Name, Input, ExecutionArn, StatusFilter, NextToken string } // of all operations
+	_ = json.Unmarshal(body, &in)                                                               // the SDK sends valid JSON
 	i := slices.IndexFunc(s.executions, func(e *Execution) bool { return e.ARN == in.ExecutionArn })
 	switch {
 	case operation == "GetFunctionConfiguration":
@@ -282,11 +275,11 @@ func (s *Server) describe(e *Execution) any {
 // tuned is Power Tuning's answer for a function that waits 18.8 ms for each read and needs 0.3 ms of CPU, unless
 // Averages is set.
 func (s *Server) tuned(e *Execution) string {
-	in, reads := e.in, e.call.Repeat
+	in, reads := e.in, float64(e.call.Repeat)
 	atOnce := map[string]float64{"sequential": 1, "unbounded": reads}[e.call.Strategy]
 	out := powertuning.Output{Power: in.PowerValues[0]} // some size: no client asks for the best
 	for _, power := range e.in.PowerValues {
-		ms := max(18.8, 18.8*reads/max(1, cmp.Or(atOnce, e.call.Concurrency)), 0.3*reads*1769/float64(power))
+		ms := max(18.8, 18.8*reads/max(1, cmp.Or(atOnce, float64(e.call.Concurrency))), 0.3*reads*1769/float64(power))
 		if in.PowerValues = []int{power}; s.Averages != nil {
 			ms = s.Averages(in)
 		}
