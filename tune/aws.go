@@ -71,11 +71,11 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 		return c.Write(s.stdout)
 	}
 	if estimate.Dollars() > 1 && !a.Yes {
-		if err := s.confirm(ctx, estimate.Dollars()); err != nil {
-			return err
-		}
+		err = s.confirm(ctx, estimate.Dollars())
 	}
-	err = a.compare(ctx, s, c, t.Tune)
+	if err == nil {
+		err = a.compare(ctx, s, c, t.Tune)
+	}
 	if err == nil || errors.Is(err, errCells) || !c.Underway() {
 		return err
 	}
@@ -116,7 +116,6 @@ func (a *onAWS) begin(ctx context.Context, s *session) (c *comparison.Comparison
 		if err != nil {
 			return nil, nil, fmt.Errorf("--resume: %w", err)
 		}
-		c.Run.Interrupted = false
 		a.StateMachine, a.Function = c.Run.StateMachine, c.Run.Function
 	} else if err := usage(report.RefuseUnfinished(a.Dir)); err != nil && !a.DryRun {
 		return nil, nil, err

@@ -100,11 +100,8 @@ func outputs(ctx context.Context, stack string) (Target, error) {
 	if err != nil {
 		exit, _ := errors.AsType[*exec.ExitError](err)
 		stderr := strings.TrimSpace(string(cmp.Or(exit, &exec.ExitError{}).Stderr))
-		return Target{}, cmp.Or(context.Cause(ctx), errors.New(
-			cmp.Or(strings.TrimPrefix(stderr, "error: "), err.Error())+"\n"+
-				"install the Pulumi CLI (https://www.pulumi.com/docs/install), run `pulumi login`, and run this in the root of the repository,\n"+
-				"with a stack that `pulumi stack ls` lists; a local state also needs PULUMI_CONFIG_PASSPHRASE;\n"+
-				"or pass --state-machine ARN and --function-arn ARN"))
+		said := cmp.Or(strings.TrimPrefix(stderr, "error: "), err.Error())
+		return Target{}, cmp.Or(context.Cause(ctx), errors.New(say("no outputs", said)))
 	}
 	var t Target
 	if err := json.Unmarshal(stdout, &t); err != nil {
@@ -151,11 +148,11 @@ func RegionOf(s string) string {
 func (t Target) Ask(r comparison.Request) (*comparison.Comparison, error) {
 	const maxObjects = 2_000 // of a payload with a prefix alone, as in the deployment's inputs
 	if t.Input != "" {
+		var in powertuning.Input
 		raw, err := os.ReadFile(t.Input)
-		if err != nil {
-			return nil, fmt.Errorf("--input: %w", err)
+		if err == nil {
+			in, err = powertuning.ParseInput(raw)
 		}
-		in, err := powertuning.ParseInput(raw)
 		if err != nil {
 			return nil, fmt.Errorf("--input %s: %w", t.Input, err)
 		}
