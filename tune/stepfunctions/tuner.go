@@ -6,6 +6,7 @@
 package stepfunctions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,18 +65,10 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 	if err != nil {
 		return nil, fmt.Errorf("the AWS configuration: %w", err)
 	}
-	cfg.Interceptors.AddAfterTransmit(ownPause{})
-	chain := cfg.Credentials
-	cfg.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
-		c, err := chain.Retrieve(ctx)
-		if err != nil && ctx.Err() == nil {
-			err = noCredentials(err, login)
-		}
-		return c, err
-	})
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
-		return nil, err
+		return nil, cmp.Or(context.Cause(ctx), noCredentials(err, login))
 	}
+	cfg.Interceptors.AddAfterTransmit(ownPause{})
 	inRegion := func(o *lambda.Options) { o.Region = RegionOf(target.Function) }
 	return &Tuner{target, sfn.NewFromConfig(cfg), lambda.NewFromConfig(cfg, inRegion), backoff, time.Now, smithytime.SleepWithContext}, nil
 }
@@ -93,11 +86,12 @@ func (ownPause) AfterTransmit(_ context.Context, c *smithyhttp.InterceptorContex
 // cause.
 func (t *Tuner) failed(ctx context.Context, action, resource string, err error) error {
 	api, answered := errors.AsType[smithy.APIError](err)
+	_, missing := t.client.Options().Credentials.Retrieve(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case IsCredentials(err):
-		return err
+	case missing != nil:
+		return noCredentials(missing, login)
 	case !answered:
 		return fmt.Errorf("%s: AWS could not be reached: %w\ncheck the network, the region %s and the variables AWS_ENDPOINT_URL",
 			action, err, t.Region)
