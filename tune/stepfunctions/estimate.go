@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strings"
 	"text/template"
 	"time"
@@ -18,6 +19,31 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/profile"
 )
+
+// Ask completes the request by the target and its execution input, and makes the comparison.
+func (t Target) Ask(r comparison.Request) (*comparison.Comparison, error) {
+	const maxObjects = 2_000 // of a payload with a prefix alone, as in the deployment's inputs
+	if t.Input != "" {
+		var in powertuning.Input
+		raw, err := os.ReadFile(t.Input)
+		if err == nil {
+			in, err = powertuning.ParseInput(raw)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--input %s: %w", t.Input, err)
+		}
+		r.Input = &in
+	}
+	s := &r.Spec
+	s.Arch, s.TimeoutSec, s.StateMachine, s.Function = t.Arch, t.Timeout.Seconds(), t.StateMachine, t.Function
+	s.Region, s.ParallelInvocation = RegionOf(t.Function), t.Parallel // prices are those of the function's region
+	r.Deployed, r.Ours, r.ObjectKey, r.MaxObjects = t.PowerValues, true, cmp.Or(t.ObjectKey, "sample.json"), maxObjects
+	if r.PrefixWins = r.Prefix != nil; !r.PrefixWins && t.ObjectKey == "" {
+		r.Prefix = t.Prefix
+	}
+	spec, err := comparison.Build(r)
+	return comparison.New(spec, time.Now()), err
+}
 
 // NewCheck turns c, a comparison with a map that was read from the file name, into the check of that map on AWS: the
 // same variants, without results. It measures the answer's variant, also at a size where it is CPU-bound, and
