@@ -133,11 +133,9 @@ func (in Input) Alters() string {
 	dec := jsontext.NewDecoder(&given, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	for token, err := dec.ReadToken(); err == nil; token, err = dec.ReadToken() {
 		number := token.String()
-		if token.Kind() != '0' || strings.ContainsAny(number, ".eE") {
-			continue
-		}
-		f, _ := token.Float() // a payload with a number beyond float64 becomes null above
-		if sent := strconv.FormatFloat(f, 'f', -1, 64); sent != number {
+		f, _ := strconv.ParseFloat(number, 64) // a payload with a number beyond float64 becomes null above
+		sent := strconv.FormatFloat(f, 'f', -1, 64)
+		if token.Kind() == '0' && !strings.ContainsAny(number, ".eE") && sent != number {
 			return fmt.Sprintf("Power Tuning rounds %s in the payload to %s: write it as a string",
 				strictjson.Shorten([]byte(number)), sent)
 		}
@@ -147,18 +145,15 @@ func (in Input) Alters() string {
 
 // Output is the output of an execution of the state machine.
 type Output struct {
-	Power        int          `json:"power"`    // MB
-	Cost         float64      `json:"cost"`     // dollars for one invocation at Power
-	Duration     float64      `json:"duration"` // ms, the trimmed mean at Power
-	StateMachine StateMachine `json:"stateMachine"`
-	Stats        []Stat       `json:"stats,omitempty"` // with includeOutputResults
-}
-
-// StateMachine is the cost of the tuning itself, in dollars, and the link to its chart.
-type StateMachine struct {
-	ExecutionCost float64 `json:"executionCost"`
-	LambdaCost    float64 `json:"lambdaCost"`
-	Visualization string  `json:"visualization"`
+	Power        int     `json:"power"`    // MB
+	Cost         float64 `json:"cost"`     // dollars for one invocation at Power
+	Duration     float64 `json:"duration"` // ms, the trimmed mean at Power
+	StateMachine struct {
+		ExecutionCost float64 `json:"executionCost"` // dollars of the tuning itself
+		LambdaCost    float64 `json:"lambdaCost"`    // likewise
+		Visualization string  `json:"visualization"` // the link to its chart
+	} `json:"stateMachine"`
+	Stats []Stat `json:"stats,omitempty"` // with includeOutputResults
 }
 
 // Stat is the summary of one power value.
