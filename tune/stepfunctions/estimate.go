@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -117,7 +118,6 @@ func (e Estimate) Dollars() float64 { return e.Lambda + e.Executors + e.StepFunc
 // input that a comparison cannot use. local, a comparison of the same function on this machine, tells the sizes at risk;
 // it may be nil.
 func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comparison) (e Estimate, err error) {
-	const byDefault = 600 * time.Second // totalExecutionTimeout that `pulumi up` deploys
 	if len(c.Checks) > 0 {
 		var whole Estimate
 		for _, v := range c.Variants {
@@ -131,14 +131,13 @@ func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comp
 		if x.v.Started() {
 			continue
 		}
-		in := x.input()
-		if err := cmp.Or(checkInput(in, target), x.check(cmp.Or(target.ExecutionTimeout, byDefault))); err != nil {
+		if err := x.check(target); err != nil {
 			return e, err
 		}
 		e.add(x)
 		e.Checks = append(e.Checks, x.checks...)
 		if x.v.Strategy == comparison.None {
-			e.Altered = in.Alters()
+			e.Altered = x.input().Alters()
 		}
 		for _, power := range x.run.PowerValues {
 			if local != nil && mayRunOut(local, x.v.Variant, power) {
@@ -147,21 +146,6 @@ func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comp
 		}
 	}
 	return e, nil
-}
-
-// checkInput refuses fields that a comparison cannot use, and processors that a stack's Power Tuning may not invoke.
-func checkInput(in powertuning.Input, target Target) error {
-	for _, processor := range []string{in.PreProcessorARN, in.PostProcessorARN} {
-		if processor != "" && !strings.HasPrefix(processor, target.mayInvoke) {
-			return fmt.Errorf("the processor %s in the input: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN",
-				processor, target.mayInvoke)
-		}
-	}
-	if in.AutoOptimize || in.AutoOptimizeAlias != "" || in.DryRun || in.PayloadS3 != "" {
-		return errors.New("autoOptimize, dryRun and payloadS3 in the input have no place in a comparison:\n" +
-			"it sets no size, measures, and has payloads of its own; remove them")
-	}
-	return nil
 }
 
 // add adds an execution.
@@ -216,10 +200,23 @@ func turns(spec comparison.Spec) (n, pause time.Duration) {
 	return time.Duration(spec.Num), time.Duration(spec.SleepBetweenRunsMS) * time.Millisecond
 }
 
-// check refuses a variant that cannot end in time even at the largest size.
-func (x *execution) check(executionTimeout time.Duration) error {
-	spec, v := x.run.Spec, x.v.Variant
-	one := compute.Estimate(spec, v, spec.PowerValues[len(spec.PowerValues)-1], least)
+// check refuses input that a comparison cannot use, processors that a stack's Power Tuning may not invoke, and a variant
+// that cannot end in time even at the largest size.
+func (x *execution) check(target Target) error {
+	in, spec, v := x.input(), x.run.Spec, x.v.Variant
+	for _, processor := range []string{in.PreProcessorARN, in.PostProcessorARN} {
+		if processor != "" && !strings.HasPrefix(processor, target.mayInvoke) {
+			return fmt.Errorf("the processor %s in the input: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN",
+				processor, target.mayInvoke)
+		}
+	}
+	if in.AutoOptimize || in.AutoOptimizeAlias != "" || in.DryRun || in.PayloadS3 != "" {
+		return errors.New("autoOptimize, dryRun and payloadS3 in the input have no place in a comparison:\n" +
+			"it sets no size, measures, and has payloads of its own; remove them")
+	}
+	const byDefault = 600 * time.Second // totalExecutionTimeout that `pulumi up` deploys
+	executionTimeout := cmp.Or(target.ExecutionTimeout, byDefault)
+	one := compute.Estimate(spec, v, slices.Max(spec.PowerValues), least)
 	n, pause := turns(spec)
 	allowed := min(spec.Timeout(), executionTimeout/n-pause)
 	if one <= allowed {
