@@ -40,8 +40,7 @@ func Price(baseCost float64, value int, ms float64) float64 {
 	return math.Ceil(ms) * baseCost * (float64(value) / platform.MinMemory)
 }
 
-// BilledFromPrice is the mean billed duration behind an average price of the tool, in ms. The tool rounds the mean up
-// to whole ms.
+// BilledFromPrice is the mean billed duration behind an average price of the tool, which rounds it up to whole ms.
 func BilledFromPrice(region, arch string, value int, averagePrice float64) float64 {
 	return math.Round(averagePrice / Price(BaseCost(region, arch), value, 1))
 }

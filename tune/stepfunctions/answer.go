@@ -20,8 +20,7 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// readAnswer fills in the variant from its execution, which has ended. An error leaves the variant as it was, so that
-// readAnswer can be called again.
+// readAnswer fills in the variant from its ended execution. An error leaves it as it was: it can be read again.
 func (x *execution) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutput) error {
 	const tuningFailed = "{}" // Power Tuning ends like this, as SUCCEEDED, when it could not publish or invoke the function
 	if output := aws.ToString(e.Output); e.Status == types.ExecutionStatusSucceeded && output != tuningFailed {
@@ -110,8 +109,7 @@ type state struct {
 	}
 }
 
-// read reads events, which are ordered by ID. The cause is the last failure before the clean-up, because a state that is
-// retried fails several times.
+// read reads events in the order of their IDs. A state that is retried fails several times: the last failure counts.
 func read(events []types.HistoryEvent) history {
 	h := history{Cause: "its history does not say why"}
 	states := map[int64]*state{} // by the ID of an event, which is in the state of the one that led to it

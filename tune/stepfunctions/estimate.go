@@ -80,11 +80,10 @@ func NewCheck(c *comparison.Comparison, name string, target Target, num int) err
 	return c.Validate()
 }
 
-// Assumptions about reads before anything was measured: most, above what runs measure, gives the cost of a
-// comparison; least refuses what cannot end in time.
+// Assumptions about reads before anything was measured.
 var (
-	most  = compute.Assumed{S3: profile.MustParse("public"), CPUMS: 1}
-	least = compute.Assumed{S3: profile.MustParse("apg"), CPUMS: compute.ReadCPU}
+	most  = compute.Assumed{S3: profile.MustParse("public"), CPUMS: 1}            // above what runs measure: for the cost
+	least = compute.Assumed{S3: profile.MustParse("apg"), CPUMS: compute.ReadCPU} // to refuse what cannot end in time
 )
 
 // Estimate is what a comparison does on AWS, and what it costs. Its counts are exact unless something fails. Its
@@ -113,10 +112,10 @@ type Estimate struct {
 // Dollars is the total cost.
 func (e Estimate) Dollars() float64 { return e.Lambda + e.Executors + e.StepFunctions + e.S3 }
 
-// NewEstimate covers the variants of c that have not started. It refuses, with numbers and a remedy, a comparison whose
-// invocations cannot end within the function's timeout or, all of a size, within the target's ExecutionTimeout, and an
-// input that a comparison cannot use. local, a comparison of the same function on this machine, tells the sizes at risk;
-// it may be nil.
+// NewEstimate covers the variants of c that have not started. It refuses, with numbers and a remedy, a comparison
+// whose invocations cannot end within the function's timeout or, all of a size, within the target's ExecutionTimeout,
+// and an input that a comparison cannot use. local, a comparison of the same function on this machine, tells the
+// sizes at risk; it may be nil.
 func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comparison) (e Estimate, err error) {
 	if len(c.Checks) > 0 {
 		var whole Estimate
@@ -200,8 +199,8 @@ func turns(spec comparison.Spec) (n, pause time.Duration) {
 	return time.Duration(spec.Num), time.Duration(spec.SleepBetweenRunsMS) * time.Millisecond
 }
 
-// check refuses input that a comparison cannot use, processors that a stack's Power Tuning may not invoke, and a variant
-// that cannot end in time even at the largest size.
+// check refuses input that a comparison cannot use, processors that a stack's Power Tuning may not invoke, and a
+// variant that cannot end in time even at the largest size.
 func (x *execution) check(target Target) error {
 	in, spec, v := x.input(), x.run.Spec, x.v.Variant
 	for _, processor := range []string{in.PreProcessorARN, in.PostProcessorARN} {

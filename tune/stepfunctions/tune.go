@@ -69,8 +69,7 @@ type execution struct {
 	tell   func(now, finished string, changed bool) error // reports progress
 }
 
-// executions returns those that c needs: one for each variant or, if c has checks, one for those that differ in the
-// size alone.
+// executions returns what c needs: one for each variant or, of checks, one for those that differ in the size alone.
 func executions(c *comparison.Comparison) (all []*execution) {
 	if len(c.Checks) == 0 {
 		for i := range c.Variants {
@@ -191,8 +190,7 @@ func (t *Tuner) idle(ctx context.Context, own string) error {
 	return nil
 }
 
-// wait starts the execution unless the variant has one, and polls it until it has ended. One that is gone is the
-// variant's error.
+// wait polls the execution, which it starts if need be, until it has ended. One that is gone is the variant's error.
 func (x *execution) wait(ctx context.Context) (*sfn.DescribeExecutionOutput, error) {
 	if x.v.Execution == "" {
 		if err := x.start(ctx); err != nil {
@@ -249,9 +247,9 @@ func (x *execution) input() powertuning.Input {
 	return in
 }
 
-// request returns the name and the input of the execution. The name is readable, and always the same for one variant of one comparison: StartExecution is idempotent for a
-// name and an input, so an execution whose ARN was never saved is found again and never started twice. It includes a
-// hash of the input, as StartExecution refuses the same name with another one.
+// request returns the name and the input of the execution. The name is readable and, for one variant of one
+// comparison, always the same: StartExecution is idempotent for a name and an input, so an execution whose ARN was
+// never saved is found again, not started twice. It refuses the same name with another input, hence the hash of it.
 func (x *execution) request() (name, input string) {
 	b, _ := json.Marshal(x.input()) // cannot fail: a payload is JSON
 	name = x.v.Strategy

@@ -35,8 +35,8 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Target is where on AWS a comparison runs: its flags, and what is deployed there; unknown fields are zero. Its JSON is
-// the outputs of a Pulumi stack, in which times are seconds. The ARNs have no version or alias.
+// Target is where on AWS a comparison runs: its flags, and what is deployed there; unknown fields are zero. Its JSON
+// is the outputs of a Pulumi stack, in which times are seconds. The ARNs have no version or alias.
 type Target struct {
 	StateMachine     string        `json:"stateMachineArn" placeholder:"ARN" help:"State machine of Power Tuning, in place of the stack's."`
 	Function         string        `json:"functionArn" name:"function-arn" placeholder:"ARN" help:"Function, in place of the stack's."`
@@ -56,9 +56,9 @@ type Target struct {
 	mayInvoke string // prefix of the ARNs that a stack's executor may invoke; empty if not known
 }
 
-// Resolve completes flags by the outputs of the named Pulumi stack, which it does not need if flags have both ARNs. The
-// region defaults to that of the state machine's ARN. A flag that is missing, malformed or contradicts the stack is a
-// [*comparison.FieldError]; any other error says what is wrong with the stack, and what to do.
+// Resolve completes flags by the outputs of the named Pulumi stack, which it does not need if flags have both ARNs.
+// The region defaults to that of the state machine's ARN. A flag that is missing, malformed or contradicts the stack
+// is a [*comparison.FieldError]; any other error says what is wrong with the stack, and what to do.
 func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 	t, err := flags, flags.check()
 	if err == nil && (t.StateMachine == "" || t.Function == "") {
@@ -68,7 +68,7 @@ func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 	return t, err
 }
 
-// complete adopts the outputs of a stack. What it says of its own function and state machine does not hold for others.
+// complete adopts a stack's outputs. What they say of its own function and state machine does not hold for others.
 func (t *Target) complete(ctx context.Context, stack string) error {
 	if stack == "" {
 		return &comparison.FieldError{Field: "stack",
@@ -108,8 +108,7 @@ func adopt[T comparable](flag string, value *T, known T, what string) error {
 	return nil
 }
 
-// outputs asks the Pulumi CLI on PATH for the stack's outputs; the project is in the working directory. Without stdin
-// the CLI cannot ask anything.
+// outputs asks the Pulumi CLI on PATH, in the directory of the project and without stdin, so that it cannot ask back.
 func outputs(ctx context.Context, stack string) (Target, error) {
 	stdout, err := exec.CommandContext(ctx, "pulumi", "stack", "output", "--json", "--stack", stack).Output()
 	if err != nil {
@@ -135,8 +134,8 @@ func outputs(ctx context.Context, stack string) (Target, error) {
 	return t, nil
 }
 
-// check refuses malformed fields. A state machine may have no version or alias, because running executions are looked up
-// over all its versions.
+// check refuses malformed fields. A state machine may have no version or alias, because running executions are looked
+// up over all its versions.
 func (t Target) check() error {
 	notFunction := powertuning.CheckFunctionARN(t.Function)
 	switch s, d := t.StateMachine, t.ExecutionTimeout; {
@@ -204,8 +203,7 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 	return &Tuner{target, sfn.NewFromConfig(cfg), lambda.NewFromConfig(cfg, inRegion), backoff, time.Now, smithytime.SleepWithContext}, nil
 }
 
-// ownPause removes x-amz-retry-after, by which the SDK would lengthen the backoff by up to 5 s (aws-sdk-go-v2 core
-// 1.48.0).
+// ownPause removes x-amz-retry-after, by which the SDK (aws-sdk-go-v2 core 1.48.0) adds up to 5 s to the backoff.
 type ownPause struct{}
 
 func (ownPause) AfterTransmit(_ context.Context, c *smithyhttp.InterceptorContext) error {
@@ -213,8 +211,7 @@ func (ownPause) AfterTransmit(_ context.Context, c *smithyhttp.InterceptorContex
 	return nil
 }
 
-// failed explains the error of a call that failed for good, and says what to do. If ctx has ended, it returns the
-// cause.
+// failed explains why a call failed for good, and says what to do. If ctx has ended, it returns the cause.
 func (t *Tuner) failed(ctx context.Context, action, resource string, err error) error {
 	api, answered := errors.AsType[smithy.APIError](err)
 	_, missing := t.client.Options().Credentials.Retrieve(ctx)

@@ -62,7 +62,7 @@ func New(words string) (*Server, error) {
 	return s, s.Follow(words)
 }
 
-// Follow replaces the script, also for executions that already run. Without words everything succeeds. A word is one of
+// Follow replaces the script, also for executions that already run. Without words all succeeds. A word is one of
 //
 //	STRATEGY=END            how the execution of that payload ends: succeeds, runs (it does not end), or
 //	                        the name of a recording, as it did; with RECORDING@ID aborted after that event
@@ -272,8 +272,7 @@ func (s *Server) describe(e *Execution) any {
 	return e
 }
 
-// tuned is Power Tuning's answer for a function that waits 18.8 ms for each read and needs 0.3 ms of CPU, unless
-// Averages is set.
+// tuned is Power Tuning's answer: of Averages, or for reads that each wait 18.8 ms and need 0.3 ms of CPU.
 func (s *Server) tuned(e *Execution) string {
 	in, reads := e.in, float64(e.call.Repeat)
 	atOnce := map[string]float64{"sequential": 1, "unbounded": reads}[e.call.Strategy]
