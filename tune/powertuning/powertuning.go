@@ -67,9 +67,7 @@ type Input struct {
 // ParseInput reads the input of an execution, a JSON object, as the tool does: whole numbers may be strings,
 // powerValues may be "ALL" (128 to 3,008 MB in steps of 64), balancedWeight and discardTopBottom may exceed their
 // limits. It also refuses what makes the tool fail later, or go on silently: an unknown field, a wrong type, a power
-// value that Lambda does not have, or one that is repeated.
-//
-// lambdaARN and num, which the tool requires, may be absent: the caller sets them.
+// value that Lambda does not have, or a repeated one. lambdaARN and num, which the tool requires, may be absent.
 func ParseInput(raw []byte) (in Input, err error) {
 	err = strictjson.Unmarshal(raw, &in, fields)
 	for i, mb := range in.PowerValues {

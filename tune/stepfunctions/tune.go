@@ -47,10 +47,8 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 		if err := x.settle(ctx); err != nil {
 			return err
 		}
-		for _, k := range c.Checks {
-			if k.Unchecked != "" {
-				return fmt.Errorf("the check has to be made again: %s", k.Unchecked)
-			}
+		if n := slices.IndexFunc(c.Checks, func(k comparison.Check) bool { return k.Unchecked != "" }); n >= 0 {
+			return fmt.Errorf("the check has to be made again: %s", c.Checks[n].Unchecked)
 		}
 	}
 	if len(c.Checks) > 0 {
@@ -229,11 +227,7 @@ func elapsed(e *sfn.DescribeExecutionOutput, until time.Time) time.Duration {
 
 // commands show and stop an execution. The text says what stopping leaves behind.
 func (t *Tuner) commands(execution string) string {
-	execution += " --region " + t.Region
-	if t.Profile != "" {
-		execution += " --profile " + t.Profile
-	}
-	return say("commands", execution)
+	return say("commands", struct{ Execution, Region, Profile string }{execution, t.Region, t.Profile})
 }
 
 // input returns the input of the execution, in which the comparison's values replace those of a given input.
