@@ -22,8 +22,10 @@ import (
 
 // onAWS compares with the Power Tuning state machine that `pulumi up` deployed.
 type onAWS struct {
-	selection                `group:"What to compare"`
-	stepfunctions.Deployment `group:"On AWS"`
+	selection `group:"What to compare"`
+
+	Stack                string `first:"" group:"On AWS" placeholder:"NAME" help:"Pulumi stack whose outputs name the function and the state machine."`
+	stepfunctions.Target `group:"On AWS"`
 
 	Local  string `group:"On AWS" placeholder:"FILE" help:"results.json of a local run: the estimate names the sizes that ran out of memory there."`
 	Check  string `first:"" group:"On AWS" placeholder:"FILE" help:"Measure only the three cells that confirm the map in this results.json, and fit the map to them. -o is then tune-check."`
@@ -34,8 +36,7 @@ type onAWS struct {
 	DryRun       bool `first:"" group:"Output" help:"Print what would run and what it would cost, and stop."`
 }
 
-// besideResume are the flags allowed with --resume: the comparison itself says
-// what is compared and where.
+// besideResume are the flags allowed with --resume: the comparison itself says what is compared and where.
 var besideResume = []string{"resume", "local", "profile", "region", "execution-timeout", "yes", "json", "open", "dry-run"}
 
 // besideCheck are the flags allowed with --check: its FILE says what is compared.
@@ -70,11 +71,11 @@ func (a *onAWS) Run(ctx context.Context, k *kong.Context, s *session) error {
 		return c.Write(s.stdout)
 	}
 	if estimate.Dollars() > 1 && !a.Yes {
-		if err := s.confirm(ctx, estimate.Dollars()); err != nil {
-			return err
-		}
+		err = s.confirm(ctx, estimate.Dollars())
 	}
-	err = a.compare(ctx, s, c, t.Tune)
+	if err == nil {
+		err = a.compare(ctx, s, c, t.Tune)
+	}
 	if err == nil || errors.Is(err, errCells) || !c.Underway() {
 		return err
 	}
@@ -105,8 +106,7 @@ func (a *onAWS) only(k *kong.Context) error {
 	return nil
 }
 
-// begin returns the comparison that the flags describe or that is resumed, and its
-// tuner.
+// begin returns the comparison that the flags describe or that is resumed, and its tuner.
 func (a *onAWS) begin(ctx context.Context, s *session) (c *comparison.Comparison, t *stepfunctions.Tuner, err error) {
 	if a.Resume != "" {
 		name := filepath.Join(a.Resume, report.DataFile)
@@ -116,12 +116,17 @@ func (a *onAWS) begin(ctx context.Context, s *session) (c *comparison.Comparison
 		if err != nil {
 			return nil, nil, fmt.Errorf("--resume: %w", err)
 		}
-		c.Run.Interrupted = false
-		a.StateMachine, a.FunctionARN = c.Run.StateMachine, c.Run.Function
+		a.StateMachine, a.Function = c.Run.StateMachine, c.Run.Function
 	} else if err := usage(report.RefuseUnfinished(a.Dir)); err != nil && !a.DryRun {
 		return nil, nil, err
 	}
-	if t, err = a.Tuner(ctx, a.request().Spec, a.DryRun); err != nil || a.Resume != "" {
+	a.Target.Arch, a.Target.Timeout = a.selection.Arch, a.selection.Timeout
+	target, err := stepfunctions.Resolve(ctx, a.Stack, a.Target)
+	t = &stepfunctions.Tuner{Target: target} // needs no credentials
+	if err == nil && !a.DryRun {
+		t, err = stepfunctions.New(ctx, target)
+	}
+	if err != nil || a.Resume != "" {
 		return c, t, asFlag(err)
 	}
 	if !a.DryRun {
@@ -133,7 +138,9 @@ func (a *onAWS) begin(ctx context.Context, s *session) (c *comparison.Comparison
 		}
 	}
 	if a.Check == "" {
-		c, err = a.Ask(a.request(), t.Target)
+		r := a.request()
+		r.Prefix = a.Prefix
+		c, err = t.Ask(r)
 		return c, t, usage(asFlag(err))
 	}
 	if c, err = report.Load(a.Check); err == nil {
@@ -145,8 +152,7 @@ func (a *onAWS) begin(ctx context.Context, s *session) (c *comparison.Comparison
 	return c, t, err
 }
 
-// again returns the command that resumes the comparison, with those flags of
-// this command that are allowed there.
+// again returns the command that resumes the comparison, with those flags of this command that are allowed there.
 func (a *onAWS) again(k *kong.Context) string {
 	command := "go run ./tune aws --resume " + shellescape.Quote(a.Dir)
 	for _, p := range k.Path {

@@ -2,9 +2,11 @@ package comparison
 
 import (
 	"cmp"
+	"encoding/json"
 	"math"
 	"slices"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
 )
 
@@ -198,4 +200,14 @@ func (p Place) Label() string {
 // Bounded reports whether concurrency bounds the setting.
 func (p Place) Bounded() bool {
 	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Bounded()
+}
+
+// Variant returns the variant by which this project's function makes so many reads of an object.
+func (p Place) Variant(objectKey string, reads int) Variant {
+	payload := event.Payload{Strategy: p.Strategy, Repeat: reads, ObjectKey: objectKey}
+	if s, _ := strategies.ByName(p.Strategy); s.Bounded {
+		payload.Concurrency = *p.Concurrency
+	}
+	raw, _ := json.Marshal(payload) // strings and numbers always marshal
+	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency, Payload: raw}
 }

@@ -13,7 +13,6 @@ import (
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
-	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/compute"
 	"lambda-parallel-io/tune/local/lambda"
@@ -122,7 +121,8 @@ func (t *Tuner) call(ctx context.Context, f *lambda.Function, c *comparison.Comp
 	unlimited := t.latency
 	unlimited.GetsPerSecond = 0
 	t.s3.Begin(unlimited, f.Slow, c.Run.Seed, uint64(k))
-	inv, failure, err := t.invoke(ctx, f, payload(c, l.Strategy, &l.Workers, l.Reads), l.Reads)
+	v := comparison.Place{Strategy: l.Strategy, Concurrency: &l.Workers}.Variant(c.Run.ObjectKey, l.Reads)
+	inv, failure, err := t.invoke(ctx, f, v.Payload, l.Reads)
 	if err != nil {
 		return err
 	} else if failure != "" {
@@ -134,16 +134,6 @@ func (t *Tuner) call(ctx context.Context, f *lambda.Function, c *comparison.Comp
 	l.Measured = simulate.Result{DurationMS: inv.Duration.Seconds() * 1e3, CPUMS: inv.CPU.Seconds() * 1e3 * core,
 		Connections: int(a.Connections), PeakMB: float64(inv.MaxMemoryMB)}
 	return nil
-}
-
-// payload asks this project's function for reads of the object.
-func payload(c *comparison.Comparison, strategy string, concurrency *int, reads int) []byte {
-	p := event.Payload{Strategy: strategy, Repeat: reads, ObjectKey: c.Run.ObjectKey}
-	if s, _ := strategies.ByName(strategy); s.Bounded {
-		p.Concurrency = *concurrency
-	}
-	raw, _ := json.Marshal(p) // strings and numbers always marshal
-	return raw
 }
 
 // machine is what a function of a memory size has on this machine, in the time of slow motion.
@@ -236,8 +226,7 @@ func (t *Tuner) check(ctx context.Context, c *comparison.Comparison, k *comparis
 	spec := c.Run.Spec
 	spec.PowerValues, spec.Num, spec.ForSec, spec.Repeat, spec.Slow = []int{k.Power}, checkRounds, 0, k.Repeat, slow
 	spec.TimeoutSec = comparison.DefaultTimeout.Seconds() // the map has told what does not end in time
-	asked := payload(c, k.Strategy, k.Concurrency, k.Repeat)
-	spec.Variants = []comparison.Variant{{Strategy: k.Strategy, Concurrency: k.Concurrency, Payload: asked}}
+	spec.Variants = []comparison.Variant{k.Variant(c.Run.ObjectKey, k.Repeat)}
 	once := comparison.New(spec, c.Run.Time)
 	once.Run.CPUs, once.Run.CPU = c.Run.CPUs, c.Run.CPU
 	if err := t.Tune(ctx, once, observe); err != nil {

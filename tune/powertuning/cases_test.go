@@ -134,12 +134,9 @@ func TestConstantsAreTheTools(t *testing.T) {
 
 func TestStepFunctionsCostAsTheTool(t *testing.T) {
 	for _, c := range load(t).StepFunctionsCost {
-		coldStarts := 0
-		if c.Input.OnlyColdStarts {
-			coldStarts = c.Input.Num
-		}
-		if got := ExecutionCost(c.Input.Region, c.Input.NPower, coldStarts); got != c.Output {
-			t.Errorf("ExecutionCost(%s, %d, %d) = %v, want %v", c.Input.Region, c.Input.NPower, coldStarts, got, c.Output)
+		in := Input{PowerValues: make([]int, c.Input.NPower), Num: c.Input.Num, OnlyColdStarts: c.Input.OnlyColdStarts}
+		if got := ExecutionCost(c.Input.Region, in); got != c.Output {
+			t.Errorf("ExecutionCost(%s, %+v) = %v, want %v", c.Input.Region, in, got, c.Output)
 		}
 	}
 }

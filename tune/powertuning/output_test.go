@@ -13,9 +13,9 @@ const exampleOutput = `{"power":512,"cost":6.188e-05,"duration":9100.5,` +
 	`"stats":[{"value":512,"averagePrice":6.188e-05,"averageDuration":9100.5}]}`
 
 func TestOutputIsRead(t *testing.T) {
-	want := Output{512, 6.188e-05, 9100.5,
-		StateMachine{0.00038, 0.001879, "https://lambda-power-tuning.show/#AAI=;ADIORg==;ksWBOA=="},
-		[]Stat{{512, 6.188e-05, 9100.5}}}
+	want := Output{Power: 512, Cost: 6.188e-05, Duration: 9100.5, Stats: []Stat{{512, 6.188e-05, 9100.5}}}
+	want.StateMachine.ExecutionCost, want.StateMachine.LambdaCost = 0.00038, 0.001879
+	want.StateMachine.Visualization = "https://lambda-power-tuning.show/#AAI=;ADIORg==;ksWBOA=="
 	for _, raw := range []string{
 		exampleOutput,
 		strings.ReplaceAll(exampleOutput, `:512,`, `:"512",`),

@@ -1,5 +1,5 @@
-// Package powertuning models the input, output, prices and links of AWS Lambda Power Tuning 4.4.0. Its
-// tests compare it with what the tool itself answers.
+// Package powertuning models the input, output, prices and links of AWS Lambda Power Tuning 4.4.0. Its tests compare
+// it with what the tool itself answers.
 package powertuning
 
 import (
@@ -35,9 +35,9 @@ const (
 	Balanced = "balanced" // the lowest weighted mean of both, each as a share of its maximum
 )
 
-// Input is the input of an execution of the state machine. Fields with their zero value are not
-// marshaled, so the tool's defaults hold. The tool's README-INPUT-OUTPUT describes them, except for
-// onlyColdStarts and allowedExceptions, which only its code has.
+// Input is the input of an execution of the state machine. Fields with their zero value are not marshaled, so the
+// tool's defaults hold. The tool's README-INPUT-OUTPUT describes them, except for onlyColdStarts and
+// allowedExceptions, which only its code has.
 type Input struct {
 	LambdaARN   string          `json:"lambdaARN,omitempty"`   // without version or alias
 	PowerValues []int           `json:"powerValues,omitempty"` // MB; absent: the deployment's
@@ -64,12 +64,10 @@ type Input struct {
 	AutoOptimizeAlias string `json:"autoOptimizeAlias,omitempty"` // and publish it under this alias
 }
 
-// ParseInput reads the input of an execution, a JSON object, as the tool does: whole numbers may be
-// strings, powerValues may be "ALL" (128 to 3,008 MB in steps of 64), balancedWeight and discardTopBottom
-// may exceed their limits. It also refuses what makes the tool fail later, or go on silently: an unknown
-// field, a wrong type, a power value that Lambda does not have, or one that is repeated.
-//
-// lambdaARN and num, which the tool requires, may be absent: the caller sets them.
+// ParseInput reads the input of an execution, a JSON object, as the tool does: whole numbers may be strings,
+// powerValues may be "ALL" (128 to 3,008 MB in steps of 64), balancedWeight and discardTopBottom may exceed their
+// limits. It also refuses what makes the tool fail later, or go on silently: an unknown field, a wrong type, a power
+// value that Lambda does not have, or a repeated one. lambdaARN and num, which the tool requires, may be absent.
 func ParseInput(raw []byte) (in Input, err error) {
 	err = strictjson.Unmarshal(raw, &in, fields)
 	for i, mb := range in.PowerValues {
@@ -95,8 +93,8 @@ func CheckFunctionARN(arn string) error {
 	return nil
 }
 
-// Goal returns the rule by which the tool chooses a power value, and the share of the runs that it trims
-// from each end: the input's, with the tool's defaults and limits.
+// Goal returns the rule by which the tool chooses a power value, and the share of the runs that it trims from each
+// end: the input's, with the tool's defaults and limits.
 func (in Input) Goal() (strategy string, balancedWeight, discardTopBottom float64) {
 	if in.OnlyColdStarts {
 		in.DiscardTopBottom = new(float64)
@@ -106,8 +104,8 @@ func (in Input) Goal() (strategy string, balancedWeight, discardTopBottom float6
 		share(in.DiscardTopBottom, DefaultDiscardTopBottom, MaxDiscardTopBottom)
 }
 
-// Event is what the tool sends to the function: null for a payload that is absent, null, false, 0 or "",
-// and the parsed JSON for a payload that is a string of JSON. It does not apply to weighted payloads.
+// Event is what the tool sends to the function: null for a payload that is absent, null, false, 0 or "", and the
+// parsed JSON for a payload that is a string of JSON. It does not apply to weighted payloads.
 func (in Input) Event() json.RawMessage {
 	var b bytes.Buffer
 	var x any
@@ -120,9 +118,8 @@ func (in Input) Event() json.RawMessage {
 	return b.Bytes()
 }
 
-// Alters describes, in a sentence, how the event differs from the payload other than in white space:
-// another value, or the first whole number that JavaScript rounds, as it does most above 2^53. It is empty
-// if they are equal.
+// Alters describes, in a sentence, how the event differs from the payload other than in white space: another value,
+// or the first whole number that JavaScript rounds, as it does most above 2^53. It is empty if they are equal.
 func (in Input) Alters() string {
 	var given bytes.Buffer
 	if json.Compact(&given, in.Payload) != nil {
@@ -134,11 +131,9 @@ func (in Input) Alters() string {
 	dec := jsontext.NewDecoder(&given, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	for token, err := dec.ReadToken(); err == nil; token, err = dec.ReadToken() {
 		number := token.String()
-		if token.Kind() != '0' || strings.ContainsAny(number, ".eE") {
-			continue
-		}
-		f, _ := token.Float() // a payload with a number beyond float64 becomes null above
-		if sent := strconv.FormatFloat(f, 'f', -1, 64); sent != number {
+		f, _ := strconv.ParseFloat(number, 64) // a payload with a number beyond float64 becomes null above
+		sent := strconv.FormatFloat(f, 'f', -1, 64)
+		if token.Kind() == '0' && !strings.ContainsAny(number, ".eE") && sent != number {
 			return fmt.Sprintf("Power Tuning rounds %s in the payload to %s: write it as a string",
 				strictjson.Shorten([]byte(number)), sent)
 		}
@@ -148,18 +143,15 @@ func (in Input) Alters() string {
 
 // Output is the output of an execution of the state machine.
 type Output struct {
-	Power        int          `json:"power"`    // MB
-	Cost         float64      `json:"cost"`     // dollars for one invocation at Power
-	Duration     float64      `json:"duration"` // ms, the trimmed mean at Power
-	StateMachine StateMachine `json:"stateMachine"`
-	Stats        []Stat       `json:"stats,omitempty"` // with includeOutputResults
-}
-
-// StateMachine is the cost of the tuning itself, in dollars, and the link to its chart.
-type StateMachine struct {
-	ExecutionCost float64 `json:"executionCost"`
-	LambdaCost    float64 `json:"lambdaCost"`
-	Visualization string  `json:"visualization"`
+	Power        int     `json:"power"`    // MB
+	Cost         float64 `json:"cost"`     // dollars for one invocation at Power
+	Duration     float64 `json:"duration"` // ms, the trimmed mean at Power
+	StateMachine struct {
+		ExecutionCost float64 `json:"executionCost"` // dollars of the tuning itself
+		LambdaCost    float64 `json:"lambdaCost"`    // likewise
+		Visualization string  `json:"visualization"` // the link to its chart
+	} `json:"stateMachine"`
+	Stats []Stat `json:"stats,omitempty"` // with includeOutputResults
 }
 
 // Stat is the summary of one power value.
@@ -169,9 +161,9 @@ type Stat struct {
 	AverageDuration float64 `json:"averageDuration"` // ms
 }
 
-// ParseOutput reads the output of an execution, which is untrusted: it requires power, the power values
-// and a link that a browser may open, and checks the type and range of every known field. It ignores
-// unknown fields. Power values may be strings.
+// ParseOutput reads the output of an execution, which is untrusted: it requires power, the power values and a link
+// that a browser may open, and checks the type and range of every known field. It ignores unknown fields. Power
+// values may be strings.
 func ParseOutput(raw []byte) (out Output, err error) {
 	err = strictjson.Unmarshal(raw, &out, fields, jsonv2.RejectUnknownMembers(false))
 	nameless := func(s Stat) bool { return s.Value == 0 }
@@ -197,8 +189,8 @@ func readAll(_ string, v jsontext.Value, sizes *[]int) (want string, ok bool) {
 	return `a list of MB or "ALL"`, string(v) == `"ALL"`
 }
 
-// stringFields are the fields that do not allow every string. A link has no characters that could harm the
-// view that shows it; the tool's have none.
+// stringFields are the fields that do not allow every string. A link has no characters that could harm the view that
+// shows it; the tool's have none.
 var stringFields = map[string]struct {
 	want string
 	form *regexp.Regexp

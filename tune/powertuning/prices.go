@@ -12,8 +12,8 @@ import (
 	"lambda-parallel-io/handler/platform"
 )
 
-// baseCosts are the tool's prices of 1 ms at 128 MB, in dollars (yuan in China), from template.yml of
-// 4.4.0. They are rounded: arm64 is 2.0 % above AWS's list price, x86_64 0.8 %.
+// baseCosts are the tool's prices of 1 ms at 128 MB, in dollars (yuan in China), from template.yml of 4.4.0. They are
+// rounded: arm64 is 2.0 % above AWS's list price, x86_64 0.8 %.
 var baseCosts = map[string]map[string]float64{
 	platform.X8664: {
 		"ap-east-1": 2.9e-9, "af-south-1": 2.8e-9, "me-south-1": 2.6e-9, "eu-south-1": 2.4e-9,
@@ -40,26 +40,24 @@ func Price(baseCost float64, value int, ms float64) float64 {
 	return math.Ceil(ms) * baseCost * (float64(value) / platform.MinMemory)
 }
 
-// BilledFromPrice is the mean billed duration behind an average price of the tool, in ms. The tool
-// rounds the mean up to whole ms.
+// BilledFromPrice is the mean billed duration behind an average price of the tool, which rounds it up to whole ms.
 func BilledFromPrice(region, arch string, value int, averagePrice float64) float64 {
 	return math.Round(averagePrice / Price(BaseCost(region, arch), value, 1))
 }
 
-// ExecutionCost is the tool's executionCost, in dollars, rounded to 5 places: its own count of the state
-// transitions that an execution takes at most. region is the state machine's; coldStarts is num with
-// onlyColdStarts, else 0.
-func ExecutionCost(region string, powerValues, coldStarts int) float64 {
-	transitions := 6 + 3*powerValues
-	if coldStarts > 0 { // a version for each invocation
-		transitions = 6 + powerValues + 2*powerValues*coldStarts
+// ExecutionCost is the tool's executionCost, in dollars, rounded to 5 places: its own count of the state transitions
+// that an execution takes at most. region is the state machine's.
+func ExecutionCost(region string, in Input) float64 {
+	transitions := 6 + 3*len(in.PowerValues)
+	if in.OnlyColdStarts { // a version for each invocation
+		transitions = 6 + len(in.PowerValues)*(1+2*in.Num)
 	}
 	dollars := cmp.Or(transitionCosts[region], transitionCosts["default"]) * float64(transitions)
 	return math.Round(1e5*dollars) / 1e5
 }
 
-// TrimmedMean is the mean of values without the lowest and the highest of them: discardTopBottom times
-// their number, rounded down, from each end. It is 0 for no values.
+// TrimmedMean is the mean of values without the lowest and the highest of them: discardTopBottom times their number,
+// rounded down, from each end. It is 0 for no values.
 func TrimmedMean(values []float64, discardTopBottom float64) float64 {
 	trim := int(float64(len(values)) * discardTopBottom)
 	kept := slices.Sorted(slices.Values(values))[trim : len(values)-trim]
@@ -72,8 +70,8 @@ func TrimmedMean(values []float64, discardTopBottom float64) float64 {
 
 const visualizationURL = "https://lambda-power-tuning.show/"
 
-// Link is the tool's chart of duration and cost against power. Its data are in the fragment, which a
-// browser does not send. region sets the currency.
+// Link is the tool's chart of duration and cost against power. Its data are in the fragment, which a browser does not
+// send. region sets the currency.
 func Link(region string, stats []Stat) string { return link(visualizationURL, region, hash(stats)) }
 
 // CompareLink is the chart of two functions, the most that it can show. Labels may be any text.
@@ -88,8 +86,8 @@ func link(base, region string, parts ...string) string {
 	return base + "#" + strings.Join(parts, ";")
 }
 
-// hash is sizes;times;costs by ascending size, each a little-endian array in base64. Like the tool, it
-// leaves out sizes without a duration.
+// hash is sizes;times;costs by ascending size, each a little-endian array in base64. Like the tool, it leaves out
+// sizes without a duration.
 func hash(stats []Stat) string {
 	var sizes, times, costs []byte
 	for _, s := range slices.SortedStableFunc(slices.Values(stats), func(a, b Stat) int { return a.Value - b.Value }) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -21,8 +20,7 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// readAnswer fills in the variant from its execution, which has ended. An error leaves the variant as
-// it was, so that readAnswer can be called again.
+// readAnswer fills in the variant from its ended execution. An error leaves it as it was: it can be read again.
 func (x *execution) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutput) error {
 	const tuningFailed = "{}" // Power Tuning ends like this, as SUCCEEDED, when it could not publish or invoke the function
 	if output := aws.ToString(e.Output); e.Status == types.ExecutionStatusSucceeded && output != tuningFailed {
@@ -46,15 +44,30 @@ func (x *execution) readAnswer(ctx context.Context, e *sfn.DescribeExecutionOutp
 		events = append(events, page.Events...)
 	}
 	h := read(events)
-	left, err := x.afterFailure(ctx, h, e)
-	if err == nil {
-		x.v.Error = fmt.Sprintf("%s (%sits execution ended as %s)%s", h.cause, h.where, e.Status, left)
+	// A wrong clock on this machine can only shorten the wait.
+	if d := min(h.busy.Sub(x.now()), h.busy.Sub(aws.ToTime(e.StopDate))).Round(time.Second); x.more && d > 0 {
+		now := fmt.Sprintf("waiting %s for executors that may still run", d)
+		err := x.tell(now, x.v.Label()+": failed, "+now, false)
+		if err == nil {
+			err = x.pause(ctx, d)
+		}
+		if err != nil {
+			return cmp.Or(context.Cause(ctx), err)
+		}
 	}
-	return err
+	if h.Memory > 0 {
+		c, err := x.configuration(ctx)
+		if err != nil {
+			return err
+		}
+		h.Left = int(aws.ToInt32(c.MemorySize))
+	}
+	h.Status, h.Function, h.Region = e.Status, x.Function, RegionOf(x.Function)
+	x.v.Error = say("failure", h)
+	return nil
 }
 
-// cells makes a cell of each power value. Power Tuning returns zeros for a size whose durations it
-// could not read.
+// cells makes a cell of each power value. Power Tuning returns zeros for a size whose durations it could not read.
 func cells(powers []int, stats []powertuning.Stat) (cells []comparison.Cell) {
 	for _, power := range powers {
 		cell := comparison.Cell{Power: power,
@@ -69,51 +82,16 @@ func cells(powers []int, stats []powertuning.Stat) (cells []comparison.Cell) {
 	return cells
 }
 
-// afterFailure waits for executors that may still run, if other executions follow. It returns what the
-// failed execution has left behind: a wrong memory size and, if it was stopped, aliases and versions.
-func (x *execution) afterFailure(ctx context.Context, h history, e *sfn.DescribeExecutionOutput) (string, error) {
-	// A wrong clock on this machine can only shorten the wait.
-	if d := min(h.busy.Sub(x.now()), h.busy.Sub(aws.ToTime(e.StopDate))).Round(time.Second); x.more && d > 0 {
-		now := fmt.Sprintf("waiting %s for executors that may still run", d)
-		if err := x.tell(now, x.v.Label()+": failed, "+now, false); err != nil {
-			return "", err
-		}
-		if err := x.pause(ctx, d); err != nil {
-			return "", cmp.Or(context.Cause(ctx), err)
-		}
-	}
-	if h.memory == 0 {
-		return "", nil
-	}
-	stopped := e.Status == types.ExecutionStatusAborted
-	own, left := prose.Thousands(h.memory, 0), ""
-	c, err := x.configuration(ctx)
-	switch {
-	case errors.Is(err, errDenied):
-		left = fmt.Sprintf("; whether the function has its %s MB again is not known: %v", own, err)
-	case err != nil:
-		return "", err
-	case int(aws.ToInt32(c.MemorySize)) != h.memory:
-		left = fmt.Sprintf("; the function was left at %s MB", prose.Thousands(int(aws.ToInt32(c.MemorySize)), 0))
-	case stopped: // a publisher that was running goes on
-		left = "; the function may still get another memory size"
-	default:
-		return "", nil
-	}
-	left += fmt.Sprintf(": `aws lambda update-function-configuration --function-name %s --memory-size %d --region %s` gives it back its %s",
-		x.Function, h.memory, RegionOf(x.Function), own)
-	if stopped {
-		left += "; aliases RAM<power> and their versions may be left, which the next comparison of these sizes removes"
-	}
-	return left, nil
-}
-
-// history is what the events of an execution tell.
+// history is what the events of an execution tell, and what it has left behind.
 type history struct {
-	cause  string    // of the failure that ended it, and what to do about it, on one line
-	where  string    // "Executor at 512 MB, running in series; "; empty if not known
-	memory int       // MB that the function had before; 0 if nothing was published
+	Cause  string    // of the failure that ended it, and what to do about it, on one line
+	Where  string    // "Executor at 512 MB, running in series"; empty if not known
+	Memory int       // MB that the function had before; 0 if nothing was published
 	busy   time.Time // until when executors may run: Step Functions does not stop a Lambda invocation
+
+	Left             int // MB that the function has now; 0 if not known
+	Status           types.ExecutionStatus
+	Function, Region string
 }
 
 // executor is Power Tuning's state that invokes the function at one power value. It is tried three times.
@@ -126,52 +104,46 @@ type state struct {
 	until   time.Time     // when that ends at the latest; zero unless it runs
 
 	Value                json.Number // MB, of an executor
-	LambdaConfigurations struct {    // what the publisher sets and publishes, one after the other
-		InitConfigurations []struct {
-			PowerValue int
-			Alias      string // none for the last, the function's own size
-		}
+	LambdaConfigurations struct {
+		InitConfigurations []struct{ PowerValue int } // the sizes to publish; the last is the function's own
 	}
 }
 
-// read reads events, which are ordered by ID. The cause is the last failure before the clean-up, because
-// a state that is retried fails several times.
+// read reads events in the order of their IDs. A state that is retried fails several times: the last failure counts.
 func read(events []types.HistoryEvent) history {
-	h, cleaning := history{cause: "its history does not say why"}, false
+	h := history{Cause: "its history does not say why"}
 	states := map[int64]*state{} // by the ID of an event, which is in the state of the one that led to it
 	for _, e := range events {
-		s := cmp.Or(states[e.PreviousEventId], &state{})
+		s, d, name := cmp.Or(states[e.PreviousEventId], &state{}), failed(e), ""
 		if entered := e.StateEnteredEventDetails; entered != nil {
 			s = &state{name: aws.ToString(entered.Name), timeout: platform.MaxTimeout}
 			_ = json.Unmarshal([]byte(aws.ToString(entered.Input)), s) // what another version of the tool lacks stays empty
-			for _, c := range s.LambdaConfigurations.InitConfigurations {
-				if c.Alias == "" {
-					h.memory = c.PowerValue
-				}
+			if all := s.LambdaConfigurations.InitConfigurations; len(all) > 0 {
+				h.Memory = all[len(all)-1].PowerValue
 			}
-			cleaning = cleaning || s.name == "CleanUpOnError" // the execution then ends as SUCCEEDED, with {}
+			if s.name == "CleanUpOnError" {
+				break // the execution ends as SUCCEEDED, with {}
+			}
 		}
 		if d := e.LambdaFunctionScheduledEventDetails; d != nil && d.TimeoutInSeconds != nil {
 			s.timeout = time.Duration(*d.TimeoutInSeconds) * time.Second
 		}
 		states[e.Id] = s
-		d, name := failed(e), ""
 		switch e.Type {
 		case types.HistoryEventTypeLambdaFunctionStarted:
 			s.until = aws.ToTime(e.Timestamp).Add(s.timeout)
 		case types.HistoryEventTypeLambdaFunctionSucceeded, types.HistoryEventTypeLambdaFunctionFailed,
 			types.HistoryEventTypeLambdaFunctionTimedOut:
 			s.until = time.Time{}
-		case types.HistoryEventTypeExecutionFailed:
-			s = &state{}
-			if h.where != "" {
-				d = nil // it only repeats the state's failure
-			}
 		case types.HistoryEventTypeExecutionAborted: // by a caller, who need not give a reason
 			d, name, s = cmp.Or(d, &types.ExecutionFailedEventDetails{}), "somebody stopped it", &state{}
+		case types.HistoryEventTypeExecutionFailed:
+			if h.Where != "" {
+				continue // it only repeats the state's failure
+			}
 		}
-		if d != nil && !cleaning {
-			h.cause, h.where = explain(cmp.Or(aws.ToString(d.Error), name), aws.ToString(d.Cause), s)
+		if d != nil {
+			h.Cause, h.Where = explain(cmp.Or(aws.ToString(d.Error), name), aws.ToString(d.Cause), s)
 		}
 	}
 	for _, s := range states {
@@ -195,15 +167,15 @@ func failed(e types.HistoryEvent) *types.ExecutionFailedEventDetails {
 	)
 }
 
-// invocationError matches how the executor of 4.4.0 reports an error of the function or of a processor:
-// after the payload, which can be long and contains escaped quotes.
+// invocationError matches how the executor of 4.4.0 reports an error of the function or of a processor: after the
+// payload, which can be long and contains escaped quotes.
 var invocationError = regexp.MustCompile(`(?s)^(?:Invocation error \((running in \w+)\)|(P\w+ \S+) failed) .*? - original error type: "([^"]*)", original error message: "(.*)",\s*trace: "`)
 
 // noise precedes the message in an error of Lambda itself.
 var noise = regexp.MustCompile(`^RequestId: \S+ (Error: )?`)
 
-// explain says what an error and its cause mean and what to do, and where it happened. The cause of a
-// Lambda function's error is JSON; the executor's contains the error of the function that it invoked.
+// explain says what an error and its cause mean and what to do, and where it happened. The cause of a Lambda
+// function's error is JSON; the executor's contains the error of the function that it invoked.
 func explain(name, cause string, s *state) (text, where string) {
 	var thrown struct{ ErrorType, ErrorMessage string }
 	if json.Unmarshal([]byte(cause), &thrown) == nil && thrown.ErrorMessage != "" {
@@ -217,9 +189,6 @@ func explain(name, cause string, s *state) (text, where string) {
 	if m := invocationError.FindStringSubmatch(cause); m != nil {
 		where += ", " + m[1] + m[2]
 		byFunction, name, cause = m[1] != "", m[3], m[4]
-	}
-	if where != "" {
-		where += "; "
 	}
 	cause = noise.ReplaceAllString(cause, "")
 	timeout := name == "States.Timeout" || name == "Sandbox.Timedout"

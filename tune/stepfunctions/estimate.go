@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -19,10 +21,35 @@ import (
 	"lambda-parallel-io/tune/profile"
 )
 
-// NewCheck turns c, a comparison with a map that was read from the file name, into the check of that map
-// on AWS: the same variants, without results. It measures the answer's variant, also at a size where it
-// is CPU-bound, and sequential reads for S3's latency: 200, or as many as last 3 s if S3 is as the map
-// assumes. In simulation these cells give the CPU time of a read within 3 to 6 % and the median latency within 5 to 7 %.
+// Ask completes the request by the target and its execution input, and makes the comparison.
+func (t Target) Ask(r comparison.Request) (*comparison.Comparison, error) {
+	const maxObjects = 2_000 // of a payload with a prefix alone, as in the deployment's inputs
+	if t.Input != "" {
+		var in powertuning.Input
+		raw, err := os.ReadFile(t.Input)
+		if err == nil {
+			in, err = powertuning.ParseInput(raw)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--input %s: %w", t.Input, err)
+		}
+		r.Input = &in
+	}
+	s := &r.Spec
+	s.Arch, s.TimeoutSec, s.StateMachine, s.Function = t.Arch, t.Timeout.Seconds(), t.StateMachine, t.Function
+	s.Region, s.ParallelInvocation = RegionOf(t.Function), t.Parallel // prices are those of the function's region
+	r.Deployed, r.Ours, r.ObjectKey, r.MaxObjects = t.PowerValues, true, cmp.Or(t.ObjectKey, "sample.json"), maxObjects
+	if r.PrefixWins = r.Prefix != nil; !r.PrefixWins && t.ObjectKey == "" {
+		r.Prefix = t.Prefix
+	}
+	spec, err := comparison.Build(r)
+	return comparison.New(spec, time.Now()), err
+}
+
+// NewCheck turns c, a comparison with a map that was read from the file name, into the check of that map on AWS: the
+// same variants, without results. It measures the answer's variant, also at a size where it is CPU-bound, and
+// sequential reads for S3's latency: 200, or as many as last 3 s if S3 is as the map assumes. In simulation these
+// cells give the CPU time of a read within 3 to 6 % and the median latency within 5 to 7 %.
 func NewCheck(c *comparison.Comparison, name string, target Target, num int) error {
 	const saturated, reads = 512, 1_000
 	run, arch := &c.Run, cmp.Or(target.Arch, c.Run.Arch)
@@ -53,15 +80,14 @@ func NewCheck(c *comparison.Comparison, name string, target Target, num int) err
 	return c.Validate()
 }
 
-// Assumptions about reads before anything was measured: most, above what runs measure, gives the cost
-// of a comparison; least refuses what cannot end in time.
+// Assumptions about reads before anything was measured.
 var (
-	most  = compute.Assumed{S3: profile.MustParse("public"), CPUMS: 1}
-	least = compute.Assumed{S3: profile.MustParse("apg"), CPUMS: compute.ReadCPU}
+	most  = compute.Assumed{S3: profile.MustParse("public"), CPUMS: 1}            // above what runs measure: for the cost
+	least = compute.Assumed{S3: profile.MustParse("apg"), CPUMS: compute.ReadCPU} // to refuse what cannot end in time
 )
 
-// Estimate is what a comparison does on AWS, and what it costs. Its counts are exact unless something
-// fails. Its times and dollars are upper estimates, at list prices.
+// Estimate is what a comparison does on AWS, and what it costs. Its counts are exact unless something fails. Its
+// times and dollars are upper estimates, at list prices.
 type Estimate struct {
 	Executions  int
 	Invocations int // of the function
@@ -79,103 +105,77 @@ type Estimate struct {
 	AtRisk  []string // sizes that may run out of memory, by a local comparison: "pool (30) at 128 MB"
 	Altered string   // a sentence on how Power Tuning changes the payload
 
-	Cells []string // of a check: what it measures
-	Whole float64  // of a check: dollars for measuring every cell of the map
+	Checks []*comparison.Check // what it measures
+	Whole  float64             // of a check: dollars for measuring every cell of the map
 }
 
 // Dollars is the total cost.
 func (e Estimate) Dollars() float64 { return e.Lambda + e.Executors + e.StepFunctions + e.S3 }
 
-// NewEstimate covers the variants of c that have not started. It refuses, with numbers and a remedy, a
-// comparison whose invocations cannot end within the function's timeout (c.Run.TimeoutSec) or, all of a size,
-// within the target's ExecutionTimeout; an input (c.Run.TuningInput) with a field that a comparison cannot
-// use; and processors that a stack's Power Tuning may not invoke. local, a comparison of the same function
-// on this machine, tells the sizes at risk; it may be nil.
+// NewEstimate covers the variants of c that have not started. It refuses, with numbers and a remedy, a comparison
+// whose invocations cannot end within the function's timeout or, all of a size, within the target's ExecutionTimeout,
+// and an input that a comparison cannot use. local, a comparison of the same function on this machine, tells the
+// sizes at risk; it may be nil.
 func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comparison) (e Estimate, err error) {
-	const byDefault = 600 * time.Second // totalExecutionTimeout that `pulumi up` deploys
-	if err := checkInput(cmp.Or(c.Run.TuningInput, &powertuning.Input{}), target); err != nil {
-		return e, err
-	}
 	if len(c.Checks) > 0 {
 		var whole Estimate
 		for _, v := range c.Variants {
-			whole.add(c.Run, v.Variant)
+			whole.add(&execution{run: c.Run, v: &v})
 		}
 		e.Whole = whole.Dollars()
 	}
 	for _, x := range executions(c) {
-		run, v := x.run, x.v.Variant
-		n, _ := turns(run.Spec)
-		e.AtOnce = max(e.AtOnce, (1+run.Num/int(n))*len(run.PowerValues)) // with an executor for each size
+		n, _ := turns(x.run.Spec)
+		e.AtOnce = max(e.AtOnce, (1+x.run.Num/int(n))*len(x.run.PowerValues)) // with an executor for each size
 		if x.v.Started() {
 			continue
 		}
-		if err := check(run.Spec, v, cmp.Or(target.ExecutionTimeout, byDefault)); err != nil {
+		if err := x.check(target); err != nil {
 			return e, err
 		}
-		e.add(run, v)
-		for _, k := range x.checks {
-			e.Cells = append(e.Cells, fmt.Sprintf("%s (%d reads)", k.Name(), k.Repeat))
+		e.add(x)
+		e.Checks = append(e.Checks, x.checks...)
+		if x.v.Strategy == comparison.None {
+			e.Altered = x.input().Alters()
 		}
-		if v.Strategy == comparison.None {
-			e.Altered = powertuning.Input{Payload: v.Payload}.Alters()
-		}
-		for _, power := range run.PowerValues {
-			if local != nil && mayRunOut(local, v, power) {
-				e.AtRisk = append(e.AtRisk, fmt.Sprintf("%s at %s MB", v.Label(), prose.Thousands(power, 0)))
+		for _, power := range x.run.PowerValues {
+			if local != nil && mayRunOut(local, x.v.Variant, power) {
+				e.AtRisk = append(e.AtRisk, fmt.Sprintf("%s at %s MB", x.v.Label(), prose.Thousands(power, 0)))
 			}
 		}
 	}
 	return e, nil
 }
 
-// checkInput refuses an input with fields that a comparison cannot use.
-func checkInput(in *powertuning.Input, target Target) error {
-	for _, processor := range []string{in.PreProcessorARN, in.PostProcessorARN} {
-		if processor != "" && !strings.HasPrefix(processor, target.mayInvoke) {
-			return fmt.Errorf("the processor %s in the input: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN",
-				processor, target.mayInvoke)
-		}
-	}
-	if in.AutoOptimize || in.AutoOptimizeAlias != "" || in.DryRun || in.PayloadS3 != "" {
-		return errors.New("autoOptimize, dryRun and payloadS3 in the input have no place in a comparison:\n" +
-			"it sets no size, measures, and has payloads of its own; remove them")
-	}
-	return nil
-}
-
 // add adds an execution.
-func (e *Estimate) add(run comparison.Run, v comparison.Variant) {
+func (e *Estimate) add(x *execution) {
 	const overhead = 30 * time.Second // publishing the versions, and the clean-up
-	c := comparison.Comparison{Run: run}
-	invocations, coldStarts := run.Num*len(run.PowerValues), 0
-	if run.TuningInput != nil && run.TuningInput.OnlyColdStarts {
-		coldStarts = run.Num
-	}
+	c, num := comparison.Comparison{Run: x.run}, x.run.Num
 	e.Executions++
-	e.Invocations += invocations
-	e.GETs += invocations * run.Repeat
-	e.LISTs += invocations * run.Lists()
-	e.S3 += float64(invocations) * c.GETCostPerMillion() / 1e6
-	e.StepFunctions += powertuning.ExecutionCost(RegionOf(run.StateMachine), len(run.PowerValues), coldStarts)
-	n, pause := turns(run.Spec)
+	e.StepFunctions += powertuning.ExecutionCost(RegionOf(c.Run.StateMachine), x.input())
+	n, pause := turns(c.Run.Spec)
 	var longest time.Duration
-	for _, power := range run.PowerValues {
+	for _, power := range c.Run.PowerValues {
 		// A function that is not this project's is assumed to last until its timeout.
-		one := min(run.Timeout(), cmp.Or(compute.Estimate(run.Spec, v, power, most), run.Timeout()))
+		one := min(c.Run.Timeout(), cmp.Or(compute.Estimate(c.Run.Spec, x.v.Variant, power, most), c.Run.Timeout()))
 		all := n * (one + pause)
 		longest = max(longest, all)
-		function := float64(run.Num) * c.CostPerMillion(power, ms(one)) / 1e6
+		function := float64(num) * c.CostPerMillion(power, ms(one)) / 1e6
 		executor := platform.ComputeCost(platform.X8664, platform.MinMemory, ms(all))
+		reads := float64(num) * c.GETCostPerMillion() / 1e6
+		e.Invocations += num
+		e.GETs += num * c.Run.Repeat
+		e.LISTs += num * c.Run.Lists()
 		e.Lambda += function
 		e.Executors += executor
-		e.Retries = max(e.Retries, 2*(function+executor+float64(run.Num)*c.GETCostPerMillion()/1e6))
+		e.S3 += reads
+		e.Retries = max(e.Retries, 2*(function+executor+reads))
 	}
 	e.Takes += longest + overhead
 }
 
-// mayRunOut reports whether a variant may run out of memory at a size, by what it used in a local
-// comparison at that size, or else at the next larger one. Of a map that is what was computed for its strategy.
+// mayRunOut reports whether a variant may run out of memory at a size, by what it used in a local comparison at that
+// size, or else at the next larger one. Of a map that is what was computed for its strategy.
 func mayRunOut(local *comparison.Comparison, v comparison.Variant, power int) bool {
 	for _, r := range local.Variants {
 		for _, cell := range r.Cells { // in ascending order
@@ -199,9 +199,23 @@ func turns(spec comparison.Spec) (n, pause time.Duration) {
 	return time.Duration(spec.Num), time.Duration(spec.SleepBetweenRunsMS) * time.Millisecond
 }
 
-// check refuses a variant that cannot end in time even at the largest size.
-func check(spec comparison.Spec, v comparison.Variant, executionTimeout time.Duration) error {
-	one := compute.Estimate(spec, v, spec.PowerValues[len(spec.PowerValues)-1], least)
+// check refuses input that a comparison cannot use, processors that a stack's Power Tuning may not invoke, and a
+// variant that cannot end in time even at the largest size.
+func (x *execution) check(target Target) error {
+	in, spec, v := x.input(), x.run.Spec, x.v.Variant
+	for _, processor := range []string{in.PreProcessorARN, in.PostProcessorARN} {
+		if processor != "" && !strings.HasPrefix(processor, target.mayInvoke) {
+			return fmt.Errorf("the processor %s in the input: the stack's Power Tuning may invoke %s alone\nremove it, or name a Power Tuning that may by --state-machine ARN",
+				processor, target.mayInvoke)
+		}
+	}
+	if in.AutoOptimize || in.AutoOptimizeAlias != "" || in.DryRun || in.PayloadS3 != "" {
+		return errors.New("autoOptimize, dryRun and payloadS3 in the input have no place in a comparison:\n" +
+			"it sets no size, measures, and has payloads of its own; remove them")
+	}
+	const byDefault = 600 * time.Second // totalExecutionTimeout that `pulumi up` deploys
+	executionTimeout := cmp.Or(target.ExecutionTimeout, byDefault)
+	one := compute.Estimate(spec, v, slices.Max(spec.PowerValues), least)
 	n, pause := turns(spec)
 	allowed := min(spec.Timeout(), executionTimeout/n-pause)
 	if one <= allowed {
@@ -219,10 +233,10 @@ func check(spec comparison.Spec, v comparison.Variant, executionTimeout time.Dur
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-//go:embed estimate.tmpl
+//go:embed texts.tmpl
 var layout string
 
-var text = template.Must(template.New("").Funcs(template.FuncMap{
+var texts = template.Must(template.New("").Funcs(template.FuncMap{
 	"n":       func(n int) string { return prose.Thousands(n, 0) },
 	"usd":     func(dollars float64) string { return fmt.Sprintf("$%.4f", dollars) },
 	"minutes": func(d time.Duration) float64 { return math.Ceil(d.Minutes()) },
@@ -232,5 +246,12 @@ var text = template.Must(template.New("").Funcs(template.FuncMap{
 	"rate":    func() int { return platform.GetsPerSecond },
 }).Parse(layout))
 
+// say returns a text of the template.
+func say(name string, data any) string {
+	var b strings.Builder
+	_ = texts.ExecuteTemplate(&b, name, data) // a test renders each text
+	return b.String()
+}
+
 // WriteText writes the estimate for the terminal.
-func (e Estimate) WriteText(w io.Writer) error { return text.Execute(w, e) }
+func (e Estimate) WriteText(w io.Writer) error { return texts.ExecuteTemplate(w, "estimate", e) }

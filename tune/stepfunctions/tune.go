@@ -16,21 +16,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	smithytime "github.com/aws/smithy-go/time"
 
-	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/fit"
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Tune runs the variants of c that have not ended, one after another: two executions on one function must
-// never overlap. It waits for a variant that already has an execution. It names the others after c.Run.Time,
-// which must not change when a comparison is resumed. It calls observe with Changed before each start, once
-// no other execution runs for the function, and again as soon as the execution has started.
+// Tune runs the variants of c that have not ended, one after another: two executions on one function must never
+// overlap. It waits for a variant that already has an execution. It names the others after c.Run.Time, which must not
+// change when a comparison is resumed. It calls observe with Changed before each start, once no other execution runs
+// for the function, and again as soon as the execution has started.
 //
-// A failure of one variant is stored in it, and the next one goes on. An error of Tune concerns the whole
-// comparison: credentials (see [IsCredentials]), somebody else's execution, the cause of ctx, an error of
-// observe, or AWS out of reach. The current variant can then be resumed. Nothing is stopped: the error names
-// an execution that goes on, and the commands that show and stop it.
+// A failure of one variant is stored in it, and the next one goes on. An error of Tune concerns the whole comparison:
+// credentials (see [IsCredentials]), somebody else's execution, the cause of ctx, an error of observe, or AWS out of
+// reach. The current variant can then be resumed. Nothing is stopped: the error names an execution that goes on, and
+// the commands that show and stop it.
 //
 // With c.Checks, Tune measures the open checks until one fails, and fits the map to them.
 func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func(comparison.Progress) error) error {
@@ -48,10 +47,8 @@ func (t *Tuner) Tune(ctx context.Context, c *comparison.Comparison, observe func
 		if err := x.settle(ctx); err != nil {
 			return err
 		}
-		for _, k := range c.Checks {
-			if k.Unchecked != "" {
-				return fmt.Errorf("the check has to be made again: %s", k.Unchecked)
-			}
+		if n := slices.IndexFunc(c.Checks, func(k comparison.Check) bool { return k.Unchecked != "" }); n >= 0 {
+			return fmt.Errorf("the check has to be made again: %s", c.Checks[n].Unchecked)
 		}
 	}
 	if len(c.Checks) > 0 {
@@ -70,8 +67,7 @@ type execution struct {
 	tell   func(now, finished string, changed bool) error // reports progress
 }
 
-// executions returns those that c needs: one for each variant or, if c has checks, one for those that
-// differ in the size alone.
+// executions returns what c needs: one for each variant or, of checks, one for those that differ in the size alone.
 func executions(c *comparison.Comparison) (all []*execution) {
 	if len(c.Checks) == 0 {
 		for i := range c.Variants {
@@ -82,12 +78,7 @@ func executions(c *comparison.Comparison) (all []*execution) {
 		k := &c.Checks[i]
 		n := slices.IndexFunc(all, func(x *execution) bool { return x.v.Label() == k.Label() && x.run.Repeat == k.Repeat })
 		if n < 0 {
-			p := event.Payload{Strategy: k.Strategy, Repeat: k.Repeat, ObjectKey: c.Run.ObjectKey}
-			v := comparison.Variant{Strategy: k.Strategy, Concurrency: k.Concurrency}
-			if v.Bounded() {
-				p.Concurrency = *k.Concurrency
-			}
-			v.Payload, _ = json.Marshal(p) // cannot fail: strings and whole numbers
+			v := k.Variant(c.Run.ObjectKey, k.Repeat)
 			x := &execution{run: c.Run, v: &comparison.Result{Variant: v, Execution: k.Execution, Error: k.Unchecked}}
 			if x.run.PowerValues, x.run.Repeat = nil, k.Repeat; k.MeasuredMS > 0 {
 				x.v.Tuning = &powertuning.Output{}
@@ -165,9 +156,9 @@ func (x *execution) start(ctx context.Context) error {
 	return x.tell(x.v.Label()+", started", "", true)
 }
 
-// idle returns an error if another execution of the state machine runs for the function: two of them
-// would change each other's memory size and aliases, and spoil both results without an error. It may miss
-// one that has just started, as ListExecutions is eventually consistent, and those of another Power Tuning.
+// idle returns an error if another execution of the state machine runs for the function: two of them would change
+// each other's memory size and aliases, and spoil both results without an error. It may miss one that has just
+// started, as ListExecutions is eventually consistent, and those of another Power Tuning.
 func (t *Tuner) idle(ctx context.Context, own string) error {
 	pages := sfn.NewListExecutionsPaginator(t.client,
 		&sfn.ListExecutionsInput{StateMachineArn: &t.StateMachine, StatusFilter: types.ExecutionStatusRunning})
@@ -197,8 +188,7 @@ func (t *Tuner) idle(ctx context.Context, own string) error {
 	return nil
 }
 
-// wait starts the execution unless the variant has one, and polls it until it has ended. One that is gone
-// is the variant's error.
+// wait polls the execution, which it starts if need be, until it has ended. One that is gone is the variant's error.
 func (x *execution) wait(ctx context.Context) (*sfn.DescribeExecutionOutput, error) {
 	if x.v.Execution == "" {
 		if err := x.start(ctx); err != nil {
@@ -237,34 +227,30 @@ func elapsed(e *sfn.DescribeExecutionOutput, until time.Time) time.Duration {
 
 // commands show and stop an execution. The text says what stopping leaves behind.
 func (t *Tuner) commands(execution string) string {
-	rest := execution + " --region " + t.Region
-	if t.Profile != "" {
-		rest += " --profile " + t.Profile
-	}
-	return "  show it: aws stepfunctions describe-execution --execution-arn " + rest + "\n" +
-		"  stop it: aws stepfunctions stop-execution --execution-arn " + rest + "\n" +
-		"  Stopping it skips Power Tuning's clean-up: the function keeps the aliases RAM<power> and their versions,\n" +
-		"  and may keep another memory size on $LATEST, which `pulumi refresh`, then `pulumi up`, sets right."
+	return say("commands", struct{ Execution, Region, Profile string }{execution, t.Region, t.Profile})
 }
 
-// request returns the name and the input of the execution. The comparison's values replace those of a
-// given input. The name is readable, and always the same for one variant of one comparison: StartExecution
-// is idempotent for a name and an input, so an execution whose ARN was never saved is found again and never
-// started twice. It includes a hash of the input, as StartExecution refuses the same name with another one.
-func (x *execution) request() (name, input string) {
-	run, v := x.run, x.v
+// input returns the input of the execution, in which the comparison's values replace those of a given input.
+func (x *execution) input() powertuning.Input {
+	run := &x.run
 	in := *cmp.Or(run.TuningInput, &powertuning.Input{})
-	in.LambdaARN = run.Function
-	in.PowerValues, in.Num, in.Payload = run.PowerValues, run.Num, v.Payload
+	in.LambdaARN, in.PowerValues, in.Num, in.Payload = run.Function, run.PowerValues, run.Num, x.v.Payload
 	in.Strategy, in.BalancedWeight, in.DiscardTopBottom = run.TuningStrategy, &run.BalancedWeight, &run.DiscardTopBottom
 	in.SleepBetweenMS, in.ParallelInvocation = run.SleepBetweenRunsMS, run.ParallelInvocation
 	in.IncludeOutputResults = true
-	b, _ := json.Marshal(in) // cannot fail: a payload is JSON
-	name = v.Strategy
-	if v.Concurrency != nil {
-		name += fmt.Sprintf("-%d", *v.Concurrency)
+	return in
+}
+
+// request returns the name and the input of the execution. The name is readable and, for one variant of one
+// comparison, always the same: StartExecution is idempotent for a name and an input, so an execution whose ARN was
+// never saved is found again, not started twice. It refuses the same name with another input, hence the hash of it.
+func (x *execution) request() (name, input string) {
+	b, _ := json.Marshal(x.input()) // cannot fail: a payload is JSON
+	name = x.v.Strategy
+	if x.v.Concurrency != nil {
+		name += fmt.Sprintf("-%d", *x.v.Concurrency)
 	}
-	at := run.Time.UTC()
-	sum := sha256.Sum256([]byte(run.StateMachine + at.Format(time.RFC3339Nano) + name + string(b)))
+	at := x.run.Time.UTC()
+	sum := sha256.Sum256([]byte(x.run.StateMachine + at.Format(time.RFC3339Nano) + name + string(b)))
 	return fmt.Sprintf("%s-%s-%x", name, at.Format("20060102T150405Z"), sum[:8]), string(b)
 }

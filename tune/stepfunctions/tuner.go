@@ -1,5 +1,5 @@
-// Package stepfunctions runs a comparison on AWS: it starts the Power Tuning state machine for one
-// variant after another, and puts the answers into the model that a local run fills in too.
+// Package stepfunctions runs a comparison on AWS: it starts the Power Tuning state machine for one variant after
+// another, and puts the answers into the model that a local run fills in too.
 //
 // It changes nothing on AWS itself: it calls StartExecution, ListExecutions, DescribeExecution and
 // GetExecutionHistory of Step Functions and, where the caller may, GetFunctionConfiguration of Lambda.
@@ -35,29 +35,30 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// Target is where on AWS a comparison runs, and what is deployed there; unknown fields are zero. Its JSON
-// is the outputs of a Pulumi stack, in which times are seconds.
+// Target is where on AWS a comparison runs: its flags, and what is deployed there; unknown fields are zero. Its JSON
+// is the outputs of a Pulumi stack, in which times are seconds. The ARNs have no version or alias.
 type Target struct {
-	StateMachine string `json:"stateMachineArn"` // ARN of the Power Tuning state machine, without version or alias
-	Function     string `json:"functionArn"`     // ARN of the function, without version or alias
-	Region       string `json:"-"`               // of the state machine
-	Profile      string `json:"-"`               // of the shared AWS configuration; empty for the default chain's choice
+	StateMachine     string        `json:"stateMachineArn" placeholder:"ARN" help:"State machine of Power Tuning, in place of the stack's."`
+	Function         string        `json:"functionArn" name:"function-arn" placeholder:"ARN" help:"Function, in place of the stack's."`
+	Profile          string        `json:"-" placeholder:"NAME" help:"Profile of the AWS configuration."`
+	Region           string        `json:"-" placeholder:"NAME" help:"Region of the state machine (that of its ARN)."`
+	Input            string        `json:"-" placeholder:"FILE" xor:"payload" help:"Power Tuning execution input. Flags given here win over it."`
+	Prefix           *string       `json:"prefix" placeholder:"P" help:"Read the objects below this prefix, at most 2000 or the payload's maxObjects, in place of one object (the stack's prefix, if the stack has no object)."`
+	Parallel         bool          `json:"-" help:"Run all invocations of a size at once, not one by one."`
+	ExecutionTimeout time.Duration `json:"totalExecutionTimeout" placeholder:"D" help:"totalExecutionTimeout of Power Tuning (the stack's, else 600s)."`
 
-	ObjectKey        string        `json:"objectKey"`             // the object that the function reads
-	Prefix           *string       `json:"prefix"`                // without ObjectKey: below which the function may read; "" for the whole bucket
-	Arch             string        `json:"architecture"`          // arm64 or x86_64
-	Timeout          time.Duration `json:"timeout"`               // of the function, 1 to 900 s
-	ExecutionTimeout time.Duration `json:"totalExecutionTimeout"` // limit of an executor, over all invocations at one size
-	PowerValues      []int         `json:"powerValues"`           // MB: what the state machine measures by default
+	ObjectKey   string        `json:"objectKey" kong:"-"`    // the object that the function reads
+	Arch        string        `json:"architecture" kong:"-"` // arm64 or x86_64
+	Timeout     time.Duration `json:"timeout" kong:"-"`      // of the function, 1 to 900 s
+	PowerValues []int         `json:"powerValues" kong:"-"`  // MB: what the state machine measures by default
 
 	told      bool   // a stack has told Arch and Timeout
 	mayInvoke string // prefix of the ARNs that a stack's executor may invoke; empty if not known
 }
 
-// Resolve completes flags by the outputs of the named Pulumi stack. If flags have both ARNs, it does not
-// need Pulumi. The region defaults to that of the state machine's ARN. A flag that is missing, malformed
-// or contradicts the stack is a [*comparison.FieldError], except that power values win over the stack's;
-// any other error says what is wrong with the stack, and what to do.
+// Resolve completes flags by the outputs of the named Pulumi stack, which it does not need if flags have both ARNs.
+// The region defaults to that of the state machine's ARN. A flag that is missing, malformed or contradicts the stack
+// is a [*comparison.FieldError]; any other error says what is wrong with the stack, and what to do.
 func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 	t, err := flags, flags.check()
 	if err == nil && (t.StateMachine == "" || t.Function == "") {
@@ -67,8 +68,7 @@ func Resolve(ctx context.Context, stack string, flags Target) (Target, error) {
 	return t, err
 }
 
-// complete adopts the outputs of a stack. What it says of its own function and state machine does not
-// hold for others.
+// complete adopts a stack's outputs. What they say of its own function and state machine does not hold for others.
 func (t *Target) complete(ctx context.Context, stack string) error {
 	if stack == "" {
 		return &comparison.FieldError{Field: "stack",
@@ -80,17 +80,16 @@ func (t *Target) complete(ctx context.Context, stack string) error {
 	}
 	t.StateMachine, t.Function = cmp.Or(t.StateMachine, out.StateMachine), cmp.Or(t.Function, out.Function)
 	t.ObjectKey, t.Prefix = cmp.Or(t.ObjectKey, out.ObjectKey), cmp.Or(t.Prefix, out.Prefix)
-	var known Target
-	if t.Function == out.Function {
-		known.Arch, known.Timeout, t.told = out.Arch, out.Timeout, out.Arch != "" && out.Timeout != 0
+	if t.Function != out.Function {
+		out.Arch, out.Timeout = "", 0
 	}
 	if t.StateMachine == out.StateMachine {
-		known.ExecutionTimeout, t.mayInvoke = out.ExecutionTimeout, out.Function
-		if len(t.PowerValues) == 0 {
-			t.PowerValues = out.PowerValues
-		}
+		t.PowerValues, t.mayInvoke = out.PowerValues, out.Function
+	} else {
+		out.ExecutionTimeout = 0
 	}
-	return t.learn(known, fmt.Sprintf("of the stack %q", stack))
+	t.told = out.Arch != "" && out.Timeout != 0
+	return t.learn(out, fmt.Sprintf("of the stack %q", stack))
 }
 
 // learn sets the flags that were left out to what is known, and refuses those that differ.
@@ -109,18 +108,14 @@ func adopt[T comparable](flag string, value *T, known T, what string) error {
 	return nil
 }
 
-// outputs asks the Pulumi CLI on PATH for the stack's outputs; the project is in the working directory.
-// Without stdin the CLI cannot ask anything.
+// outputs asks the Pulumi CLI on PATH, in the directory of the project and without stdin, so that it cannot ask back.
 func outputs(ctx context.Context, stack string) (Target, error) {
 	stdout, err := exec.CommandContext(ctx, "pulumi", "stack", "output", "--json", "--stack", stack).Output()
 	if err != nil {
 		exit, _ := errors.AsType[*exec.ExitError](err)
 		stderr := strings.TrimSpace(string(cmp.Or(exit, &exec.ExitError{}).Stderr))
-		return Target{}, cmp.Or(context.Cause(ctx), errors.New(
-			cmp.Or(strings.TrimPrefix(stderr, "error: "), err.Error())+"\n"+
-				"install the Pulumi CLI (https://www.pulumi.com/docs/install), run `pulumi login`, and run this in the root of the repository,\n"+
-				"with a stack that `pulumi stack ls` lists; a local state also needs PULUMI_CONFIG_PASSPHRASE;\n"+
-				"or pass --state-machine ARN and --function-arn ARN"))
+		said := cmp.Or(strings.TrimPrefix(stderr, "error: "), err.Error())
+		return Target{}, cmp.Or(context.Cause(ctx), errors.New(say("no outputs", said)))
 	}
 	var t Target
 	if err := json.Unmarshal(stdout, &t); err != nil {
@@ -139,17 +134,17 @@ func outputs(ctx context.Context, stack string) (Target, error) {
 	return t, nil
 }
 
-// check refuses malformed fields. A state machine may have no version or alias, because running
-// executions are looked up over all its versions.
+// check refuses malformed fields. A state machine may have no version or alias, because running executions are looked
+// up over all its versions.
 func (t Target) check() error {
-	if s := t.StateMachine; s != "" && !stateMachineARN.MatchString(s) {
+	notFunction := powertuning.CheckFunctionARN(t.Function)
+	switch s, d := t.StateMachine, t.ExecutionTimeout; {
+	case s != "" && !stateMachineARN.MatchString(s):
 		return &comparison.FieldError{Field: "state-machine",
 			Problem: fmt.Sprintf("%.200q is not the ARN of a state machine: it must be of the form arn:aws:states:REGION:ACCOUNT:stateMachine:NAME, without version or alias", s)}
-	}
-	if err := powertuning.CheckFunctionARN(t.Function); err != nil && t.Function != "" {
-		return &comparison.FieldError{Field: "function-arn", Problem: err.Error()}
-	}
-	if d := t.ExecutionTimeout; d != 0 && (d < time.Second || d > platform.MaxTimeout) {
+	case t.Function != "" && notFunction != nil:
+		return &comparison.FieldError{Field: "function-arn", Problem: notFunction.Error()}
+	case d != 0 && (d < time.Second || d > platform.MaxTimeout):
 		return &comparison.FieldError{Field: "execution-timeout", Problem: fmt.Sprintf("%s: it must be from 1s to %gs", d, platform.MaxTimeout.Seconds())}
 	}
 	return nil
@@ -173,15 +168,15 @@ type Tuner struct {
 	pause   func(context.Context, time.Duration) error
 }
 
-// New makes a Tuner for a target that [Resolve] has completed. It fetches credentials from the SDK's
-// default chain at once, so that missing ones are reported before anything starts: see [IsCredentials].
+// New makes a Tuner for a target that [Resolve] has completed. It fetches credentials from the SDK's default chain at
+// once, so that missing ones are reported before anything starts: see [IsCredentials].
 func New(ctx context.Context, target Target) (*Tuner, error) {
 	return newTuner(ctx, target, retry.NewExponentialJitterBackoff(10*time.Second), 30*time.Second)
 }
 
-// newTuner is New with a backoff, and a timeout for each attempt at a call. The SDK's defaults change, so
-// every option of a retry is set. It needs no quota: one caller makes one call at a time. Every call may
-// be repeated, even StartExecution, whose name makes it idempotent.
+// newTuner is New with a backoff, and a timeout for each attempt at a call. The SDK's defaults change, so every
+// option of a retry is set. It needs no quota: one caller makes one call at a time. Every call may be repeated, even
+// StartExecution, whose name makes it idempotent.
 func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, timeout time.Duration) (*Tuner, error) {
 	retryer := retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = 12 // enough to outlast a network that is down for a minute
@@ -200,24 +195,15 @@ func newTuner(ctx context.Context, target Target, backoff retry.BackoffDelayer, 
 	if err != nil {
 		return nil, fmt.Errorf("the AWS configuration: %w", err)
 	}
-	cfg.Interceptors.AddAfterTransmit(ownPause{})
-	chain := cfg.Credentials
-	cfg.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
-		c, err := chain.Retrieve(ctx)
-		if err != nil && ctx.Err() == nil {
-			err = noCredentials(err, login)
-		}
-		return c, err
-	})
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
-		return nil, err
+		return nil, cmp.Or(context.Cause(ctx), noCredentials(err, login))
 	}
+	cfg.Interceptors.AddAfterTransmit(ownPause{})
 	inRegion := func(o *lambda.Options) { o.Region = RegionOf(target.Function) }
 	return &Tuner{target, sfn.NewFromConfig(cfg), lambda.NewFromConfig(cfg, inRegion), backoff, time.Now, smithytime.SleepWithContext}, nil
 }
 
-// ownPause removes x-amz-retry-after, by which the SDK would lengthen the backoff by up to 5 s
-// (aws-sdk-go-v2 core 1.48.0).
+// ownPause removes x-amz-retry-after, by which the SDK (aws-sdk-go-v2 core 1.48.0) adds up to 5 s to the backoff.
 type ownPause struct{}
 
 func (ownPause) AfterTransmit(_ context.Context, c *smithyhttp.InterceptorContext) error {
@@ -225,15 +211,15 @@ func (ownPause) AfterTransmit(_ context.Context, c *smithyhttp.InterceptorContex
 	return nil
 }
 
-// failed explains the error of a call that failed for good, and says what to do. If ctx has ended, it
-// returns the cause.
+// failed explains why a call failed for good, and says what to do. If ctx has ended, it returns the cause.
 func (t *Tuner) failed(ctx context.Context, action, resource string, err error) error {
 	api, answered := errors.AsType[smithy.APIError](err)
+	_, missing := t.client.Options().Credentials.Retrieve(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case IsCredentials(err):
-		return err
+	case missing != nil:
+		return noCredentials(missing, login)
 	case !answered:
 		return fmt.Errorf("%s: AWS could not be reached: %w\ncheck the network, the region %s and the variables AWS_ENDPOINT_URL",
 			action, err, t.Region)
@@ -252,46 +238,44 @@ func (t *Tuner) failed(ctx context.Context, action, resource string, err error) 
 	return fmt.Errorf("%s on %s: %w", action, resource, said)
 }
 
-// errDenied costs no more than what the configuration would have told.
-var errDenied = errors.New("the caller may not call lambda:GetFunctionConfiguration")
-
+// configuration asks Lambda about the function. Where the caller may not ask, its fields are nil.
 func (t *Tuner) configuration(ctx context.Context) (*lambda.GetFunctionConfigurationOutput, error) {
 	out, err := t.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &t.Function})
 	if api, ok := errors.AsType[smithy.APIError](err); ok && strings.HasPrefix(api.ErrorCode(), "AccessDenied") {
-		err = errDenied
+		return &lambda.GetFunctionConfigurationOutput{}, nil
 	} else if err != nil {
 		err = t.failed(ctx, "lambda:GetFunctionConfiguration", t.Function, err)
 	}
 	return out, err
 }
 
-// Complete asks Lambda for the function's architecture and timeout if no stack has told them. A flag
-// that contradicts them is a [*comparison.FieldError]. Where the caller may not ask, unknown is a line
-// to show.
+// Complete asks Lambda for the function's architecture and timeout if no stack has told them. A flag that contradicts
+// them is a [*comparison.FieldError]. Where the caller may not ask, unknown is a line to show.
 func (t *Tuner) Complete(ctx context.Context) (unknown string, err error) {
 	if t.told {
 		return "", nil
 	}
 	c, err := t.configuration(ctx)
-	switch {
-	case errors.Is(err, errDenied):
-		return "the function's architecture and timeout are not known, and taken to be what --arch and --timeout say: " + err.Error(), nil
-	case err != nil:
+	if err != nil {
 		return "", err
+	}
+	if c.Timeout == nil {
+		return "the function's architecture and timeout are not known, and taken to be what --arch and --timeout say: " +
+			"the caller may not call lambda:GetFunctionConfiguration", nil
 	}
 	known := Target{Timeout: time.Duration(aws.ToInt32(c.Timeout)) * time.Second, Arch: string(append(c.Architectures, platform.X8664)[0])}
 	return "", t.learn(known, t.Function)
 }
 
-// credentialsError means that credentials are missing, expired or not allowed to do something.
-type credentialsError struct{ error }
+// errCredentials means that credentials are missing, expired or not allowed to do something.
+var errCredentials = errors.New("AWS credentials")
 
 func noCredentials(err error, remedy string) error {
-	return credentialsError{fmt.Errorf("AWS credentials: %w\n%s", err, remedy)}
+	return fmt.Errorf("%w: %w\n%s", errCredentials, err, remedy)
 }
 
 // IsCredentials reports whether err means that there are no credentials, or that AWS refuses them.
-func IsCredentials(err error) bool { return errors.As(err, new(credentialsError)) }
+func IsCredentials(err error) bool { return errors.Is(err, errCredentials) }
 
 const login = "log in again by `aws sso login` or `aws login`, or export new keys if AWS_ACCESS_KEY_ID is set;\n" +
 	"`aws configure list-profiles` lists the profiles, and --profile NAME or `export AWS_PROFILE=NAME` chooses one"

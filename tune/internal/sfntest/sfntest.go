@@ -1,7 +1,7 @@
-// Package sfntest is a fake of Step Functions, and of the Lambda call that describes a function: an
-// http.Handler that speaks their protocols, which a client finds by AWS_ENDPOINT_URL. Its Power Tuning
-// state machine answers for an invented function, replays a recording of the real one, or fails, as its
-// script says: see [Server.Follow]. It never waits: an execution ends after a number of polls.
+// Package sfntest is a fake of Step Functions, and of the Lambda call that describes a function: an http.Handler that
+// speaks their protocols, which a client finds by AWS_ENDPOINT_URL. Its Power Tuning state machine answers for an
+// invented function, replays a recording of the real one, or fails, as its script says: see [Server.Follow]. It never
+// waits: an execution ends after a number of polls.
 package sfntest
 
 import (
@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/powertuning"
 )
@@ -49,12 +50,9 @@ type Execution struct {
 	StartDate float64 `json:"startDate"`
 	StopDate  float64 `json:"stopDate,omitzero"`
 
-	in   powertuning.Input
-	call struct { // its payload
-		Strategy            string
-		Repeat, Concurrency float64
-	}
-	looks   int // polls that found it running
+	in      powertuning.Input
+	call    event.Payload // of in
+	looks   int           // polls that found it running
 	history []map[string]any
 }
 
@@ -64,8 +62,7 @@ func New(words string) (*Server, error) {
 	return s, s.Follow(words)
 }
 
-// Follow replaces the script, also for executions that already run. Without words everything succeeds. A
-// word is one of
+// Follow replaces the script, also for executions that already run. Without words all succeeds. A word is one of
 //
 //	STRATEGY=END            how the execution of that payload ends: succeeds, runs (it does not end), or
 //	                        the name of a recording, as it did; with RECORDING@ID aborted after that event
@@ -191,13 +188,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // operate performs an operation and returns its answer.
 func (s *Server) operate(operation string, body []byte) any {
-	var in struct {
-		StateMachineArn, Name, Input string // StartExecution
-		ExecutionArn                 string // DescribeExecution, GetExecutionHistory
-		StatusFilter                 string // ListExecutions
-		NextToken                    string // ListExecutions, GetExecutionHistory
-	}
-	_ = json.Unmarshal(body, &in) // the SDK sends valid JSON
+	var in struct{ StateMachineArn, Name, Input, ExecutionArn, StatusFilter, NextToken string } // of all operations
+	_ = json.Unmarshal(body, &in)                                                               // the SDK sends valid JSON
 	i := slices.IndexFunc(s.executions, func(e *Execution) bool { return e.ARN == in.ExecutionArn })
 	switch {
 	case operation == "GetFunctionConfiguration":
@@ -280,14 +272,13 @@ func (s *Server) describe(e *Execution) any {
 	return e
 }
 
-// tuned is Power Tuning's answer for a function that waits 18.8 ms for each read and needs 0.3 ms of CPU,
-// unless Averages is set.
+// tuned is Power Tuning's answer: of Averages, or for reads that each wait 18.8 ms and need 0.3 ms of CPU.
 func (s *Server) tuned(e *Execution) string {
-	in, reads := e.in, e.call.Repeat
+	in, reads := e.in, float64(e.call.Repeat)
 	atOnce := map[string]float64{"sequential": 1, "unbounded": reads}[e.call.Strategy]
 	out := powertuning.Output{Power: in.PowerValues[0]} // some size: no client asks for the best
 	for _, power := range e.in.PowerValues {
-		ms := max(18.8, 18.8*reads/max(1, cmp.Or(atOnce, e.call.Concurrency)), 0.3*reads*1769/float64(power))
+		ms := max(18.8, 18.8*reads/max(1, cmp.Or(atOnce, float64(e.call.Concurrency))), 0.3*reads*1769/float64(power))
 		if in.PowerValues = []int{power}; s.Averages != nil {
 			ms = s.Averages(in)
 		}
