@@ -116,7 +116,7 @@ func (a *onAWS) begin(ctx context.Context, s *session) (c *comparison.Comparison
 		if err != nil {
 			return nil, nil, fmt.Errorf("--resume: %w", err)
 		}
-		a.StateMachine, a.Function = c.Run.StateMachine, c.Run.Function
+		c.Run.Interrupted, a.StateMachine, a.Function = false, c.Run.StateMachine, c.Run.Function
 	} else if err := usage(report.RefuseUnfinished(a.Dir)); err != nil && !a.DryRun {
 		return nil, nil, err
 	}

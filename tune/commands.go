@@ -20,9 +20,8 @@ import (
 	"lambda-parallel-io/tune/local"
 )
 
-// commands are the program's commands. Each is a type with its flags and a Run;
-// the tag codes lists its exit codes, and help/NAME.txt has its examples. The
-// first command may be left out.
+// commands are the program's commands. Each is a type with its flags and a Run; the tag codes lists its exit codes,
+// and help/NAME.txt has its examples. The first command may be left out.
 type commands struct {
 	Version kong.VersionFlag `help:"Print the commit and Go's version."`
 

@@ -65,8 +65,7 @@ type presentation struct {
 	keep bool // leave a results.json in Dir as it is
 }
 
-// compare measures c, shows the progress, saves c after every change, and presents
-// it even if it was interrupted.
+// compare measures c, shows the progress, saves c after every change, and presents it even if it was interrupted.
 func (p *presentation) compare(ctx context.Context, s *session, c *comparison.Comparison, tune comparison.Tuner) error {
 	show := progress.New(s.stderr)
 	var saving error
@@ -100,9 +99,8 @@ func (p *presentation) with(s *session, o local.Options, do func(*local.Tuner) e
 	return errors.Join(do(t), t.Close())
 }
 
-// present writes every view of c, then prints the text or, with --json, the
-// model. cause is why c is incomplete, or nil. If nothing was measured, present
-// only returns the cause.
+// present writes every view of c, then prints the text or, with --json, the model. cause is why c is incomplete, or
+// nil. If nothing was measured, present only returns the cause.
 func (p *presentation) present(s *session, c *comparison.Comparison, cause error) error {
 	if cause != nil && !slices.ContainsFunc(c.Variants, comparison.Result.Begun) {
 		return cause

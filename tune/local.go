@@ -60,8 +60,7 @@ func (l *onThisMachine) Run(ctx context.Context, s *session) error {
 	})
 }
 
-// question returns the question that the flags ask. It asks for a map unless one of
-// them implies measuring.
+// question returns the question that the flags ask. It asks for a map unless one of them implies measuring.
 func (l *onThisMachine) question(logs io.Writer) (local.Question, error) {
 	r := l.request()
 	r.Max, r.For, r.Ours, r.Spec.Function = l.Max, l.For, build.Ours(l.Function), l.Function

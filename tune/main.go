@@ -1,6 +1,5 @@
-// Tune compares concurrency strategies at Lambda memory sizes and recommends
-// one: on this machine, under a model of Lambda and S3, or on AWS by Power
-// Tuning. See -h.
+// Tune compares concurrency strategies at Lambda memory sizes and recommends one: on this machine, under a model of
+// Lambda and S3, or on AWS by Power Tuning. See -h.
 package main
 
 import (
@@ -96,8 +95,7 @@ func (s *session) interruptible(parent context.Context) (context.Context, func()
 	return ctx, func() { signal.Stop(signals) }
 }
 
-// exitCode prints the error, unless the report already has it, and returns its
-// exit code.
+// exitCode prints the error, unless the report already has it, and returns its exit code.
 func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return 0

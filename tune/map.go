@@ -18,8 +18,7 @@ import (
 	"lambda-parallel-io/tune/report"
 )
 
-// mapping computes another map from a calibration, which it fits to a comparison on
-// AWS if it gets one.
+// mapping computes another map from a calibration, which it fits to a comparison on AWS if it gets one.
 type mapping struct {
 	File        string   `arg:"" help:"results.json of a run on this machine, which holds its calibration, or of tune aws, to which the calibration is then fitted."`
 	Calibration string   `placeholder:"FILE" help:"For a FILE of tune aws: results.json of a run on this machine, which tells how the strategies differ (tune-results/results.json; without one, this is measured)."`
