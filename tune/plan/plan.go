@@ -35,13 +35,10 @@ const (
 	pauseSec = 0.5
 )
 
-// Job is the job to plan, and its flags.
+// Job is the job to plan, and its flags. Each prefix has GETs of its own. [Job.Check] has the ranges.
 type Job struct {
-	// 1 to 10,000,000,000.
-	Objects int `json:"objects" required:"" placeholder:"N" help:"Number of objects to read."`
-	// 1 to 10,000, each with GETs of its own.
-	Prefixes int `json:"prefixes" placeholder:"N" default:"1" help:"Number of prefixes over which the objects are spread evenly (1)."`
-	// 1 to 1,000,000.
+	Objects          int `json:"objects" required:"" placeholder:"N" help:"Number of objects to read."`
+	Prefixes         int `json:"prefixes" placeholder:"N" default:"1" help:"Number of prefixes over which the objects are spread evenly (1)."`
 	ConcurrencyLimit int `json:"-" placeholder:"N" default:"1000" help:"Concurrent executions that the account allows (1000; a new account has 10)."`
 }
 
@@ -100,7 +97,9 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	// Keys are listed in order, so one execution would read one prefix after another: each prefix gets its own.
 	blank := Plan{Job: job, compared: c, executions: min(job.Prefixes, job.ConcurrencyLimit), each: ceil(job.Objects, job.Prefixes),
 		draws: simulate.Draws(s3, c.Run.Seed, draws, maxBatch)}
-	var all, plans []*Plan
+	lone := func(p *Plan) float64 { return p.read() * p.dollars(0, p.alone.Reads, p.alone.DurationMS/1e3).Total }
+	var one *Plan // whose single function is best
+	var plans, roomy []*Plan
 	for _, place := range compute.Places(c.Run.Variants, c.Run.PowerValues) {
 		bounded := comparison.Variant{Strategy: place.Strategy, Concurrency: place.Concurrency}.Bounded()
 		if !bounded || readsInFlight**place.Concurrency > maxBatch { // a million unbounded reads would fill any memory
@@ -111,13 +110,16 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 		p.child = compute.OnLambda(c, place, s3, maxBatch, compute.Middle)
 		p.alone = p.simulated(1, maxBatch)
 		p.rate = 1e3 * float64(p.alone.Reads) / p.alone.DurationMS
-		all = append(all, &p)
-		if p.fit() {
-			plans = append(plans, &p)
+		if one == nil || lone(&p) < lone(one) {
+			one = &p
+		}
+		if !p.fit() {
+			continue
+		}
+		if plans = append(plans, &p); p.alone.PeakMB <= memoryShare*float64(p.Memory) {
+			roomy = append(roomy, &p)
 		}
 	}
-	full := func(p *Plan) bool { return p.alone.PeakMB > memoryShare*float64(p.Memory) }
-	roomy := slices.DeleteFunc(slices.Clone(plans), full)
 	if len(roomy) == 0 {
 		return nil, fmt.Errorf("there is no setting to plan with: it takes a strategy and a concurrency that bounds it, of at most %d, "+
 			"that reads fewer than %.0f objects a second and leaves a tenth of the memory free\n"+
@@ -127,8 +129,7 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	if p != best(plans) {
 		p.Binds += ", memory"
 	}
-	lone := func(p *Plan) float64 { return p.read() * p.dollars(0, p.alone.Reads, p.alone.DurationMS/1e3).Total }
-	p.Alternatives = p.alternatives(slices.MinFunc(all, func(a, b *Plan) int { return cmp.Compare(lone(a), lone(b)) }))
+	p.Alternatives = p.alternatives(one)
 	return p, nil
 }
 
