@@ -86,9 +86,8 @@ type Seconds struct {
 	High float64 `json:"high"`
 }
 
-// New plans the job with the strategy, concurrency and memory size of a calibrated comparison that minimize
-// dollars x seconds. Within a twentieth of that it takes the fewest children, because less then depends on how
-// they start.
+// New plans the job with the strategy, concurrency and memory size of a calibrated comparison that minimize dollars x
+// seconds. Within a twentieth of that it takes the fewest children, because less then depends on how they start.
 func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	s3, err := profile.Parse(c.Run.Latency)
 	if err = cmp.Or(job.Check(), err); err != nil {
