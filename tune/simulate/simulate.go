@@ -148,13 +148,9 @@ func (r Result) Binds() string {
 	if r.OutOfMemory {
 		return Memory
 	}
-	type cause struct {
-		name string
-		ms   float64
-	}
-	causes := []cause{{Processor, r.ProcessorMS}, {Limit, r.LimitMS}, {Bandwidth, r.BandwidthMS},
-		{Connections, r.ConnectionsMS}, {Latency, r.DurationMS / 2}}
-	return slices.MaxFunc(causes, func(a, b cause) int { return cmp.Compare(a.ms, b.ms) }).name
+	causes := []string{Processor, Limit, Bandwidth, Connections, Latency}
+	ms := []float64{r.ProcessorMS, r.LimitMS, r.BandwidthMS, r.ConnectionsMS, r.DurationMS / 2}
+	return causes[slices.Index(ms, slices.Max(ms))]
 }
 
 // Runs simulates the invocation with each draw, which must have a latency for each read.
