@@ -24,14 +24,10 @@ var Concurrencies = []int{1, 4, 8, 15, 20, 30, 40, 60, 80, 100, 120, 160, 200, 2
 
 const (
 	maxDraws      = 25
-	intervalDraws = 3 // for the calibration's interval: a ratio over the same draws needs few
-
-	// before is the share of a read's CPU time that comes before its request is sent. It is chosen: with a half, a
-	// duration changes by 1 %.
-	before = 1. / 3
-
-	// luck is the share of a duration above which it depends on S3's burst.
-	luck = 0.05
+	intervalDraws = 3      // for the calibration's interval: a ratio over the same draws needs few
+	luck          = 0.05   // share of a duration above which it depends on S3's burst
+	before        = 1. / 3 // share of a read's CPU time before its request is sent, chosen: a half changes 1 % of a duration
+	estimated     = 10_000 // reads of a call that an estimate simulates, at most: the time of more is in proportion
 )
 
 // question is what the points of a map follow from.
@@ -156,9 +152,6 @@ func readCost(k *simulate.Costs, ms float64) {
 
 // ReadCPU is the CPU time of a 9 KB read, in ms of a vCPU, as measured with this project's function.
 const ReadCPU = 0.3
-
-// estimated is how many reads of a call are simulated at most. The time of more is in proportion.
-const estimated = 10_000
 
 // Estimate returns how long a call of the spec's reads by a variant takes on Lambda at a memory size in MB: the median
 // of three draws, or 0 if the reads are not known. On AWS all sizes run side by side and share what S3 grants. Nothing

@@ -27,12 +27,9 @@ const (
 	draws         = 3    // of latencies, for each batch
 
 	childSec  = 240      // of the 300 that an EXPRESS child may last
+	pauseSec  = 0.5      // that a child's place is empty at most, assumed: AWS does not publish how fast children start
 	itemBytes = 100 + 60 // a key of assumed length, and {"Key", "Size", "StorageClass"} around it
 	maxBatch  = platform.ItemsBytes / itemBytes
-
-	// pauseSec is the longest time that a child's place is assumed to stay empty. AWS does not publish the
-	// rate at which children start.
-	pauseSec = 0.5
 )
 
 // Job is the job to plan, and its flags. Each prefix has GETs of its own. [Job.Check] has the ranges.
@@ -44,15 +41,14 @@ type Job struct {
 
 // Check returns an error that names the flag of the first value that is not allowed.
 func (j Job) Check() error {
-	for _, f := range []struct {
-		flag    string
-		n, most int
-	}{{"objects", j.Objects, 1e10}, {"prefixes", j.Prefixes, 1e4}, {"concurrency-limit", j.ConcurrencyLimit, 1e6}} {
-		if f.n < 1 || f.n > f.most {
-			return fmt.Errorf("--%s %d: it must be from 1 to %d", f.flag, f.n, f.most)
+	within := func(flag string, n, most int) error {
+		if n >= 1 && n <= most {
+			return nil
 		}
+		return fmt.Errorf("--%s %d: it must be from 1 to %d", flag, n, most)
 	}
-	return nil
+	return cmp.Or(within("objects", j.Objects, 1e10), within("prefixes", j.Prefixes, 1e4),
+		within("concurrency-limit", j.ConcurrencyLimit, 1e6))
 }
 
 // Plan is how to do the job. Its JSON is for programs.

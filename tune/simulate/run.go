@@ -15,13 +15,10 @@ const (
 	period  = float64(platform.Period / time.Millisecond)
 	longest = float64(platform.MaxTimeout / time.Millisecond)
 
-	// The handler's stallTime, firstDelay and maxDelay.
-	silence    = 10_000.0
-	firstDelay = 50.0
+	silence    = 10_000.0 // the handler's stallTime
+	firstDelay = 50.0     // the handler's, as is
 	maxDelay   = 2_000.0
-
-	// tiny is less than any computation, and more than the error of a sum.
-	tiny = 1e-9
+	tiny       = 1e-9 // less than any computation, and more than the error of a sum
 )
 
 // Simulator runs invocations one after the other, and reuses its buffers. The zero value is ready for use, by one
