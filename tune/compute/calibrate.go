@@ -17,8 +17,7 @@ type Load struct {
 	Measured simulate.Result // its duration, CPU time and new connections, and the peak of the process so far
 }
 
-// Busy is a number of reads in flight that saturates the CPU of a small memory size, but does not yet make each read
-// more expensive.
+// Busy reads in flight saturate the CPU of a small memory size, but do not yet make each read more expensive.
 const Busy = 60
 
 // waitingMB is the memory of a read that waits for a connection: 10,000 unbounded reads take 128 MB, of which 900 are

@@ -64,8 +64,7 @@ func Map(c *comparison.Comparison, more []int) error {
 	return nil
 }
 
-// Places returns the settings of a map of variants at memory sizes in MB. A bounded strategy without a concurrency has
-// all of Concurrencies.
+// Places returns each variant at each size in MB. A bounded strategy without a concurrency has all of Concurrencies.
 func Places(variants []comparison.Variant, sizes []int) (places []comparison.Place) {
 	for _, v := range variants {
 		concurrencies := []*int{v.Concurrency}

@@ -49,8 +49,7 @@ func Check(c *comparison.Comparison) error {
 	return compute.Map(c, compute.Sizes)
 }
 
-// calibrate fits c's calibration and S3 to its checks, each an average of num invocations, and computes the checks with
-// them.
+// calibrate fits c's calibration and S3 to its checks, averages of num invocations, and computes these with them.
 func calibrate(c *comparison.Comparison, num int, discard float64, of string) error {
 	s3, err := profile.Parse(c.Run.Latency)
 	if err != nil {

@@ -150,15 +150,13 @@ func least(limits ...limit) limit {
 	return slices.MinFunc(limits, func(a, b limit) int { return cmp.Compare(a.n, b.n) })
 }
 
-// fit sets the batch and the children to the most that every limit allows, and names the limits. It reports
-// whether there can be a child at all.
+// fit sets the batch and the children to the most that every limit allows. It reports whether there can be a child.
 func (p *Plan) fit() bool {
 	batch := least(limit{p.each, ""}, limit{int(childSec * p.rate), "child duration"}, limit{maxBatch, "batch input"})
 	if p.most = batch.n; p.most == 0 {
 		return false
 	}
-	// Children that Lambda starts only when the job is over are useless. It starts n at once, and then perSec a
-	// second, until the work is done.
+	// Lambda starts n at once and then perSec a second. Those that it starts when the work is done are useless.
 	n, perSec, work := float64(platform.Environments), platform.Environments/platform.EnvironmentsEvery.Seconds(), float64(p.Objects)/p.rate
 	children := least(limit{p.ConcurrencyLimit / p.executions, "Lambda concurrency"},
 		limit{max(1, int(math.Sqrt(n*n+2*perSec*work))/p.executions), "Lambda ramp"},
@@ -183,8 +181,7 @@ func (p *Plan) fit() bool {
 	return true
 }
 
-// batch is how many objects each of n children of an execution reads at a time: the most possible, or less
-// where that fills the last wave.
+// batch is how many objects each of an execution's n children reads: the most, or fewer that fill the last wave.
 func (p *Plan) batch(n int) int {
 	waves := ceil(p.each, n*p.most)
 	return ceil(p.each, waves*n)
@@ -197,8 +194,7 @@ func (p *Plan) simulated(n, batch int) simulate.Result {
 	return simulate.Summarize(child.Runs(p.draws)).Result
 }
 
-// lasts returns how long a batch takes, in seconds, at least, while n children read a prefix: more children than
-// S3 serves are no faster.
+// lasts is the least time of a batch, in seconds, while n children read a prefix, of which S3 serves only so many.
 func (p *Plan) lasts(n, batch int) float64 {
 	return max(p.simulated(1, batch).DurationMS/1e3, float64(n*batch)/p.child.S3.GetsPerSecond)
 }

@@ -21,8 +21,7 @@ const (
 	tiny       = 1e-9 // less than any computation, and more than the error of a sum
 )
 
-// Simulator runs invocations one after the other, and reuses its buffers. The zero value is ready for use, by one
-// goroutine at a time.
+// Simulator runs invocations, one at a time, and reuses its buffers. The zero value is ready for use.
 type Simulator struct {
 	in     Invocation
 	draw   Draw

@@ -142,8 +142,7 @@ const (
 	Memory      = "memory"
 )
 
-// Binds names the bottleneck: the cause that held the invocation up the longest, if for at least half of its duration,
-// otherwise S3's latency.
+// Binds names the cause that held the invocation up the longest, if for half of its duration, otherwise S3's latency.
 func (r Result) Binds() string {
 	if r.OutOfMemory {
 		return Memory
@@ -174,8 +173,7 @@ func Sweep[T, R any](items []T, compute func(T) R) []R {
 	return results
 }
 
-// Summary is an invocation over several draws: the Result with the median duration, and the durations between which
-// eight in ten lie.
+// Summary is the Result with the median duration over several draws, and the durations between which eight in ten lie.
 type Summary struct {
 	Result
 	LowMS, HighMS float64
