@@ -91,8 +91,8 @@ func (q *question) choose(points []comparison.Point, sizes []int) *comparison.Po
 	return candidates[0]
 }
 
-// alike returns the points whose figure is as good as the least: within that share of it, or the two within each other's
-// interval. The figure grows with that power of the duration.
+// alike returns the points whose figure is as good as the least: within that share of it, or the two within each
+// other's interval. The figure grows with that power of the duration.
 func alike(points []*comparison.Point, figure func(*comparison.Point) float64, power, share float64) (good []*comparison.Point) {
 	least := slices.MinFunc(points, func(a, b *comparison.Point) int { return cmp.Compare(figure(a), figure(b)) })
 	holds := func(p *comparison.Point, value float64) bool {

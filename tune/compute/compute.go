@@ -26,7 +26,7 @@ const (
 	maxDraws      = 25
 	intervalDraws = 3      // for the calibration's interval: a ratio over the same draws needs few
 	luck          = 0.05   // share of a duration above which it depends on S3's burst
-	before        = 1. / 3 // share of a read's CPU time before its request is sent, chosen: a half changes 1 % of a duration
+	before        = 1. / 3 // share of a read's CPU time before its request, chosen: with a half, a duration changes by 1 %
 	estimated     = 10_000 // reads of a call that an estimate simulates, at most: the time of more is in proportion
 )
 

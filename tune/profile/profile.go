@@ -154,8 +154,8 @@ func (s S3) Shared(n int) S3 {
 	return s
 }
 
-// Again is set in the number of a GET that is no read's first attempt: a listing or a retry. Numbered apart, these shift
-// no read's latency.
+// Again is set in the number of a GET that is no read's first attempt: a listing or a retry. Numbered apart, these
+// shift no read's latency.
 const Again = 1 << 63
 
 // Draw returns the latency of a GET: always the same for the same numbers. GETs are numbered from 1 in each invocation.

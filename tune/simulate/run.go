@@ -16,9 +16,9 @@ const (
 	longest = float64(platform.MaxTimeout / time.Millisecond)
 
 	silence    = 10_000.0 // the handler's stallTime
-	firstDelay = 50.0     // the handler's, as is
-	maxDelay   = 2_000.0
-	tiny       = 1e-9 // less than any computation, and more than the error of a sum
+	firstDelay = 50.0     // the handler's, too
+	maxDelay   = 2_000.0  // likewise
+	tiny       = 1e-9     // less than any computation, and more than the error of a sum
 )
 
 // Simulator runs invocations, one at a time, and reuses its buffers. The zero value is ready for use.
