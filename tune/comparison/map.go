@@ -8,6 +8,7 @@ import (
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
+	"lambda-parallel-io/tune/simulate"
 )
 
 const (
@@ -15,7 +16,6 @@ const (
 	// nothing on a machine without nested virtualization, and 0.2 with it.
 	LambdaWakeUpMS, DearWakeUpMS = 0.05, 0.2
 
-	memory    = "memory"  // the bottleneck of a point that runs out of it
 	Timeout   = "timeout" // the bottleneck of a point that lasts at least as long as the function may
 	Near      = 0.05      // how much slower than the fastest of its size a smaller concurrency may be, to be preferred
 	tolerance = 0.10      // how far a measured time may be outside the computed interval before a warning
@@ -108,10 +108,10 @@ type Point struct {
 }
 
 // Limited reports whether S3's limit is the bottleneck. Then the time depends on S3's burst, which is not published.
-func (p Point) Limited() bool { return p.Binds == "s3 limit" }
+func (p Point) Limited() bool { return p.Binds == simulate.Limit }
 
 // Killed reports whether Lambda would end the invocation: out of memory, or at its timeout.
-func (p Point) Killed() bool { return p.Binds == memory || p.Binds == Timeout }
+func (p Point) Killed() bool { return p.Binds == simulate.Memory || p.Binds == Timeout }
 
 // Usable reports whether the point can be recommended.
 func (p Point) Usable() bool { return !p.Limited() && !p.Killed() }
@@ -178,7 +178,7 @@ func (m *Map) Best(v Variant, power int) *Point {
 	}
 	var of []*Point
 	for i := range m.Points {
-		if p := &m.Points[i]; p.Strategy == v.Strategy && p.Power == power && p.Binds != memory {
+		if p := &m.Points[i]; p.Strategy == v.Strategy && p.Power == power && p.Binds != simulate.Memory {
 			of = append(of, p)
 		}
 	}

@@ -69,6 +69,7 @@ func (q *question) withWakeUps(ms float64) *comparison.Point {
 // be that much slower than its fastest.
 func (q *question) choose(points []comparison.Point, sizes []int) *comparison.Point {
 	m := comparison.Map{Points: points}
+	rank := func(p *comparison.Point) int { return slices.Index([]string{"semaphore", "pool"}, p.Strategy) }
 	var candidates []*comparison.Point
 	for _, mb := range sizes {
 		var of []*comparison.Point
@@ -79,7 +80,7 @@ func (q *question) choose(points []comparison.Point, sizes []int) *comparison.Po
 		}
 		if len(of) > 0 {
 			of = alike(of, func(p *comparison.Point) float64 { return p.DurationMS }, 1, comparison.Near)
-			candidates = append(candidates, slices.MinFunc(of, func(a, b *comparison.Point) int { return cmp.Compare(rank(a), rank(b)) }))
+			candidates = append(candidates, slices.MaxFunc(of, func(a, b *comparison.Point) int { return rank(a) - rank(b) }))
 		}
 	}
 	if len(candidates) == 0 {
@@ -90,13 +91,8 @@ func (q *question) choose(points []comparison.Point, sizes []int) *comparison.Po
 	return candidates[0]
 }
 
-// rank is 0 for pool, 1 for semaphore and 2 for any other.
-func rank(p *comparison.Point) int {
-	return (slices.Index([]string{"pool", "semaphore"}, p.Strategy) + 3) % 3
-}
-
-// alike returns the points whose figure is as good as the least: within that share of it, or the two within each other's
-// interval. The figure grows with that power of the duration.
+// alike returns the points whose figure is as good as the least: within that share of it, or the two within each
+// other's interval. The figure grows with that power of the duration.
 func alike(points []*comparison.Point, figure func(*comparison.Point) float64, power, share float64) (good []*comparison.Point) {
 	least := slices.MinFunc(points, func(a, b *comparison.Point) int { return cmp.Compare(figure(a), figure(b)) })
 	holds := func(p *comparison.Point, value float64) bool {

@@ -17,8 +17,7 @@ type Load struct {
 	Measured simulate.Result // its duration, CPU time and new connections, and the peak of the process so far
 }
 
-// Busy is a number of reads in flight that saturates the CPU of a small memory size, but does not yet make each read
-// more expensive.
+// Busy reads in flight saturate the CPU of a small memory size, but do not yet make each read more expensive.
 const Busy = 60
 
 // waitingMB is the memory of a read that waits for a connection: 10,000 unbounded reads take 128 MB, of which 900 are
@@ -32,10 +31,10 @@ const waitingMB = 0.008
 func Calibrate(warm, opening Load, loads []Load, objectBytes int) *comparison.Calibration {
 	c := &calibrator{&comparison.Calibration{ObjectBytes: objectBytes, Loads: len(loads), WaitingMB: waitingMB,
 		Reads: make([]comparison.StrategyCost, len(strategies.All()))}, loads}
-	crowds := []int{Busy}
+	var crowds []int
 	var handshakes []float64
 	for _, l := range loads {
-		if l.Workers > Busy {
+		if l.Workers >= Busy {
 			crowds = append(crowds, l.Workers)
 		}
 		if o := opening.Measured; l.Workers == opening.Workers && o.Connections > 0 {
@@ -44,7 +43,7 @@ func Calibrate(warm, opening Load, loads []Load, objectBytes int) *comparison.Ca
 		}
 	}
 	for _, n := range slices.Compact(slices.Sorted(slices.Values(crowds))) {
-		c.Crowd = append(c.Crowd, comparison.CrowdCost{InFlight: n, CPU: Figure(nil, "ms")})
+		c.Crowd = append(c.Crowd, comparison.CrowdCost{InFlight: n})
 	}
 	c.Handshake = Figure(handshakes, "ms")
 	c.ReadMB = max(0, (opening.Measured.PeakMB-warm.Measured.PeakMB)/float64(opening.Workers-warm.Workers))
@@ -66,14 +65,12 @@ func Calibrate(warm, opening Load, loads []Load, objectBytes int) *comparison.Ca
 		c.WakeUp = Figure(c.solve(cpu, func(l Load) bool { return l.Workers < Busy },
 			func(k *simulate.Costs, x float64) { k.WakeUp = x }), "ms")
 		for i := range c.Crowd {
-			f := &c.Crowd[i].CPU
-			if *f = Figure(nil, "ms"); i > none {
-				*f = Figure(c.solve(cpu, func(l Load) bool { return l.Workers == c.Crowd[i].InFlight },
-					func(k *simulate.Costs, x float64) { k.Crowd[i].CPU = x }), "ms")
-				if f.Low == 0 { // one of its loads cost no more: the rest is noise
-					f.Value = 0
-				}
+			f := Figure(c.solve(cpu, func(l Load) bool { return i > none && l.Workers == c.Crowd[i].InFlight },
+				func(k *simulate.Costs, x float64) { k.Crowd[i].CPU = x }), "ms")
+			if f.Low == 0 { // one of its loads cost no more: the rest is noise
+				f.Value = 0
 			}
+			c.Crowd[i].CPU = f
 		}
 		c.Late = Figure(c.solve(duration, func(l Load) bool { return l.Workers == 1 },
 			func(k *simulate.Costs, x float64) { k.Late = x }), "ms")

@@ -24,14 +24,10 @@ var Concurrencies = []int{1, 4, 8, 15, 20, 30, 40, 60, 80, 100, 120, 160, 200, 2
 
 const (
 	maxDraws      = 25
-	intervalDraws = 3 // for the calibration's interval: a ratio over the same draws needs few
-
-	// before is the share of a read's CPU time that comes before its request is sent. It is chosen: with a half, a
-	// duration changes by 1 %.
-	before = 1. / 3
-
-	// luck is the share of a duration above which it depends on S3's burst.
-	luck = 0.05
+	intervalDraws = 3      // for the calibration's interval: a ratio over the same draws needs few
+	luck          = 0.05   // share of a duration above which it depends on S3's burst
+	before        = 1. / 3 // share of a read's CPU time before its request, chosen: with a half, a duration changes by 1 %
+	estimated     = 10_000 // reads of a call that an estimate simulates, at most: the time of more is in proportion
 )
 
 // question is what the points of a map follow from.
@@ -68,8 +64,7 @@ func Map(c *comparison.Comparison, more []int) error {
 	return nil
 }
 
-// Places returns the settings of a map of variants at memory sizes in MB. A bounded strategy without a concurrency has
-// all of Concurrencies.
+// Places returns each variant at each size in MB. A bounded strategy without a concurrency has all of Concurrencies.
 func Places(variants []comparison.Variant, sizes []int) (places []comparison.Place) {
 	for _, v := range variants {
 		concurrencies := []*int{v.Concurrency}
@@ -154,24 +149,13 @@ func readCost(k *simulate.Costs, ms float64) {
 	k.Before, k.After, k.Crowd = before*ms, ms-before*ms, nil
 }
 
-// Assumed stands in for a calibration where nothing was measured.
-type Assumed struct {
-	S3    profile.S3
-	CPUMS float64 // CPU time of a read, in ms of a vCPU
-}
-
 // ReadCPU is the CPU time of a 9 KB read, in ms of a vCPU, as measured with this project's function.
 const ReadCPU = 0.3
 
-// estimated is how many reads of a call are simulated at most. The time of more is in proportion.
-const estimated = 10_000
-
 // Estimate returns how long a call of the spec's reads by a variant takes on Lambda at a memory size in MB: the median
-// of three draws, or 0 if the reads are not known. On AWS all sizes run side by side and share what S3 grants.
-func Estimate(spec comparison.Spec, v comparison.Variant, power int, a Assumed) time.Duration {
-	if spec.Repeat == 0 {
-		return 0
-	}
+// of three draws, or 0 if the reads are not known. On AWS all sizes run side by side and share what S3 grants. Nothing
+// was measured: a read is assumed to take cpuMS, in ms of a vCPU, and what s3 takes.
+func Estimate(spec comparison.Spec, v comparison.Variant, power int, s3 profile.S3, cpuMS float64) time.Duration {
 	sharing := 1
 	if spec.AWS() {
 		sharing = len(spec.PowerValues)
@@ -181,10 +165,10 @@ func Estimate(spec comparison.Spec, v comparison.Variant, power int, a Assumed) 
 	}
 	costs := simulate.Costs{Bytes: spec.ObjectBytes}
 	if spec.Objects != nil {
-		costs.Bytes = spec.Objects.Bytes / spec.Repeat
+		costs.Bytes = spec.Objects.Bytes / max(spec.Repeat, 1)
 	}
-	readCost(&costs, a.CPUMS)
-	call := simulate.Invocation{Machine: simulate.Lambda(power, spec.Arch), Costs: costs, S3: a.S3.Shared(sharing),
+	readCost(&costs, cpuMS)
+	call := simulate.Invocation{Machine: simulate.Lambda(power, spec.Arch), Costs: costs, S3: s3.Shared(sharing),
 		Reads: min(spec.Repeat, estimated), Workers: spec.InFlight(v), Open: event.MaxConcurrency}
 	r := simulate.Summarize(call.Runs(simulate.Draws(call.S3, spec.Seed, 3, call.Reads)))
 	return time.Duration(r.DurationMS * float64(spec.Repeat) / float64(max(r.Reads, 1)) * float64(time.Millisecond))

@@ -30,7 +30,7 @@ func TestACallIsEstimatedByWhatHoldsItUp(t *testing.T) {
 	} {
 		test.spec.Arch = "x86_64"
 		v := comparison.Variant{Strategy: "pool", Concurrency: &test.inFlight}
-		got := compute.Estimate(test.spec, v, test.power, compute.Assumed{S3: profile.MustParse(test.latency), CPUMS: test.cpu})
+		got := compute.Estimate(test.spec, v, test.power, profile.MustParse(test.latency), test.cpu)
 		if got < 5*test.want/6 || got > 7*test.want/4 { // S3 grants a tenth at once, and what it refuses waits
 			t.Errorf("%s: a call of %d reads is estimated to take %s, want %s", name, test.spec.Repeat, got, test.want)
 		}

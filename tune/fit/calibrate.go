@@ -1,7 +1,6 @@
 package fit
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -50,8 +49,7 @@ func Check(c *comparison.Comparison) error {
 	return compute.Map(c, compute.Sizes)
 }
 
-// calibrate fits c's calibration and S3 to its checks, each an average of num invocations, and computes the checks with
-// them.
+// calibrate fits c's calibration and S3 to its checks, averages of num invocations, and computes these with them.
 func calibrate(c *comparison.Comparison, num int, discard float64, of string) error {
 	s3, err := profile.Parse(c.Run.Latency)
 	if err != nil {
@@ -61,13 +59,9 @@ func calibrate(c *comparison.Comparison, num int, discard float64, of string) er
 	for _, k := range c.Checks {
 		cells = append(cells, Cell{compute.OnLambda(c, k.Place, s3, k.Repeat, compute.Middle), num, discard, k.MeasuredMS})
 	}
-	l, err := To(cells)
-	if err == nil && !l.CPU.Fitted && !l.Latency.Fitted {
-		err = errors.New("they tell neither the CPU time of a read nor S3's latency\nadd " + strings.Join(l.Add, ",\nand "))
-	}
-	from := fmt.Sprintf("%s of %s in %s", prose.Count(len(cells), "cell", "cells"), of, c.Run.Region)
-	if err != nil {
-		return fmt.Errorf("%s: %w", from, err)
+	l, from := To(cells), fmt.Sprintf("%s of %s in %s", prose.Count(len(cells), "cell", "cells"), of, c.Run.Region)
+	if !l.CPU.Fitted && !l.Latency.Fitted {
+		return fmt.Errorf("%s: they tell neither the CPU time of a read nor S3's latency\nadd %s", from, strings.Join(l.Add, ",\nand "))
 	}
 	for i := range c.Checks {
 		k := &c.Checks[i]

@@ -8,8 +8,6 @@
 package fit
 
 import (
-	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -20,34 +18,23 @@ import (
 )
 
 const (
-	// long is how many ms a cell must last to tell the CPU time or the latency.
-	long = 50 * float64(platform.Period/time.Millisecond)
+	long = 50 * float64(platform.Period/time.Millisecond) // ms that a cell lasts which tells the CPU time or the latency
 
-	// follows is the share of a parameter's change that the cell's duration must follow.
-	follows = 0.7
-
-	// noise is the standard error of an average, as a share of it, beside that of its reads' latencies. wakeUpError is
-	// the largest standard error, in ms, of a fitted wake-up. Both are this project's choice.
-	noise       = 0.02
-	wakeUpError = 0.05
-
-	// The fit ends after maxSteps, or after a step that moves no parameter by more than enough.
-	maxSteps = 12
-	enough   = 0.004
-
-	// simulated is the least number of simulated invocations of a cell.
-	simulated = 20
-
-	// ridge keeps a matrix positive definite: no standard error is above 10.
-	ridge = 0.01
+	follows     = 0.7   // share of a parameter's change that its duration follows
+	noise       = 0.02  // chosen standard error of an average, as a share of it, beside that of its reads' latencies
+	wakeUpError = 0.05  // chosen, too: the largest standard error of a fitted wake-up, in ms
+	simulated   = 20    // least number of simulated invocations of a cell
+	maxSteps    = 12    // of the fit, which also ends
+	enough      = 0.004 // after a step that moves no parameter by more
+	ridge       = 0.01  // keeps a matrix positive definite: no standard error is above 10
 )
 
 // Cell is one measured memory size of a variant. All cells have the same S3.
 type Cell struct {
 	simulate.Invocation         // as assumed
-	Num                 int     // measured invocations
+	Num                 int     // measured invocations, at least 1
 	Discard             float64 // share of them that the average leaves out at each end: 0 to 0.4
-	AverageMS           float64
+	AverageMS           float64 // above 0
 }
 
 // Number is a figure with its interval of 95 %, which is the figure alone if it was not fitted.
@@ -67,17 +54,10 @@ type Lambda struct {
 	Add        []string  // what to measure, so that CPU and Latency can both be fitted
 }
 
-// To fits the cells. An error names the cell that has no average.
-func To(cells []Cell) (Lambda, error) {
-	if len(cells) == 0 {
-		return Lambda{}, errors.New("fitting a Lambda: there are no cells")
-	}
+// To fits the cells, of which there is at least one.
+func To(cells []Cell) Lambda {
 	reads, n := 0, simulated
 	for _, c := range cells {
-		if c.Num < 1 || !(c.AverageMS > 0) {
-			return Lambda{}, fmt.Errorf("fitting %d reads by %d workers at %d MB: the average of %d invocations is %v ms, but both must be above 0",
-				c.Reads, c.Workers, c.MemoryMB, c.Num, c.AverageMS)
-		}
 		reads, n = max(reads, c.Reads), max(n, c.Num)
 	}
 	m := &model{cells, vector{wakeUp: cells[0].WakeUp}, simulate.Draws(cells[0].S3, 1, n, reads)}
@@ -103,7 +83,7 @@ func To(cells []Cell) (Lambda, error) {
 			l.Add = append(l.Add, cell)
 		}
 	}
-	return l, nil
+	return l
 }
 
 // vector holds the fitted parameters: the logarithms of two factors, and ms.

@@ -68,11 +68,11 @@ func (q Question) Lasts() (d time.Duration) {
 	if spec.ForSec > 0 {
 		rounds = min(rounds, leastRounds+1)
 	}
-	reads := compute.Assumed{S3: profile.MustParse(spec.Latency), CPUMS: compute.ReadCPU}
+	latency := profile.MustParse(spec.Latency)
 	for _, v := range q.Variants {
 		for _, power := range spec.PowerValues {
 			if !q.Maps {
-				d += time.Duration(spec.Slow.Times()*rounds) * compute.Estimate(spec, v.Variant, power, reads)
+				d += time.Duration(spec.Slow.Times()*rounds) * compute.Estimate(spec, v.Variant, power, latency, compute.ReadCPU)
 			}
 		}
 	}

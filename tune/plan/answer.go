@@ -66,8 +66,8 @@ func (p *Plan) alternatives(one *Plan) []Alternative {
 		whole := *one
 		whole.draws = simulate.Draws(one.child.S3, p.compared.Run.Seed, 1, p.Objects)
 		seconds = whole.lasts(1, p.Objects)
-		total := one.dollars(0, p.Objects, seconds).Total + platform.PricePerMillionRequests/1e6
-		single.Seconds, single.Dollars = new(up(seconds)), &total
+		single.Seconds = new(up(seconds))
+		single.Dollars = new(one.dollars(0, p.Objects, seconds).Total + platform.PricePerMillionRequests/1e6)
 		single.Note = fmt.Sprintf("%s at %s MB", one.place.Label(), prose.Thousands(one.Memory, 0))
 	}
 
@@ -102,18 +102,17 @@ func (p *Plan) alternatives(one *Plan) []Alternative {
 var layout string
 
 var text = template.Must(template.New("").Funcs(template.FuncMap{
-	"n":    func(n int) string { return prose.Thousands(n, 0) },
-	"f":    func(f float64) string { return prose.Thousands(math.Ceil(f), 0) },
-	"usd":  dollars,
-	"json": json.Marshal,
+	"n":     func(n int) string { return prose.Thousands(n, 0) },
+	"f":     func(f float64) string { return prose.Thousands(math.Ceil(f), 0) },
+	"above": func(f, times, other float64) bool { return f > times*other },
+	"json":  json.Marshal,
+	"usd": func(d float64) string {
+		if d < 10 {
+			return "$" + prose.Thousands(d, 4)
+		}
+		return "$" + prose.Thousands(d, 2)
+	},
 }).Parse(layout))
-
-func dollars(d float64) string {
-	if d < 10 {
-		return "$" + prose.Thousands(d, 4)
-	}
-	return "$" + prose.Thousands(d, 2)
-}
 
 // String is "199 to 366 s".
 func (s Seconds) String() string {
@@ -129,34 +128,14 @@ func (p *Plan) Write(w io.Writer, dir string, asJSON bool) error {
 	if asJSON {
 		return comparison.WriteJSON(w, p)
 	}
-	return p.Text(w, picture)
-}
-
-// Text prints the plan for the terminal, with the name of its picture.
-func (p *Plan) Text(w io.Writer, picture string) error {
 	return text.Execute(w, struct {
 		*Plan
-		Picture, Verdict, Label, Source, Region, Date string
-		Rate, Reads, Granted, Pause                   float64
-		Executions                                    int
-		Run                                           comparison.Run
-	}{p, picture, p.verdict(), p.place.Label(), p.compared.Calibration.Source, platform.PricesRegion, platform.PricesDate,
-		p.rate, float64(p.Children) * p.rate, p.granted(), pauseSec, p.executions, p.compared.Run})
-}
-
-// verdict says whether one function is as fast.
-func (p *Plan) verdict() string {
-	one, says := p.Alternatives[0], "One function is enough, without a state machine"
-	switch {
-	case one.Seconds == nil:
-		return "One function cannot do it: it " + one.Note + "."
-	case *one.Seconds > p.Seconds.High:
-		says = "One function is slower"
-	case *one.Seconds > 1.05*p.Seconds.Low:
-		says = "One function may be as fast, without a state machine"
-	}
-	return fmt.Sprintf("%s: %s, %s s, %s.", says, one.Note,
-		prose.Thousands(math.Ceil(*one.Seconds), 0), dollars(*one.Dollars))
+		Compared                       *comparison.Comparison
+		Executions                     int
+		Rate, Reads, Granted, PauseSec float64
+		Label, Region, Date, Picture   string
+	}{p, p.compared, p.executions, p.rate, float64(p.Children) * p.rate, p.granted(), pauseSec,
+		p.place.Label(), platform.PricesRegion, platform.PricesDate, picture})
 }
 
 // Curve is the job's least time and its price with fewer and with more children, and the title of their picture.

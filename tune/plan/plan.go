@@ -27,35 +27,28 @@ const (
 	draws         = 3    // of latencies, for each batch
 
 	childSec  = 240      // of the 300 that an EXPRESS child may last
+	pauseSec  = 0.5      // that a child's place is empty at most, assumed: AWS does not publish how fast children start
 	itemBytes = 100 + 60 // a key of assumed length, and {"Key", "Size", "StorageClass"} around it
 	maxBatch  = platform.ItemsBytes / itemBytes
-
-	// pauseSec is the longest time that a child's place is assumed to stay empty. AWS does not publish the
-	// rate at which children start.
-	pauseSec = 0.5
 )
 
-// Job is the job to plan, and its flags.
+// Job is the job to plan, and its flags. Each prefix has GETs of its own. [Job.Check] has the ranges.
 type Job struct {
-	// 1 to 10,000,000,000.
-	Objects int `json:"objects" required:"" placeholder:"N" help:"Number of objects to read."`
-	// 1 to 10,000, each with GETs of its own.
-	Prefixes int `json:"prefixes" placeholder:"N" default:"1" help:"Number of prefixes over which the objects are spread evenly (1)."`
-	// 1 to 1,000,000.
+	Objects          int `json:"objects" required:"" placeholder:"N" help:"Number of objects to read."`
+	Prefixes         int `json:"prefixes" placeholder:"N" default:"1" help:"Number of prefixes over which the objects are spread evenly (1)."`
 	ConcurrencyLimit int `json:"-" placeholder:"N" default:"1000" help:"Concurrent executions that the account allows (1000; a new account has 10)."`
 }
 
 // Check returns an error that names the flag of the first value that is not allowed.
 func (j Job) Check() error {
-	for _, f := range []struct {
-		flag    string
-		n, most int
-	}{{"objects", j.Objects, 1e10}, {"prefixes", j.Prefixes, 1e4}, {"concurrency-limit", j.ConcurrencyLimit, 1e6}} {
-		if f.n < 1 || f.n > f.most {
-			return fmt.Errorf("--%s %d: it must be from 1 to %d", f.flag, f.n, f.most)
+	within := func(flag string, n, most int) error {
+		if n >= 1 && n <= most {
+			return nil
 		}
+		return fmt.Errorf("--%s %d: it must be from 1 to %d", flag, n, most)
 	}
-	return nil
+	return cmp.Or(within("objects", j.Objects, 1e10), within("prefixes", j.Prefixes, 1e4),
+		within("concurrency-limit", j.ConcurrencyLimit, 1e6))
 }
 
 // Plan is how to do the job. Its JSON is for programs.
@@ -89,9 +82,8 @@ type Seconds struct {
 	High float64 `json:"high"`
 }
 
-// New plans the job with the strategy, concurrency and memory size of a calibrated comparison that minimize
-// dollars x seconds. Within a twentieth of that it takes the fewest children, because less then depends on how
-// they start.
+// New plans the job with the strategy, concurrency and memory size of a calibrated comparison that minimize dollars x
+// seconds. Within a twentieth of that it takes the fewest children, because less then depends on how they start.
 func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	s3, err := profile.Parse(c.Run.Latency)
 	if err = cmp.Or(job.Check(), err); err != nil {
@@ -100,7 +92,9 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	// Keys are listed in order, so one execution would read one prefix after another: each prefix gets its own.
 	blank := Plan{Job: job, compared: c, executions: min(job.Prefixes, job.ConcurrencyLimit), each: ceil(job.Objects, job.Prefixes),
 		draws: simulate.Draws(s3, c.Run.Seed, draws, maxBatch)}
-	var all, plans []*Plan
+	lone := func(p *Plan) float64 { return p.read() * p.dollars(0, p.alone.Reads, p.alone.DurationMS/1e3).Total }
+	var one *Plan // whose single function is best
+	var plans, roomy []*Plan
 	for _, place := range compute.Places(c.Run.Variants, c.Run.PowerValues) {
 		bounded := comparison.Variant{Strategy: place.Strategy, Concurrency: place.Concurrency}.Bounded()
 		if !bounded || readsInFlight**place.Concurrency > maxBatch { // a million unbounded reads would fill any memory
@@ -111,13 +105,16 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 		p.child = compute.OnLambda(c, place, s3, maxBatch, compute.Middle)
 		p.alone = p.simulated(1, maxBatch)
 		p.rate = 1e3 * float64(p.alone.Reads) / p.alone.DurationMS
-		all = append(all, &p)
-		if p.fit() {
-			plans = append(plans, &p)
+		if one == nil || lone(&p) < lone(one) {
+			one = &p
+		}
+		if !p.fit() {
+			continue
+		}
+		if plans = append(plans, &p); p.alone.PeakMB <= memoryShare*float64(p.Memory) {
+			roomy = append(roomy, &p)
 		}
 	}
-	full := func(p *Plan) bool { return p.alone.PeakMB > memoryShare*float64(p.Memory) }
-	roomy := slices.DeleteFunc(slices.Clone(plans), full)
 	if len(roomy) == 0 {
 		return nil, fmt.Errorf("there is no setting to plan with: it takes a strategy and a concurrency that bounds it, of at most %d, "+
 			"that reads fewer than %.0f objects a second and leaves a tenth of the memory free\n"+
@@ -127,8 +124,7 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	if p != best(plans) {
 		p.Binds += ", memory"
 	}
-	lone := func(p *Plan) float64 { return p.read() * p.dollars(0, p.alone.Reads, p.alone.DurationMS/1e3).Total }
-	p.Alternatives = p.alternatives(slices.MinFunc(all, func(a, b *Plan) int { return cmp.Compare(lone(a), lone(b)) }))
+	p.Alternatives = p.alternatives(one)
 	return p, nil
 }
 
@@ -154,15 +150,13 @@ func least(limits ...limit) limit {
 	return slices.MinFunc(limits, func(a, b limit) int { return cmp.Compare(a.n, b.n) })
 }
 
-// fit sets the batch and the children to the most that every limit allows, and names the limits. It reports
-// whether there can be a child at all.
+// fit sets the batch and the children to the most that every limit allows. It reports whether there can be a child.
 func (p *Plan) fit() bool {
 	batch := least(limit{p.each, ""}, limit{int(childSec * p.rate), "child duration"}, limit{maxBatch, "batch input"})
 	if p.most = batch.n; p.most == 0 {
 		return false
 	}
-	// Children that Lambda starts only when the job is over are useless. It starts n at once, and then perSec a
-	// second, until the work is done.
+	// Lambda starts n at once and then perSec a second. Those that it starts when the work is done are useless.
 	n, perSec, work := float64(platform.Environments), platform.Environments/platform.EnvironmentsEvery.Seconds(), float64(p.Objects)/p.rate
 	children := least(limit{p.ConcurrencyLimit / p.executions, "Lambda concurrency"},
 		limit{max(1, int(math.Sqrt(n*n+2*perSec*work))/p.executions), "Lambda ramp"},
@@ -187,8 +181,7 @@ func (p *Plan) fit() bool {
 	return true
 }
 
-// batch is how many objects each of n children of an execution reads at a time: the most possible, or less
-// where that fills the last wave.
+// batch is how many objects each of an execution's n children reads: the most, or fewer that fill the last wave.
 func (p *Plan) batch(n int) int {
 	waves := ceil(p.each, n*p.most)
 	return ceil(p.each, waves*n)
@@ -201,8 +194,7 @@ func (p *Plan) simulated(n, batch int) simulate.Result {
 	return simulate.Summarize(child.Runs(p.draws)).Result
 }
 
-// lasts returns how long a batch takes, in seconds, at least, while n children read a prefix: more children than
-// S3 serves are no faster.
+// lasts is the least time of a batch, in seconds, while n children read a prefix, of which S3 serves only so many.
 func (p *Plan) lasts(n, batch int) float64 {
 	return max(p.simulated(1, batch).DurationMS/1e3, float64(n*batch)/p.child.S3.GetsPerSecond)
 }

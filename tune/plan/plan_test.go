@@ -169,7 +169,7 @@ func TestThePlanSaysFirstWhetherOneFunctionIsEnough(t *testing.T) {
 		{1_000_000, "30ms", "One function cannot do it: it needs 1,009 s for 1,000,000 objects; a call has at most 900 s and 1,000,000 objects."},
 	} {
 		var b strings.Builder
-		if err := planned(t, of(test.latency, 30, 512), plan.Job{Objects: test.objects, Prefixes: 1, ConcurrencyLimit: 1_000}).Text(&b, ""); err != nil {
+		if err := planned(t, of(test.latency, 30, 512), plan.Job{Objects: test.objects, Prefixes: 1, ConcurrencyLimit: 1_000}).Write(&b, t.TempDir(), false); err != nil {
 			t.Fatal(err)
 		}
 		if first, _, _ := strings.Cut(strings.TrimSpace(b.String()), "\n"); !strings.HasPrefix(first, test.want) {

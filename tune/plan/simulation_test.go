@@ -61,7 +61,7 @@ func (e *events) Pop() any {
 // run returns how long the job takes, and the share of S3's answers that are
 // SlowDown.
 func (s *simulation) run() (took time.Duration, slowDown float64) {
-	s.limit = rate.NewLimiter(platform.GetsPerSecond, profile.Burst)
+	s.limit = rate.NewLimiter(platform.GetsPerSecond, platform.GetsPerSecond/10)
 	s.random = rand.New(rand.NewPCG(1, 2))
 	s.left, s.slots = s.objects, make([]slot, s.children)
 	for i := range s.slots {

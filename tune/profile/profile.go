@@ -17,7 +17,8 @@ import (
 // S3 is one profile. The latency of a small GET is Floor plus a lognormal part; a share of the GETs, Slow, takes SlowBy
 // times as long.
 type S3 struct {
-	name string
+	name  string
+	times float64 // its latencies, if not 0
 
 	Floor  time.Duration // the least
 	Median time.Duration // slow GETs excluded
@@ -26,11 +27,8 @@ type S3 struct {
 	SlowBy float64
 
 	GetsPerSecond float64 // granted; S3 answers more with 503 SlowDown
-	Burst         int     // GETs granted at once
+	Burst         int     // GETs granted at once: those of 100 ms, which is this project's choice
 }
-
-// Burst is how many GETs are granted at once: those of 100 ms, which is this project's choice.
-const Burst = platform.GetsPerSecond / 10
 
 // The bandwidth of a connection to S3 and of a Lambda function, in bytes and bytes a second. Sources:
 //
@@ -86,11 +84,11 @@ func Parse(name string) (S3, error) {
 		}
 		names = append(names, p.name)
 	}
-	if times, of := scale(name); of != name && times > 0 {
-		if p, err := Parse(of); err == nil {
-			p = p.Scaled(times)
-			if times, _ := scale(p.name); times <= maxScale { // of a scaled one, both together
-				return p, nil
+	if factor, of, scaled := strings.Cut(name, "x"); scaled {
+		times, _ := strconv.ParseFloat(factor, 64)
+		if s, err := Parse(of); err == nil && times > 0 {
+			if s = s.Scaled(times); s.times <= maxScale { // of a scaled one, both together
+				return s, nil
 			}
 		}
 	}
@@ -116,15 +114,6 @@ func (s S3) complete() S3 {
 	return s
 }
 
-// scale takes a name such as 1.3xapg apart. Of an unscaled one it is 1 and the name.
-func scale(name string) (times float64, of string) {
-	before, of, _ := strings.Cut(name, "x")
-	if times, err := strconv.ParseFloat(before, 64); err == nil && of != "" {
-		return times, of
-	}
-	return 1, name
-}
-
 // MustParse is Parse for a name known to be right. It panics otherwise.
 func MustParse(name string) S3 {
 	s, err := Parse(name)
@@ -134,7 +123,13 @@ func MustParse(name string) S3 {
 	return s
 }
 
-func (s S3) String() string { return s.name }
+// String returns the name that Parse reads.
+func (s S3) String() string {
+	if s.times == 0 {
+		return s.name
+	}
+	return fmt.Sprintf("%gx%s", s.times, s.name)
+}
 
 // Mean returns the mean latency of a small GET.
 func (s S3) Mean() time.Duration {
@@ -142,16 +137,13 @@ func (s S3) Mean() time.Duration {
 	return time.Duration((float64(s.Floor) + above) * (1 + s.Slow*(s.SlowBy-1)))
 }
 
-// Scaled returns an S3 with its latencies multiplied, to three digits. Parse reads its name.
+// Scaled returns an S3 with its latencies multiplied, to three digits.
 func (s S3) Scaled(times float64) S3 {
-	was, of := scale(s.name)
-	s, _ = Parse(of) // as it was read before
-	factor := strconv.FormatFloat(was*times, 'g', 3, 64)
-	times, _ = strconv.ParseFloat(factor, 64) // of what was a number
-	s.name = factor + "x" + of
-	s.Floor = time.Duration(times * float64(s.Floor))
-	s.Median = time.Duration(times * float64(s.Median))
-	return s
+	base, _ := Parse(s.name) // as it was read before
+	base.times, _ = strconv.ParseFloat(fmt.Sprintf("%.3g", cmp.Or(s.times, 1)*times), 64)
+	base.Floor = time.Duration(base.times * float64(base.Floor))
+	base.Median = time.Duration(base.times * float64(base.Median))
+	return base
 }
 
 // Shared returns what each of n functions that read one prefix side by side gets: an equal part of the GETs, and a
@@ -162,8 +154,8 @@ func (s S3) Shared(n int) S3 {
 	return s
 }
 
-// Again is set in the number of a GET that is no read's first attempt: a listing or a retry. Numbered apart, these shift
-// no read's latency.
+// Again is set in the number of a GET that is no read's first attempt: a listing or a retry. Numbered apart, these
+// shift no read's latency.
 const Again = 1 << 63
 
 // Draw returns the latency of a GET: always the same for the same numbers. GETs are numbered from 1 in each invocation.

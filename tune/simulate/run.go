@@ -15,17 +15,13 @@ const (
 	period  = float64(platform.Period / time.Millisecond)
 	longest = float64(platform.MaxTimeout / time.Millisecond)
 
-	// The handler's stallTime, firstDelay and maxDelay.
-	silence    = 10_000.0
-	firstDelay = 50.0
-	maxDelay   = 2_000.0
-
-	// tiny is less than any computation, and more than the error of a sum.
-	tiny = 1e-9
+	silence    = 10_000.0 // the handler's stallTime
+	firstDelay = 50.0     // the handler's, too
+	maxDelay   = 2_000.0  // likewise
+	tiny       = 1e-9     // less than any computation, and more than the error of a sum
 )
 
-// Simulator runs invocations one after the other, and reuses its buffers. The zero value is ready for use, by one
-// goroutine at a time.
+// Simulator runs invocations, one at a time, and reuses its buffers. The zero value is ready for use.
 type Simulator struct {
 	in     Invocation
 	draw   Draw

@@ -142,19 +142,14 @@ const (
 	Memory      = "memory"
 )
 
-// Binds names the bottleneck: the cause that held the invocation up the longest, if for at least half of its duration,
-// otherwise S3's latency.
+// Binds names the cause that held the invocation up the longest, if for half of its duration, otherwise S3's latency.
 func (r Result) Binds() string {
 	if r.OutOfMemory {
 		return Memory
 	}
-	type cause struct {
-		name string
-		ms   float64
-	}
-	causes := []cause{{Processor, r.ProcessorMS}, {Limit, r.LimitMS}, {Bandwidth, r.BandwidthMS},
-		{Connections, r.ConnectionsMS}, {Latency, r.DurationMS / 2}}
-	return slices.MaxFunc(causes, func(a, b cause) int { return cmp.Compare(a.ms, b.ms) }).name
+	causes := []string{Processor, Limit, Bandwidth, Connections, Latency}
+	ms := []float64{r.ProcessorMS, r.LimitMS, r.BandwidthMS, r.ConnectionsMS, r.DurationMS / 2}
+	return causes[slices.Index(ms, slices.Max(ms))]
 }
 
 // Runs simulates the invocation with each draw, which must have a latency for each read.
@@ -178,8 +173,7 @@ func Sweep[T, R any](items []T, compute func(T) R) []R {
 	return results
 }
 
-// Summary is an invocation over several draws: the Result with the median duration, and the durations between which
-// eight in ten lie.
+// Summary is the Result with the median duration over several draws, and the durations between which eight in ten lie.
 type Summary struct {
 	Result
 	LowMS, HighMS float64

@@ -123,7 +123,7 @@ func TestS3GrantsItsRateAndItsBurst(t *testing.T) {
 		c := cell(t, 10_240, workers, 10_000)
 		c.Before, c.After = 0.01, 0.02
 		r := run(c, draws(t, "apg", 10_000, 1)[0])
-		least := (10_000 - float64(profile.Burst)) / 5.5
+		least := (10_000 - float64(c.S3.Burst)) / 5.5
 		if r.DurationMS < least || r.DurationMS > most*least || r.Retries == 0 {
 			t.Errorf("%d workers: %.0f ms and %d retries, want from %.0f ms to %g times that", workers, r.DurationMS, r.Retries, least, most)
 		}

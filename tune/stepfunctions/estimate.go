@@ -80,11 +80,11 @@ func NewCheck(c *comparison.Comparison, name string, target Target, num int) err
 	return c.Validate()
 }
 
-// Assumptions about reads before anything was measured.
-var (
-	most  = compute.Assumed{S3: profile.MustParse("public"), CPUMS: 1}            // above what runs measure: for the cost
-	least = compute.Assumed{S3: profile.MustParse("apg"), CPUMS: compute.ReadCPU} // to refuse what cannot end in time
-)
+// Assumptions about reads before anything was measured: slow ones, above what runs measure, give the cost of a
+// comparison; fast ones, of [compute.ReadCPU], refuse what cannot end in time.
+var slow, fast = profile.MustParse("public"), profile.MustParse("apg")
+
+const slowCPU = 1. // CPU time of a slow read, in ms of a vCPU
 
 // Estimate is what a comparison does on AWS, and what it costs. Its counts are exact unless something fails. Its
 // times and dollars are upper estimates, at list prices.
@@ -157,7 +157,7 @@ func (e *Estimate) add(x *execution) {
 	var longest time.Duration
 	for _, power := range c.Run.PowerValues {
 		// A function that is not this project's is assumed to last until its timeout.
-		one := min(c.Run.Timeout(), cmp.Or(compute.Estimate(c.Run.Spec, x.v.Variant, power, most), c.Run.Timeout()))
+		one := min(c.Run.Timeout(), cmp.Or(compute.Estimate(c.Run.Spec, x.v.Variant, power, slow, slowCPU), c.Run.Timeout()))
 		all := n * (one + pause)
 		longest = max(longest, all)
 		function := float64(num) * c.CostPerMillion(power, ms(one)) / 1e6
@@ -215,7 +215,7 @@ func (x *execution) check(target Target) error {
 	}
 	const byDefault = 600 * time.Second // totalExecutionTimeout that `pulumi up` deploys
 	executionTimeout := cmp.Or(target.ExecutionTimeout, byDefault)
-	one := compute.Estimate(spec, v, slices.Max(spec.PowerValues), least)
+	one := compute.Estimate(spec, v, slices.Max(spec.PowerValues), fast, compute.ReadCPU)
 	n, pause := turns(spec)
 	allowed := min(spec.Timeout(), executionTimeout/n-pause)
 	if one <= allowed {
@@ -228,7 +228,7 @@ func (x *execution) check(target Target) error {
 	return fmt.Errorf("%s: %d invocations, each of %d reads, %d at once, take at least %s each and %s in all, where S3 answers in %s on average;\n"+
 		"the function's timeout is %s, and the state machine's totalExecutionTimeout is %s\n%s",
 		v.Label(), spec.Num, spec.Repeat, spec.InFlight(v), one.Round(time.Millisecond),
-		(n * (one + pause)).Round(time.Second), least.S3.Mean().Round(time.Millisecond/10), spec.Timeout(), executionTimeout, remedy)
+		(n * (one + pause)).Round(time.Second), fast.Mean().Round(time.Millisecond/10), spec.Timeout(), executionTimeout, remedy)
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -241,8 +241,8 @@ var texts = template.Must(template.New("").Funcs(template.FuncMap{
 	"usd":     func(dollars float64) string { return fmt.Sprintf("$%.4f", dollars) },
 	"minutes": func(d time.Duration) float64 { return math.Ceil(d.Minutes()) },
 	"list":    prose.List[string],
-	"read":    func() float64 { return ms(most.S3.Mean().Round(time.Millisecond / 10)) },
-	"cpu":     func() float64 { return most.CPUMS },
+	"read":    func() float64 { return ms(slow.Mean().Round(time.Millisecond / 10)) },
+	"cpu":     func() float64 { return slowCPU },
 	"rate":    func() int { return platform.GetsPerSecond },
 }).Parse(layout))
 
