@@ -23,6 +23,7 @@ const (
 	DefaultMax       = 30    // invocations of a cell on this machine
 	DefaultRepeat    = 100   // reads; with half as many, pool (30) is as fast as unbounded
 	DefaultMapRepeat = 2_000 // reads of a map
+	maxObjects       = 2_000 // of a payload with a prefix, as in the deployment's inputs
 	DefaultFor       = 45 * time.Second
 	DefaultTimeout   = 600 * time.Second
 )
@@ -36,9 +37,9 @@ var (
 
 // Request is what flags, an execution input and a stack ask for, before it is checked. A nil or empty field was not given.
 type Request struct {
-	Spec     Spec               // where and how it runs; [Build] adds what to compare
-	Input    *powertuning.Input // of a Power Tuning execution on AWS; the other fields override it
-	Deployed []int              // MB: a stack's sizes, used if nothing else names any
+	Spec   Spec               // where and how it runs, with the object of a payload that names none; [Build] adds what to compare
+	Input  *powertuning.Input // of a Power Tuning execution on AWS; the other fields override it
+	Powers []int              // MB: the sizes if neither Spec nor Input has any
 
 	Strategies  []string // names, or None alone. Empty: all, or None for the payload of another function
 	Concurrency []int    // for bounded strategies. Empty: the payload's, or event.DefaultConcurrency
@@ -48,14 +49,11 @@ type Request struct {
 	Repeat      *int
 	Payload     json.RawMessage
 
-	Map          bool           // computed: a bounded strategy without a concurrency has the best one of each size
-	Ours         bool           // this project's function reads the payload
-	ObjectKey    string         // for a payload that names no object
-	Prefix       *string        // reads the objects below it instead of ObjectKey
-	PrefixWins   bool           // over an object or a prefix in the payload
-	MaxObjects   int            // for a payload with a prefix alone
-	Stored       map[string]int // bytes of each key that S3 holds; nil if not known
-	BodyOfObject []byte         // of ObjectKey; nil if not known
+	Map        bool           // computed: a bounded strategy without a concurrency has the best one of each size
+	Ours       bool           // this project's function reads the payload
+	Prefix     *string        // reads the objects below it instead of Spec.ObjectKey
+	PrefixWins bool           // over an object or a prefix in the payload
+	Stored     map[string]int // bytes of each key that S3 holds; nil if not known
 }
 
 // Build returns the validated spec of a request, with a variant for each strategy and, if it is bounded, for each
@@ -75,7 +73,7 @@ func Build(r Request) (Spec, error) {
 	if r.Map {
 		powers, repeat = DefaultMapPowers, DefaultMapRepeat
 	}
-	sizes := [][]int{s.PowerValues, in.PowerValues, r.Deployed, powers}
+	sizes := [][]int{s.PowerValues, in.PowerValues, r.Powers, powers}
 	sizes = slices.DeleteFunc(sizes, func(mb []int) bool { return len(mb) == 0 })
 	s.PowerValues = slices.Sorted(slices.Values(sizes[0]))
 	s.Arch = cmp.Or(s.Arch, platform.ARM64)
@@ -163,12 +161,12 @@ func (r Request) fields(repeat int) (fields map[string]any, bounds []*int, err e
 	switch {
 	case !ours || given["keys"] != nil || given["Items"] != nil:
 	case r.Prefix != nil && (r.PrefixWins || given["objectKey"] == nil):
-		fields["prefix"], fields["maxObjects"] = r.Prefix, r.MaxObjects
+		fields["prefix"], fields["maxObjects"] = r.Prefix, cmp.Or(len(r.Stored), maxObjects)
 		if r.PrefixWins {
 			delete(given, "prefix")
 		}
 	case given["prefix"] == nil:
-		fields["repeat"], fields["objectKey"] = repeat, r.ObjectKey
+		fields["repeat"], fields["objectKey"] = repeat, r.Spec.ObjectKey
 	}
 	for name, value := range given {
 		fields[name] = value
@@ -192,12 +190,6 @@ func (r Request) fields(repeat int) (fields map[string]any, bounds []*int, err e
 
 // decode checks the payloads of this project's function, and notes what they read. What another one reads is not known.
 func (r Request) decode(s *Spec) error {
-	s.ObjectKey = r.ObjectKey
-	if r.Ours && r.BodyOfObject != nil {
-		var records []json.RawMessage
-		_ = json.Unmarshal(r.BodyOfObject, &records) // anything but an array has none
-		s.ObjectBytes, s.Records = len(r.BodyOfObject), len(records)
-	}
 	for _, v := range s.Variants {
 		p, err := event.Decode(v.Payload, event.DefaultConcurrency)
 		if err == nil {
@@ -217,13 +209,11 @@ func (r Request) decode(s *Spec) error {
 }
 
 // BoundedStrategies returns the names of the strategies that a concurrency bounds.
-func BoundedStrategies() (names []string) {
-	for _, s := range strategies.All() {
-		if s.Bounded {
-			names = append(names, s.Name)
-		}
-	}
-	return names
+func BoundedStrategies() []string {
+	return slices.DeleteFunc(strategies.Names(), func(name string) bool {
+		s, _ := strategies.ByName(name)
+		return !s.Bounded
+	})
 }
 
 // reads returns how many reads a payload asks for, and the objects unless it is a single one.
@@ -260,19 +250,14 @@ func (c *Comparison) NeedCalibration(file string) error {
 
 // Another returns the comparison that asks another question of c's calibration. What the request leaves open is as in c.
 func (c *Comparison) Another(r Request) (*Comparison, error) {
-	arch, sizes, latency := r.Spec.Arch, r.Spec.PowerValues, r.Spec.Latency
-	r.Spec, r.Map, r.Ours, r.ObjectKey = c.Run.Spec, true, true, c.Run.ObjectKey
-	if latency != "" {
-		s3, err := profile.Parse(latency)
-		if err != nil {
-			return nil, fmt.Errorf("--%w", err)
-		}
-		r.Spec.Latency, r.Spec.LatencyMeanMS = s3.String(), float64(s3.Mean().Microseconds())/1e3
+	asked := r.Spec
+	s3, err := profile.Parse(cmp.Or(asked.Latency, c.Run.Latency))
+	if err != nil {
+		return nil, fmt.Errorf("--%w", err)
 	}
-	r.Spec.Arch = cmp.Or(arch, c.Run.Arch)
-	if len(sizes) > 0 {
-		r.Spec.PowerValues = sizes
-	}
+	r.Spec, r.Powers, r.Map, r.Ours = c.Run.Spec, c.Run.PowerValues, true, true
+	r.Spec.Latency, r.Spec.LatencyMeanMS = s3.String(), float64(s3.Mean().Microseconds())/1e3
+	r.Spec.Arch, r.Spec.PowerValues = cmp.Or(asked.Arch, c.Run.Arch), asked.PowerValues
 	r.Repeat = cmp.Or(r.Repeat, &c.Run.Repeat)
 	if len(r.Strategies) == 0 {
 		for _, v := range c.Variants {
@@ -281,11 +266,8 @@ func (c *Comparison) Another(r Request) (*Comparison, error) {
 		r.Strategies = slices.Compact(r.Strategies)
 	}
 	spec, err := Build(r)
-	if err != nil {
-		return nil, err
-	}
-	if spec.Arch != c.Run.Arch {
-		return nil, &FieldError{"arch", fmt.Sprintf("%s: this was calibrated for %s, and their CPUs differ\nmake a calibration for it: go run ./tune --arch %s", arch, c.Run.Arch, arch)}
+	if err == nil && spec.Arch != c.Run.Arch {
+		err = &FieldError{"arch", fmt.Sprintf("%s: this was calibrated for %s, and their CPUs differ\nmake a calibration for it: go run ./tune --arch %s", spec.Arch, c.Run.Arch, spec.Arch)}
 	}
 	other := *c
 	other.Run.Spec, other.Variants, other.Map, other.Recommendation, other.Warnings = spec, nil, nil, nil, nil
@@ -294,5 +276,5 @@ func (c *Comparison) Another(r Request) (*Comparison, error) {
 	if c.Map != nil { // the checks are of that map
 		other.Checks = nil
 	}
-	return &other, nil
+	return &other, err
 }

@@ -15,7 +15,7 @@ import (
 // calibrated is a comparison whose reads cost what some machine measured.
 func calibrated(t testing.TB, change func(*comparison.Request)) *comparison.Comparison {
 	t.Helper()
-	r := comparison.Request{Ours: true, Map: true, ObjectKey: "sample.json", Spec: comparison.Spec{Region: "us-east-1", Latency: "apg", Seed: 1, Function: "./handler"}}
+	r := comparison.Request{Ours: true, Map: true, Spec: comparison.Spec{ObjectKey: "sample.json", Region: "us-east-1", Latency: "apg", Seed: 1, Function: "./handler"}}
 	if change != nil {
 		change(&r)
 	}

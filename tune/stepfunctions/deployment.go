@@ -24,9 +24,6 @@ type Deployment struct {
 	ExecutionTimeout time.Duration `placeholder:"D" help:"totalExecutionTimeout of Power Tuning (the stack's, else 600s)."`
 }
 
-// maxObjects is the default of a payload's maxObjects, as in the deployment's inputs.
-const maxObjects = 2_000
-
 // Tuner returns a tuner for the flags, the outputs of the stack, and the architecture and timeout of spec. In a dry run it
 // cannot call AWS, and so needs no credentials.
 func (d *Deployment) Tuner(ctx context.Context, spec comparison.Spec, dry bool) (*Tuner, error) {
@@ -54,7 +51,7 @@ func (d *Deployment) Ask(r comparison.Request, target Target) (*comparison.Compa
 	s := &r.Spec
 	s.Arch, s.TimeoutSec, s.StateMachine, s.Function = target.Arch, target.Timeout.Seconds(), target.StateMachine, target.Function
 	s.Region, s.ParallelInvocation = RegionOf(target.Function), d.Parallel // prices are those of the function's region
-	r.Deployed, r.Ours, r.ObjectKey, r.MaxObjects = target.PowerValues, true, cmp.Or(target.ObjectKey, "sample.json"), maxObjects
+	s.ObjectKey, r.Powers, r.Ours = cmp.Or(target.ObjectKey, "sample.json"), target.PowerValues, true
 	if r.Prefix, r.PrefixWins = d.Prefix, d.Prefix != nil; !r.PrefixWins && target.ObjectKey == "" {
 		r.Prefix = target.Prefix
 	}
