@@ -86,39 +86,25 @@ func (c *Comparison) Validate() error {
 		return fmt.Errorf("mode must be %s, or %s with a state machine, got %.40q", Local, AWS, c.Mode)
 	}
 	checked := c.Map != nil || c.Mode == AWS && c.Calibration != nil
-	if err := cmp.Or(plausible("", reflect.ValueOf(*c)), within("run: time's year", c.Run.Time.Year(), 1, 9999),
-		unless(len(c.Checks) == 0 || checked && len(c.Checks) <= maxCells, "checks", "without a map, or too many"),
-	); err != nil {
-		return err
-	}
+	err := cmp.Or(plausible("", reflect.ValueOf(*c)), within("run: time's year", c.Run.Time.Year(), 1, 9999),
+		unless(len(c.Checks) == 0 || checked && len(c.Checks) <= maxCells, "checks", "without a map, or too many"))
 	for i, r := range c.Variants {
-		if err := cmp.Or(c.checkCells(r.Cells), c.checkExecution(r.Execution)); err != nil {
-			return fmt.Errorf("variant %d: %w", i+1, err)
+		err = cmp.Or(err, c.checkExecution(r.Execution))
+		last, field := 0, fmt.Sprintf("variant %d: cell", i+1)
+		for _, cell := range r.Cells {
+			p := cmp.Or(cell.Computed, &Point{Place: Place{Power: cell.Power}})
+			err = cmp.Or(err,
+				unless(cell.Power > last && slices.Contains(c.Run.PowerValues, cell.Power),
+					field, "of %d MB: the cells must be of the run's power values, in ascending order", cell.Power),
+				unless((cell.Computed != nil) == (c.Map != nil) && p.Power == cell.Power,
+					field, "of %d MB: the cells of a map, and no others, have their computed point", cell.Power))
+			last = cell.Power
 		}
 	}
 	for _, k := range c.Checks {
-		if err := c.checkExecution(k.Execution); err != nil {
-			return fmt.Errorf("check of %.40q at %d MB: %w", k.Strategy, k.Power, err)
-		}
+		err = cmp.Or(err, c.checkExecution(k.Execution))
 	}
-	if _, cell := c.Recommended(); c.Recommendation != nil && (cell == nil || cell.Error != "") {
-		return errors.New("the recommendation names no cell that was measured")
-	}
-	return nil
-}
-
-func (c *Comparison) checkCells(cells []Cell) error {
-	last := 0
-	for _, cell := range cells {
-		if cell.Power <= last || !slices.Contains(c.Run.PowerValues, cell.Power) {
-			return fmt.Errorf("cell of %d MB: the cells must be of the run's power values, in ascending order", cell.Power)
-		}
-		last = cell.Power
-		if p := cell.Computed; (p != nil) != (c.Map != nil) || p != nil && p.Power != cell.Power {
-			return fmt.Errorf("cell of %d MB: the cells of a map, and no others, have their computed point", cell.Power)
-		}
-	}
-	return nil
+	return cmp.Or(err, unless(c.Recommendation == nil || c.Recommended() != nil, "the recommendation", "names no cell that was measured"))
 }
 
 // checkExecution checks an execution's ARN, which ends up in commands for a shell.

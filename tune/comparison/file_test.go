@@ -66,7 +66,7 @@ func TestReadRefusesWhatNoRunWrote(t *testing.T) {
 		{"cpu scale", func(c *comparison.Comparison) { c.Run.CPU = &comparison.CPU{Factor: 2, Scale: 21} }, "cpu: scale 21: it must be from 0 to 20"},
 		{"slow", func(c *comparison.Comparison) { c.Run.Slow = 21 }, "slow 21: it must be a whole number from 0 to 20"},
 		{"recommendation", func(c *comparison.Comparison) { c.Recommendation.Power = 513 }, "the recommendation names no cell that was measured"},
-		{"recommendation of a failure", func(c *comparison.Comparison) { _, cell := c.Recommended(); cell.Error = "x" }, "the recommendation names no cell that was measured"},
+		{"recommendation of a failure", func(c *comparison.Comparison) { cell := c.Recommended(); cell.Error = "x" }, "the recommendation names no cell that was measured"},
 	} {
 		c := measured(t)
 		test.spoil(c)

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-
-	"lambda-parallel-io/strategies"
 )
 
 const (
@@ -161,7 +159,7 @@ func (k Check) Far() bool { return k.off() > tolerance }
 
 // At returns the map's point of a setting, or nil.
 func (m *Map) At(p Place) *Point {
-	i := slices.IndexFunc(m.Points, func(q Point) bool { return q.Power == p.Power && q.Label() == p.Label() })
+	i := slices.IndexFunc(m.Points, func(q Point) bool { return q.Same(p) })
 	if i < 0 {
 		return nil
 	}
@@ -171,12 +169,11 @@ func (m *Map) At(p Place) *Point {
 // Best returns a variant's point at a memory size, or nil if the map has none. For a bounded strategy without a
 // concurrency it is the smallest one that is near the fastest, or nil if all are out of memory.
 func (m *Map) Best(v Variant, power int) *Point {
-	if s, _ := strategies.ByName(v.Strategy); !s.Bounded || v.Concurrency != nil {
-		return m.At(v.Place(power))
-	}
 	var of []*Point
 	for i := range m.Points {
-		if p := &m.Points[i]; p.Strategy == v.Strategy && p.Power == power && p.Binds != memory {
+		p := &m.Points[i]
+		searched := v.Concurrency == nil && p.Strategy == v.Strategy && p.Binds != memory
+		if p.Power == power && (searched || p.Label() == v.Label()) {
 			of = append(of, p)
 		}
 	}
@@ -189,6 +186,9 @@ func (m *Map) Best(v Variant, power int) *Point {
 	})
 	return slices.MinFunc(of, func(a, b *Point) int { return *cmp.Or(a.Concurrency, new(0)) - *cmp.Or(b.Concurrency, new(0)) })
 }
+
+// Same reports whether p and q name one cell.
+func (p Place) Same(q Place) bool { return p.Power == q.Power && p.Label() == q.Label() }
 
 // Label names a setting: "pool (30)", "sequential".
 func (p Place) Label() string {

@@ -175,17 +175,15 @@ func (s Spec) checkVariants() (err error) {
 
 // InFlight returns how many reads an invocation of v makes at once; 1 if that is not known.
 func (s Spec) InFlight(v Variant) int {
-	name, n := v.Strategy, v.Concurrency
-	if p, err := event.Decode(v.Payload, event.DefaultConcurrency); err == nil {
-		name, n = p.Strategy, &p.Concurrency
-	}
-	switch strategy, err := strategies.ByName(name); {
+	p, err := event.Decode(v.Payload, event.DefaultConcurrency)
+	strategy, _ := strategies.ByName(p.Strategy)
+	switch {
 	case err != nil || strategy.Sequential:
 		return 1
-	case strategy.Bounded && n != nil:
-		return max(1, *n)
+	case strategy.Bounded:
+		return p.Concurrency
 	}
-	return max(1, min(s.Repeat, event.MaxConcurrency))
+	return min(s.Repeat, event.MaxConcurrency)
 }
 
 // WarmUp returns the payload of a call that opens the connections of v, and its reads: of a single object as many as run

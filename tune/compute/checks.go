@@ -18,7 +18,7 @@ func Checks(c *comparison.Comparison) (checks []comparison.Check) {
 		return nil
 	}
 	add := func(why string, p *comparison.Point, reads int) {
-		known := func(k comparison.Check) bool { return k.Label() == p.Label() && k.Power == p.Power }
+		known := func(k comparison.Check) bool { return k.Same(p.Place) }
 		if p != nil && !slices.ContainsFunc(checks, known) {
 			checks = append(checks, comparison.Check{Place: p.Place, Repeat: reads, Why: why})
 		}

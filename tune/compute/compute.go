@@ -82,7 +82,7 @@ func Places(variants []comparison.Variant, sizes []int) (places []comparison.Pla
 		for _, n := range concurrencies {
 			for _, mb := range sizes {
 				p := comparison.Place{Strategy: v.Strategy, Concurrency: n, Power: mb}
-				if !slices.ContainsFunc(places, func(o comparison.Place) bool { return o.Label() == p.Label() && o.Power == mb }) {
+				if !slices.ContainsFunc(places, p.Same) {
 					places = append(places, p)
 				}
 			}

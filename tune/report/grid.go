@@ -119,7 +119,7 @@ func decimals(ratio float64) string {
 
 // choose finds the cells that the answer names, and marks every cell.
 func (r *Report) choose() {
-	_, recommended := r.Recommended()
+	recommended := r.Recommended()
 	candidates := slices.DeleteFunc(slices.Clone(r.measured), (*cell).out)
 	least := func(figure func(comparison.Summary) float64) *cell {
 		return comparison.Least(r.Comparison, candidates, func(c *cell) *comparison.Cell { return c.Cell }, figure)
