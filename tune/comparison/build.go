@@ -195,14 +195,24 @@ func (r Request) decode(s *Spec) error {
 		if err == nil {
 			s.ObjectKey = p.ObjectKey
 		}
-		if !r.Ours || err != nil && s.AWS() && v.Strategy == None {
-			continue
-		}
-		if err != nil {
+		switch {
+		case !r.Ours || err != nil && s.AWS() && v.Strategy == None:
+		case err != nil:
 			return fmt.Errorf("%s: %w", v.Label(), err)
-		}
-		if s.Repeat, s.Objects, err = r.reads(p); err != nil {
-			return err
+		case p.ObjectKey != "":
+			s.Repeat, s.Objects = p.Repeat, nil
+		case p.Prefix == nil || r.Stored == nil:
+			s.Repeat, s.Objects = cmp.Or(len(p.Rest()), p.MaxObjects), &Objects{Prefix: p.Prefix}
+		default:
+			s.Repeat, s.Objects = 0, &Objects{Prefix: p.Prefix}
+			for key, size := range r.Stored {
+				if strings.HasPrefix(key, *p.Prefix) && strings.HasSuffix(key, p.Suffix) && key > p.StartAfter {
+					s.Repeat, s.Objects.Bytes = s.Repeat+1, s.Objects.Bytes+size
+				}
+			}
+			if s.Repeat == 0 {
+				return fmt.Errorf("prefix %q, suffix %q: none of the %d objects that S3 holds matches", *p.Prefix, p.Suffix, len(r.Stored))
+			}
 		}
 	}
 	return nil
@@ -214,26 +224,6 @@ func BoundedStrategies() []string {
 		s, _ := strategies.ByName(name)
 		return !s.Bounded
 	})
-}
-
-// reads returns how many reads a payload asks for, and the objects unless it is a single one.
-func (r Request) reads(p event.Payload) (n int, o *Objects, err error) {
-	if p.ObjectKey != "" {
-		return p.Repeat, nil, nil
-	}
-	o = &Objects{Prefix: p.Prefix}
-	if p.Prefix == nil || r.Stored == nil {
-		return cmp.Or(len(p.Rest()), p.MaxObjects), o, nil
-	}
-	for key, size := range r.Stored {
-		if strings.HasPrefix(key, *p.Prefix) && strings.HasSuffix(key, p.Suffix) && key > p.StartAfter {
-			n, o.Bytes = n+1, o.Bytes+size
-		}
-	}
-	if n == 0 {
-		err = fmt.Errorf("prefix %q, suffix %q: none of the %d objects that S3 holds matches", *p.Prefix, p.Suffix, len(r.Stored))
-	}
-	return n, o, err
 }
 
 // NeedCalibration returns an error unless c, which was read from a file, has a calibration.

@@ -149,14 +149,14 @@ func Compare(values, base []float64, looks int) Ratio {
 // whose error is alpha on each side: the largest c with P(W < c) <= alpha, where W is Wilcoxon's signed rank sum. It is 0
 // if n is too small for an interval.
 func signedRankTail(n int, alpha float64) int {
-	chance := make([]float64, n*(n+1)/2+1) // of each sum of the ranks up to n
-	chance[0] = 1
-	for rank := 1; rank <= n; rank++ {
-		for sum := len(chance) - 1; sum >= 0; sum-- {
-			if chance[sum] /= 2; sum >= rank {
-				chance[sum] += chance[sum-rank] / 2
-			}
+	chance := []float64{1} // of each sum of the ranks so far
+	for rank := range n {
+		next := make([]float64, len(chance)+rank+1)
+		for sum, p := range chance { // without and with this rank
+			next[sum] += p / 2
+			next[sum+rank+1] += p / 2
 		}
+		chance = next
 	}
 	below := 0.0
 	for c, p := range chance {
