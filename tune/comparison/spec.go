@@ -107,7 +107,7 @@ func (e *FieldError) Error() string { return e.Field + " " + e.Problem }
 // be run, drawn, read again and resumed.
 func (s Spec) Validate() error { return plausible("", reflect.ValueOf(s)) }
 
-func (s Spec) check() error {
+func (s Spec) check() (err error) {
 	num, least := "num", 1
 	if s.AWS() {
 		least = powertuning.MinNum
@@ -115,15 +115,15 @@ func (s Spec) check() error {
 	if s.ForSec > 0 {
 		num = "max"
 	}
+	for i, mb := range s.PowerValues {
+		err = cmp.Or(err, within("power", mb, platform.MinMemory, platform.MaxMemory), unless(i == 0 || mb > s.PowerValues[i-1],
+			"power", "%d: it must be in ascending order, each size once", s.PowerValues))
+	}
 	sizes, variants := len(s.PowerValues), len(s.Variants)
 	invocations := s.Num * sizes * variants
-	var cells error
-	if variants > maxVariants || variants*sizes > maxCells {
-		cells = fmt.Errorf("%d variants x %d sizes: there can be %d variants and %d cells", variants, sizes, maxVariants, maxCells)
-	}
 	prefix := cmp.Or(cmp.Or(s.Objects, &Objects{}).Prefix, new(string))
-	return cmp.Or(
-		s.checkSizes(),
+	err = cmp.Or(err,
+		unless(sizes >= 1 && sizes <= maxSizes, "power", "has %d sizes: there must be 1 to %d", sizes, maxSizes),
 		within(num, s.Num, least, MaxNum),
 		within("for_sec", s.ForSec, 0, maxForSec),
 		within("repeat", s.Repeat, 0, event.MaxRepeat),
@@ -135,21 +135,12 @@ func (s Spec) check() error {
 		within("slow", int(s.Slow), 0, MaxSlow),
 		within("sleepBetweenRunsMs", s.SleepBetweenRunsMS, 0, maxMS),
 		within("balancedWeight", s.BalancedWeight, 0, 1),
-		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),
-		cells,
-		s.checkVariants(),
-		unless(invocations <= maxInvocations, num, "%d: with %d sizes and %d variants these are %d invocations, and there can be %d",
-			s.Num, sizes, variants, invocations, maxInvocations),
-	)
-}
-
-func (s Spec) checkSizes() (err error) {
-	for i, mb := range s.PowerValues {
-		err = cmp.Or(err, within("power", mb, platform.MinMemory, platform.MaxMemory), unless(i == 0 || mb > s.PowerValues[i-1],
-			"power", "%d: it must be in ascending order, each size once", s.PowerValues))
+		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom))
+	if err == nil && (variants > maxVariants || variants*sizes > maxCells) {
+		err = fmt.Errorf("%d variants x %d sizes: there can be %d variants and %d cells", variants, sizes, maxVariants, maxCells)
 	}
-	n := len(s.PowerValues)
-	return cmp.Or(err, unless(n >= 1 && n <= maxSizes, "power", "has %d sizes: there must be 1 to %d", n, maxSizes))
+	return cmp.Or(err, s.checkVariants(), unless(invocations <= maxInvocations, num,
+		"%d: with %d sizes and %d variants these are %d invocations, and there can be %d", s.Num, sizes, variants, invocations, maxInvocations))
 }
 
 func (s Spec) checkVariants() (err error) {
