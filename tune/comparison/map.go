@@ -157,23 +157,14 @@ func (k Check) Made() bool { return k.MeasuredMS > 0 && k.ComputedMS > 0 && k.Un
 // Far reports whether the check contradicts the map.
 func (k Check) Far() bool { return k.off() > tolerance }
 
-// At returns the map's point of a setting, or nil.
-func (m *Map) At(p Place) *Point {
-	i := slices.IndexFunc(m.Points, func(q Point) bool { return q.Same(p) })
-	if i < 0 {
-		return nil
-	}
-	return &m.Points[i]
-}
-
-// Best returns a variant's point at a memory size, or nil if the map has none. For a bounded strategy without a
-// concurrency it is the smallest one that is near the fastest, or nil if all are out of memory.
-func (m *Map) Best(v Variant, power int) *Point {
+// At returns the map's point of a setting, or nil. For a bounded strategy without a concurrency it is that of the smallest
+// concurrency that is near the fastest, or nil if all are out of memory.
+func (m *Map) At(setting Place) *Point {
 	var of []*Point
 	for i := range m.Points {
 		p := &m.Points[i]
-		searched := v.Concurrency == nil && p.Strategy == v.Strategy && p.Binds != memory
-		if p.Power == power && (searched || p.Label() == v.Label()) {
+		searched := setting.Concurrency == nil && p.Strategy == setting.Strategy && p.Power == setting.Power && p.Binds != memory
+		if searched || p.Same(setting) {
 			of = append(of, p)
 		}
 	}

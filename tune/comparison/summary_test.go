@@ -149,7 +149,7 @@ func TestTheBestConcurrencyIsFoundAmongPointsWithoutOne(t *testing.T) {
 		return comparison.Point{Place: comparison.Place{Strategy: "pool", Concurrency: concurrency, Power: 512}, DurationMS: ms}
 	}
 	m := comparison.Map{Points: []comparison.Point{at(nil, 100), at(new(30), 101), at(nil, 100)}}
-	if got := m.Best(comparison.Variant{Strategy: "pool"}, 512); got != &m.Points[0] {
-		t.Errorf("Best() = %+v, want the first point without a concurrency", got)
+	if got := m.At(comparison.Place{Strategy: "pool", Power: 512}); got != &m.Points[0] {
+		t.Errorf("At() = %+v, want the first point without a concurrency", got)
 	}
 }

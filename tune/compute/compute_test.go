@@ -103,7 +103,7 @@ func TestUnboundedIsNotRecommendedForWhatAPoolDoesAsWell(t *testing.T) {
 func TestTheSmallestConcurrencyIsTakenThatIsNearTheBest(t *testing.T) {
 	c := byDefault()
 	for _, power := range c.Run.PowerValues {
-		best := c.Map.Best(comparison.Variant{Strategy: "pool"}, power)
+		best := c.Map.At(comparison.Place{Strategy: "pool", Power: power})
 		for _, p := range c.Map.Points {
 			if p.Strategy != "pool" || p.Power != power || p.Binds == "memory" {
 				continue

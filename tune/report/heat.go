@@ -111,7 +111,7 @@ func (r *Report) heat(id, what string, points []comparison.Point, sizes, ns []in
 	}
 	var path []string
 	for _, size := range sizes {
-		best := r.Map.Best(comparison.Variant{Strategy: points[0].Strategy}, size)
+		best := r.Map.At(comparison.Place{Strategy: points[0].Strategy, Power: size})
 		if best == nil || best.Concurrency == nil || best.Killed() {
 			continue
 		}
