@@ -28,14 +28,14 @@ const (
 	DefaultTimeout   = 600 * time.Second
 )
 
-// The default memory sizes in MB, of measured cells and of a map. A map's reads and sizes are those of the sample that
-// this project continues, plus 128 MB.
+// The default memory sizes in MB, of measured cells and of a map. A map's reads and sizes are those of the sample
+// that this project continues, plus 128 MB.
 var (
 	DefaultPowers    = []int{128, 512, 1_024, platform.MemoryPerVCPU, 3_008}
 	DefaultMapPowers = []int{128, 512, 1_024, 2_048, 3_072, 4_096, 10_240}
 )
 
-// Request is what flags, an execution input and a stack ask for, before it is checked. A nil or empty field was not given.
+// Request is what flags, an execution input and a stack ask for, not yet checked. A nil or empty field was not given.
 type Request struct {
 	Spec   Spec               // where and how it runs, with the object of a payload that names none; [Build] adds what to compare
 	Input  *powertuning.Input // of a Power Tuning execution on AWS; the other fields override it
@@ -149,8 +149,8 @@ func (r Request) variants(repeat int) (out []Variant, err error) {
 }
 
 // fields returns the payload's fields, completed, and the concurrencies at which to compare a bounded strategy: the
-// request's, the payload's, or the default of this project's function. nil leaves it to the payload of another function,
-// to which nothing is added but what was asked for.
+// request's, the payload's, or the default of this project's function. nil leaves it to the payload of another
+// function, to which nothing is added but what was asked for.
 func (r Request) fields(repeat int) (fields map[string]any, bounds []*int, err error) {
 	given := map[string]json.RawMessage{}
 	if len(r.Payload) > 0 && (json.Unmarshal(r.Payload, &given) != nil || given == nil) {
@@ -188,7 +188,7 @@ func (r Request) fields(repeat int) (fields map[string]any, bounds []*int, err e
 	return fields, bounds, nil
 }
 
-// decode checks the payloads of this project's function, and notes what they read. What another one reads is not known.
+// decode checks the payloads of this project's function, and notes what they read. Of another one that is not known.
 func (r Request) decode(s *Spec) error {
 	for _, v := range s.Variants {
 		p, err := event.Decode(v.Payload, event.DefaultConcurrency)
@@ -238,7 +238,7 @@ func (c *Comparison) NeedCalibration(file string) error {
 	return nil
 }
 
-// Another returns the comparison that asks another question of c's calibration. What the request leaves open is as in c.
+// Another returns the comparison that asks another question of c's calibration: c's where the request leaves it open.
 func (c *Comparison) Another(r Request) (*Comparison, error) {
 	asked := r.Spec
 	s3, err := profile.Parse(cmp.Or(asked.Latency, c.Run.Latency))

@@ -14,7 +14,7 @@ import (
 	"lambda-parallel-io/handler/prose"
 )
 
-// Conclude compares the cells of each size with the fastest, and sets the warnings and the one after the recommended cell.
+// Conclude compares the cells of each size with the fastest, and sets the warnings and the recommended cell's Next.
 func (c *Comparison) Conclude() {
 	sizes := map[int][]placed{}
 	for _, k := range c.summarized() {
@@ -62,12 +62,12 @@ func (c *Comparison) next() *Next {
 	return &next
 }
 
-// Recommend draws every conclusion. It sets Recommendation to the cell with the least (compute + request cost) x typical
-// duration, the first of equals, or to nil if no cell has both. It excludes cells that failed, and those beyond this
-// machine, since Lambda would have been faster.
+// Recommend draws every conclusion. It sets Recommendation to the cell with the least (compute + request cost) x
+// typical duration, the first of equals, or to nil if no cell has both. It excludes cells that failed, and those
+// beyond this machine, since Lambda would have been faster.
 //
-// The product needs no scale. A rule that divides by the greatest cost and duration, as Power Tuning's balanced strategy
-// does within one function, would let one slow variant move the choice between the others.
+// The product needs no scale. A rule that divides by the greatest cost and duration, as Power Tuning's balanced
+// strategy does within one function, would let one slow variant move the choice between the others.
 func (c *Comparison) Recommend() {
 	best := Least(c, c.candidates(), placed.of, Product).Place
 	if c.Map != nil {
@@ -130,7 +130,7 @@ var kinds = []string{"few-pairs", "open", "busy", "unread", "retried", "missing"
 var words string
 
 var texts = template.Must(template.New("").Funcs(template.FuncMap{
-	"count":   prose.Count,
+	"count":   prose.Count[int],
 	"int":     func(f float64) int { return int(f) },
 	"percent": func(share float64) float64 { return 100 * share },
 	"seconds": func(times, sec float64) time.Duration { return time.Duration(times * sec * float64(time.Second)) },

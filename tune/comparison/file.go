@@ -40,7 +40,7 @@ func WriteJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// Read reads a results.json. If no run could have written the file, the error says in a sentence what is wrong with it.
+// Read reads a results.json. If no run could have written it, the error says in a sentence what is wrong with it.
 func Read(r io.Reader) (*Comparison, error) {
 	c, err := read(r)
 	if err != nil {

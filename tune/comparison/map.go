@@ -25,8 +25,8 @@ type Figure struct {
 	Unit  string  `json:"unit"` // ms, MB, or vCPUs
 }
 
-// Calibration is what a read costs, measured with this project's function on this machine or fitted to what AWS returned.
-// CPU time is in ms of one Lambda vCPU.
+// Calibration is what a read costs, measured with this project's function on this machine or fitted to what AWS
+// returned. CPU time is in ms of one Lambda vCPU.
 type Calibration struct {
 	Source    string         `json:"source"`    // this machine, or what it was fitted to
 	Reads     []StrategyCost `json:"reads"`     // CPU time of a read, without WakeUp and Crowd
@@ -157,8 +157,8 @@ func (k Check) Made() bool { return k.MeasuredMS > 0 && k.ComputedMS > 0 && k.Un
 // Far reports whether the check contradicts the map.
 func (k Check) Far() bool { return k.off() > tolerance }
 
-// At returns the map's point of a setting, or nil. For a bounded strategy without a concurrency it is that of the smallest
-// concurrency that is near the fastest, or nil if all are out of memory.
+// At returns the map's point of a setting, or nil. For a bounded strategy without a concurrency it is that of the
+// smallest concurrency that is near the fastest, or nil if all are out of memory.
 func (m *Map) At(setting Place) *Point {
 	var of []*Point
 	for i := range m.Points {

@@ -69,7 +69,7 @@ type Spec struct {
 	TuningInput *powertuning.Input `json:"tuning_input,omitempty"` // as given, for the fields that are not above
 }
 
-// Objects describes the Repeat objects that an invocation reads. On AWS their number is unknown, and Repeat is the most.
+// Objects describes the Repeat objects that an invocation reads. On AWS Repeat is the most, and their number unknown.
 type Objects struct {
 	Prefix *string `json:"prefix"`          // of their keys; null: the payload lists the keys
 	Bytes  int     `json:"bytes,omitempty"` // of all objects together; 0 if not known
@@ -177,8 +177,8 @@ func (s Spec) InFlight(v Variant) int {
 	return min(s.Repeat, event.MaxConcurrency)
 }
 
-// WarmUp returns the payload of a call that opens the connections of v, and its reads: of a single object as many as run
-// at once; 0 if not known.
+// WarmUp returns the payload of a call that opens the connections of v, and its reads: of a single object as many as
+// run at once; 0 if not known.
 func (s Spec) WarmUp(v Variant) (payload json.RawMessage, reads int) {
 	var fields map[string]any
 	reads = *cmp.Or(v.Concurrency, &s.Repeat)

@@ -107,7 +107,7 @@ func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comp
 		run, v := x.run, x.v.Variant
 		n, _ := turns(run.Spec)
 		e.AtOnce = max(e.AtOnce, (1+run.Num/int(n))*len(run.PowerValues)) // with an executor for each size
-		if x.v.Started() {
+		if x.v.Execution != "" || x.v.Ended() {
 			continue
 		}
 		if err := check(run.Spec, v, cmp.Or(target.ExecutionTimeout, byDefault)); err != nil {
