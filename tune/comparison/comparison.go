@@ -142,6 +142,22 @@ type Place struct {
 	Power       int    `json:"power"` // MB
 }
 
+// Same reports whether p and q name one cell.
+func (p Place) Same(q Place) bool { return p.Power == q.Power && p.Label() == q.Label() }
+
+// Label names a setting: "pool (30)", "sequential".
+func (p Place) Label() string {
+	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Label()
+}
+
+// Name names a cell: "pool (30) at 512 MB", or "512 MB" without a strategy.
+func (p Place) Name() string {
+	if p.Strategy == None {
+		return prose.Thousands(p.Power, 0) + " MB"
+	}
+	return fmt.Sprintf("%s at %s MB", prose.OneLine(p.Label(), maxLabel), prose.Thousands(p.Power, 0))
+}
+
 // Next is the cell after the recommended one. Ratio is of their (compute + request cost) x duration.
 type Next struct {
 	Place

@@ -209,14 +209,6 @@ func (c *Comparison) Answer(cell *Cell) *event.Answer {
 	return &a
 }
 
-// Name names a cell: "pool (30) at 512 MB", or "512 MB" without a strategy.
-func (p Place) Name() string {
-	if p.Strategy == None {
-		return prose.Thousands(p.Power, 0) + " MB"
-	}
-	return fmt.Sprintf("%s at %s MB", prose.OneLine(p.Label(), maxLabel), prose.Thousands(p.Power, 0))
-}
-
 // someOf names the first of the cells, and counts the others.
 func someOf(places []Place) string {
 	var names []string

@@ -82,11 +82,11 @@ func read(r io.Reader) (*Comparison, error) {
 
 // Validate reports the first thing in a comparison that no run could have written. The views rely on what it checks.
 func (c *Comparison) Validate() error {
-	if c.Mode != Local && c.Mode != AWS || c.Run.AWS() != (c.Mode == AWS) {
-		return fmt.Errorf("mode must be %s, or %s with a state machine, got %.40q", Local, AWS, c.Mode)
-	}
 	checked := c.Map != nil || c.Mode == AWS && c.Calibration != nil
-	err := cmp.Or(plausible("", reflect.ValueOf(*c)), within("run: time's year", c.Run.Time.Year(), 1, 9999),
+	err := cmp.Or(
+		unless(c.Mode == Local && !c.Run.AWS() || c.Mode == AWS && c.Run.AWS(),
+			"mode", "must be %s, or %s with a state machine, got %.40q", Local, AWS, c.Mode),
+		plausible("", reflect.ValueOf(*c)), within("run: time's year", c.Run.Time.Year(), 1, 9999),
 		unless(len(c.Checks) == 0 || checked && len(c.Checks) <= maxCells, "checks", "without a map, or too many"))
 	for i, r := range c.Variants {
 		err = cmp.Or(err, c.checkExecution(r.Execution))

@@ -177,11 +177,3 @@ func (m *Map) At(setting Place) *Point {
 	})
 	return slices.MinFunc(of, func(a, b *Point) int { return *cmp.Or(a.Concurrency, new(0)) - *cmp.Or(b.Concurrency, new(0)) })
 }
-
-// Same reports whether p and q name one cell.
-func (p Place) Same(q Place) bool { return p.Power == q.Power && p.Label() == q.Label() }
-
-// Label names a setting: "pool (30)", "sequential".
-func (p Place) Label() string {
-	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Label()
-}
