@@ -88,6 +88,7 @@ type placed struct {
 
 func (k placed) of() *Cell { return k.cell }
 
+// summarized returns the cells that have figures, variant by variant.
 func (c *Comparison) summarized() (all []placed) {
 	for _, v := range c.Variants {
 		for i := range v.Cells {
