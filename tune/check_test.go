@@ -42,14 +42,14 @@ type played struct {
 
 // invocation is one of the Lambda that is played.
 func (p *played) invocation(at comparison.Place, reads int) simulate.Invocation {
-	costs := compute.OnLambda(compute.Costs(p.of.Calibration, at.Strategy, compute.Middle), comparison.LambdaWakeUpMS)
-	for _, ms := range []*float64{&costs.Before, &costs.After, &costs.Handshake} {
+	in := compute.OnLambda(p.of, at, p.s3, reads, compute.Middle)
+	for _, ms := range []*float64{&in.Before, &in.After, &in.Handshake} {
 		*ms *= p.cpu
 	}
-	for i := range costs.Crowd {
-		costs.Crowd[i].CPU *= p.cpu
+	for i := range in.Crowd {
+		in.Crowd[i].CPU *= p.cpu
 	}
-	return compute.Invocation(at, costs, p.s3, p.of.Run.Arch, reads)
+	return in
 }
 
 // average is what Power Tuning answers of a size, 2 % off.
@@ -134,13 +134,13 @@ func (p *played) near(t *testing.T, c *comparison.Comparison) {
 	if fit == nil || !fit.CPU || !fit.Latency {
 		t.Fatalf("fitted is %+v, want the processor and the latency", fit)
 	}
-	cpu, median := c.Calibration.CPU("pool").Value/(p.cpu*p.of.Calibration.CPU("pool").Value), fit.S3Median.Value/(p.s3.Median().Seconds()*1e3)
+	cpu, median := c.Calibration.CPU("pool").Value/(p.cpu*p.of.Calibration.CPU("pool").Value), fit.S3Median.Value/(p.s3.Median.Seconds()*1e3)
 	t.Logf("%g times the CPU, S3 %s: a read takes %.3f times what it does there, the median is %.3f times the one there; %s, %s", p.cpu, p.s3, cpu, median, c.Run.Latency, c.Calibration.Source)
 	if math.Abs(cpu-1) > 0.07 || math.Abs(median-1) > 0.1 {
 		t.Errorf("%g times the CPU, S3 %s: a read takes %.3f times what it does there, want within 7 %%; the median is %.3f times the one there, want within 10 %%", p.cpu, p.s3, cpu, median)
 	}
-	if s, err := profile.Parse(c.Run.Latency); err != nil || math.Abs(s.Median().Seconds()*1e3/fit.S3Median.Value-1) > 0.001 {
-		t.Errorf("the latency %s has the median %s, %v; want the fitted %g ms", c.Run.Latency, s.Median(), err, fit.S3Median.Value)
+	if s, err := profile.Parse(c.Run.Latency); err != nil || math.Abs(s.Median.Seconds()*1e3/fit.S3Median.Value-1) > 0.001 {
+		t.Errorf("the latency %s has the median %s, %v; want the fitted %g ms", c.Run.Latency, s.Median, err, fit.S3Median.Value)
 	}
 }
 
@@ -162,7 +162,7 @@ func (p *played) worse(c *comparison.Comparison) float64 {
 		draws = append(draws, simulate.NewDraw(p.s3, 5, k, c.Run.Repeat))
 	}
 	least, answer := math.Inf(1), 0.0
-	for i, results := range simulate.Sweep(all, draws) {
+	for i, results := range simulate.Sweep(all, func(in simulate.Invocation) []simulate.Result { return in.Runs(draws) }) {
 		ms := simulate.Summarize(results).DurationMS
 		product := ms * c.CostPerMillion(places[i].Power, ms)
 		if least = min(least, product); i == 0 {

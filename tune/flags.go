@@ -109,18 +109,14 @@ func (p *presentation) present(s *session, c *comparison.Comparison, cause error
 	}
 	c.Recommend()
 	r, err := report.Write(p.Dir, c, !p.keep)
-	page := ""
-	if err == nil {
-		page = filepath.Join(p.Dir, report.PageFile)
-	}
 	if p.JSON {
 		err = errors.Join(err, c.Write(s.stdout))
 	} else {
-		err = errors.Join(err, r.Text(s.stdout, page))
+		err = errors.Join(err, r.Text(s.stdout))
 	}
 	if err == nil && p.Open && cause == nil {
-		if err = browser.OpenFile(page); err != nil {
-			err = fmt.Errorf("--open: showing %s: %w", page, err)
+		if err = browser.OpenFile(r.Page); err != nil {
+			err = fmt.Errorf("--open: showing %s: %w", r.Page, err)
 		}
 	}
 	return errors.Join(cause, err)

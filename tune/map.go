@@ -59,7 +59,7 @@ func (m *mapping) Run(ctx context.Context, s *session) error {
 	if len(m.Power) > 0 {
 		more = nil
 	}
-	if err := compute.Map(c, more, c.Calibration.OnLambda()); err != nil {
+	if err := compute.Map(c, more); err != nil {
 		return err
 	}
 	return m.present(s, c, nil)
@@ -98,7 +98,7 @@ type planning struct {
 
 // Run computes the plan, draws its curve and prints it.
 func (p *planning) Run(ctx context.Context, s *session) error {
-	if err := p.Job.Validate(); err != nil {
+	if err := p.Job.Check(); err != nil {
 		return usage(err)
 	}
 	size, err := humanize.ParseBytes(cmp.Or(p.Size, "0"))

@@ -142,8 +142,8 @@ type Place struct {
 	Power       int    `json:"power"` // MB
 }
 
-// Same reports whether p and q name one cell.
-func (p Place) Same(q Place) bool { return p.Power == q.Power && p.Label() == q.Label() }
+// same reports whether p and q name one cell.
+func (p Place) same(q Place) bool { return p.Power == q.Power && p.Label() == q.Label() }
 
 // Label names a setting: "pool (30)", "sequential".
 func (p Place) Label() string {

@@ -55,7 +55,7 @@ func (c *Comparison) next() *Next {
 	}
 	next := slices.MinFunc(others, func(a, b Next) int { return cmp.Compare(a.Value, b.Value) })
 	for _, k := range others {
-		if !k.Same(next.Place) && k.Low > 0 && (k.Verdict == Open || k.Verdict == Equal) {
+		if !k.same(next.Place) && k.Low > 0 && (k.Verdict == Open || k.Verdict == Equal) {
 			next.Alike++
 		}
 	}
@@ -109,7 +109,7 @@ func (c *Comparison) candidates() []placed {
 // Recommended returns the cell that Recommendation names, or nil.
 func (c *Comparison) Recommended() *Cell {
 	for _, k := range c.summarized() {
-		if c.Recommendation != nil && k.Same(c.Recommendation.Place) {
+		if c.Recommendation != nil && k.same(c.Recommendation.Place) {
 			return k.cell
 		}
 	}

@@ -86,6 +86,7 @@ func (c *Comparison) Validate() error {
 	err := cmp.Or(
 		unless(c.Mode == Local && !c.Run.AWS() || c.Mode == AWS && c.Run.AWS(),
 			"mode", "must be %s, or %s with a state machine, got %.40q", Local, AWS, c.Mode),
+		unless(c.Map == nil || c.Calibration != nil, "calibration", "is missing: the map was computed from one"),
 		plausible("", reflect.ValueOf(*c)), within("run: time's year", c.Run.Time.Year(), 1, 9999),
 		unless(len(c.Checks) == 0 || checked && len(c.Checks) <= maxCells, "checks", "without a map, or too many"))
 	for i, r := range c.Variants {

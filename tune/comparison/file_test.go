@@ -65,6 +65,9 @@ func TestReadRefusesWhatNoRunWrote(t *testing.T) {
 		{"cpu high", func(c *comparison.Comparison) { c.Run.CPU = &comparison.CPU{Factor: 2, Low: 2, High: 1} }, "cpu: high 1: it must be from 2 to 20"},
 		{"cpu scale", func(c *comparison.Comparison) { c.Run.CPU = &comparison.CPU{Factor: 2, Scale: 21} }, "cpu: scale 21: it must be from 0 to 20"},
 		{"slow", func(c *comparison.Comparison) { c.Run.Slow = 21 }, "slow 21: it must be a whole number from 0 to 20"},
+		{"a map without its calibration", func(c *comparison.Comparison) {
+			c.Map, c.Variants, c.Recommendation = &comparison.Map{Points: make([]comparison.Point, 1)}, nil, nil
+		}, "calibration is missing: the map was computed from one"},
 		{"recommendation", func(c *comparison.Comparison) { c.Recommendation.Power = 513 }, "the recommendation names no cell that was measured"},
 		{"recommendation of a failure", func(c *comparison.Comparison) { cell := c.Recommended(); cell.Error = "x" }, "the recommendation names no cell that was measured"},
 	} {

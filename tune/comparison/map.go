@@ -164,7 +164,7 @@ func (m *Map) At(setting Place) *Point {
 	for i := range m.Points {
 		p := &m.Points[i]
 		searched := setting.Concurrency == nil && p.Strategy == setting.Strategy && p.Power == setting.Power && p.Binds != memory
-		if searched || p.Same(setting) {
+		if searched || p.same(setting) {
 			of = append(of, p)
 		}
 	}

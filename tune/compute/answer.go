@@ -9,10 +9,11 @@ import (
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
+	"lambda-parallel-io/tune/simulate"
 )
 
 // answer sets the setting to use, and what would change it.
-func (q *Question) answer() {
+func (q *question) answer() {
 	sizes := q.Run.PowerValues
 	a := q.choose(q.Map.Points, sizes)
 	if a == nil {
@@ -21,13 +22,13 @@ func (q *Question) answer() {
 	answer := &comparison.Answer{Point: *a}
 	q.Map.Answer = answer
 	one := func(strategy string, n int) *comparison.Point {
-		if p := &q.points([]comparison.Place{{Strategy: strategy, Concurrency: &n, Power: a.Power}})[0]; !p.Killed() {
-			return p
+		if p := q.point(comparison.Place{Strategy: strategy, Concurrency: &n, Power: a.Power}); !p.Killed() {
+			return &p
 		}
 		return nil
 	}
 	answer.Sequential = one("sequential", 1)
-	if s, err := strategies.ByName(a.Strategy); err == nil && s.Bounded {
+	if s, _ := strategies.ByName(a.Strategy); s.Bounded {
 		answer.Default = one(a.Strategy, event.DefaultWorkers(a.Power))
 	}
 	at := slices.Index(sizes, a.Power)
@@ -45,27 +46,28 @@ func (q *Question) answer() {
 
 // withWakeUps returns the answer if a wake-up cost ms of a vCPU, with each variant's concurrency unchanged, or nil if
 // that answer has the same size.
-func (q *Question) withWakeUps(ms float64) *comparison.Point {
+func (q *question) withWakeUps(ms float64) *comparison.Point {
 	other := *q
-	other.WakeUpMS = ms
+	other.wakeUpMS = ms
 	var places []comparison.Place
 	for _, v := range q.Variants {
 		for _, cell := range v.Cells {
 			places = append(places, cell.Computed.Place)
 		}
 	}
-	if p := other.choose(other.points(places), q.Run.PowerValues); p != nil && p.Power != q.Map.Answer.Power {
-		return p
+	p := other.choose(simulate.Sweep(places, other.point), q.Run.PowerValues)
+	if p != nil && p.Power == q.Map.Answer.Power {
+		return nil
 	}
-	return nil
+	return p
 }
 
-// choose returns the point with the least cost x duration over the sizes, or nil if no point is usable. Of points within
-// each other's interval it takes the cheapest, and of those that cost the same the smallest size. At each size it takes
-// the variant that is fastest at its best concurrency. Of variants within each other's interval it takes pool before
-// semaphore before the others. So it does of those within a twentieth, as a strategy's best concurrency may be that much
-// slower than its fastest.
-func (q *Question) choose(points []comparison.Point, sizes []int) *comparison.Point {
+// choose returns the point with the least cost x duration over the sizes, which ascend, or nil if none is usable. Of
+// points within each other's interval it takes the cheapest, and of those that cost the same the smallest size. At each
+// size it takes the variant that is fastest at its best concurrency. Of variants within each other's interval it takes
+// pool before semaphore before the others. So it does of those within a twentieth, as a strategy's best concurrency may
+// be that much slower than its fastest.
+func (q *question) choose(points []comparison.Point, sizes []int) *comparison.Point {
 	m := comparison.Map{Points: points}
 	var candidates []*comparison.Point
 	for _, mb := range sizes {
@@ -85,7 +87,7 @@ func (q *Question) choose(points []comparison.Point, sizes []int) *comparison.Po
 	}
 	candidates = alike(candidates, (*comparison.Point).Product, 2, 0)
 	candidates = alike(candidates, func(p *comparison.Point) float64 { return p.CostPerMillion }, 1, 0)
-	return slices.MinFunc(candidates, func(a, b *comparison.Point) int { return cmp.Compare(a.Power, b.Power) })
+	return candidates[0]
 }
 
 // rank is 0 for pool, 1 for semaphore and 2 for any other.
@@ -106,4 +108,44 @@ func alike(points []*comparison.Point, figure func(*comparison.Point) float64, p
 		}
 	}
 	return good
+}
+
+// The reads of a checked call: few, so that all checks fit their time, even in slow motion. Both rounds of sequential
+// reads together take two seconds.
+const mostReads, sequentialMS = 1_000, 1_000
+
+// Checks returns the points of a map that are worth measuring: the answer, its nearest rival of another strategy, one
+// that is CPU-bound, and sequential with as many reads as fit their time. None is measured yet.
+func Checks(c *comparison.Comparison) (checks []comparison.Check) {
+	a := c.Map.Answer
+	if a == nil {
+		return nil
+	}
+	add := func(why string, p *comparison.Point, reads int) {
+		if p != nil {
+			checks = append(checks, comparison.Check{Place: p.Place, Repeat: reads, Why: why})
+		}
+	}
+	var rival, bound *comparison.Point
+	for _, v := range c.Variants {
+		for _, cell := range v.Cells {
+			switch p := cell.Computed; {
+			case v.Sequential() || !p.Usable():
+			case p.Strategy != a.Strategy:
+				if rival == nil || p.Product() < rival.Product() {
+					rival = p
+				}
+			case p.Binds == simulate.Processor && p.Power < a.Power:
+				bound = p
+			}
+		}
+	}
+	reads := min(c.Run.Repeat, mostReads)
+	add("answer", &a.Point, reads)
+	if s := a.Sequential; s != nil && s.Strategy != a.Strategy {
+		add("sequential", s, max(1, min(c.Run.Repeat, int(float64(c.Run.Repeat)*sequentialMS/s.DurationMS))))
+	}
+	add("rival", rival, reads)
+	add("processor", bound, reads)
+	return checks
 }

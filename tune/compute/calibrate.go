@@ -6,22 +6,15 @@ import (
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
-	"lambda-parallel-io/tune/profile"
 	"lambda-parallel-io/tune/simulate"
 )
 
-// Load is one measured call: Reads reads by a strategy.
+// Load is one measured call of a strategy. Its costs are not known yet.
 type Load struct {
-	Strategy    string
-	InFlight    int // reads at once
-	Reads       int
-	Machine     simulate.Machine
-	S3          profile.S3
-	Draw        simulate.Draw
-	DurationMS  float64
-	CPUMS       float64 // of a vCPU
-	Connections int     // that it opened
-	PeakMB      float64 // of the process so far
+	Strategy string
+	simulate.Invocation
+	Draw     simulate.Draw
+	Measured simulate.Result // its duration, CPU time and new connections, and the peak of the process so far
 }
 
 // Busy is a number of reads in flight that saturates the CPU of a small memory size, but does not yet make each read
@@ -37,57 +30,52 @@ const waitingMB = 0.008
 // with more, and a sequential one. The interval of a figure spans what each of its loads gives. Before them warm had
 // Busy reads in flight. Then opening had as many as any load, and opened the connections that all of them use.
 func Calibrate(warm, opening Load, loads []Load, objectBytes int) *comparison.Calibration {
-	c := &calibrator{&comparison.Calibration{ObjectBytes: objectBytes, Loads: len(loads), WaitingMB: waitingMB}, loads}
+	c := &calibrator{&comparison.Calibration{ObjectBytes: objectBytes, Loads: len(loads), WaitingMB: waitingMB,
+		Reads: make([]comparison.StrategyCost, len(strategies.All()))}, loads}
 	crowds := []int{Busy}
 	var handshakes []float64
 	for _, l := range loads {
-		if l.InFlight > Busy {
-			crowds = append(crowds, l.InFlight)
+		if l.Workers > Busy {
+			crowds = append(crowds, l.Workers)
 		}
-		if l.InFlight == opening.InFlight && opening.Connections > 0 {
-			handshakes = append(handshakes, max(0, opening.CPUMS-l.CPUMS*float64(opening.Reads)/float64(l.Reads))/float64(opening.Connections))
+		if o := opening.Measured; l.Workers == opening.Workers && o.Connections > 0 {
+			same := l.Measured.CPUMS * float64(opening.Reads) / float64(l.Reads)
+			handshakes = append(handshakes, max(0, o.CPUMS-same)/float64(o.Connections))
 		}
 	}
-	slices.Sort(crowds)
-	for _, n := range slices.Compact(crowds) {
+	for _, n := range slices.Compact(slices.Sorted(slices.Values(crowds))) {
 		c.Crowd = append(c.Crowd, comparison.CrowdCost{InFlight: n, CPU: Figure(nil, "ms")})
 	}
 	c.Handshake = Figure(handshakes, "ms")
-	c.ReadMB = max(0, (opening.PeakMB-warm.PeakMB)/float64(opening.InFlight-warm.InFlight))
-	c.BaseMB = max(0, warm.PeakMB-float64(warm.InFlight)*c.ReadMB)
-	for _, s := range strategies.Names() {
-		c.Reads = append(c.Reads, comparison.StrategyCost{Strategy: s})
-	}
-	cpu := func(r simulate.Result) float64 { return r.CPUMS }
-	duration := func(r simulate.Result) float64 { return r.DurationMS }
+	c.ReadMB = max(0, (opening.Measured.PeakMB-warm.Measured.PeakMB)/float64(opening.Workers-warm.Workers))
+	c.BaseMB = max(0, warm.Measured.PeakMB-float64(warm.Workers)*c.ReadMB)
 	// Each figure is solved with the others as known by then. After three passes nothing moves any more.
 	for range 3 {
-		read, none := c.read(cpu)
-		for i := range c.Reads {
-			r := &c.Reads[i]
-			r.CPU = read
+		read, none := c.read()
+		for i, s := range strategies.All() {
+			c.Reads[i] = comparison.StrategyCost{Strategy: s.Name, CPU: read}
 			// A semaphore starts a goroutine for each read: it costs more, or what differs is noise. Sequential and unbounded
 			// reads do the same work as the workers of a pool.
-			if s, _ := strategies.ByName(r.Strategy); s.Bounded && s.Name != event.DefaultStrategy {
-				own := Figure(c.solve(cpu, func(l Load) bool { return l.Strategy == r.Strategy }, readCost), "ms")
+			if s.Bounded && s.Name != event.DefaultStrategy {
+				own := Figure(c.solve(cpu, func(l Load) bool { return l.Strategy == s.Name }, readCost), "ms")
 				if own.Low > read.High {
-					r.CPU = own
+					c.Reads[i].CPU = own
 				}
 			}
 		}
-		c.WakeUp = Figure(c.solve(cpu, func(l Load) bool { return l.InFlight < Busy },
+		c.WakeUp = Figure(c.solve(cpu, func(l Load) bool { return l.Workers < Busy },
 			func(k *simulate.Costs, x float64) { k.WakeUp = x }), "ms")
 		for i := range c.Crowd {
 			f := &c.Crowd[i].CPU
 			if *f = Figure(nil, "ms"); i > none {
-				*f = Figure(c.solve(cpu, func(l Load) bool { return l.InFlight == c.Crowd[i].InFlight },
+				*f = Figure(c.solve(cpu, func(l Load) bool { return l.Workers == c.Crowd[i].InFlight },
 					func(k *simulate.Costs, x float64) { k.Crowd[i].CPU = x }), "ms")
 				if f.Low == 0 { // one of its loads cost no more: the rest is noise
 					f.Value = 0
 				}
 			}
 		}
-		c.Late = Figure(c.solve(duration, func(l Load) bool { return l.InFlight == 1 },
+		c.Late = Figure(c.solve(duration, func(l Load) bool { return l.Workers == 1 },
 			func(k *simulate.Costs, x float64) { k.Late = x }), "ms")
 	}
 	return c.Calibration
@@ -96,12 +84,12 @@ func Calibrate(warm, opening Load, loads []Load, objectBytes int) *comparison.Ca
 // read finds the CPU time of a read by a worker, from the loads that keep less than a vCPU busy, so that few wake-ups
 // disturb it: those of Busy reads in flight, and those with more that cost no more each, since then the difference is
 // noise. They are those up to c.Crowd[none].
-func (c *calibrator) read(cpu func(simulate.Result) float64) (f comparison.Figure, none int) {
+func (c *calibrator) read() (f comparison.Figure, none int) {
 	var all, some []float64
 	for i, k := range c.Crowd {
 		found := c.solve(cpu, func(l Load) bool {
 			s, _ := strategies.ByName(l.Strategy)
-			return l.InFlight == k.InFlight && l.Machine.VCPUs < 1 && (l.Strategy == event.DefaultStrategy || !s.Bounded)
+			return l.Workers == k.InFlight && l.VCPUs < 1 && (l.Strategy == event.DefaultStrategy || !s.Bounded)
 		}, readCost)
 		if all = append(all, found...); i == 0 || comparison.Median(found) < comparison.Median(some) {
 			some, none = slices.Clone(all), i
@@ -110,32 +98,34 @@ func (c *calibrator) read(cpu func(simulate.Result) float64) (f comparison.Figur
 	return Figure(some, "ms"), none
 }
 
-// readCost makes x the CPU time of each read, however many are in flight.
-func readCost(k *simulate.Costs, x float64) { k.Before, k.After, k.Crowd = before*x, x-before*x, nil }
-
 type calibrator struct {
 	*comparison.Calibration
 	loads []Load
 }
 
-// solve finds the value of a cost, at least 0, with which the simulation reproduces the measured figure of each matching load.
+func cpu(r simulate.Result) float64      { return r.CPUMS }
+func duration(r simulate.Result) float64 { return r.DurationMS }
+
+// solve finds the value of a cost, at least 0, with which the simulation reproduces the figure of each matching load.
 func (c *calibrator) solve(figure func(simulate.Result) float64, match func(Load) bool, set func(*simulate.Costs, float64)) (found []float64) {
 	var s simulate.Simulator
 	for _, l := range c.loads {
 		if !match(l) {
 			continue
 		}
+		l.Open = l.Workers - l.Measured.Connections
 		of := func(x float64) float64 {
-			costs := Costs(c.Calibration, l.Strategy, Middle)
-			set(&costs, x)
-			return figure(s.Run(simulate.Invocation{Machine: l.Machine, Costs: costs, S3: l.S3, Reads: l.Reads, Workers: l.InFlight, Open: l.InFlight - l.Connections}, l.Draw))
+			l.Costs = Costs(c.Calibration, l.Strategy, Middle)
+			set(&l.Costs, x)
+			return figure(s.Run(l.Invocation, l.Draw))
 		}
-		measured := figure(simulate.Result{DurationMS: l.DurationMS, CPUMS: l.CPUMS})
+		measured := figure(l.Measured)
 		const step = 0.1
 		x := 0.0
 		for range 3 { // nearly a straight line
-			if slope := (of(x+step) - of(x)) / step; slope > 0 {
-				x = max(0, x+(measured-of(x))/slope)
+			now := of(x)
+			if slope := (of(x+step) - now) / step; slope > 0 {
+				x = max(0, x+(measured-now)/slope)
 			}
 		}
 		found = append(found, x)

@@ -35,11 +35,11 @@ func TestACalibrationFindsWhatTheLoadsCost(t *testing.T) {
 		call := func(l load, opens int) compute.Load {
 			machine := simulate.Lambda(l.power, "arm64")
 			machine.CoreVCPUs, machine.Cores = 2, 2
-			c := compute.Load{Strategy: l.strategy, InFlight: l.inFlight, Reads: l.reads, Machine: machine, S3: s3, Connections: opens,
-				Draw: simulate.NewDraw(s3, 1, uint64(made), l.reads), PeakMB: 25 + 0.05*float64(l.inFlight)}
+			c := compute.Load{Strategy: l.strategy, Invocation: simulate.Invocation{Machine: machine, S3: s3, Reads: l.reads, Workers: l.inFlight},
+				Draw: simulate.NewDraw(s3, 1, uint64(made), l.reads), Measured: simulate.Result{Connections: opens, PeakMB: 25 + 0.05*float64(l.inFlight)}}
 			var s simulate.Simulator
 			r := s.Run(simulate.Invocation{Machine: machine, Costs: costs(l.strategy), S3: s3, Reads: l.reads, Workers: l.inFlight, Open: l.inFlight - opens}, c.Draw)
-			c.DurationMS, c.CPUMS = r.DurationMS, r.CPUMS*(1+0.02*math.Cos(float64(7*made+made%10)))
+			c.Measured.DurationMS, c.Measured.CPUMS = r.DurationMS, r.CPUMS*(1+0.02*math.Cos(float64(7*made+made%10)))
 			made++
 			return c
 		}
@@ -50,7 +50,7 @@ func TestACalibrationFindsWhatTheLoadsCost(t *testing.T) {
 		}
 		got := compute.Calibrate(warm, opening, called, 9_473)
 		for _, i := range []int{2, 12} { // the machine was slow for a moment
-			called[i].CPUMS *= 1.25
+			called[i].Measured.CPUMS *= 1.25
 		}
 		scattered := compute.Calibrate(warm, opening, called, 9_473)
 		near := func(what string, got, want, within float64) {

@@ -3,8 +3,10 @@
 package compute
 
 import (
+	"cmp"
 	"math"
 	"slices"
+	"time"
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
@@ -32,29 +34,27 @@ const (
 	luck = 0.05
 )
 
-// Question is the input of a map.
-type Question struct {
+// question is what the points of a map follow from.
+type question struct {
 	*comparison.Comparison         // its calibration, and its run: reads, S3, architecture, seed, sizes and variants
-	WakeUpMS               float64 // assumed cost of a wake-up on Lambda, in ms of a vCPU
-	draws                  []simulate.Draw
+	wakeUpMS               float64 // cost of a wake-up on Lambda, in ms of a vCPU
 	s3                     profile.S3
+	draws                  []simulate.Draw
 }
 
 // Map computes the comparison's map and variants. The map has more sizes, in MB, beside the run's. A bounded strategy
 // without a concurrency gets the best one of each size. The error is that of an invalid Run.Latency.
-func Map(c *comparison.Comparison, more []int, wakeUpMS float64) error {
+func Map(c *comparison.Comparison, more []int) error {
 	s3, err := profile.Parse(c.Run.Latency)
 	if err != nil {
 		return err
 	}
-	q := Question{Comparison: c, WakeUpMS: wakeUpMS, s3: s3}
 	// The sum of many latencies scatters less, so that fewer draws do.
 	draws := min(max(maxDraws*2_000/max(c.Run.Repeat, 1), 1), maxDraws)
-	for k := range draws {
-		q.draws = append(q.draws, simulate.NewDraw(s3, c.Run.Seed, uint64(k+1), c.Run.Repeat))
-	}
+	q := question{c, c.Calibration.OnLambda(), s3, simulate.Draws(s3, c.Run.Seed, draws, c.Run.Repeat)}
 	sizes := slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.Run.PowerValues, more))))
-	c.Map = &comparison.Map{WakeUpMS: wakeUpMS, Draws: draws, Points: q.points(Places(c.Run.Variants, sizes))}
+	places := Places(c.Run.Variants, sizes)
+	c.Map = &comparison.Map{WakeUpMS: q.wakeUpMS, Draws: draws, Points: simulate.Sweep(places, q.point)}
 	for i := range c.Variants {
 		v := &c.Variants[i]
 		v.Cells = nil
@@ -68,12 +68,12 @@ func Map(c *comparison.Comparison, more []int, wakeUpMS float64) error {
 	return nil
 }
 
-// Places returns the settings of a map of variants at memory sizes in MB, each once. A bounded strategy without a
-// concurrency has all of Concurrencies.
+// Places returns the settings of a map of variants at memory sizes in MB. A bounded strategy without a concurrency has
+// all of Concurrencies.
 func Places(variants []comparison.Variant, sizes []int) (places []comparison.Place) {
 	for _, v := range variants {
 		concurrencies := []*int{v.Concurrency}
-		if s, err := strategies.ByName(v.Strategy); err == nil && s.Bounded && v.Concurrency == nil {
+		if s, _ := strategies.ByName(v.Strategy); s.Bounded && v.Concurrency == nil {
 			concurrencies = nil
 			for _, n := range Concurrencies {
 				concurrencies = append(concurrencies, &n)
@@ -81,88 +81,111 @@ func Places(variants []comparison.Variant, sizes []int) (places []comparison.Pla
 		}
 		for _, n := range concurrencies {
 			for _, mb := range sizes {
-				p := comparison.Place{Strategy: v.Strategy, Concurrency: n, Power: mb}
-				if !slices.ContainsFunc(places, p.Same) {
-					places = append(places, p)
-				}
+				places = append(places, comparison.Place{Strategy: v.Strategy, Concurrency: n, Power: mb})
 			}
 		}
 	}
 	return places
 }
 
-// points computes places, in their order.
-func (q *Question) points(places []comparison.Place) []comparison.Point {
-	sweep := func(of func(comparison.Figure) float64, draws int) [][]simulate.Result {
-		var all []simulate.Invocation
-		for _, p := range places {
-			all = append(all, q.invocation(p, of, q.s3.Burst))
+// point computes a place.
+func (q *question) point(p comparison.Place) comparison.Point {
+	simulated := func(of Pick, burst int, draws []simulate.Draw) []simulate.Result {
+		in := OnLambda(q.Comparison, p, q.s3, q.Run.Repeat, of)
+		in.WakeUp, in.S3.Burst = q.wakeUpMS, burst
+		return in.Runs(draws)
+	}
+	all := simulated(Middle, q.s3.Burst, q.draws)
+	typical := simulate.Summarize(all)
+	binds := typical.Binds()
+	if slices.ContainsFunc(all, func(r simulate.Result) bool { // where it matters, S3's burst is not known
+		return r.Retries > 0 || 1e3*float64(r.Reads) > r.DurationMS*q.s3.GetsPerSecond
+	}) {
+		s := simulate.Summarize(simulated(Middle, 0, q.draws))
+		if s.DurationMS > (1+luck)*typical.DurationMS || binds == simulate.Limit {
+			typical, binds = s, simulate.Limit
 		}
-		return simulate.Sweep(all, q.draws[:draws])
+	}
+	switch { // of a point that Lambda ends nothing else matters
+	case typical.OutOfMemory:
+		binds = simulate.Memory
+	case typical.DurationMS >= float64(q.Run.Timeout().Milliseconds()):
+		binds = comparison.Timeout
 	}
 	some := min(intervalDraws, len(q.draws))
-	all, low, high := sweep(Middle, len(q.draws)), sweep(Low, some), sweep(High, some)
-	var refused []int // points with retries, or faster than S3's limit: S3's burst is not known
-	var without []simulate.Invocation
-	for i, results := range all {
-		if slices.ContainsFunc(results, func(r simulate.Result) bool {
-			return r.Retries > 0 || 1e3*float64(r.Reads) > r.DurationMS*q.s3.GetsPerSecond
-		}) {
-			refused, without = append(refused, i), append(without, q.invocation(places[i], Middle, 0))
-		}
+	ratio := func(of Pick) float64 {
+		other := simulated(of, q.s3.Burst, q.draws[:some])
+		return simulate.Summarize(other).DurationMS / simulate.Summarize(all[:some]).DurationMS
 	}
-	slow := simulate.Sweep(without, q.draws)
-	points := make([]comparison.Point, len(places))
-	for i, p := range places {
-		typical := simulate.Summarize(all[i])
-		binds := typical.Binds()
-		ratio := func(other []simulate.Result) float64 {
-			return simulate.Summarize(other).DurationMS / simulate.Summarize(all[i][:some]).DurationMS
-		}
-		if k, found := slices.BinarySearch(refused, i); found {
-			if s := simulate.Summarize(slow[k]); s.DurationMS > (1+luck)*typical.DurationMS || binds == simulate.Limit {
-				typical, binds = s, simulate.Limit
-			}
-		}
-		switch { // of a point that Lambda ends nothing else matters
-		case typical.OutOfMemory:
-			binds = simulate.Memory
-		case typical.DurationMS >= float64(q.Run.Timeout().Milliseconds()):
-			binds = comparison.Timeout
-		}
-		points[i] = comparison.Point{Place: p, DurationMS: typical.DurationMS,
-			LowMS: min(ratio(low[i]), 1) * typical.DurationMS, HighMS: max(ratio(high[i]), 1) * typical.DurationMS,
-			P10MS: typical.LowMS, P90MS: typical.HighMS, CPUMS: typical.CPUMS, PeakMB: typical.PeakMB, Binds: binds,
-			CostPerMillion: q.CostPerMillion(p.Power, math.Ceil(typical.DurationMS))}
-	}
-	return points
+	return comparison.Point{Place: p, DurationMS: typical.DurationMS,
+		LowMS: min(ratio(Low), 1) * typical.DurationMS, HighMS: max(ratio(High), 1) * typical.DurationMS,
+		P10MS: typical.LowMS, P90MS: typical.HighMS, CPUMS: typical.CPUMS, PeakMB: typical.PeakMB, Binds: binds,
+		CostPerMillion: q.CostPerMillion(p.Power, math.Ceil(typical.DurationMS))}
 }
 
-// Middle, Low and High select a figure's value or an end of its interval.
+// Pick takes a figure's value or an end of its interval: it is Middle, Low or High.
+type Pick func(comparison.Figure) float64
+
 func Middle(f comparison.Figure) float64 { return f.Value }
 func Low(f comparison.Figure) float64    { return f.Low }
 func High(f comparison.Figure) float64   { return f.High }
 
-func (q *Question) invocation(p comparison.Place, of func(comparison.Figure) float64, burst int) simulate.Invocation {
-	s3 := q.s3
-	s3.Burst = burst
-	return Invocation(p, OnLambda(Costs(q.Calibration, p.Strategy, of), q.WakeUpMS), s3, q.Run.Arch, q.Run.Repeat)
+// OnLambda returns a call of reads on Lambda by a comparison's calibration, with every connection open.
+func OnLambda(c *comparison.Comparison, p comparison.Place, s3 profile.S3, reads int, of Pick) simulate.Invocation {
+	costs := Costs(c.Calibration, p.Strategy, of)
+	costs.WakeUp, costs.Late = c.Calibration.OnLambda(), 0
+	return simulate.Invocation{Machine: simulate.Lambda(p.Power, c.Run.Arch), Costs: costs, S3: s3,
+		Reads: reads, Workers: *cmp.Or(p.Concurrency, new(int)), Open: event.MaxConcurrency}
 }
 
-// OnLambda returns the costs with Lambda's wake-up, in ms of a vCPU, and without the local S3's delay.
-func OnLambda(costs simulate.Costs, wakeUpMS float64) simulate.Costs {
-	costs.WakeUp, costs.Late = wakeUpMS, 0
-	return costs
-}
-
-// Costs returns a calibration's costs for a strategy, as measured on this machine; of selects [Middle], [Low] or [High].
-func Costs(c *comparison.Calibration, strategy string, of func(comparison.Figure) float64) simulate.Costs {
-	cpu := of(c.CPU(strategy))
-	costs := simulate.Costs{Before: before * cpu, After: cpu - before*cpu,
-		WakeUp: of(c.WakeUp), Handshake: of(c.Handshake), Late: of(c.Late),
+// Costs returns a calibration's costs for a strategy, as measured on this machine.
+func Costs(c *comparison.Calibration, strategy string, of Pick) simulate.Costs {
+	costs := simulate.Costs{WakeUp: of(c.WakeUp), Handshake: of(c.Handshake), Late: of(c.Late),
 		Bytes: c.ObjectBytes, BaseMB: c.BaseMB, ReadMB: c.ReadMB, WaitingMB: c.WaitingMB}
+	readCost(&costs, of(c.CPU(strategy)))
 	for _, k := range c.Crowd {
 		costs.Crowd = append(costs.Crowd, simulate.Crowd{InFlight: k.InFlight, CPU: of(k.CPU)})
 	}
 	return costs
+}
+
+// readCost makes ms the CPU time of each read, however many are in flight.
+func readCost(k *simulate.Costs, ms float64) {
+	k.Before, k.After, k.Crowd = before*ms, ms-before*ms, nil
+}
+
+// Assumed stands in for a calibration where nothing was measured.
+type Assumed struct {
+	S3    profile.S3
+	CPUMS float64 // CPU time of a read, in ms of a vCPU
+}
+
+// ReadCPU is the CPU time of a 9 KB read, in ms of a vCPU, as measured with this project's function.
+const ReadCPU = 0.3
+
+// estimated is how many reads of a call are simulated at most. The time of more is in proportion.
+const estimated = 10_000
+
+// Estimate returns how long a call of the spec's reads by a variant takes on Lambda at a memory size in MB: the median
+// of three draws, or 0 if the reads are not known. On AWS all sizes run side by side and share what S3 grants.
+func Estimate(spec comparison.Spec, v comparison.Variant, power int, a Assumed) time.Duration {
+	if spec.Repeat == 0 {
+		return 0
+	}
+	sharing := 1
+	if spec.AWS() {
+		sharing = len(spec.PowerValues)
+	}
+	if spec.ParallelInvocation {
+		sharing *= spec.Num
+	}
+	costs := simulate.Costs{Bytes: spec.ObjectBytes}
+	if spec.Objects != nil {
+		costs.Bytes = spec.Objects.Bytes / spec.Repeat
+	}
+	readCost(&costs, a.CPUMS)
+	call := simulate.Invocation{Machine: simulate.Lambda(power, spec.Arch), Costs: costs, S3: a.S3.Shared(sharing),
+		Reads: min(spec.Repeat, estimated), Workers: spec.InFlight(v), Open: event.MaxConcurrency}
+	r := simulate.Summarize(call.Runs(simulate.Draws(call.S3, spec.Seed, 3, call.Reads)))
+	return time.Duration(r.DurationMS * float64(spec.Repeat) / float64(max(r.Reads, 1)) * float64(time.Millisecond))
 }

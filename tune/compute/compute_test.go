@@ -41,7 +41,7 @@ func calibrated(t testing.TB, change func(*comparison.Request)) *comparison.Comp
 func BenchmarkMap(b *testing.B) {
 	for b.Loop() {
 		c := calibrated(b, nil)
-		if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
+		if err := compute.Map(c, compute.Sizes); err != nil {
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(len(c.Map.Points)), "points")
@@ -54,7 +54,7 @@ var byDefault = sync.OnceValue(func() *comparison.Comparison { return mapped(&te
 func mapped(t testing.TB, change func(*comparison.Request)) *comparison.Comparison {
 	t.Helper()
 	c := calibrated(t, change)
-	if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
+	if err := compute.Map(c, compute.Sizes); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -90,7 +90,7 @@ func TestTheAnswerIsTheBestOfTheMatrixAsFarAsTheCalibrationTells(t *testing.T) {
 func TestUnboundedIsNotRecommendedForWhatAPoolDoesAsWell(t *testing.T) {
 	c := calibrated(t, nil)
 	c.Calibration.Crowd = nil // many in flight cost nothing
-	if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
+	if err := compute.Map(c, compute.Sizes); err != nil {
 		t.Fatal(err)
 	}
 	if c.Map.Answer.Strategy != "pool" {
@@ -178,7 +178,7 @@ func TestAMapHasExactlyWhatIsAskedFor(t *testing.T) {
 	c := calibrated(t, func(r *comparison.Request) {
 		r.Strategies, r.Concurrency, r.Spec.PowerValues = []string{"pool", "sequential"}, []int{60, 120}, []int{512, 1_769}
 	})
-	if err := compute.Map(c, nil, 0); err != nil {
+	if err := compute.Map(c, nil); err != nil {
 		t.Fatal(err)
 	}
 	var got []string

@@ -3,7 +3,6 @@ package fit
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"lambda-parallel-io/handler/platform"
@@ -48,10 +47,11 @@ func Check(c *comparison.Comparison) error {
 		return err
 	}
 	c.Mode, c.Run.StateMachine = comparison.Local, ""
-	return compute.Map(c, compute.Sizes, c.Calibration.OnLambda())
+	return compute.Map(c, compute.Sizes)
 }
 
-// calibrate fits c's calibration and S3 to its checks, each an average of num invocations, and computes the checks with them.
+// calibrate fits c's calibration and S3 to its checks, each an average of num invocations, and computes the checks with
+// them.
 func calibrate(c *comparison.Comparison, num int, discard float64, of string) error {
 	s3, err := profile.Parse(c.Run.Latency)
 	if err != nil {
@@ -59,8 +59,7 @@ func calibrate(c *comparison.Comparison, num int, discard float64, of string) er
 	}
 	var cells []Cell
 	for _, k := range c.Checks {
-		costs := compute.OnLambda(compute.Costs(c.Calibration, k.Strategy, compute.Middle), c.Calibration.OnLambda())
-		cells = append(cells, Cell{compute.Invocation(k.Place, costs, s3, c.Run.Arch, k.Repeat), num, discard, k.MeasuredMS})
+		cells = append(cells, Cell{compute.OnLambda(c, k.Place, s3, k.Repeat, compute.Middle), num, discard, k.MeasuredMS})
 	}
 	l, err := To(cells)
 	if err == nil && !l.CPU.Fitted && !l.Latency.Fitted {
@@ -79,30 +78,27 @@ func calibrate(c *comparison.Comparison, num int, discard float64, of string) er
 		s3 = s3.Scaled(l.Latency.Value)
 	}
 	c.Run.Latency, c.Run.LatencyMeanMS = s3.String(), float64(s3.Mean().Microseconds())/1e3
-	l.change(c.Calibration, s3, len(cells))
-	c.Calibration.Source = from + "; how the strategies differ, and what a connection takes: " + c.Calibration.Source
-	return nil
-}
 
-// change makes a calibration that of this Lambda, without this machine's core and local S3.
-func (l Lambda) change(c *comparison.Calibration, s3 profile.S3, cells int) {
-	figures := []*comparison.Figure{&c.Handshake}
-	c.Reads, c.Crowd = slices.Clone(c.Reads), slices.Clone(c.Crowd)
-	for i := range c.Reads {
-		figures = append(figures, &c.Reads[i].CPU)
-	}
-	for i := range c.Crowd {
-		figures = append(figures, &c.Crowd[i].CPU)
-	}
-	for _, f := range figures {
-		if l.CPU.Fitted { // else their intervals stay
+	// The calibration becomes that of this Lambda, without this machine's core and local S3.
+	k := c.Calibration
+	scale := func(f *comparison.Figure) {
+		if l.CPU.Fitted { // else its interval stays
 			*f = l.CPU.figure(f.Value, f.Unit)
 		}
 	}
-	c.WakeUp, c.Late, c.Core = l.WakeUp.figure(1, "ms"), comparison.Figure{Unit: "ms"}, comparison.Figure{Unit: "vCPUs"}
-	c.Loads, c.Seconds = cells, 0
-	median := s3.Median().Seconds() * 1e3 / l.Latency.Value
-	c.Fit = &comparison.Fit{CPU: l.CPU.Fitted, Latency: l.Latency.Fitted, WakeUp: l.WakeUp.Fitted, S3Median: l.Latency.figure(median, "ms"), Add: l.Add}
+	scale(&k.Handshake)
+	for i := range k.Reads {
+		scale(&k.Reads[i].CPU)
+	}
+	for i := range k.Crowd {
+		scale(&k.Crowd[i].CPU)
+	}
+	k.WakeUp, k.Late, k.Core = l.WakeUp.figure(1, "ms"), comparison.Figure{Unit: "ms"}, comparison.Figure{Unit: "vCPUs"}
+	k.Loads, k.Seconds = len(cells), 0
+	k.Source = from + "; how the strategies differ, and what a connection takes: " + k.Source
+	median := s3.Median.Seconds() * 1e3 / l.Latency.Value
+	k.Fit = &comparison.Fit{CPU: l.CPU.Fitted, Latency: l.Latency.Fitted, WakeUp: l.WakeUp.Fitted, S3Median: l.Latency.figure(median, "ms"), Add: l.Add}
+	return nil
 }
 
 func (n Number) figure(of float64, unit string) comparison.Figure {

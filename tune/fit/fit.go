@@ -11,9 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/simulate"
 )
 
@@ -32,10 +34,13 @@ const (
 	// The fit ends after maxSteps, or after a step that moves no parameter by more than enough.
 	maxSteps = 12
 	enough   = 0.004
-)
 
-// farthest is the largest step of each parameter.
-var farthest = vector{math.Ln2, math.Ln2, 0.1}
+	// simulated is the least number of simulated invocations of a cell.
+	simulated = 20
+
+	// ridge keeps a matrix positive definite: no standard error is above 10.
+	ridge = 0.01
+)
 
 // Cell is one measured memory size of a variant. All cells have the same S3.
 type Cell struct {
@@ -62,46 +67,204 @@ type Lambda struct {
 	Add        []string  // what to measure, so that CPU and Latency can both be fitted
 }
 
-// On returns the invocation with the costs and latencies of that Lambda.
-func (l Lambda) On(in simulate.Invocation) simulate.Invocation {
-	in.S3 = in.S3.Scaled(l.Latency.Value)
-	return costing(in, l.CPU.Value, l.WakeUp.Value)
-}
-
 // To fits the cells. An error names the cell that has no average.
 func To(cells []Cell) (Lambda, error) {
 	if len(cells) == 0 {
 		return Lambda{}, errors.New("fitting a Lambda: there are no cells")
 	}
+	reads, n := 0, simulated
 	for _, c := range cells {
 		if c.Num < 1 || !(c.AverageMS > 0) {
 			return Lambda{}, fmt.Errorf("fitting %d reads by %d workers at %d MB: the average of %d invocations is %v ms, but both must be above 0",
 				c.Reads, c.Workers, c.MemoryMB, c.Num, c.AverageMS)
 		}
+		reads, n = max(reads, c.Reads), max(n, c.Num)
 	}
-	m := newModel(cells)
-	assumed := vector{wakeUp: cells[0].WakeUp}
-	p, e := m.descend(assumed, assumed, false)
-	if m.at(p, true).tellsWakeUp() {
-		if q, all := m.descend(p, assumed, true); all.tellsWakeUp() {
-			p, e = q, all
+	m := &model{cells, vector{wakeUp: cells[0].WakeUp}, simulate.Draws(cells[0].S3, 1, n, reads)}
+	assumed := m.at(m.assumed, false)
+	e := m.descend(assumed, false)
+	if all := m.at(e.at, true); all.tellsWakeUp() {
+		if all = m.descend(all, true); all.tellsWakeUp() {
+			e = all
 		}
 	}
-	factor := func(j int) Number {
+	number := func(j int, of func(float64) float64) Number {
 		half := 1.96 * e.spread * e.errors[j]
-		return Number{math.Exp(p[j]), math.Exp(p[j] - half), math.Exp(p[j] + half), e.free[j]}
+		return Number{of(e.at[j]), of(e.at[j] - half), of(e.at[j] + half), e.free[j]}
 	}
-	half := 1.96 * e.spread * e.errors[wakeUp]
-	l := Lambda{CPU: factor(cpu), Latency: factor(latency), ComputedMS: e.ms,
-		WakeUp: Number{p[wakeUp], max(0, p[wakeUp]-half), p[wakeUp] + half, e.free[wakeUp]}}
-	for _, a := range m.averages(assumed) {
-		l.AssumedMS = append(l.AssumedMS, a.ms)
-	}
-	if !e.free[cpu] {
-		l.Add = append(l.Add, "a cell of a second or more that is CPU-bound, such as 1,000 reads by pool (100) at 512 MB")
-	}
-	if !e.free[latency] {
-		l.Add = append(l.Add, "a cell of a second or more that reads one by one, as 200 reads by sequential at 1,769 MB")
+	atLeast0 := func(ms float64) float64 { return max(0, ms) }
+	l := Lambda{CPU: number(cpu, math.Exp), Latency: number(latency, math.Exp), WakeUp: number(wakeUp, atLeast0),
+		AssumedMS: assumed.ms, ComputedMS: e.ms}
+	for j, cell := range []string{
+		cpu:     "a cell of a second or more that is CPU-bound, such as 1,000 reads by pool (100) at 512 MB",
+		latency: "a cell of a second or more that reads one by one, as 200 reads by sequential at 1,769 MB",
+	} {
+		if !e.free[j] {
+			l.Add = append(l.Add, cell)
+		}
 	}
 	return l, nil
+}
+
+// vector holds the fitted parameters: the logarithms of two factors, and ms.
+type vector [3]float64
+
+const (
+	cpu = iota
+	latency
+	wakeUp
+)
+
+var (
+	delta    = vector{0.05, 0.05, 0.03}        // the difference over which slopes are taken
+	farthest = vector{math.Ln2, math.Ln2, 0.1} // the largest step
+)
+
+// model simulates the cells.
+type model struct {
+	cells   []Cell
+	assumed vector
+	draws   []simulate.Draw // with the latencies that were assumed
+}
+
+// average is the mean of what Power Tuning would return for a cell, in ms, and the standard deviation of one such
+// figure as a share of it, from the latencies that its reads draw.
+type average struct{ ms, off float64 }
+
+func (m *model) averages(p vector) []average {
+	draws := slices.Clone(m.draws)
+	for k := range draws {
+		for _, series := range []*[]float64{&draws[k].First, &draws[k].Again} {
+			*series = slices.Clone(*series)
+			for i := range *series {
+				(*series)[i] *= math.Exp(p[latency])
+			}
+		}
+	}
+	return simulate.Sweep(m.cells, func(c Cell) average {
+		times := math.Exp(p[cpu])
+		c.Before *= times
+		c.After *= times
+		c.Handshake *= times
+		c.WakeUp = p[wakeUp]
+		c.Crowd = slices.Clone(c.Crowd)
+		for i := range c.Crowd {
+			c.Crowd[i].CPU *= times
+		}
+		return c.average(c.Runs(draws))
+	})
+}
+
+// average takes trimmed means of as many invocations as Power Tuning made, to compare like with like.
+func (c *Cell) average(results []simulate.Result) (a average) {
+	var ms, squares []float64
+	for _, r := range results {
+		ms = append(ms, r.DurationMS)
+		squares = append(squares, r.DurationMS*r.DurationMS)
+	}
+	var means []float64
+	for group := range slices.Chunk(ms[:len(ms)/c.Num*c.Num], c.Num) {
+		means = append(means, powertuning.TrimmedMean(group, c.Discard))
+	}
+	mean := powertuning.TrimmedMean(ms, 0)
+	variance := powertuning.TrimmedMean(squares, 0) - mean*mean
+	return average{powertuning.TrimmedMean(means, 0), math.Sqrt(max(0, variance)/float64(c.Num)) / mean}
+}
+
+// evidence is what follows from the cells at one vector.
+type evidence struct {
+	at     vector
+	ms     []float64 // what each cell takes there
+	free   [3]bool   // which parameters the cells can tell
+	step   vector    // from there towards what was measured
+	errors vector    // standard errors
+	spread float64   // how many times as far off the cells are as expected, at least 1
+}
+
+func (m *model) at(p vector, withWakeUp bool) *evidence {
+	e := &evidence{at: p}
+	averages, slopes := m.averages(p), make([]vector, len(m.cells))
+	for j := range p {
+		q := p
+		q[j] += delta[j]
+		for i, a := range m.averages(q) {
+			slopes[i][j] = math.Log(a.ms/averages[i].ms) / delta[j]
+		}
+	}
+	for i, c := range m.cells {
+		e.ms = append(e.ms, averages[i].ms)
+		e.free[cpu] = e.free[cpu] || c.AverageMS >= long && slopes[i][cpu] >= follows
+		e.free[latency] = e.free[latency] || c.AverageMS >= long && slopes[i][latency] >= follows
+	}
+	e.free[wakeUp] = withWakeUp && e.free[cpu] && e.free[latency]
+
+	// The Gauss-Newton step for the least squares of what the cells are off by, weighted by their variance.
+	var normal [3]vector
+	var right vector
+	squares, spare := 0.0, float64(len(m.cells)) // spare counts degrees of freedom
+	for i, a := range averages {
+		variance := noise*noise + a.off*a.off*(1+float64(m.cells[i].Num)/simulated)
+		off := math.Log(m.cells[i].AverageMS / a.ms)
+		squares += off * off / variance
+		for j, s := range slopes[i] {
+			for k, t := range slopes[i] {
+				if e.free[j] && e.free[k] {
+					normal[j][k] += s * t / variance
+				}
+			}
+			if e.free[j] {
+				right[j] += s * off / variance
+			}
+		}
+	}
+	for j, free := range e.free {
+		normal[j][j] += ridge
+		if free {
+			spare--
+		}
+	}
+	e.spread = math.Sqrt(max(1, squares/max(1, spare)))
+	for j, row := range invert(normal) {
+		for k := range row {
+			e.step[j] += row[k] * right[k]
+		}
+		if e.free[j] {
+			e.errors[j] = math.Sqrt(row[j])
+		}
+	}
+	return e
+}
+
+func (e *evidence) tellsWakeUp() bool { return e.free[wakeUp] && e.errors[wakeUp] <= wakeUpError }
+
+// descend steps to the vector at which the cells take what was measured. What they cannot tell stays as assumed.
+func (m *model) descend(e *evidence, withWakeUp bool) *evidence {
+	for moved, n := true, 0; moved && n < maxSteps; n++ {
+		moved = false
+		p := m.assumed
+		for j, was := range e.at {
+			if e.free[j] {
+				p[j] = was + max(-farthest[j], min(e.step[j], farthest[j]))
+			}
+			p[wakeUp] = max(0, p[wakeUp])
+			moved = moved || math.Abs(p[j]-was) > enough
+		}
+		e = m.at(p, withWakeUp)
+	}
+	return e
+}
+
+// invert divides the cofactors by the determinant.
+func invert(m [3]vector) (inverse [3]vector) {
+	cofactor := func(i, j int) float64 {
+		a, b, c, d := (j+1)%3, (j+2)%3, (i+1)%3, (i+2)%3
+		return m[a][c]*m[b][d] - m[a][d]*m[b][c]
+	}
+	determinant := m[0][0]*cofactor(0, 0) + m[0][1]*cofactor(1, 0) + m[0][2]*cofactor(2, 0)
+	for i := range m {
+		for j := range m {
+			inverse[i][j] = cofactor(i, j) / determinant
+		}
+	}
+	return inverse
 }

@@ -109,7 +109,7 @@ func TestThreeCellsOnAWSTellTheProcessorAndTheLatency(t *testing.T) {
 	}
 	inside := 0
 	for _, p := range lambdas {
-		near, latency := 0, float64(s3(t, p.s3).Median())/float64(s3(t, p.assumed).Median())
+		near, latency := 0, float64(s3(t, p.s3).Median)/float64(s3(t, p.assumed).Median)
 		for seed := range seeds {
 			l := must(t, p.measure(t, uint64(seed), p.three(t)...))
 			off := func(n fit.Number, want float64) float64 {
@@ -191,7 +191,8 @@ func TestTheFittedAnswerIsNextToTheBestOne(t *testing.T) {
 		for _, mb := range []int{512, 1_024, 1_769, 2_304, 3_008, 4_096} {
 			for _, workers := range []int{15, 30, 60, 120, 240} {
 				in := assumed(t, p.assumed, mb, workers, 1_000)
-				fitted, real = append(fitted, l.On(in)), append(real, p.real(t, in))
+				on := played{cpu: l.CPU.Value, wakeUp: l.WakeUp.Value, s3: in.S3.Scaled(l.Latency.Value).String()}
+				fitted, real = append(fitted, on.real(t, in)), append(real, p.real(t, in))
 			}
 		}
 		product := func(all []simulate.Invocation, name string) (products []float64) {
@@ -199,7 +200,7 @@ func TestTheFittedAnswerIsNextToTheBestOne(t *testing.T) {
 			for k := range uint64(9) {
 				draws = append(draws, simulate.NewDraw(s3(t, name), 5, k, 1_000))
 			}
-			for i, results := range simulate.Sweep(all, draws) {
+			for i, results := range simulate.Sweep(all, func(in simulate.Invocation) []simulate.Result { return in.Runs(draws) }) {
 				ms := simulate.Summarize(results).DurationMS
 				products = append(products, ms*ms*float64(all[i].MemoryMB))
 			}
@@ -207,7 +208,7 @@ func TestTheFittedAnswerIsNextToTheBestOne(t *testing.T) {
 		}
 		best := func(products []float64) int { return slices.Index(products, slices.Min(products)) }
 		there := product(real, p.s3)
-		chosen, least := best(product(fitted, l.On(fitted[0]).S3.String())), best(there)
+		chosen, least := best(product(fitted, fitted[0].S3.String())), best(there)
 		if worse := math.Sqrt(there[chosen] / there[least]); worse > 1.05 {
 			t.Errorf("%v: the fit chooses %d workers at %d MB, %.3f times as bad as %d at %d MB", p, real[chosen].Workers, real[chosen].MemoryMB, worse, real[least].Workers, real[least].MemoryMB)
 		}

@@ -117,7 +117,7 @@ func (t *Tuner) checkBeside(ctx context.Context, c *comparison.Comparison, found
 			}
 		}
 		m, err := t.load(ctx, f, c, beside, len(costs)+1)
-		costs = append(costs, m.CPUMS*float64(slow.Times())/float64(m.Reads))
+		costs = append(costs, m.Measured.CPUMS*float64(slow.Times())/float64(m.Reads))
 		return err
 	})
 	if f != nil {

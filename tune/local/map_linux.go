@@ -67,7 +67,7 @@ func (t *Tuner) Map(ctx context.Context, c *comparison.Comparison, observe func(
 		return err
 	}
 	begin := time.Now()
-	if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
+	if err := compute.Map(c, compute.Sizes); err != nil {
 		return err
 	}
 	c.Map.Seconds = time.Since(begin).Seconds()
@@ -110,7 +110,7 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 		if calls = append(calls, call); i == 0 {
 			before = processorTime()
 		} else if (i-1)%len(one) > 0 { // not the first of its round
-			measured, cores, reads = append(measured, call), append(cores, call.Machine.CoreVCPUs), reads+l.reads
+			measured, cores, reads = append(measured, call), append(cores, call.CoreVCPUs), reads+l.reads
 		}
 	}
 	t.perGET = (processorTime() - before).Seconds() * 1e3 / float64(reads)
@@ -136,10 +136,11 @@ func (t *Tuner) load(ctx context.Context, f *lambda.Function, c *comparison.Comp
 	_ = json.Unmarshal(inv.Response, &a) // invoke has decoded it
 	on := machine(c.Run, l.memoryMB, core, 1)
 	on.MemoryMB = roomy
-	return compute.Load{Strategy: l.strategy, InFlight: l.inFlight, Reads: l.reads, Machine: on, S3: t.latency,
+	return compute.Load{Strategy: l.strategy,
+		Invocation: simulate.Invocation{Machine: on, S3: t.latency, Reads: l.reads, Workers: l.inFlight},
 		Draw:       simulate.NewDraw(t.latency, c.Run.Seed, uint64(k), l.reads),
-		DurationMS: inv.Duration.Seconds() * 1e3, CPUMS: inv.CPU.Seconds() * 1e3 * core,
-		Connections: int(a.Connections), PeakMB: float64(inv.MaxMemoryMB)}, nil
+		Measured: simulate.Result{DurationMS: inv.Duration.Seconds() * 1e3, CPUMS: inv.CPU.Seconds() * 1e3 * core,
+			Connections: int(a.Connections), PeakMB: float64(inv.MaxMemoryMB)}}, nil
 }
 
 // payload asks this project's function for reads of the object.
@@ -238,14 +239,11 @@ func (t *Tuner) slowFor(c *comparison.Comparison, k *comparison.Check) slowmotio
 // computed returns the medians of a check's first rounds: simulated on this machine, a core of which is worth so many
 // vCPUs.
 func (t *Tuner) computed(c *comparison.Comparison, k *comparison.Check, slow slowmotion.Factor, core float64, rounds int, of func(comparison.Figure) float64) (ms, cpuMS float64) {
-	costs := compute.Costs(c.Calibration, k.Strategy, of)
-	costs.Late /= float64(slow)
-	in := compute.Invocation(k.Place, costs, t.latency, c.Run.Arch, k.Repeat)
-	in.Machine = machine(c.Run, k.Power, core, slow)
-	var s simulate.Simulator
+	in := compute.OnLambda(c, k.Place, t.latency, k.Repeat, of)
+	in.Machine, in.Costs = machine(c.Run, k.Power, core, slow), compute.Costs(c.Calibration, k.Strategy, of)
+	in.Late /= float64(slow)
 	var durations, cpu []float64
-	for round := range rounds {
-		r := s.Run(in, simulate.NewDraw(t.latency, c.Run.Seed, uint64(round+1), k.Repeat))
+	for _, r := range in.Runs(simulate.Draws(t.latency, c.Run.Seed, rounds, k.Repeat)) {
 		durations, cpu = append(durations, r.DurationMS), append(cpu, r.CPUMS)
 	}
 	return comparison.Median(durations), comparison.Median(cpu)

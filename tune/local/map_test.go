@@ -25,7 +25,7 @@ func TestAMapWithoutSequentialReadsIsChecked(t *testing.T) {
 	again := comparison.New(c.Run.Spec, c.Run.Time)
 	again.Run.CPUs, again.Calibration, again.Run.Variants, again.Variants = c.Run.CPUs, c.Calibration, nil, nil
 	again.Add(comparison.Variant{Strategy: "pool"})
-	if err := compute.Map(again, nil, comparison.LambdaWakeUpMS); err != nil {
+	if err := compute.Map(again, nil); err != nil {
 		t.Fatal(err)
 	}
 	again.Checks = compute.Checks(again)

@@ -36,13 +36,14 @@ type Alternative struct {
 	Note    string   `json:"-"`
 }
 
-// dollars is the price of the job with children of the given seconds, at the given dollars of compute per read.
-func (p *Plan) dollars(children int, seconds, compute float64) Dollars {
+// dollars is the price of the job by so many children, each of which reads a batch in the given seconds. Without
+// children it is that of the reads alone.
+func (p *Plan) dollars(children, batch int, seconds float64) Dollars {
 	objects, n := float64(p.Objects), float64(children)
 	d := Dollars{
 		Get:      objects * platform.PricePerThousandGets / 1e3,
 		List:     float64(ceil(p.Objects, platform.KeysPerPage)) * platform.PricePerThousandLists / 1e3,
-		Compute:  objects * compute,
+		Compute:  objects * (platform.ComputeCost(p.compared.Run.Arch, p.Memory, math.Ceil(1e3*seconds)) / float64(batch)),
 		Requests: n * platform.PricePerMillionRequests / 1e6,
 		StepFunctions: n * (platform.PricePerThousandTransitions/1e3 + platform.PricePerMillionExpress/1e6 +
 			math.Ceil(seconds/platform.ExpressStep.Seconds())*platform.ExpressStep.Seconds()*platform.ExpressStepGB*platform.PricePerGBSecondExpress),
@@ -62,9 +63,10 @@ func (p *Plan) alternatives(one *Plan) []Alternative {
 		single.Note = fmt.Sprintf("needs %s s for %s objects; a call has at most %g s and %s objects",
 			prose.Thousands(seconds, 0), prose.Thousands(p.Objects, 0), platform.MaxTimeout.Seconds(), prose.Thousands(event.MaxObjects, 0))
 	} else {
-		one.draws = []simulate.Draw{simulate.NewDraw(one.child.S3, p.compared.Run.Seed, 1, p.Objects)}
-		seconds = one.lasts(1, p.Objects)
-		total := p.dollars(0, 0, one.compute(1e3*seconds)/objects).Total + platform.PricePerMillionRequests/1e6
+		whole := *one
+		whole.draws = simulate.Draws(one.child.S3, p.compared.Run.Seed, 1, p.Objects)
+		seconds = whole.lasts(1, p.Objects)
+		total := one.dollars(0, p.Objects, seconds).Total + platform.PricePerMillionRequests/1e6
 		single.Seconds, single.Dollars = new(up(seconds)), &total
 		single.Note = fmt.Sprintf("%s at %s MB", one.place.Label(), prose.Thousands(one.Memory, 0))
 	}
@@ -73,10 +75,9 @@ func (p *Plan) alternatives(one *Plan) []Alternative {
 	running := min(p.executions*platform.MaxChildren, p.ConcurrencyLimit,
 		platform.Environments+int(objects/p.granted()*platform.Environments/platform.EnvironmentsEvery.Seconds()))
 	read := p.lasts(1, 1)
-	lone := p.compute(1e3 * read)
 	children := min(running, max(1, int(p.granted()*read)))
 	each := Alternative{"one object a child", new(up(objects * max(read/float64(children), 1/p.granted()))),
-		new(p.dollars(p.Objects, read, lone).Total), prose.Thousands(children, 0) + " at once"}
+		new(p.dollars(p.Objects, 1, read).Total), prose.Thousands(children, 0) + " at once"}
 
 	// Nearly all answers are SlowDown. The function retries until its deadline, and Lambda bills the waiting.
 	children = min(running, p.Prefixes*ceil(p.each, p.Batch))
@@ -91,9 +92,10 @@ func (p *Plan) alternatives(one *Plan) []Alternative {
 		storm.Seconds, storm.Dollars = &s.Low, &d.Total
 	}
 
-	operations := p.dollars(0, 0, lone).Total + platform.PricePerBatchOperationsJob +
+	operations := p.dollars(0, 1, read).Total + platform.PricePerBatchOperationsJob +
 		objects/1e6*(platform.PricePerMillionRequests+platform.PricePerMillionBatchOperations)
-	return []Alternative{single, each, storm, {"S3 Batch Operations", nil, &operations, "its speed is not published, and its prices are not verified"}}
+	return []Alternative{single, each, storm,
+		{"S3 Batch Operations", nil, &operations, "its speed is not published, and its prices are not verified"}}
 }
 
 //go:embed plan.tmpl
@@ -159,12 +161,11 @@ func (p *Plan) verdict() string {
 
 // Curve is the job's least time and its price with fewer and with more children, and the title of their picture.
 func (p *Plan) Curve() (title string, c report.Curve) {
-	c.Planned, c.Children = p.Children, []int{p.Children}
+	children := []int{p.Children}
 	for n := p.executions; n <= min(64*p.Children, p.Prefixes*ceil(p.each, p.Batch)); n *= 2 {
-		c.Children = append(c.Children, n)
+		children = append(children, n)
 	}
-	slices.Sort(c.Children)
-	c.Children = slices.Compact(c.Children)
+	c.Planned, c.Children = p.Children, slices.Compact(slices.Sorted(slices.Values(children)))
 	for _, n := range c.Children {
 		seconds, dollars := p.with(n)
 		c.Seconds, c.Dollars = append(c.Seconds, seconds.Low), append(c.Dollars, dollars.Total)

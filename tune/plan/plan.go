@@ -45,8 +45,8 @@ type Job struct {
 	ConcurrencyLimit int `json:"-" placeholder:"N" default:"1000" help:"Concurrent executions that the account allows (1000; a new account has 10)."`
 }
 
-// Validate returns an error that names the flag of the first value that is not allowed.
-func (j Job) Validate() error {
+// Check returns an error that names the flag of the first value that is not allowed.
+func (j Job) Check() error {
 	for _, f := range []struct {
 		flag    string
 		n, most int
@@ -94,15 +94,13 @@ type Seconds struct {
 // they start.
 func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	s3, err := profile.Parse(c.Run.Latency)
-	if err = cmp.Or(job.Validate(), err); err != nil {
+	if err = cmp.Or(job.Check(), err); err != nil {
 		return nil, err
 	}
 	// Keys are listed in order, so one execution would read one prefix after another: each prefix gets its own.
-	blank := Plan{Job: job, compared: c, executions: min(job.Prefixes, job.ConcurrencyLimit), each: ceil(job.Objects, job.Prefixes)}
-	for k := range uint64(draws) {
-		blank.draws = append(blank.draws, simulate.NewDraw(s3, c.Run.Seed, k+1, maxBatch))
-	}
-	var all, plans, roomy []*Plan
+	blank := Plan{Job: job, compared: c, executions: min(job.Prefixes, job.ConcurrencyLimit), each: ceil(job.Objects, job.Prefixes),
+		draws: simulate.Draws(s3, c.Run.Seed, draws, maxBatch)}
+	var all, plans []*Plan
 	for _, place := range compute.Places(c.Run.Variants, c.Run.PowerValues) {
 		bounded := comparison.Variant{Strategy: place.Strategy, Concurrency: place.Concurrency}.Bounded()
 		if !bounded || readsInFlight**place.Concurrency > maxBatch { // a million unbounded reads would fill any memory
@@ -110,18 +108,16 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 		}
 		p := blank
 		p.place, p.Memory, p.Strategy, p.Concurrency = place, place.Power, place.Strategy, *place.Concurrency
-		costs := compute.OnLambda(compute.Costs(c.Calibration, p.Strategy, compute.Middle), c.Calibration.OnLambda())
-		p.child = compute.Invocation(place, costs, s3, c.Run.Arch, maxBatch)
+		p.child = compute.OnLambda(c, place, s3, maxBatch, compute.Middle)
 		p.alone = p.simulated(1, maxBatch)
 		p.rate = 1e3 * float64(p.alone.Reads) / p.alone.DurationMS
 		all = append(all, &p)
 		if p.fit() {
 			plans = append(plans, &p)
-			if p.alone.PeakMB <= memoryShare*float64(p.Memory) {
-				roomy = append(roomy, &p)
-			}
 		}
 	}
+	full := func(p *Plan) bool { return p.alone.PeakMB > memoryShare*float64(p.Memory) }
+	roomy := slices.DeleteFunc(slices.Clone(plans), full)
 	if len(roomy) == 0 {
 		return nil, fmt.Errorf("there is no setting to plan with: it takes a strategy and a concurrency that bounds it, of at most %d, "+
 			"that reads fewer than %.0f objects a second and leaves a tenth of the memory free\n"+
@@ -131,20 +127,13 @@ func New(c *comparison.Comparison, job Job) (*Plan, error) {
 	if p != best(plans) {
 		p.Binds += ", memory"
 	}
-	lone := func(p *Plan) float64 {
-		return p.read() * p.dollars(0, 0, p.compute(p.alone.DurationMS)/float64(p.alone.Reads)).Total
-	}
+	lone := func(p *Plan) float64 { return p.read() * p.dollars(0, p.alone.Reads, p.alone.DurationMS/1e3).Total }
 	p.Alternatives = p.alternatives(slices.MinFunc(all, func(a, b *Plan) int { return cmp.Compare(lone(a), lone(b)) }))
 	return p, nil
 }
 
 // read is the least time of a read, in seconds, if nobody else reads the prefix.
 func (p *Plan) read() float64 { return 1 / min(p.rate, p.child.S3.GetsPerSecond) }
-
-// compute is the price of a child of that duration, in dollars, without its requests.
-func (p *Plan) compute(ms float64) float64 {
-	return platform.ComputeCost(p.compared.Run.Arch, p.Memory, math.Ceil(ms))
-}
 
 // best is the plan that New takes.
 func best(plans []*Plan) *Plan {
@@ -209,7 +198,7 @@ func (p *Plan) batch(n int) int {
 func (p *Plan) simulated(n, batch int) simulate.Result {
 	child := p.child
 	child.Reads, child.S3 = batch, child.S3.Shared(n)
-	return simulate.Summarize(simulate.Sweep([]simulate.Invocation{child}, p.draws)[0]).Result
+	return simulate.Summarize(child.Runs(p.draws)).Result
 }
 
 // lasts returns how long a batch takes, in seconds, at least, while n children read a prefix: more children than
@@ -227,7 +216,7 @@ func (p *Plan) with(children int) (Seconds, Dollars) {
 	useful := min(float64(children), p.granted()/p.rate) // the rest wait for S3
 	late := max(0, useful-platform.Environments)         // still to be started by Lambda
 	ramp := late * late * platform.EnvironmentsEvery.Seconds() / (2 * platform.Environments * useful)
-	return Seconds{up(waves*seconds + ramp), up(waves*(seconds+pauseSec) + ramp)}, p.dollars(p.Prefixes*ceil(p.each, batch), seconds, p.compute(1e3*seconds)/float64(batch))
+	return Seconds{up(waves*seconds + ramp), up(waves*(seconds+pauseSec) + ramp)}, p.dollars(p.Prefixes*ceil(p.each, batch), batch, seconds)
 }
 
 // granted is how many GETs a second S3 grants all executions together.

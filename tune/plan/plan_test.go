@@ -243,6 +243,18 @@ func TestTheAlternativesHaveTheirPricesAndLimits(t *testing.T) {
 	}
 }
 
+// A call reads at most a million objects, so one function can do the smaller job alone.
+func TestAReadAloneTakesTheSameWhetherOrNotOneFunctionCanDoTheJob(t *testing.T) {
+	var each []float64
+	for _, objects := range []int{10_000, 1_000_001} {
+		p := planned(t, of("13ms~0.62", 30, 512), plan.Job{Objects: objects, Prefixes: 1, ConcurrencyLimit: 1})
+		each = append(each, *alternative(t, p, "one object a child").Seconds/float64(objects))
+	}
+	if math.Abs(each[0]-each[1]) > 1e-3*each[1] {
+		t.Errorf("one object a child takes %g s beside one function, and %g without, want the same", each[0], each[1])
+	}
+}
+
 func TestTheErrorHasARemedyIfNoSettingFits(t *testing.T) {
 	full := of("30ms", 30, 512)
 	full.Calibration.BaseMB = 500

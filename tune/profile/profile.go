@@ -20,14 +20,13 @@ type S3 struct {
 	name string
 
 	Floor  time.Duration // the least
-	Middle time.Duration // the median, slow GETs excluded
+	Median time.Duration // slow GETs excluded
 	Sigma  float64       // of the logarithm of what is above Floor
 	Slow   float64       // 0 to 1
 	SlowBy float64
 
 	GetsPerSecond float64 // granted; S3 answers more with 503 SlowDown
 	Burst         int     // GETs granted at once
-	Bandwidth     float64 // of a function in bytes a second, once BurstBytes are spent
 }
 
 // Burst is how many GETs are granted at once: those of 100 ms, which is this project's choice.
@@ -36,7 +35,7 @@ const Burst = platform.GetsPerSecond / 10
 // The bandwidth of a connection to S3 and of a Lambda function, in bytes and bytes a second. Sources:
 //
 //   - Bandwidth: 3,000 objects of 5 MiB, read and written in one call, take at least 211 s from 512 to 1,280 MB
-//     (RustyServerless/demo-s3-archiving, 2026), which is 74.4 MB/s each way. It is part of the profile, since AWS
+//     (RustyServerless/demo-s3-archiving, 2026), which is 74.4 MB/s each way. It applies once BurstBytes are spent. AWS
 //     explores more above 1.5 GB (aws/aws-lambda-roadmap #42).
 //   - Connection: the lower end of "Make one concurrent request for each 85-90 MB/s of desired network throughput", S3
 //     User Guide, "Performance design patterns for Amazon S3".
@@ -55,7 +54,7 @@ const Piece = 64 << 10
 
 // The profiles, and what each parameter rests on:
 //
-//   - public: Middle and Sigma are those of 230 warm, sequential GETs of 64 KB by Go from 128 to 2,048 MB
+//   - public: Median and Sigma are those of 230 warm, sequential GETs of 64 KB by Go from 128 to 2,048 MB
 //     (blacha/s3-response-time, September 2024): medians of 20 to 26 ms, 90th percentiles of 26 to 31. With Floor, none
 //     of 230 is under 13.3 ms, as none was. One GET in 50 is slow, by so much that the 99th percentile is the published
 //     114 ms (December 2025). The model does not hold that source's 50th and 90th percentiles, 27 and 60 ms.
@@ -65,34 +64,20 @@ const Piece = 64 << 10
 //   - express: S3 Express One Zone's single-digit milliseconds; median and Sigma are this project's choice. A directory
 //     bucket grants 200,000 reads a second (S3 User Guide, "Optimizing S3 Express One Zone performance").
 var profiles = []S3{
-	{name: "apg", Floor: 6600 * time.Microsecond, Middle: 14500 * time.Microsecond, Sigma: 0.32, Slow: 0.02, SlowBy: 114. / 22},
-	{name: "public", Floor: 10 * time.Millisecond, Middle: 22 * time.Millisecond, Sigma: 0.32, Slow: 0.02, SlowBy: 114. / 22},
-	{name: "express", Middle: 2500 * time.Microsecond, Sigma: 0.62, GetsPerSecond: 200_000},
+	{name: "apg", Floor: 6600 * time.Microsecond, Median: 14500 * time.Microsecond, Sigma: 0.32, Slow: 0.02, SlowBy: 114. / 22},
+	{name: "public", Floor: 10 * time.Millisecond, Median: 22 * time.Millisecond, Sigma: 0.32, Slow: 0.02, SlowBy: 114. / 22},
+	{name: "express", Median: 2500 * time.Microsecond, Sigma: 0.62, GetsPerSecond: 200_000},
 	{name: "none"},
 }
 
-// complete sets what a profile has in common with every other one.
-func (s S3) complete() S3 {
-	s.GetsPerSecond = cmp.Or(s.GetsPerSecond, platform.GetsPerSecond)
-	s.Burst, s.Bandwidth = int(s.GetsPerSecond/10), Bandwidth
-	return s
-}
-
 const (
-	MaxSigma = 2           // its 99th percentile is a hundred times the median
+	maxSigma = 2           // its 99th percentile is a hundred times the median
 	maxFixed = time.Minute // longer than any client would wait
 	maxScale = 100         // times a profile's latencies
 )
 
-// Lognormal returns an S3 whose latency has no floor and no slow part. Parse reads its name.
-func Lognormal(median time.Duration, sigma float64) S3 {
-	median = median.Round(time.Microsecond)
-	sigma = math.Round(100*sigma) / 100
-	return S3{name: fmt.Sprintf("%s~%g", median, sigma), Middle: median, Sigma: sigma}.complete()
-}
-
 // Parse reads the name of a profile, a scaled one such as 1.3xapg, a fixed latency such as 15ms, or the median and the
-// sigma of a lognormal one such as 13ms~0.62.
+// sigma of a lognormal one such as 13ms~0.62, which has no floor and no slow part.
 func Parse(name string) (S3, error) {
 	var names []string
 	for _, p := range profiles {
@@ -101,8 +86,8 @@ func Parse(name string) (S3, error) {
 		}
 		names = append(names, p.name)
 	}
-	if times, of := scale(name); of != name {
-		if p, err := Parse(of); err == nil && times > 0 && times <= maxScale {
+	if times, of := scale(name); of != name && times > 0 {
+		if p, err := Parse(of); err == nil {
 			p = p.Scaled(times)
 			if times, _ := scale(p.name); times <= maxScale { // of a scaled one, both together
 				return p, nil
@@ -112,22 +97,30 @@ func Parse(name string) (S3, error) {
 	median, spread, lognormal := strings.Cut(name, "~")
 	d, err := time.ParseDuration(median)
 	sigma, errSigma := strconv.ParseFloat(cmp.Or(spread, "0"), 64)
-	if err != nil || d < 0 || d > maxFixed || errSigma != nil || !(sigma >= 0 && sigma <= MaxSigma) {
+	if err != nil || d < 0 || d > maxFixed || errSigma != nil || !(sigma >= 0 && sigma <= maxSigma) {
 		return S3{}, fmt.Errorf("latency %q: it must be %s, a duration from 0s to 1m such as 15ms, or a median and a sigma up to %d such as 13ms~0.62",
-			name, strings.Join(names, ", "), MaxSigma)
+			name, strings.Join(names, ", "), maxSigma)
 	}
+	s := S3{name: d.String(), Median: d}
 	if lognormal {
-		return Lognormal(d, sigma), nil
+		s.Median, s.Sigma = d.Round(time.Microsecond), math.Round(100*sigma)/100
+		s.name = fmt.Sprintf("%s~%g", s.Median, s.Sigma)
 	}
-	return S3{name: d.String(), Middle: d}.complete(), nil
+	return s.complete(), nil
+}
+
+// complete sets the limit of a general purpose bucket's prefix, unless the profile has its own.
+func (s S3) complete() S3 {
+	s.GetsPerSecond = cmp.Or(s.GetsPerSecond, platform.GetsPerSecond)
+	s.Burst = int(s.GetsPerSecond / 10)
+	return s
 }
 
 // scale takes a name such as 1.3xapg apart. Of an unscaled one it is 1 and the name.
 func scale(name string) (times float64, of string) {
-	if before, of, scaled := strings.Cut(name, "x"); scaled {
-		if times, err := strconv.ParseFloat(before, 64); err == nil {
-			return times, of
-		}
+	before, of, _ := strings.Cut(name, "x")
+	if times, err := strconv.ParseFloat(before, 64); err == nil && of != "" {
+		return times, of
 	}
 	return 1, name
 }
@@ -143,26 +136,21 @@ func MustParse(name string) S3 {
 
 func (s S3) String() string { return s.name }
 
-// Median returns the median latency of a small GET, slow ones excluded.
-func (s S3) Median() time.Duration { return s.Middle }
-
 // Mean returns the mean latency of a small GET.
 func (s S3) Mean() time.Duration {
-	above := float64(s.Middle-s.Floor) * math.Exp(s.Sigma*s.Sigma/2)
+	above := float64(s.Median-s.Floor) * math.Exp(s.Sigma*s.Sigma/2)
 	return time.Duration((float64(s.Floor) + above) * (1 + s.Slow*(s.SlowBy-1)))
 }
 
 // Scaled returns an S3 with its latencies multiplied, to three digits. Parse reads its name.
 func (s S3) Scaled(times float64) S3 {
-	if was, of := scale(s.name); of != s.name {
-		base, _ := Parse(of) // as it was read before
-		return base.Scaled(was * times)
-	}
-	factor := strconv.FormatFloat(times, 'g', 3, 64)
+	was, of := scale(s.name)
+	s, _ = Parse(of) // as it was read before
+	factor := strconv.FormatFloat(was*times, 'g', 3, 64)
 	times, _ = strconv.ParseFloat(factor, 64) // of what was a number
-	s.name = factor + "x" + s.name
+	s.name = factor + "x" + of
 	s.Floor = time.Duration(times * float64(s.Floor))
-	s.Middle = time.Duration(times * float64(s.Middle))
+	s.Median = time.Duration(times * float64(s.Median))
 	return s
 }
 
@@ -181,10 +169,10 @@ const Again = 1 << 63
 // Draw returns the latency of a GET: always the same for the same numbers. GETs are numbered from 1 in each invocation.
 func (s S3) Draw(seed, invocation, get uint64) time.Duration {
 	if s.Sigma == 0 {
-		return s.Middle
+		return s.Median
 	}
 	r := rand.New(rand.NewPCG(mix(seed, invocation), mix(invocation+1, get)))
-	d := float64(s.Floor) + float64(s.Middle-s.Floor)*math.Exp(s.Sigma*r.NormFloat64())
+	d := float64(s.Floor) + float64(s.Median-s.Floor)*math.Exp(s.Sigma*r.NormFloat64())
 	if s.Slow > 0 && r.Float64() < s.Slow {
 		d *= s.SlowBy
 	}

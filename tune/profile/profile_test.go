@@ -86,7 +86,7 @@ func TestApgHasTheMeanOfThePublishedSequentialReads(t *testing.T) {
 	want := 47e3/2_500 - processor
 	within(t, "the mean", parse(t, "apg").Mean().Seconds()*1e3, 0.99*want, 1.01*want)
 	public := parse(t, "public")
-	level := float64(parse(t, "apg").Median()) / float64(public.Median())
+	level := float64(parse(t, "apg").Median) / float64(public.Median)
 	for i, ms := range drawn(parse(t, "apg"), 1, 1_000) { // the shape of public
 		within(t, fmt.Sprintf("the %d. of 1,000", i+1), ms/level/drawn(public, 1, 1_000)[i], 0.99, 1.01)
 	}
@@ -98,15 +98,15 @@ func TestEveryLatencyHasTheMeanAndTheFloorThatItTells(t *testing.T) {
 		ms := drawn(s, 7, 40_000)
 		told := s.Mean().Seconds() * 1e3
 		within(t, name+": the mean", mean(ms), 0.98*told, 1.02*told)
-		within(t, name+": the least", ms[0], s.Floor.Seconds()*1e3, s.Median().Seconds()*1e3)
-		middle := s.Median().Seconds() * 1e3
+		within(t, name+": the least", ms[0], s.Floor.Seconds()*1e3, s.Median.Seconds()*1e3)
+		middle := s.Median.Seconds() * 1e3
 		within(t, name+": the median", ms[len(ms)/2], 0.97*middle, 1.03*middle)
 	}
 }
 
 func TestALatencyIsReadByItsName(t *testing.T) {
 	for name, want := range map[string]profile.S3{
-		"27.5ms~0.62": profile.Lognormal(27500*time.Microsecond, 0.62),
+		"27.5ms~0.62": parse(t, "27500us~0.621"),
 		"1.31xapg":    parse(t, "apg").Scaled(1.3142),
 		"3xexpress":   parse(t, "express").Scaled(3),
 		"1.5xapg":     parse(t, "3xapg").Scaled(0.5),

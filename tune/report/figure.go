@@ -3,10 +3,14 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"lambda-parallel-io/handler/platform"
+	"lambda-parallel-io/handler/prose"
+	"lambda-parallel-io/tune/comparison"
 )
 
 // The geometry of a figure, in units of its viewBox. A page 360 px wide draws them at 0.85 of their size,
@@ -25,13 +29,14 @@ const (
 // figure is what its template draws.
 type figure struct {
 	ID, Title, Description string
-	Hint                   string // how to read it, for the page
+	Map                    *comparison.Map // nil of what was measured
+	More                   int             // variants that have no room
 	Height                 float64
 	Left, Right            float64 // of the plot; its top and bottom are the same for all
 	XTicks, YTicks         []tick
 	XTitle, YTitle         string
 	XTitleAt               float64 // below the plot
-	Reference              *label  // the line at one vCPU
+	Reference              float64 // the line at one vCPU; 0: none
 	Frontier               []point // joined
 	Lines                  []*line
 	Sizes                  []label // memory sizes on the frontier
@@ -39,29 +44,26 @@ type figure struct {
 	x, y                   scale
 
 	// Of a heat map, whose Frontier joins the best concurrencies.
-	Tiles    []tile
-	Struck   string  // path: through what S3's limit holds up
-	Checks   []label // what was measured
-	Swatches []label // one a level
+	Tiles  []tile
+	Struck []tile  // which S3's limit holds up
+	Checks []label // what was measured
 }
 
 // line is a variant in a figure.
 type line struct {
 	Variant  int
-	Dash     int    // the strategy's pattern, so that both of two equal lines are seen
-	Whiskers string // path
-	Leader   string // path, from the last point to the label
+	Dash     int // the strategy's pattern, so that both of two equal lines are seen
 	Points   []point
+	Whiskers []point // those with an interval
 	Label    label
-	Key      bool // the label is part of a key, with a marker beside it, and not at the line's end
+	Leader   *point // the last one, from which a path leads to the label; nil of one in a key, which has a marker
 }
 
 type point struct {
-	X, Y    float64
-	Joined  bool // to the point before
-	Hollow  bool // no candidate
-	Title   string
-	whisker string // path
+	X, Y, Low, High float64 // Low and High are those of the whisker, if any
+	Joined          bool    // to the point before
+	Hollow          bool    // no candidate
+	Title           string
 }
 
 type label struct {
@@ -75,14 +77,15 @@ func (r *Report) Figures() []*figure {
 		return nil
 	}
 	variants := r.drawn()
+	cells := slices.DeleteFunc(slices.Clone(r.measured), func(c *cell) bool { return !slices.Contains(variants, c.Variant) })
 	figures := []*figure{
-		r.againstMemory("time", "Time against memory", capital(r.Statistic())+" duration, ms", variants, "duration"),
-		r.againstMemory("cost", "Cost against memory", "$ per million invocations", variants, "cost"),
-		r.costAgainstTime(variants),
+		r.againstMemory("time", capital(r.Statistic())+" duration, ms", variants, cells, measures["duration"]),
+		r.againstMemory("cost", "$ per million invocations", variants, cells, measures["cost"]),
+		r.costAgainstTime(variants, cells),
 	}
-	if more := len(r.Variants) - len(variants); len(variants) == maxLines && more > 0 {
-		for _, f := range figures {
-			f.Hint += fmt.Sprintf(" The table has %s.", count(more, "more variant"))
+	for _, f := range figures {
+		if f.Map = r.Map; len(variants) == maxLines {
+			f.More = len(r.Variants) - maxLines
 		}
 	}
 	return figures
@@ -97,9 +100,8 @@ func (r *Report) drawn() (variants []int) {
 		}
 		return c.Duration.Value * c.Cost.Value
 	}
-	best := slices.Clone(r.measured)
-	slices.SortStableFunc(best, func(a, b *cell) int { return cmp.Compare(score(a), score(b)) })
-	for _, c := range best {
+	byScore := func(a, b *cell) int { return cmp.Compare(score(a), score(b)) }
+	for _, c := range slices.SortedStableFunc(slices.Values(r.measured), byScore) {
 		if len(variants) < maxLines && !slices.Contains(variants, c.Variant) {
 			variants = append(variants, c.Variant)
 		}
@@ -108,75 +110,60 @@ func (r *Report) drawn() (variants []int) {
 	return variants
 }
 
-func (r *Report) againstMemory(id, title, unit string, variants []int, measure string) *figure {
-	of := measures[measure]
-	f := &figure{ID: id, Title: title, XTitle: "Memory, MB", YTitle: unit, Right: figureWidth}
+// againstMemory shows a figure of each cell. The variants stand side by side at each size.
+func (r *Report) againstMemory(id, unit string, variants []int, cells []*cell, of func(*cell) estimate) *figure {
+	f := &figure{ID: id, Title: capital(id) + " against memory", XTitle: "Memory, MB", YTitle: unit, Right: figureWidth}
 	for _, v := range variants {
 		f.Right = min(f.Right, figureWidth-18-textWidth(figureLabel(r.Labels[v]), textSize))
 	}
 	var values []float64
-	whiskers, hollow := false, false
-	for _, c := range r.measured {
-		hollow = hollow || c.out()
-		if e := of(c); slices.Contains(variants, c.Variant) {
-			values = append(values, e.Value)
-			if e.Low > 0 {
-				values, whiskers = append(values, e.Low, e.High), true
-			}
+	for _, c := range cells {
+		e := of(c)
+		if values = append(values, e.Value); e.Low > 0 {
+			values = append(values, e.Low, e.High)
 		}
 	}
-	f.atSizes(r.Run.PowerValues, values)
+	f.atSizes(r.Run.PowerValues, newScale(values, plotBottom, plotTop))
 	f.markVCPU()
-	f.Hint = "Logarithmic scales. " + when(whiskers && r.Map == nil, "Whiskers: the interval of the ratio to the best of the size. ") +
-		when(whiskers && r.Map != nil, "Whiskers: the interval that the calibration leaves. ") + "Variants stand side by side at each size." +
-		when(hollow, " Hollow: held up by this machine or by S3’s limit.")
-	var descriptions []string // the values, for screen readers
 	for k, v := range variants {
 		dodge := (float64(k) - float64(len(variants)-1)/2) * min(3, 18/float64(len(variants)))
-		var described []string
+		var told []string // the values, for screen readers
 		l := f.addLine(r, v, func(c *cell) point {
 			e := of(c)
-			p := newPoint(c, f.x.at(float64(c.Power))+dodge, f.y.at(e.Value), e.Full)
+			told = append(told, e.Full+" at "+megabytes(c.Power)+" MB")
+			p := point{X: f.x.at(float64(c.Power)) + dodge, Y: f.y.at(e.Value), Title: e.Full}
 			if e.Low > 0 {
 				p.Title += when(e.ratio.Value > 0, ", "+e.Compared())
-				p.whisker = whisker(p.X, f.y.at(e.Low), f.y.at(e.High))
+				p.Low, p.High = f.y.at(e.Low), f.y.at(e.High)
 			}
-			described = append(described, fmt.Sprintf("%s at %s MB", e.Full, megabytes(c.Power)))
 			return p
 		})
 		l.Label = label{f.Right + 16, l.Points[len(l.Points)-1].Y, figureLabel(r.Labels[v])}
-		descriptions = append(descriptions, r.Labels[v]+": "+strings.Join(described, ", ")+".")
+		f.Description += when(k > 0, " ") + r.Labels[v] + ": " + strings.Join(told, ", ") + "."
 	}
 	f.placeLabels()
-	f.Description = strings.Join(descriptions, " ")
 	return f
 }
 
 // markVCPU draws the line at one vCPU.
 func (f *figure) markVCPU() {
-	if at := f.x.at(platform.MemoryPerVCPU); f.x.covers(platform.MemoryPerVCPU) {
-		f.Reference = &label{at, plotTop, megabytes(platform.MemoryPerVCPU) + " MB = 1 vCPU"}
+	if f.x.covers(platform.MemoryPerVCPU) {
+		f.Reference = f.x.at(platform.MemoryPerVCPU)
 	}
 }
 
-// plot sets a figure's scales, with margins left of and below the values. The plot begins to the right of
-// the texts of the vertical scale.
-func (f *figure) plot(xs, ys []float64, left, below float64) {
-	f.y = newScale(ys, plotBottom-below, plotTop)
-	f.YTicks, f.Left = f.y.ticks(), plotLeft
+// setY sets the vertical scale. The plot begins to the right of its texts.
+func (f *figure) setY(y scale) {
+	f.y, f.YTicks, f.Left = y, y.ticks(), plotLeft
 	for _, t := range f.YTicks {
 		f.Left = max(f.Left, textWidth(t.Text, textSize)+10)
 	}
-	f.x = newScale(xs, f.Left+left, f.Right)
 }
 
-// atSizes plots values against memory sizes, or other whole numbers, and gives each of these its tick.
-func (f *figure) atSizes(sizes []int, values []float64) {
-	var xs []float64
-	for _, size := range sizes {
-		xs = append(xs, float64(size))
-	}
-	f.plot(xs, values, 0, 0)
+// atSizes plots against memory sizes, or other whole numbers, and gives each of these its tick.
+func (f *figure) atSizes(sizes []int, y scale) {
+	f.setY(y)
+	f.x = newScale(sizes, f.Left, f.Right)
 	f.XTicks, f.XTitleAt = f.x.ticksAt(sizes), 33
 	if slices.ContainsFunc(f.XTicks, func(t tick) bool { return t.Row > 0 }) {
 		f.XTitleAt += lineHeight
@@ -194,26 +181,23 @@ func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 		c := row.Cells[variant]
 		if c.OK {
 			p := at(c)
+			p.Title = fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), p.Title)
+			p.Hollow, p.Joined = c.out(), joined && !c.out()
+			if l.Points = append(l.Points, p); p.High > 0 {
+				l.Whiskers = append(l.Whiskers, p)
+			}
 			if c == r.Best {
 				f.Ring = &p
 			}
-			p.Joined = joined && !p.Hollow
-			l.Points, l.Whiskers = append(l.Points, p), l.Whiskers+p.whisker
 		}
 		joined = c.OK && !c.out()
 	}
 	return l
 }
 
-func newPoint(c *cell, x, y float64, text string) point {
-	return point{X: x, Y: y, Hollow: c.out(), Title: fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), text)}
-}
-
-// placeLabels puts each label as near to its line's end as the others allow: within the plot and a line's
-// height from its neighbours, if there is room.
+// placeLabels puts each label as near to its line's end as the plot and the other labels allow.
 func (f *figure) placeLabels() {
-	order := slices.Clone(f.Lines)
-	slices.SortStableFunc(order, func(a, b *line) int { return cmp.Compare(a.Label.Y, b.Label.Y) })
+	order := slices.SortedStableFunc(slices.Values(f.Lines), func(a, b *line) int { return cmp.Compare(a.Label.Y, b.Label.Y) })
 	least, most := plotTop+lineHeight/2, plotBottom-lineHeight/2
 	for _, l := range order {
 		l.Label.Y = max(l.Label.Y, least)
@@ -222,7 +206,70 @@ func (f *figure) placeLabels() {
 	for _, l := range slices.Backward(order) {
 		l.Label.Y = min(l.Label.Y, most)
 		most = l.Label.Y - lineHeight
-		end := l.Points[len(l.Points)-1]
-		l.Leader = "M" + xy(end.X+6, end.Y) + "L" + xy(l.Label.X-3, l.Label.Y)
+		l.Leader = &l.Points[len(l.Points)-1]
 	}
+}
+
+// scale maps positive values to pixels, logarithmically.
+type scale struct {
+	least, most float64 // values
+	from, to    float64 // pixels
+}
+
+// newScale covers the values and some space beside them, and at least a factor of two, so that noise looks like noise.
+func newScale[N int | float64](values []N, from, to float64) scale {
+	least, most := float64(slices.Min(values)), float64(slices.Max(values))
+	if most < 2*least {
+		middle := math.Sqrt(least * most)
+		least, most = middle/math.Sqrt2, middle*math.Sqrt2
+	}
+	air := math.Pow(most/least, 0.06)
+	return scale{least / air, most * air, from, to}
+}
+
+func (s scale) at(v float64) float64 {
+	return s.from + (s.to-s.from)*math.Log(v/s.least)/math.Log(s.most/s.least)
+}
+
+func (s scale) covers(v float64) bool { return s.least <= v && v <= s.most }
+
+type tick struct {
+	At   float64 // pixel
+	Text string  // empty where there is no room for it
+	Row  int     // of the text: 1 is one line down
+}
+
+// ticks returns round values, at most eight and with room for their texts: 1, 2 and 5 of each decade, or 1
+// alone, or 1 of every second or third decade.
+func (s scale) ticks() []tick {
+	first, last := math.Floor(math.Log10(s.least)), math.Floor(math.Log10(s.most))
+	for stride, steps := 0.0, []float64{1, 2, 5}; ; stride, steps = stride+1, []float64{1} {
+		var ticks []tick
+		for e := first; e <= last; e += max(stride, 1) {
+			for _, step := range steps {
+				if v := step * math.Pow(10, e); s.covers(v) {
+					ticks = append(ticks, tick{At: s.at(v), Text: prose.Thousands(v, -1)})
+				}
+			}
+		}
+		closest := (s.to - s.from) * max(stride, math.Log10(2)) / math.Log10(s.most/s.least) // negative: one above the other
+		if len(ticks) <= 8 && (closest < 0 || closest > textWidth(prose.Thousands(math.Pow(10, last), -1), textSize)) {
+			return ticks
+		}
+	}
+}
+
+// ticksAt returns a tick for each size. A text without room beside its neighbours goes one line down, or is left out.
+func (s scale) ticksAt(sizes []int) []tick {
+	ticks := make([]tick, len(sizes))
+	free := []float64{math.Inf(-1), math.Inf(-1)} // where the free part of each line begins
+	for i, size := range sizes {
+		at, text := s.at(float64(size)), strconv.Itoa(size)
+		half := textWidth(text, textSize)/2 + 1
+		ticks[i].At = at
+		if row := slices.IndexFunc(free, func(from float64) bool { return at-half >= from }); row >= 0 {
+			ticks[i].Text, ticks[i].Row, free[row] = text, row, at+half
+		}
+	}
+	return ticks
 }

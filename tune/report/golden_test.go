@@ -23,12 +23,12 @@ func TestEveryViewIsAsTheGoldenFilesShow(t *testing.T) {
 				t.Fatalf("Write: %v", err)
 			}
 			golden(t, f.name+"/terminal.txt", terminal(t, f.model(), "tune-results/report.html"))
-			for _, file := range files {
-				got, err := os.ReadFile(filepath.Join(dir, file.name))
+			for _, name := range files {
+				got, err := os.ReadFile(filepath.Join(dir, name))
 				if err != nil {
 					t.Fatal(err)
 				}
-				golden(t, f.name+"/"+file.name, got)
+				golden(t, f.name+"/"+name, got)
 			}
 		})
 	}
@@ -54,8 +54,10 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// view is a method of [Report].
+// view is what a report can draw.
 type view func(*Report, io.Writer) error
+
+func file(name string) view { return func(r *Report, w io.Writer) error { return r.draw(w, name) } }
 
 func draw(t *testing.T, c *comparison.Comparison, v view) []byte {
 	t.Helper()
@@ -69,5 +71,5 @@ func draw(t *testing.T, c *comparison.Comparison, v view) []byte {
 
 func terminal(t *testing.T, c *comparison.Comparison, page string) []byte {
 	t.Helper()
-	return draw(t, c, func(r *Report, w io.Writer) error { return r.Text(w, page) })
+	return draw(t, c, func(r *Report, w io.Writer) error { r.Page = page; return r.Text(w) })
 }

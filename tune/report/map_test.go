@@ -47,7 +47,7 @@ func calibrated() *comparison.Comparison {
 			{InFlight: 240, CPU: figure(0.03, 0.2, "ms")}, {InFlight: 900, CPU: figure(0.07, 0.2, "ms")}},
 		ObjectBytes: 9_374, BaseMB: 25, ReadMB: 0.06, WaitingMB: 0.05, Loads: 11, Seconds: 11,
 	}
-	if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
+	if err := compute.Map(c, compute.Sizes); err != nil {
 		panic(err)
 	}
 	c.Map.Seconds = 2
@@ -102,7 +102,7 @@ func TestTheNextSizeUpIsNeverReadOneByOne(t *testing.T) {
 	c.Run.Variants = slices.DeleteFunc(c.Run.Variants, func(v comparison.Variant) bool { return v.Strategy == "pool" || v.Strategy == "semaphore" })
 	c.Variants = slices.DeleteFunc(c.Variants, func(v comparison.Result) bool { return v.Strategy == "pool" || v.Strategy == "semaphore" })
 	c.Checks = nil
-	if err := compute.Map(c, compute.Sizes, comparison.LambdaWakeUpMS); err != nil {
+	if err := compute.Map(c, compute.Sizes); err != nil {
 		t.Fatal(err)
 	}
 	c.Recommend()
@@ -178,10 +178,12 @@ func TestTheMapIsDrawnWithATitleOnEachPointAndItsChecksRinged(t *testing.T) {
 		if len(f.Tiles) != len(compute.Sizes)*len(compute.Concurrencies) || f.Ring == nil || len(f.Frontier) != len(compute.Sizes) {
 			t.Errorf("%s: %d tiles, a path of %d points, ringed: %v", f.ID, len(f.Tiles), len(f.Frontier), f.Ring != nil)
 		}
-		for _, tile := range f.Tiles {
-			if tile.Title == "" || strings.Contains(tile.Path, "NaN") {
-				t.Errorf("%s: a tile is %+v", f.ID, tile)
-			}
+		var svg strings.Builder
+		if err := templates.ExecuteTemplate(&svg, "figure", f); err != nil {
+			t.Fatal(err)
+		}
+		if text := svg.String(); strings.Count(text, "<title>") != len(f.Tiles) || strings.Contains(text, "<title></title>") || strings.Contains(text, "NaN") {
+			t.Errorf("%s: a tile has no title or no place in\n%s", f.ID, text)
 		}
 	}
 	if k := figures[0].Checks; len(k) != 2 || k[0].Text != "208" || k[1].Text != "369" {
@@ -192,13 +194,13 @@ func TestTheMapIsDrawnWithATitleOnEachPointAndItsChecksRinged(t *testing.T) {
 func TestDataFilesTellComputedFromMeasured(t *testing.T) {
 	c := computed()
 	kinds := map[string]int{}
-	for line := range strings.Lines(string(draw(t, c, (*Report).CSV))) {
+	for line := range strings.Lines(string(draw(t, c, file("results.csv")))) {
 		kinds[strings.Split(line, ",")[3]]++
 	}
 	if kinds["computed"] != len(c.Map.Points) || kinds["check"] != 3 || len(kinds) != 3 { // and the header
 		t.Errorf("results.csv has the kinds %v, want %d computed and 3 checks", kinds, len(c.Map.Points))
 	}
-	if n := strings.Count(string(draw(t, c, (*Report).Bench)), "ns/op"); n != 3 {
+	if n := strings.Count(string(draw(t, c, file("results.txt"))), "ns/op"); n != 3 {
 		t.Errorf("results.txt has %d results, want the 3 checks", n)
 	}
 }

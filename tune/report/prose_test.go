@@ -11,8 +11,8 @@ import (
 func forPeople(t *testing.T, c *comparison.Comparison) map[string]string {
 	t.Helper()
 	drawn := map[string]string{"text": oneSpaced(terminal(t, c, ""))}
-	for _, file := range files[3:] { // the others are data
-		drawn[file.name] = oneSpaced(draw(t, c, file.view))
+	for _, name := range files[3:] { // the others are data
+		drawn[name] = oneSpaced(draw(t, c, file(name)))
 	}
 	return drawn
 }

@@ -1,9 +1,7 @@
-// Package report draws every view of a comparison from the one model, package tune/comparison: the
-// terminal's text, the page, the tables and the data for other tools. A view depends on the model alone:
-// the same results.json gives the same bytes at any time and on any machine.
-//
-// A results.json may come from anywhere. [comparison.Read] refuses one that no run could have written, and
-// every view escapes what it prints.
+// Package report draws every view of a comparison from the one model, package tune/comparison: the terminal's text,
+// the page, the tables and the data for other tools. A view depends on the model alone: the same results.json gives
+// the same bytes at any time and on any machine. It may come from anywhere: [comparison.Read] refuses one that no run
+// could have written, and every view escapes what it prints.
 package report
 
 import (
@@ -12,10 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
 )
@@ -28,7 +30,7 @@ const (
 )
 
 // Report is a comparison as its views show it: a row a memory size, a column a variant, and the statistics
-// of each cell. Each view is a method.
+// of each cell.
 type Report struct {
 	*comparison.Comparison
 	Labels     []string // of the columns
@@ -38,6 +40,44 @@ type Report struct {
 	Occurs     map[string]bool // ratio, interval, searched, limited and each verdict: whether any cell has one
 
 	Fastest, Cheapest, Best *cell // nil where no cell qualifies
+
+	Page string // path of the page, or "" if none was written
+}
+
+type row struct {
+	Power int     // MB
+	Cells []*cell // one a variant
+}
+
+type cell struct {
+	*comparison.Cell // nil: not begun
+	Variant          int
+	Label            string
+	Power            int // MB
+	Place            comparison.Place
+	beyond           bool          // the memory size buys more CPU than this machine has, and it could not keep up
+	OK               bool          // it has figures; otherwise it failed or was not begun
+	Answer           *event.Answer // of the last invocation; nil of another function than this project's
+	Duration, Cost   estimate
+	Billed           float64           // ms
+	Best             bool              // the recommended one
+	Check            *comparison.Check // of a computed cell; nil if it was not checked
+	Marks            string            // ★▲▼! or *‡
+}
+
+// estimate is a typical value.
+type estimate struct {
+	Value     float64          // ms, or dollars a million
+	Low, High float64          // its interval, from the ratio to the best of its size or from the calibration; 0: unknown
+	Text      string           // 45, or why there is no figure
+	Full      string           // 45 ms
+	ratio     comparison.Ratio // to the best of its size; zero for the best itself, for costs and on AWS
+}
+
+// measures are the two things that a cell is measured by.
+var measures = map[string]func(*cell) estimate{
+	"duration": func(c *cell) estimate { return c.Duration },
+	"cost":     func(c *cell) estimate { return c.Cost },
 }
 
 // New computes what the views of a comparison have in common.
@@ -63,9 +103,92 @@ func New(c *comparison.Comparison) *Report {
 		}
 		r.Rows = append(r.Rows, row{power, cells})
 	}
-	r.choose()
+	r.mark()
 	return r
 }
+
+func (r *Report) newCell(variant, power int) *cell {
+	v := &r.Variants[variant]
+	c := &cell{Cell: v.Cell(power), Variant: variant, Label: r.Labels[variant], Power: power, Place: v.Place(power)}
+	s, ok := r.Summarize(c.Cell)
+	if c.OK = ok && (c.Computed == nil || !c.Computed.Killed()); !c.OK {
+		c.Duration.Text = r.failure(c.Cell)
+		c.Cost.Text = c.Duration.Text
+		return c
+	}
+	ms, dollars := twoDigits(s.DurationMS), prose.Thousands(s.CostPerMillion, 2)
+	c.Duration = estimate{Value: s.DurationMS, Text: ms, Full: ms + " ms"}
+	c.Cost = estimate{Value: s.CostPerMillion, Text: dollars, Full: "$" + dollars + " per million"}
+	c.beyond, c.Billed, c.Answer = r.Beyond(c.Cell), s.BilledMS, r.Comparison.Answer(c.Cell)
+	if p := c.Computed; p != nil {
+		c.Place, c.Label = p.Place, prose.OneLine(p.Label(), maxLabel)
+		if v.Concurrency == nil && p.Concurrency != nil {
+			c.Duration.Text += fmt.Sprintf(" (%d)", *p.Concurrency)
+			r.Occurs["searched"] = true
+		}
+		c.Duration.Low, c.Duration.High = p.LowMS, p.HighMS
+		c.Cost.Low, c.Cost.High = r.CostPerMillion(power, math.Ceil(p.LowMS)), r.CostPerMillion(power, math.Ceil(p.HighMS))
+		if i := slices.IndexFunc(r.Checks, func(k comparison.Check) bool { return k.Made() && k.Name() == p.Name() }); i >= 0 {
+			c.Check = &r.Checks[i]
+		}
+	}
+	if q := c.Against; q != nil {
+		c.Duration.ratio = *q
+		c.Duration.Low, c.Duration.High = s.DurationMS*q.Low/q.Value, s.DurationMS*q.High/q.Value
+		r.Occurs["ratio"], r.Occurs[string(q.Verdict)] = true, true
+		r.Occurs["interval"] = r.Occurs["interval"] || q.Low > 0
+	}
+	return c
+}
+
+// failure says in Lambda's words, in one to three of them, why a cell has no figures. A local run records
+// that a function ran out of memory; on AWS the text of the error tells.
+func (r *Report) failure(c *comparison.Cell) string {
+	switch {
+	case c == nil && r.Map == nil:
+		return "–"
+	case c != nil && c.Computed != nil && c.Computed.Binds == comparison.Timeout:
+		return "timeout"
+	case r.Map != nil, c.OutOfMemory, r.Mode == comparison.AWS && outOfMemory.MatchString(c.Error):
+		return "out of memory" // nothing else keeps a map from a figure
+	case strings.Contains(c.Error, "Task timed out"):
+		return "timeout"
+	}
+	return "error"
+}
+
+// outOfMemory matches an error on AWS: Lambda kills a function for nothing else, and has two texts for it.
+var outOfMemory = regexp.MustCompile(`^out of memory: |Runtime\.OutOfMemory|Runtime exited with error: signal: killed`)
+
+// mark finds the cells that the answer names, and marks every cell.
+func (r *Report) mark() {
+	recommended := r.Recommended()
+	candidates := slices.DeleteFunc(slices.Clone(r.measured), (*cell).out)
+	least := func(figure func(comparison.Summary) float64) *cell {
+		return comparison.Least(r.Comparison, candidates, func(c *cell) *comparison.Cell { return c.Cell }, figure)
+	}
+	r.Fastest, r.Cheapest = least(comparison.Duration), least(comparison.Cost)
+	for _, c := range r.measured {
+		if c.Best = c.Cell == recommended && !c.out(); c.Best {
+			r.Best = c
+		}
+		c.Marks = when(c.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") + when(c.Busy(), "!")
+		if r.Map != nil {
+			c.Marks = when(c.Check != nil, "*") + when(c.Limited(), "‡")
+			r.Occurs["limited"] = r.Occurs["limited"] || c.Limited()
+		}
+	}
+}
+
+// Limited reports whether S3's limit holds a computed cell up.
+func (c *cell) Limited() bool { return c.OK && c.Computed != nil && c.Computed.Limited() }
+
+// out reports whether the cell is no candidate: on Lambda it may be faster, because this machine held it
+// up, or because S3 may grant a burst, whose size nobody has published.
+func (c *cell) out() bool { return c.beyond || c.Limited() }
+
+// Name identifies the cell: pool (30) at 512 MB.
+func (c *cell) Name() string { return c.Place.Name() }
 
 // The files that are named to the user.
 const (
@@ -74,25 +197,29 @@ const (
 )
 
 // files are what [Write] writes.
-var files = []struct {
-	name string
-	view func(*Report, io.Writer) error
-}{
-	{DataFile, (*Report).Write},
-	{"results.csv", (*Report).CSV},
-	{"results.txt", (*Report).Bench},
-	{"table.md", (*Report).Markdown},
-	{"chart.svg", (*Report).Chart},
-	{PageFile, (*Report).HTML},
+var files = []string{DataFile, "results.csv", "results.txt", "table.md", "chart.svg", PageFile}
+
+// draw writes the content of a file.
+func (r *Report) draw(w io.Writer, name string) error {
+	switch name {
+	case DataFile:
+		return r.Write(w)
+	case PageFile:
+		return templates.ExecuteTemplate(w, "page", r)
+	case "chart.svg":
+		return r.chart(w)
+	case "results.csv":
+		return r.csv(w)
+	}
+	return texts.ExecuteTemplate(w, name, r)
 }
 
 // WriteData writes results.json alone into dir, which it makes. A run saves its model so after every cell.
 func WriteData(dir string, c *comparison.Comparison) error { return write(dir, DataFile, c.Write) }
 
-// Write writes every file of a comparison into dir, which it makes, and returns the report that they show,
-// beside the first error. Without withData it leaves a results.json in dir as it is. A file is replaced
-// whole or not at all. The views are drawn from what a reader of results.json gets, so that drawing them
-// again from it gives the same bytes.
+// Write writes every file of a comparison into dir, which it makes, and returns the report that they show, beside the
+// first error. Without withData it leaves a results.json in dir as it is. A file is replaced whole or not at all. The
+// views are drawn from what a reader of results.json gets, so that drawing them again from it gives the same bytes.
 func Write(dir string, c *comparison.Comparison, withData bool) (*Report, error) {
 	var data bytes.Buffer
 	if err := c.Write(&data); err != nil {
@@ -104,14 +231,15 @@ func Write(dir string, c *comparison.Comparison, withData bool) (*Report, error)
 		return New(c), errors.Join(WriteData(dir, c), err)
 	}
 	r := New(read)
-	for _, f := range files {
-		if f.name == DataFile && !withData {
+	for _, name := range files {
+		if name == DataFile && !withData {
 			continue
 		}
-		if err := write(dir, f.name, func(w io.Writer) error { return f.view(r, w) }); err != nil {
+		if err := write(dir, name, func(w io.Writer) error { return r.draw(w, name) }); err != nil {
 			return r, err
 		}
 	}
+	r.Page = filepath.Join(dir, PageFile)
 	return r, nil
 }
 

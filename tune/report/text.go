@@ -1,26 +1,26 @@
 package report
 
 import (
+	"cmp"
+	"encoding/csv"
 	"fmt"
 	"io"
+	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"lambda-parallel-io/handler/prose"
 	"lambda-parallel-io/tune/comparison"
 )
 
 // width is that of the terminal's text, in characters. Only links are longer.
 const width = 80
 
-// Text writes the view for a terminal. page is the path of the page, or "" if none was written.
-func (r *Report) Text(w io.Writer, page string) error {
-	return texts.ExecuteTemplate(w, "terminal.txt", struct {
-		*Report
-		Page string
-	}{r, page})
-}
+// Text writes the view for a terminal.
+func (r *Report) Text(w io.Writer) error { return texts.ExecuteTemplate(w, "terminal.txt", r) }
 
 // DryRun prints the comparison that would run. maps says that a map is computed.
 func DryRun(w io.Writer, c *comparison.Comparison, maps bool) error {
@@ -51,7 +51,6 @@ func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
 	for _, row := range r.Rows {
 		memory = append(memory, fmt.Sprintf("%9s", megabytes(row.Power)))
 	}
-	used := width
 	var columns [][]string
 	for i, text := range r.Labels {
 		columns = append(columns, r.column(i, text, figure, certain))
@@ -59,42 +58,59 @@ func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
 	if r.Map != nil && r.Best != nil { // a map's one matrix has costs too
 		columns = append(columns, r.column(r.Best.Variant, r.Labels[r.Best.Variant]+", $", "cost", false))
 	}
+	used := width
 	for _, column := range columns {
 		if used += widest(column); used > width {
 			blocks = append(blocks, slices.Clone(memory))
 			used = widest(memory) + widest(column)
 		}
-		lines := blocks[len(blocks)-1]
-		for k := range lines {
-			lines[k] += column[k]
+		for k, text := range column {
+			blocks[len(blocks)-1][k] += text
 		}
 	}
 	return blocks
 }
 
-// column returns lines of one width: a variant's label and its right-aligned figures, each followed by its
-// ratio to the best of its row, with its interval if certain is set, and by its marks.
+// column returns lines of one width: a variant's label, and its right-aligned figures with their ratios to the best of
+// the row, which have an interval if certain is set, and their marks.
 func (r *Report) column(variant int, text, figure string, certain bool) []string {
-	figures, marks := []string{text}, []string{""}
-	var ratios []string
+	figures, ratios, marks := []string{text}, []string{""}, []string{""}
 	for _, row := range r.Rows {
-		ratios = append(ratios, measures[figure](row.Cells[variant]).short(certain))
+		c := row.Cells[variant]
+		e := measures[figure](c)
+		figures, ratios = append(figures, e.Text), append(ratios, e.short(certain))
+		marks = append(marks, when(c.Marks != "" && (r.Map == nil || figure == "duration"), when(r.Map == nil, " ")+c.Marks))
 	}
 	room := widest(ratios) // so that the figures are aligned
 	for i, row := range r.Rows {
-		c := row.Cells[variant]
-		text := measures[figure](c).Text
-		if c.OK && room > 0 {
-			text += fmt.Sprintf("  %-*s", room, ratios[i])
+		if row.Cells[variant].OK && room > 0 {
+			figures[i+1] += fmt.Sprintf("  %-*s", room, ratios[i+1])
 		}
-		figures = append(figures, text)
-		marks = append(marks, when(c.Marks != "" && (r.Map == nil || figure == "duration"), when(r.Map == nil, " ")+c.Marks))
 	}
 	wide, marked := widest(figures), widest(marks)
 	for i := range figures {
 		figures[i] = fmt.Sprintf("  %*s%-*s", wide, figures[i], marked, marks[i])
 	}
 	return figures
+}
+
+// Compared is the ratio to the best of the same size and how sure it is: 1.31x [1.20, 1.42]; "" of the best.
+func (e estimate) Compared() string {
+	out := e.ratio.Verdict == comparison.Out
+	format := when(out, " (%s to %s)") + when(!out, " [%s, %s]")
+	return e.times(when(e.ratio.Low > 0, fmt.Sprintf(format, decimals(e.ratio.Low), decimals(e.ratio.High))))
+}
+
+// short is Compared for a narrow column: 1.31x ±8%, or without the latter.
+func (e estimate) short(certain bool) string {
+	half := 50 * (e.ratio.High - e.ratio.Low) / e.ratio.Value
+	return e.times(when(certain && e.ratio.Verdict == comparison.Decided, fmt.Sprintf(" ±%.0f%%", half)))
+}
+
+// times is the ratio, with a text that says how sure it is and a sign where it is not decided.
+func (e estimate) times(sure string) string {
+	sign := map[comparison.Verdict]string{comparison.Open: " ~", comparison.Equal: " ="}[e.ratio.Verdict]
+	return when(e.ratio.Value > 0, decimals(e.ratio.Value)+"x"+sure+sign)
 }
 
 func widest(texts []string) (most int) {
@@ -104,9 +120,16 @@ func widest(texts []string) (most int) {
 	return most
 }
 
-// wrap breaks text into indented lines of the width, and ends each.
-func wrap(text string) string {
-	return "  " + strings.Join(breakText(text, width-2, utf8.RuneCountInString), "\n  ") + "\n"
+// step is a line of the terminal's header: what was done, to how many things, for how long, and a hanging text.
+func step(name string, n int, noun string, sec float64, text string) string {
+	number, things, _ := strings.Cut(count(n, noun), " ")
+	return hang(fmt.Sprintf("  %-10s%4s %-5s%7s   ", name, number, things, when(sec > 0, prose.Thousands(sec, 0)+" s")), text)
+}
+
+// hang breaks text into lines of the width, behind head and below its end, and ends each.
+func hang(head, text string) string {
+	indent := strings.Repeat(" ", len(head))
+	return head + strings.Join(breakText(text, width-len(head), utf8.RuneCountInString), "\n"+indent) + "\n"
 }
 
 // breakText breaks text at spaces into lines no wider than widest, unless a word is.
@@ -121,12 +144,37 @@ func breakText[N int | float64](text string, widest N, widthOf func(string) N) (
 	return append(lines, strings.TrimRight(line, " "))
 }
 
-// Markdown writes table.md: the answer and the matrices for a pull request.
-func (r *Report) Markdown(w io.Writer) error { return texts.ExecuteTemplate(w, "table.md", r) }
+// textWidth estimates how wide a text is in the widest font that a browser may use.
+func textWidth(s string, size float64) float64 {
+	em := 0.0
+	for _, r := range s {
+		switch {
+		case r > 0x2e80:
+			em += 1.05
+		case strings.ContainsRune("mwMW…@", r):
+			em += 1
+		case 'A' <= r && r <= 'Z':
+			em += 0.75
+		case strings.ContainsRune(" ,.()iltr", r):
+			em += 0.42
+		default:
+			em += 0.64
+		}
+	}
+	return em * size
+}
 
-// escape makes Markdown show text as it is, at the beginning of a line too. It puts a backslash before what
-// could begin markup or a link, and leaves the rest as it is. A backslash does not stop a mention, so @
-// becomes an entity, and so does < for renderers that know no backslashes.
+// figureLabel cuts a label to the width that a figure has for it.
+func figureLabel(s string) string {
+	runes := []rune(s)
+	for n := len(runes) - 1; n >= 0 && textWidth(s, textSize) > 112; n-- {
+		s = string(runes[:n]) + "…"
+	}
+	return s
+}
+
+// escape makes Markdown show text as it is, at the beginning of a line too, by a backslash before what could begin
+// markup or a link. That does not stop a mention, so @ becomes an entity, and so does < for renderers without backslashes.
 func escape(s string) string {
 	var b strings.Builder
 	runes := []rune(" " + s + " ")
@@ -143,3 +191,76 @@ func escape(s string) string {
 	}
 	return strings.NewReplacer("@", "&#64;", "<", "&lt;").Replace(b.String())
 }
+
+// maxField is the longest text in a field, in characters. All that a results.json may hold fits.
+const maxField = 16 << 10
+
+// csv writes results.csv: a row a run, in the order in which they were measured. kind is run, warm-up, mean (all that AWS
+// returns), computed (a point of the map), check (a point that was measured) or error. Costs are in dollars an invocation:
+// compute and request at list price. objects, bytes and failed are of the cell's last invocation, and empty for a warm-up.
+// low_ms and high_ms are a computed point's interval.
+func (r *Report) csv(w io.Writer) error {
+	out := csv.NewWriter(w)
+	out.Write(strings.Fields("strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd error objects bytes failed low_ms high_ms"))
+	add := func(p comparison.Place, kind string, fields ...any) {
+		row := append(make([]string, 0, 14), noFormula(p.Strategy), "", when(p.Power > 0, fmt.Sprint(p.Power)), kind)
+		if p.Concurrency != nil {
+			row[1] = fmt.Sprint(*p.Concurrency)
+		}
+		for _, field := range fields {
+			row = append(row, fmt.Sprint(field))
+		}
+		out.Write(row[:cap(row)])
+	}
+	ran := func(p comparison.Place, kind string, run any, ms, billed float64, more ...any) {
+		add(p, kind, append([]any{run, ms, billed, r.CostPerMillion(p.Power, billed) / 1e6, ""}, more...)...)
+	}
+	for _, p := range cmp.Or(r.Map, &comparison.Map{}).Points {
+		ran(p.Place, "computed", "", p.DurationMS, math.Ceil(p.DurationMS), r.Run.Repeat, "", "", p.LowMS, p.HighMS)
+	}
+	for _, k := range r.Made() {
+		ran(k.Place, "check", "", k.MeasuredMS, math.Ceil(k.MeasuredMS), k.Repeat)
+	}
+	for i, v := range r.Variants {
+		if v.Error != "" {
+			add(v.Place(0), "error", "", "", "", "", noFormula(v.Error))
+		}
+		for _, row := range r.Rows {
+			c := row.Cells[i]
+			if c.Cell == nil {
+				continue
+			}
+			if c.Error != "" {
+				add(c.Place, "error", "", "", "", "", noFormula(c.Error))
+				continue
+			}
+			if c.WarmUp != nil {
+				ran(c.Place, "warm-up", 0, c.WarmUp.DurationMS, float64(c.WarmUp.BilledMS))
+			}
+			var read []any
+			if a := c.Answer; a != nil {
+				read = []any{a.ObjectsRead, a.BytesRead, a.Failed}
+			}
+			if c.OK && r.Mode == comparison.AWS {
+				ran(c.Place, "mean", "", c.Duration.Value, c.Billed, read...)
+			}
+			for k, ms := range c.DurationsMS {
+				ran(c.Place, "run", k+1, ms, float64(c.BilledMS[k]), read...)
+			}
+		}
+	}
+	out.Flush()
+	return out.Error() // of any Write as well
+}
+
+// noFormula is untrusted text without control characters. It puts a quote before what a spreadsheet would take for a
+// formula, as OWASP recommends.
+func noFormula(s string) string {
+	s = prose.OneLine(s, maxField)
+	return when(strings.IndexAny(s, "=+-@|%") == 0, "'") + s
+}
+
+var notInWord = regexp.MustCompile(`[^A-Za-z0-9_.]`)
+
+// benchWord makes a part of a benchmark's name of s.
+func benchWord(s string) string { return notInWord.ReplaceAllString(prose.OneLine(s, maxName), "_") }

@@ -37,14 +37,14 @@ func TestDrawnAgainFromItsResultsEveryFileIsTheSame(t *testing.T) {
 		if _, err := Write(second, c, true); err != nil {
 			t.Fatal(err)
 		}
-		for _, file := range files {
-			a, errA := os.ReadFile(filepath.Join(first, file.name))
-			b, errB := os.ReadFile(filepath.Join(second, file.name))
+		for _, name := range files {
+			a, errA := os.ReadFile(filepath.Join(first, name))
+			b, errB := os.ReadFile(filepath.Join(second, name))
 			if err := errors.Join(errA, errB); err != nil {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(a, b) {
-				t.Errorf("%s of %s differs when it is drawn again from results.json", file.name, f.name)
+				t.Errorf("%s of %s differs when it is drawn again from results.json", name, f.name)
 			}
 		}
 	}
@@ -89,7 +89,7 @@ func TestThePageIsBelow200KB(t *testing.T) {
 		models[f.name] = f.model()
 	}
 	for name, c := range models {
-		if n := len(draw(t, c, (*Report).HTML)); n >= 200_000 {
+		if n := len(draw(t, c, file(PageFile))); n >= 200_000 {
 			t.Errorf("%s: the page has %d bytes, want less than 200 KB", name, n)
 		}
 	}
@@ -128,8 +128,8 @@ func TestTheTerminalNamesTheReportOnlyWhereItWasWritten(t *testing.T) {
 func TestARunOnAWSClaimsNoCertainty(t *testing.T) {
 	c := onAWS()
 	drawn := map[string][]byte{"text": terminal(t, c, "")}
-	for _, file := range files[3:] { // the others are data
-		drawn[file.name] = draw(t, c, file.view)
+	for _, name := range files[3:] { // the others are data
+		drawn[name] = draw(t, c, file(name))
 	}
 	for name, drawn := range drawn {
 		for _, sign := range []string{"±", "~", `class="whisker"`, `class="strip"`, "median"} {
@@ -177,7 +177,7 @@ func TestBenchstatReadsTheResultsWithoutAWarning(t *testing.T) {
 }
 
 func TestASpreadsheetFindsNoFormula(t *testing.T) {
-	rows, err := csv.NewReader(bytes.NewReader(draw(t, hostile(), (*Report).CSV))).ReadAll()
+	rows, err := csv.NewReader(bytes.NewReader(draw(t, hostile(), file("results.csv")))).ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestTheLinksLeadToPowerTuningAlone(t *testing.T) {
 		c.Variants = c.Variants[1:2]
 		c.Variants[0].Tuning.StateMachine.Visualization = test.url
 		c.Recommend()
-		page := draw(t, c, (*Report).HTML)
+		page := draw(t, c, file(PageFile))
 		if got := bytes.Contains(page, []byte("<a href")); got != test.want {
 			t.Errorf("%q is a link in the page: %v, want %v", test.url, got, test.want)
 		}
@@ -223,7 +223,7 @@ func TestTheLinksLeadToPowerTuningAlone(t *testing.T) {
 }
 
 func TestMarkdownHasNoMarkupFromTheData(t *testing.T) {
-	text := string(draw(t, hostile(), (*Report).Markdown))
+	text := string(draw(t, hostile(), file("table.md")))
 	bare := regexp.MustCompile(`\\[[:punct:]]`).ReplaceAllString(text, "") // what a backslash does not make harmless
 	for _, markup := range []string{"<", "@", "](javascript", "`", "*_", "https://evil", "long|"} {
 		if strings.Contains(bare, markup) {
@@ -253,7 +253,7 @@ func TestMarkdownEscapesWhatItNeedsAndNoMore(t *testing.T) {
 
 func TestTheChartIsWellFormed(t *testing.T) {
 	for _, f := range fixtures {
-		wellFormed(t, draw(t, f.model(), (*Report).Chart))
+		wellFormed(t, draw(t, f.model(), file("chart.svg")))
 	}
 }
 

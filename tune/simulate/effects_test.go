@@ -66,7 +66,7 @@ func TestWhatFindsNoCoreWaitsForIt(t *testing.T) {
 
 func TestAConnectionIsOpenedOnceAndPaidFor(t *testing.T) {
 	c := cell(t, 1_769, 30, 600)
-	c.Handshake, c.HandshakeWait, c.Open = 1.4, 3, 10
+	c.Handshake, c.Open = 1.4, 10
 	d := fixed(600, 15)
 	r := run(c, d)
 	c.Open = 30
@@ -76,7 +76,7 @@ func TestAConnectionIsOpenedOnceAndPaidFor(t *testing.T) {
 	}
 	near(t, "CPU ms of the handshakes", r.CPUMS-warm.CPUMS, 20*1.4, 1e-6)
 	c.Reads, c.Workers, c.Open = 1, 1, 0
-	near(t, "ms of one read", run(c, d).DurationMS, (1.4+0.3)/1.37+3+15, 1e-9)
+	near(t, "ms of one read", run(c, d).DurationMS, (1.4+0.3)/1.37+15, 1e-9)
 }
 
 func TestMoreThan900ReadsWaitForAConnection(t *testing.T) {
@@ -85,10 +85,7 @@ func TestMoreThan900ReadsWaitForAConnection(t *testing.T) {
 	c.BaseMB, c.ReadMB, c.WaitingMB = 20, 0.1, 0.01
 	r := run(c, fixed(9_000, 100))
 	near(t, "ms", r.DurationMS, 10*100.3, 1e-6)
-	if r.InFlight != 900 {
-		t.Errorf("%d in flight, want 900", r.InFlight)
-	}
-	near(t, "MB", r.PeakMB, 20+90+81, 1e-9)
+	near(t, "MB of 900 in flight and 8,100 that wait", r.PeakMB, 20+90+81, 1e-9)
 	binds(t, "900 connections", r, simulate.Connections)
 	c.MemoryMB = 128
 	binds(t, "128 MB", run(c, fixed(9_000, 100)), simulate.Memory)

@@ -18,46 +18,31 @@ const (
 	silent              // nothing has come for too long
 )
 
-// steps is a heap of four children a node, the earliest first.
-type steps []step
-
 func (s *Simulator) push(at float64, conn int32, kind kind) {
 	h := append(s.steps, step{})
 	i := len(h) - 1
-	for i > 0 {
-		parent := (i - 1) / 4
-		if h[parent].at <= at {
-			break
-		}
-		h[i] = h[parent]
-		i = parent
+	for ; i > 0 && h[(i-1)/4].at > at; i = (i - 1) / 4 {
+		h[i] = h[(i-1)/4]
 	}
-	h[i] = step{at, conn, kind}
-	s.steps = h
+	h[i], s.steps = step{at, conn, kind}, h
 }
 
-func (h *steps) pop() step {
-	old := *h
-	top, last := old[0], old[len(old)-1]
-	rest := old[:len(old)-1]
-	*h = rest
-	i := 0
-	for child := 1; child < len(rest); child = 4*i + 1 {
+func (s *Simulator) pop() step {
+	h, n := s.steps, len(s.steps)-1
+	top, last, i := h[0], h[n], 0
+	for child := 1; child < n; child = 4*i + 1 {
 		least := child
-		for j := child + 1; j < min(child+4, len(rest)); j++ {
-			if rest[j].at < rest[least].at {
+		for j := child + 1; j < min(child+4, n); j++ {
+			if h[j].at < h[least].at {
 				least = j
 			}
 		}
-		if rest[least].at >= last.at {
+		if h[least].at >= last.at {
 			break
 		}
-		rest[i] = rest[least]
-		i = least
+		h[i], i = h[least], least
 	}
-	if len(rest) > 0 {
-		rest[i] = last
-	}
+	h[i], s.steps = last, h[:n]
 	return top
 }
 
@@ -74,11 +59,11 @@ func (b *bucket) fill(at float64) {
 	}
 }
 
-// reserve takes n tokens, and returns how long to wait for them.
+// reserve takes n tokens, and returns when they are there.
 func (b *bucket) reserve(at, n float64) float64 {
 	b.fill(at)
 	b.tokens -= n
-	return max(0, -b.tokens/b.rate)
+	return at + max(0, -b.tokens/b.rate)
 }
 
 // span sums what intervals cover together. They come roughly in the order of their beginnings.

@@ -2,8 +2,8 @@ package simulate
 
 import (
 	"cmp"
+	"math"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"lambda-parallel-io/handler/event"
@@ -30,11 +30,9 @@ type Simulator struct {
 	in     Invocation
 	draw   Draw
 	jitter rand.PCG
-	quota  float64 // of all cores in a period
-	thread float64 // of one core in a period
-	paced  bool    // whether the bandwidth matters
+	grant  kind // what follows a GET that S3 grants: body if the bandwidth matters, or answer
 
-	steps       steps
+	steps       []step // a heap of four children a node, the earliest first
 	connections []connection
 	cores       []core
 	used        []float64 // of the quota, by period
@@ -42,7 +40,7 @@ type Simulator struct {
 	lasting     bucket // of bytes, at the lasting bandwidth
 	burst       bucket // of bytes, at the bandwidth of the burst
 
-	begun, first, again, inFlight int
+	begun, first, again           int // reads with a connection, their first GETs, the others
 	processor, refused, bandwidth span
 	result                        Result
 }
@@ -64,7 +62,7 @@ type core struct {
 func (s *Simulator) Run(in Invocation, d Draw) Result {
 	s.start(in, d)
 	for len(s.steps) > 0 && s.steps[0].at < longest {
-		x := s.steps.pop()
+		x := s.pop()
 		conn := &s.connections[x.conn]
 		core, start := s.next(x.at)
 		if (x.kind == open || x.kind == answer) && start-conn.since >= silence {
@@ -74,11 +72,14 @@ func (s *Simulator) Run(in Invocation, d Draw) Result {
 		case open:
 			conn.open = true
 			s.result.Connections++
-			s.push(s.compute(core, x.at, in.Handshake)+in.HandshakeWait, x.conn, send)
+			s.push(s.compute(core, x.at, in.Handshake), x.conn, send)
 		case send:
 			s.send(x.conn, s.compute(core, x.at, in.Before))
 		case body:
-			conn.since = s.arrive(x.at)
+			conn.since = max(s.lasting.reserve(x.at, float64(in.Bytes)), s.burst.reserve(x.at, float64(in.Bytes)))
+			if in.Bytes > profile.Piece {
+				conn.since = max(conn.since, x.at+1e3*float64(in.Bytes)/profile.ConnectionBandwidth)
+			}
 			s.bandwidth.add(x.at, conn.since)
 			s.push(conn.since, x.conn, answer)
 		case answer:
@@ -102,31 +103,25 @@ func (s *Simulator) start(in Invocation, d Draw) {
 	workers := min(cmp.Or(in.Workers, in.Reads), in.Reads)
 	n := min(workers, event.MaxConcurrency)
 	*s = Simulator{
-		in: in, draw: d,
-		quota: in.VCPUs * period, thread: in.ThreadVCPUs * period,
-		paced: in.Bytes > profile.Piece || in.Bytes*in.Reads > profile.BurstBytes,
+		in: in, draw: d, grant: answer, steps: s.steps[:0], used: s.used[:0],
+		connections: append(s.connections[:0], make([]connection, n)...),
+		cores:       append(s.cores[:0], make([]core, in.Cores)...),
 
-		steps: s.steps[:0], connections: grown(s.connections, n), cores: grown(s.cores, in.Cores), used: s.used[:0],
 		gets:    newBucket(in.S3.GetsPerSecond, max(1, float64(in.S3.Burst))),
-		lasting: newBucket(in.S3.Bandwidth, profile.BurstBytes),
+		lasting: newBucket(profile.Bandwidth, profile.BurstBytes),
 		burst:   newBucket(profile.BurstBandwidth, 2*profile.Piece),
-		begun:   n, inFlight: n,
+		begun:   n,
+	}
+	if in.Bytes > profile.Piece || in.Bytes*in.Reads > profile.BurstBytes {
+		s.grant = body
 	}
 	s.jitter.Seed(d.Seed, 0)
-	s.result.InFlight = n
 	s.result.PeakMB = in.BaseMB + in.ReadMB*float64(n) + in.WaitingMB*float64(workers-n)
 	s.result.OutOfMemory = s.result.PeakMB > float64(in.MemoryMB)
 	for i := range s.connections {
 		s.connections[i].open = i < in.Open
 		s.request(0, int32(i))
 	}
-}
-
-// grown returns n zero elements, in s where it is long enough.
-func grown[E any](s []E, n int) []E {
-	s = slices.Grow(s[:0], n)[:n]
-	clear(s)
-	return s
 }
 
 // request sends a GET, or opens its connection first.
@@ -149,15 +144,10 @@ func (s *Simulator) send(i int32, at float64) {
 	}
 	latency := series[*n%len(series)]
 	*n++
-	kind := answer
-	switch s.gets.fill(at); {
-	case s.gets.tokens < 1:
-		kind = refusal
-	case s.paced:
-		kind = body
-	}
-	if kind != refusal {
+	kind := refusal
+	if s.gets.fill(at); s.gets.tokens >= 1 {
 		s.gets.tokens--
+		kind = s.grant
 	}
 	if latency += s.in.Late; latency >= silence {
 		latency, kind = silence, silent
@@ -165,19 +155,9 @@ func (s *Simulator) send(i int32, at float64) {
 	s.push(at+latency, i, kind)
 }
 
-// arrive returns the end of a body that begins to arrive then.
-func (s *Simulator) arrive(at float64) float64 {
-	bytes := float64(s.in.Bytes)
-	var wait float64
-	if bytes > profile.Piece {
-		wait = 1e3 * bytes / profile.ConnectionBandwidth
-	}
-	return at + max(wait, s.lasting.reserve(at, bytes), s.burst.reserve(at, bytes))
-}
-
 // answered ends a read and begins the next one at once.
 func (s *Simulator) answered(core *core, x step) {
-	need := s.in.After + s.in.crowd(s.inFlight)
+	need := s.in.After + s.in.crowd(s.begun-s.result.Reads)
 	next := s.begun < s.in.Reads
 	if next {
 		need += s.in.Before
@@ -188,32 +168,27 @@ func (s *Simulator) answered(core *core, x step) {
 	}
 	s.result.Reads++
 	s.result.DurationMS = max(s.result.DurationMS, end)
-	if !next {
-		s.inFlight--
-		return
-	}
-	s.begun++
-	s.connections[x.conn].attempt = 0
-	s.send(x.conn, end)
-	if w := s.in.Workers; w == 0 || w > event.MaxConcurrency {
-		s.result.ConnectionsMS = max(0, end-s.processor.sum-s.refused.sum)
+	if next {
+		s.begun++
+		s.connections[x.conn].attempt = 0
+		s.send(x.conn, end)
+		if cmp.Or(s.in.Workers, s.in.Reads) > event.MaxConcurrency {
+			s.result.ConnectionsMS = max(0, end-s.processor.sum-s.refused.sum)
+		}
 	}
 }
 
 // retry schedules a GET again after the handler's delay, and returns when.
 func (s *Simulator) retry(conn int32, at float64) float64 {
 	s.result.Retries++
-	most := maxDelay
-	if n := max(s.connections[conn].attempt, 1) - 1; n < 6 {
-		most = min(most, firstDelay*float64(int(1)<<n))
-	}
+	most := min(maxDelay, math.Ldexp(firstDelay, max(s.connections[conn].attempt, 1)-1))
 	at += most * float64(s.jitter.Uint64()>>11) / (1 << 53)
 	s.request(at, conn)
 	return at
 }
 
-// next returns the core for work that is ready then, and when it can start: the idle core that was busy last, as a thread
-// stays on its core, otherwise the first core to become free.
+// next returns the core for work that is ready then, and when it can start: the idle core that was busy last, as a
+// thread stays on its core, otherwise the first core to become free.
 func (s *Simulator) next(ready float64) (*core, float64) {
 	best := &s.cores[0]
 	for i := 1; i < len(s.cores); i++ {
@@ -227,23 +202,21 @@ func (s *Simulator) next(ready float64) (*core, float64) {
 
 // compute spends CPU time on a core for work that is ready then, and returns when the work is done.
 func (s *Simulator) compute(core *core, ready, need float64) float64 {
-	t := max(ready, core.free)
+	t, quota := max(ready, core.free), s.in.VCPUs*period
 	p := int(t / period)
-	s.reach(p)
-	if ready > core.free && s.used[p] < s.quota-tiny && s.in.WakeUp > 0 {
+	if ready > core.free && *s.account(p) < quota-tiny && s.in.WakeUp > 0 {
 		need += s.in.WakeUp
 		s.result.WakeUps++
 	}
 	s.result.CPUMS += need
 	s.processor.add(ready, t)
-	speed := s.in.CoreVCPUs
-	for {
+	for ; ; p++ {
+		used, edge, speed := s.account(p), float64(p+1)*period, s.in.CoreVCPUs
 		if core.at < p {
 			core.at, core.busy = p, 0
 		}
-		edge := float64(p+1) * period
-		if part := min(need, s.quota-s.used[p], s.thread-core.busy, (edge-t)*speed); part > 0 {
-			s.used[p] += part
+		if part := min(need, quota-*used, s.in.ThreadVCPUs*period-core.busy, (edge-t)*speed); part > 0 {
+			*used += part
 			core.busy += part
 			t += part / speed
 			need -= part
@@ -252,8 +225,7 @@ func (s *Simulator) compute(core *core, ready, need float64) float64 {
 			break
 		}
 		s.processor.add(t, edge)
-		p, t = p+1, edge
-		s.reach(p)
+		t = edge
 	}
 	if len(s.steps) == 0 {
 		s.processor.add(ready, t)
@@ -262,9 +234,10 @@ func (s *Simulator) compute(core *core, ready, need float64) float64 {
 	return t
 }
 
-// reach makes room for the account of a period.
-func (s *Simulator) reach(p int) {
+// account returns how much of a period's quota is used.
+func (s *Simulator) account(p int) *float64 {
 	for len(s.used) <= p {
 		s.used = append(s.used, 0)
 	}
+	return &s.used[p]
 }

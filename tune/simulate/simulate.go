@@ -15,8 +15,8 @@
 //     computes as much as an answered one. The handler retries it after full jitter of 50 ms, doubled each time up to 2 s.
 //   - A read that has been silent for 10 s when the CPU comes to it is given up at no cost: its connection is
 //     closed, and it is retried like a refused one.
-//   - A body longer than [profile.Piece] takes its time on its connection. All bodies share the function's bandwidth, in
-//     the order of their beginnings.
+//   - A body longer than [profile.Piece] takes its time on its connection. All bodies share the function's bandwidth,
+//     in the order of their beginnings.
 //   - Memory is the sum of what reads take in flight or waiting for a connection.
 //   - Lambda ends an invocation after 900 s.
 //
@@ -24,6 +24,10 @@
 package simulate
 
 import (
+	"cmp"
+	"slices"
+	"sync"
+
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/profile"
 )
@@ -48,7 +52,6 @@ type Costs struct {
 	Before, After float64 // CPU time of a read before and after its wait for S3
 	WakeUp        float64 // CPU time
 	Handshake     float64 // CPU time of a new connection
-	HandshakeWait float64 // wait of a new connection after that
 	Crowd         []Crowd // in the order of InFlight
 	Late          float64 // delay of the local S3's answer beyond its latency
 	Bytes         int     // of an object
@@ -85,8 +88,8 @@ type Invocation struct {
 	Open    int // connections that are open from the start
 }
 
-// Draw is the random part of an invocation: the latencies, in ms, of its reads' first GETs in the order in which they are
-// sent, those of retries, used one after the other, and the seed of the handler's jitter.
+// Draw is the random part of an invocation: the latencies, in ms, of its reads' first GETs in the order in which they
+// are sent, those of retries, used one after the other, and the seed of the handler's jitter.
 type Draw struct {
 	First, Again []float64
 	Seed         uint64
@@ -103,6 +106,14 @@ func NewDraw(s profile.S3, seed, invocation uint64, reads int) Draw {
 	return d
 }
 
+// Draws returns what the local S3 draws for the first n invocations of reads reads.
+func Draws(s profile.S3, seed uint64, n, reads int) (draws []Draw) {
+	for k := range n {
+		draws = append(draws, NewDraw(s, seed, uint64(k+1), reads))
+	}
+	return draws
+}
+
 // Result is the outcome of an invocation.
 type Result struct {
 	DurationMS  float64 // to the end of its last read
@@ -111,7 +122,6 @@ type Result struct {
 	WakeUps     int
 	Retries     int
 	Connections int // that were opened
-	InFlight    int // the most reads with a connection
 	PeakMB      float64
 	OutOfMemory bool // PeakMB is more than there is: Lambda would have ended it
 
@@ -138,15 +148,46 @@ func (r Result) Binds() string {
 	if r.OutOfMemory {
 		return Memory
 	}
-	switch longest := max(r.DurationMS/2, r.ProcessorMS, r.LimitMS, r.BandwidthMS, r.ConnectionsMS); longest {
-	case r.ProcessorMS:
-		return Processor
-	case r.LimitMS:
-		return Limit
-	case r.BandwidthMS:
-		return Bandwidth
-	case r.ConnectionsMS:
-		return Connections
+	type cause struct {
+		name string
+		ms   float64
 	}
-	return Latency
+	causes := []cause{{Processor, r.ProcessorMS}, {Limit, r.LimitMS}, {Bandwidth, r.BandwidthMS},
+		{Connections, r.ConnectionsMS}, {Latency, r.DurationMS / 2}}
+	return slices.MaxFunc(causes, func(a, b cause) int { return cmp.Compare(a.ms, b.ms) }).name
+}
+
+// Runs simulates the invocation with each draw, which must have a latency for each read.
+func (in Invocation) Runs(draws []Draw) []Result {
+	var s Simulator
+	results := make([]Result, len(draws))
+	for k, d := range draws {
+		results[k] = s.Run(in, d)
+	}
+	return results
+}
+
+// Sweep computes something of each item, on all cores of this machine.
+func Sweep[T, R any](items []T, compute func(T) R) []R {
+	results := make([]R, len(items))
+	var wg sync.WaitGroup
+	for i, item := range items {
+		wg.Go(func() { results[i] = compute(item) })
+	}
+	wg.Wait()
+	return results
+}
+
+// Summary is an invocation over several draws: the Result with the median duration, and the durations between which
+// eight in ten lie.
+type Summary struct {
+	Result
+	LowMS, HighMS float64
+}
+
+// Summarize takes at least one result, and changes none.
+func Summarize(results []Result) Summary {
+	sorted := slices.SortedFunc(slices.Values(results), func(a, b Result) int { return cmp.Compare(a.DurationMS, b.DurationMS) })
+	n := len(sorted)
+	return Summary{sorted[n/2], sorted[n/10].DurationMS, sorted[n-1-n/10].DurationMS}
 }

@@ -51,7 +51,7 @@ func run(c simulate.Invocation, d simulate.Draw) simulate.Result {
 }
 
 func median(in simulate.Invocation, d []simulate.Draw) simulate.Summary {
-	return simulate.Summarize(simulate.Sweep([]simulate.Invocation{in}, d)[0])
+	return simulate.Summarize(in.Runs(d))
 }
 
 func near(t *testing.T, what string, got, want, tolerance float64) {
@@ -194,7 +194,7 @@ func TestTheSameDrawGivesTheSameResultWhateverWasSimulatedBefore(t *testing.T) {
 func TestASweepGivesTheMedianOfEachCellOverTheSameDraws(t *testing.T) {
 	d := draws(t, "apg", 300, 25)
 	cells := []simulate.Invocation{cell(t, 512, 1, 300), cell(t, 512, 30, 300), cell(t, 10_240, 0, 300)}
-	for i, results := range simulate.Sweep(cells, d) {
+	for i, results := range simulate.Sweep(cells, func(in simulate.Invocation) []simulate.Result { return in.Runs(d) }) {
 		got := simulate.Summarize(results)
 		below, at := 0, false
 		for k := range d {

@@ -145,7 +145,7 @@ func (s *Server) Begin(k int) {
 	limiter := func(perSecond float64, burst int) *rate.Limiter {
 		return rate.NewLimiter(rate.Limit(perSecond)/rate.Limit(s.slow.Times()), burst)
 	}
-	network := []*rate.Limiter{limiter(s.profile.Bandwidth, profile.BurstBytes), limiter(profile.BurstBandwidth, 2*profile.Piece)}
+	network := []*rate.Limiter{limiter(profile.Bandwidth, profile.BurstBytes), limiter(profile.BurstBandwidth, 2*profile.Piece)}
 	limit := limiter(s.profile.GetsPerSecond, s.profile.Burst)
 	s.now.Store(&invocation{seed: s.Seed, k: uint64(k), latency: s.profile, network: network, limit: limit})
 }
