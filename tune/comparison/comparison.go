@@ -150,6 +150,11 @@ func (p Place) Label() string {
 	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Label()
 }
 
+// Bounded reports whether concurrency bounds the setting.
+func (p Place) Bounded() bool {
+	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Bounded()
+}
+
 // Name names a cell: "pool (30) at 512 MB", or "512 MB" without a strategy.
 func (p Place) Name() string {
 	if p.Strategy == None {

@@ -13,8 +13,7 @@ import (
 	"lambda-parallel-io/tune/comparison"
 )
 
-// The geometry of a figure, in units of its viewBox. A page 360 px wide draws them at 0.85 of their size,
-// so that the text is 10 px high.
+// Units of a figure's viewBox. A page 360 px wide draws them at 0.85 of their size, so that text is 10 px high.
 const (
 	figureWidth = 400.0
 	plotLeft    = 42.0
@@ -39,36 +38,29 @@ type figure struct {
 	Reference              float64 // the line at one vCPU; 0: none
 	Frontier               []point // joined
 	Lines                  []*line
-	Sizes                  []label // memory sizes on the frontier
+	Sizes                  []point // memory sizes on the frontier
 	Ring                   *point  // the recommended cell
 	x, y                   scale
 
 	// Of a heat map, whose Frontier joins the best concurrencies.
 	Tiles  []tile
-	Struck []tile  // which S3's limit holds up
-	Checks []label // what was measured
+	Checks []point // what was measured
 }
 
 // line is a variant in a figure.
 type line struct {
-	Variant  int
-	Dash     int // the strategy's pattern, so that both of two equal lines are seen
-	Points   []point
-	Whiskers []point // those with an interval
-	Label    label
-	Leader   *point // the last one, from which a path leads to the label; nil of one in a key, which has a marker
+	Variant int
+	Dash    int // the strategy's pattern, so that both of two equal lines are seen
+	Points  []point
+	Label   point
+	Leader  *point // the last one, from which a path leads to the label; nil of one in a key, which has a marker
 }
 
 type point struct {
 	X, Y, Low, High float64 // Low and High are those of the whisker, if any
 	Joined          bool    // to the point before
 	Hollow          bool    // no candidate
-	Title           string
-}
-
-type label struct {
-	X, Y float64
-	Text string
+	Text            string  // its title, or what a label says
 }
 
 // Figures returns the three of a page, or none if no cell has figures.
@@ -79,8 +71,8 @@ func (r *Report) Figures() []*figure {
 	variants := r.drawn()
 	cells := slices.DeleteFunc(slices.Clone(r.measured), func(c *cell) bool { return !slices.Contains(variants, c.Variant) })
 	figures := []*figure{
-		r.againstMemory("time", capital(r.Statistic())+" duration, ms", variants, cells, measures["duration"]),
-		r.againstMemory("cost", "$ per million invocations", variants, cells, measures["cost"]),
+		r.againstMemory("time", capital(r.Statistic())+" duration, ms", variants, cells),
+		r.againstMemory("cost", "$ per million invocations", variants, cells),
 		r.costAgainstTime(variants, cells),
 	}
 	for _, f := range figures {
@@ -91,8 +83,8 @@ func (r *Report) Figures() []*figure {
 	return figures
 }
 
-// drawn returns the variants that the figures show. If there are too many, it keeps sequential, to which
-// the others are compared, and those whose best cells have the least cost x duration.
+// drawn returns the variants that the figures show. If there are too many, it keeps sequential, to which the others
+// are compared, and those whose best cells have the least cost x duration.
 func (r *Report) drawn() (variants []int) {
 	score := func(c *cell) float64 {
 		if r.Variants[c.Variant].Sequential() {
@@ -111,45 +103,37 @@ func (r *Report) drawn() (variants []int) {
 }
 
 // againstMemory shows a figure of each cell. The variants stand side by side at each size.
-func (r *Report) againstMemory(id, unit string, variants []int, cells []*cell, of func(*cell) estimate) *figure {
+func (r *Report) againstMemory(id, unit string, variants []int, cells []*cell) *figure {
 	f := &figure{ID: id, Title: capital(id) + " against memory", XTitle: "Memory, MB", YTitle: unit, Right: figureWidth}
 	for _, v := range variants {
 		f.Right = min(f.Right, figureWidth-18-textWidth(figureLabel(r.Labels[v]), textSize))
 	}
 	var values []float64
 	for _, c := range cells {
-		e := of(c)
+		e := measures[id](c)
 		if values = append(values, e.Value); e.Low > 0 {
 			values = append(values, e.Low, e.High)
 		}
 	}
-	f.atSizes(r.Run.PowerValues, newScale(values, plotBottom, plotTop))
-	f.markVCPU()
+	f.against(r.Run.PowerValues, platform.MemoryPerVCPU, newScale(values, plotBottom, plotTop))
 	for k, v := range variants {
 		dodge := (float64(k) - float64(len(variants)-1)/2) * min(3, 18/float64(len(variants)))
 		var told []string // the values, for screen readers
 		l := f.addLine(r, v, func(c *cell) point {
-			e := of(c)
+			e := measures[id](c)
 			told = append(told, e.Full+" at "+megabytes(c.Power)+" MB")
-			p := point{X: f.x.at(float64(c.Power)) + dodge, Y: f.y.at(e.Value), Title: e.Full}
+			p := point{X: f.x.at(float64(c.Power)) + dodge, Y: f.y.at(e.Value), Text: e.Full}
 			if e.Low > 0 {
-				p.Title += when(e.ratio.Value > 0, ", "+e.Compared())
+				p.Text += when(e.ratio.Value > 0, ", "+e.Compared())
 				p.Low, p.High = f.y.at(e.Low), f.y.at(e.High)
 			}
 			return p
 		})
-		l.Label = label{f.Right + 16, l.Points[len(l.Points)-1].Y, figureLabel(r.Labels[v])}
+		l.Label = point{X: f.Right + 16, Y: l.Points[len(l.Points)-1].Y, Text: figureLabel(r.Labels[v])}
 		f.Description += when(k > 0, " ") + r.Labels[v] + ": " + strings.Join(told, ", ") + "."
 	}
 	f.placeLabels()
 	return f
-}
-
-// markVCPU draws the line at one vCPU.
-func (f *figure) markVCPU() {
-	if f.x.covers(platform.MemoryPerVCPU) {
-		f.Reference = f.x.at(platform.MemoryPerVCPU)
-	}
 }
 
 // setY sets the vertical scale. The plot begins to the right of its texts.
@@ -160,19 +144,22 @@ func (f *figure) setY(y scale) {
 	}
 }
 
-// atSizes plots against memory sizes, or other whole numbers, and gives each of these its tick.
-func (f *figure) atSizes(sizes []int, y scale) {
+// against plots against whole numbers, gives each its tick, and draws a line at the reference if it is covered.
+func (f *figure) against(numbers []int, reference float64, y scale) {
 	f.setY(y)
-	f.x = newScale(sizes, f.Left, f.Right)
-	f.XTicks, f.XTitleAt = f.x.ticksAt(sizes), 33
+	f.x = newScale(numbers, f.Left, f.Right)
+	if f.x.covers(reference) {
+		f.Reference = f.x.at(reference)
+	}
+	f.XTicks, f.XTitleAt = f.x.ticksAt(numbers), 33
 	if slices.ContainsFunc(f.XTicks, func(t tick) bool { return t.Row > 0 }) {
 		f.XTitleAt += lineHeight
 	}
 	f.Height = plotBottom + f.XTitleAt + 6
 }
 
-// addLine draws a variant's cells as points, joined by ascending memory. No line leads to a cell that this
-// machine held up: it is faster on Lambda than the line would say.
+// addLine draws a variant's cells as points, joined by ascending memory. No line leads to a cell that this machine
+// held up: it is faster on Lambda than the line would say.
 func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 	l := &line{Variant: variant, Dash: slices.Index(r.Strategies, r.Variants[variant].Strategy) % 4}
 	f.Lines = append(f.Lines, l)
@@ -181,16 +168,13 @@ func (f *figure) addLine(r *Report, variant int, at func(*cell) point) *line {
 		c := row.Cells[variant]
 		if c.OK {
 			p := at(c)
-			p.Title = fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), p.Title)
-			p.Hollow, p.Joined = c.out(), joined && !c.out()
-			if l.Points = append(l.Points, p); p.High > 0 {
-				l.Whiskers = append(l.Whiskers, p)
-			}
-			if c == r.Best {
+			p.Text = fmt.Sprintf("%s, %s MB: %s", c.Label, megabytes(c.Power), p.Text)
+			p.Hollow, p.Joined = c.out, joined && !c.out
+			if l.Points = append(l.Points, p); c == r.Best {
 				f.Ring = &p
 			}
 		}
-		joined = c.OK && !c.out()
+		joined = c.OK && !c.out
 	}
 	return l
 }
@@ -216,7 +200,7 @@ type scale struct {
 	from, to    float64 // pixels
 }
 
-// newScale covers the values and some space beside them, and at least a factor of two, so that noise looks like noise.
+// newScale covers the values with space beside them, and at least a factor of two, so that noise looks like noise.
 func newScale[N int | float64](values []N, from, to float64) scale {
 	least, most := float64(slices.Min(values)), float64(slices.Max(values))
 	if most < 2*least {
@@ -239,8 +223,7 @@ type tick struct {
 	Row  int     // of the text: 1 is one line down
 }
 
-// ticks returns round values, at most eight and with room for their texts: 1, 2 and 5 of each decade, or 1
-// alone, or 1 of every second or third decade.
+// ticks returns at most eight round values whose texts have room: 1, 2 and 5 of each decade, or 1 of every nth.
 func (s scale) ticks() []tick {
 	first, last := math.Floor(math.Log10(s.least)), math.Floor(math.Log10(s.most))
 	for stride, steps := 0.0, []float64{1, 2, 5}; ; stride, steps = stride+1, []float64{1} {

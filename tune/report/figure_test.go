@@ -21,7 +21,7 @@ func TestTheLabelsOfAsManyLinesAsAreDrawnHaveRoom(t *testing.T) {
 	} {
 		f := &figure{}
 		for _, y := range ends {
-			f.Lines = append(f.Lines, &line{Points: []point{{Y: y}}, Label: label{Y: y}})
+			f.Lines = append(f.Lines, &line{Points: []point{{Y: y}}, Label: point{Y: y}})
 		}
 		f.placeLabels()
 		least, most := plotTop+lineHeight/2, plotBottom-lineHeight/2
@@ -72,7 +72,7 @@ func TestTheFrontierHoldsWhatNothingBeatsInBoth(t *testing.T) {
 	}
 	a, b, c := at(10, 9), at(20, 5), at(30, 5)
 	d, e := at(40, 1), at(5, 1)
-	e.beyond = true
+	e.out = true
 	if got := frontier([]*cell{d, c, b, a, e}); !slices.Equal(got, []*cell{a, b, d}) {
 		t.Errorf("frontier() has %d cells, want those of 10, 20 and 40 ms", len(got))
 	}

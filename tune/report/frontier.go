@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"image"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/handler/prose"
-	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/comparison"
 )
 
@@ -27,7 +28,7 @@ func (r *Report) costAgainstTime(variants []int, cells []*cell) *figure {
 	f.x = newScale(times, f.Left+24, f.Right)
 	f.XTicks = f.x.ticks()
 	at := func(c *cell) point {
-		return point{X: f.x.at(c.Duration.Value), Y: f.y.at(c.Cost.Value), Title: c.Duration.Full + ", " + c.Cost.Full}
+		return point{X: f.x.at(c.Duration.Value), Y: f.y.at(c.Cost.Value), Text: c.Duration.Full + ", " + c.Cost.Full}
 	}
 	x, y := plotLeft-6, plotBottom+56.0 // of the labels, in lines below the plot
 	for _, v := range variants {
@@ -37,7 +38,7 @@ func (r *Report) costAgainstTime(variants []int, cells []*cell) *figure {
 		if x > plotLeft && x+wide > figureWidth {
 			x, y = plotLeft-6, y+lineHeight+1
 		}
-		l.Label = label{x + 16, y, text}
+		l.Label = point{X: x + 16, Y: y, Text: text}
 		x += wide + 8
 	}
 	f.Height = y + lineHeight/2 + 4
@@ -62,7 +63,7 @@ func (r *Report) costAgainstTime(variants []int, cells []*cell) *figure {
 
 // frontier returns the cells than which no other is both faster and cheaper, by ascending duration.
 func frontier(cells []*cell) (front []*cell) {
-	sorted := slices.DeleteFunc(slices.Clone(cells), (*cell).out)
+	sorted := candidates(cells)
 	slices.SortStableFunc(sorted, func(a, b *cell) int {
 		return cmp.Or(cmp.Compare(a.Duration.Value, b.Duration.Value), cmp.Compare(a.Cost.Value, b.Cost.Value))
 	})
@@ -96,15 +97,12 @@ func (f *figure) labelFrontier(front, cells []*cell, at func(*cell) point) {
 			x, y := p.X+corner.x, p.Y+corner.y
 			if b := around(x+w/2, y, w, 14); b.In(plot) && !slices.ContainsFunc(taken, b.Overlaps) {
 				taken = append(taken, b)
-				f.Sizes = append(f.Sizes, label{x, y, text})
+				f.Sizes = append(f.Sizes, point{X: x, Y: y, Text: text})
 				break
 			}
 		}
 	}
 }
-
-// maxTiles is how many points of a map are drawn at most. A picture of more would be large and hard to read.
-const maxTiles = 1_000
 
 // tile is a point of a map in a heat map, as a rectangle.
 type tile struct {
@@ -116,39 +114,38 @@ type tile struct {
 // levels are the upper bounds of the colours, as multiples of the map's least value.
 var levels = []float64{1.05, 1.25, 1.5, 2, 3, 5, 10, math.Inf(1)}
 
-// Heat returns the map as two figures, of time and of cost, with memory against concurrency. The strategy
-// is the answer's if it is bounded, or the first bounded one. Without at least two sizes and two
-// concurrencies of it there are no figures.
+// Heat returns the map as two figures, of time and of cost, with memory against concurrency. The strategy is the
+// answer's if it is bounded, or the first bounded one. Without two sizes and two concurrencies of it there are none,
+// nor with more than 1,000 points: such a picture would be large and hard to read.
 func (r *Report) Heat() []*figure {
 	if r.Map == nil {
 		return nil
 	}
 	strategy := ""
-	for _, v := range r.Variants {
-		ours, _ := strategies.ByName(v.Strategy) // zero for a strategy of another function
-		if a := r.Map.Answer; ours.Bounded && (strategy == "" || a != nil && a.Strategy == v.Strategy) {
-			strategy = v.Strategy
+	for _, name := range r.Strategies {
+		better := strategy == "" || r.Map.Answer != nil && r.Map.Answer.Strategy == name
+		if better && slices.Contains(comparison.BoundedStrategies(), name) {
+			strategy = name
 		}
 	}
 	var points []comparison.Point
-	var sizes, ns []int
+	at, by := map[int]bool{}, map[int]bool{} // sizes and concurrencies
 	for _, p := range r.Map.Points {
 		if p.Strategy == strategy && p.Concurrency != nil {
-			points, sizes, ns = append(points, p), append(sizes, p.Power), append(ns, *p.Concurrency)
+			points, at[p.Power], by[*p.Concurrency] = append(points, p), true, true
 		}
 	}
-	slices.Sort(sizes)
-	slices.Sort(ns)
-	sizes, ns = slices.Compact(sizes), slices.Compact(ns)
-	if len(sizes) < 2 || len(ns) < 2 || len(points) > maxTiles {
+	sizes, ns := slices.Sorted(maps.Keys(at)), slices.Sorted(maps.Keys(by))
+	if len(sizes) < 2 || len(ns) < 2 || len(points) > 1_000 {
 		return nil
 	}
 	time := r.heat("Time", points, sizes, ns, func(p comparison.Point) float64 { return p.DurationMS })
 	cost := r.heat("Cost", points, sizes, ns, func(p comparison.Point) float64 { return p.CostPerMillion })
 	for _, k := range r.Made() { // where the measured values have room
-		if k.Concurrency != nil && (k.Strategy == strategy || bounded(k.Place) == 0) {
+		if k.Concurrency != nil && (k.Strategy == strategy || !k.Bounded()) {
 			p := time.setting(k.Place)
-			time.Checks = append(time.Checks, label{p.X, p.Y, twoDigits(k.MeasuredMS)})
+			p.Text = twoDigits(k.MeasuredMS)
+			time.Checks = append(time.Checks, p)
 		}
 	}
 	return []*figure{time, cost}
@@ -159,7 +156,7 @@ func (r *Report) heat(what string, points []comparison.Point, sizes, ns []int, o
 	name := prose.OneLine(strategy, maxLabel)
 	f := &figure{ID: "map-" + id, Map: r.Map, Title: "The map: " + id + " by " + name, XTitle: "Memory, MB",
 		YTitle: what + ": reads at a time against memory", Right: figureWidth - 4}
-	f.atSizes(sizes, newScale(ns, plotBottom, plotTop))
+	f.against(sizes, platform.MemoryPerVCPU, newScale(ns, plotBottom, plotTop))
 	f.YTicks = nil
 	for _, n := range ns {
 		t := tick{At: f.y.at(float64(n)), Text: strconv.Itoa(n)}
@@ -181,27 +178,23 @@ func (r *Report) heat(what string, points []comparison.Point, sizes, ns []int, o
 		if t.Level, _ = slices.BinarySearch(levels, of(p)/least); p.Killed() {
 			t.Level = len(levels)
 		}
-		if f.Tiles = append(f.Tiles, t); p.Limited() {
-			f.Struck = append(f.Struck, t)
-		}
+		f.Tiles = append(f.Tiles, t)
 	}
 	var path []string
 	for _, size := range sizes {
 		best := r.Map.At(comparison.Place{Strategy: strategy, Power: size})
-		if best == nil || best.Concurrency == nil || best.Killed() {
-			continue
+		if best != nil && best.Concurrency != nil && !best.Killed() {
+			p := f.setting(best.Place)
+			p.Joined = len(path) > 0
+			f.Frontier = append(f.Frontier, p)
+			path = append(path, fmt.Sprintf("%d at %s MB", *best.Concurrency, megabytes(size)))
 		}
-		p := f.setting(best.Place)
-		p.Joined = len(path) > 0
-		f.Frontier = append(f.Frontier, p)
-		path = append(path, fmt.Sprintf("%d at %s MB", *best.Concurrency, megabytes(size)))
 	}
 	f.Description = fmt.Sprintf("The best concurrency of %s is %s.", name, prose.List(path))
 	if a := r.Map.Answer; a != nil && a.Strategy == strategy && a.Concurrency != nil {
 		f.Ring = new(f.setting(a.Place))
 		f.Description += fmt.Sprintf(" The setting to use is %s.", a.Name())
 	}
-	f.markVCPU()
 	return f
 }
 

@@ -16,19 +16,16 @@ import (
 	"lambda-parallel-io/tune/powertuning"
 )
 
-// maxEmbedded is how much of a page, in bytes, its data may take: a page stays below 200 KB.
-const maxEmbedded = 96 << 10
-
-// Data returns the comparison as JSON for the page's element of data, or nothing where it is too large.
+// Data returns the comparison as JSON for the page, or nothing where it is too large: a page stays below 200 KB.
 func (r *Report) Data() (data json.RawMessage, err error) {
-	if data, err = json.Marshal(r.Comparison); len(data) > maxEmbedded {
+	if data, err = json.Marshal(r.Comparison); len(data) > 96<<10 {
 		return nil, nil
 	}
 	return data, err
 }
 
-// Reach is the distance that the strips of dots show at either side of the typical ratio, as a share of
-// it: that of the farthest pair, rounded up, or 0.5 if a pair is beyond 0.2. It is 0 without pairs.
+// Reach is the distance that the strips of dots show at either side of the typical ratio, as a share of it: that of
+// the farthest pair, rounded up, or 0.5 if a pair is beyond 0.2. It is 0 without pairs.
 func (r *Report) Reach() float64 {
 	most := 0.0
 	for _, c := range r.measured {
@@ -43,9 +40,6 @@ func (r *Report) Reach() float64 {
 
 // Dots returns where a cell's pairs stand on its strip, in percent of the width: at most 51 places, each once.
 func (c *cell) Dots(reach float64) (at []int) {
-	if reach == 0 {
-		return nil
-	}
 	for _, pair := range c.Duration.ratio.Pairs {
 		off := min(max((pair/c.Duration.ratio.Value-1)/reach, -1), 1)
 		at = append(at, 50+2*int(math.Round(25*off)))
@@ -54,8 +48,8 @@ func (c *cell) Dots(reach float64) (at []int) {
 	return slices.Compact(at)
 }
 
-// Timing returns the cells of one size whose last invocation has an answer: of the recommended size or,
-// without one, of the largest that has any. Other functions than this project's, and AWS, return none.
+// Timing returns the cells of one size whose last invocation has an answer: of the recommended size or, without one,
+// of the largest that has any. Other functions than this project's, and AWS, return none.
 func (r *Report) Timing() []*cell {
 	for _, row := range slices.Backward(r.Rows) {
 		told := slices.DeleteFunc(slices.Clone(row.Cells), func(c *cell) bool { return c.Answer == nil })
@@ -76,7 +70,7 @@ func (c *cell) Share() int {
 
 type pageLink struct{ URL, Text string }
 
-// visualization matches what may be linked, whatever a results.json holds: Power Tuning's page with data in the fragment.
+// visualization matches what may be linked, whatever a results.json holds: Power Tuning's page, data in the fragment.
 var visualization = regexp.MustCompile(`^https://lambda-power-tuning\.show/(\?currency=CNY)?#[\w+/=][\w+/=;%.~!*'()-]*$`)
 
 // Links lead to that page: one for each variant, and one that compares two.
@@ -106,8 +100,8 @@ func (r *Report) stats(variant int) (stats []powertuning.Stat) {
 	return stats
 }
 
-// CompareLink leads to Power Tuning's page with sequential beside the recommended variant. It is empty
-// unless there are both, and of a map, each of whose cells has a concurrency of its own.
+// CompareLink leads to Power Tuning's page with sequential beside the recommended variant. It is empty unless there
+// are both, and of a map, each of whose cells has a concurrency of its own.
 func (r *Report) CompareLink() pageLink {
 	i := slices.IndexFunc(r.Variants, func(v comparison.Result) bool { return v.Sequential() })
 	if r.Best == nil || r.Map != nil || i < 0 || i == r.Best.Variant || len(r.stats(i)) == 0 {
@@ -118,36 +112,13 @@ func (r *Report) CompareLink() pageLink {
 	return pageLink{link, r.Labels[i] + " against " + r.Best.Label}
 }
 
-// chart is a picture that stands alone: an answer, figures side by side, and below them how they were measured.
-type chart struct {
-	Title                     string
-	Answer, Below             []string // lines
-	Figures                   []*figure
-	Top, Bottom, Wide, Height float64 // Top and Bottom are of the figures
-}
-
+// drawChart draws a picture that stands alone: an answer, figures side by side, and how they were measured.
 func drawChart(w io.Writer, answer string, figures []*figure, below string) error {
-	const margin = 20
-	d := chart{Title: answer, Figures: figures, Wide: 2*figureWidth + 3*margin}
-	lines := func(text string, size float64) []string {
-		return breakText(text, d.Wide-2*margin, func(s string) float64 { return textWidth(s, size) })
-	}
-	d.Answer = lines(answer, 17*1.08) // bold is wider
-	d.Top = 26 + 23*float64(len(d.Answer))
-	d.Bottom = d.Top
-	if len(figures) > 0 {
-		d.Top += 28
-		d.Bottom = d.Top + figures[0].Height
-	}
-	if below != "" {
-		d.Below = lines(below, textSize)
-	}
-	d.Height = d.Bottom + 17*float64(len(d.Below)) + 16
-	return templates.ExecuteTemplate(w, "chart", d)
+	return templates.ExecuteTemplate(w, "chart", map[string]any{"Answer": answer, "Figures": figures, "Below": below})
 }
 
-// chart draws chart.svg for a README: the map of time and of cost or, of a measured comparison, time and cost
-// against memory. It follows the reader's light or dark theme, and needs no other file.
+// chart draws chart.svg for a README: the map of time and of cost or, of a measured comparison, time and cost against
+// memory. It follows the reader's light or dark theme, and needs no other file.
 func (r *Report) chart(w io.Writer) error {
 	figures := append(r.Heat(), r.Figures()...)
 	answer, err := r.Words("caption")
@@ -177,15 +148,15 @@ func (c Curve) figure(id, unit string, values []float64) *figure {
 	l := &line{Variant: 1}
 	f := &figure{ID: id, Title: unit + " against children at once", XTitle: "Children at once", YTitle: unit,
 		Right: figureWidth - 20, Lines: []*line{l}}
-	f.atSizes(c.Children, newScale(values, plotBottom, plotTop))
+	f.against(c.Children, 0, newScale(values, plotBottom, plotTop))
 	for i, v := range values {
 		n := c.Children[i]
-		p := point{X: f.x.at(float64(n)), Y: f.y.at(v), Joined: i > 0, Title: fmt.Sprintf("%s: %.4g with %d", unit, v, n)}
+		p := point{X: f.x.at(float64(n)), Y: f.y.at(v), Joined: i > 0, Text: fmt.Sprintf("%s: %.4g with %d", unit, v, n)}
 		if n == c.Planned {
 			f.Ring = &p
 		}
 		l.Points = append(l.Points, p)
-		f.Description += p.Title + ". "
+		f.Description += p.Text + ". "
 	}
 	return f
 }
@@ -204,7 +175,7 @@ var markers = []string{
 	"m-2-5h4v10h-4z",                        // upright bar
 }
 
-// marker returns the path of a variant's marker. There are eight, and together with as many colours they tell 64 apart.
+// marker returns the path of a variant's marker. There are eight, and with as many colours they tell 64 apart.
 func marker(variant int, x, y float64) string {
 	return "M" + px(x) + " " + px(y) + markers[(variant+variant/8)%8]
 }
@@ -212,7 +183,7 @@ func marker(variant int, x, y float64) string {
 // Builds are the views of two builds side by side.
 type Builds struct{ *builds.Result }
 
-// Write writes builds.json, table.md and report.html into dir, which it makes, and prints the JSON or a terminal's view.
+// Write writes builds.json, table.md and report.html into dir, which it makes, and prints the JSON or a text.
 func (b Builds) Write(w io.Writer, dir string, asJSON bool) error {
 	raw := func(w io.Writer) error { return comparison.WriteJSON(w, b.Result) }
 	table := func(w io.Writer) error { return texts.ExecuteTemplate(w, "builds.md", b) }
@@ -221,24 +192,12 @@ func (b Builds) Write(w io.Writer, dir string, asJSON bool) error {
 	if asJSON {
 		return errors.Join(err, raw(w))
 	}
-	return errors.Join(err, texts.ExecuteTemplate(w, "builds.txt", struct {
-		Builds
-		Page string
-	}{b, filepath.Join(dir, PageFile)}))
+	text := map[string]any{"Builds": b, "Page": filepath.Join(dir, PageFile)}
+	return errors.Join(err, texts.ExecuteTemplate(w, "builds.txt", text))
 }
 
 // Words executes a template of builds.txt.
 func (b Builds) Words(name string) (string, error) { return words(name, b) }
 
-// Unit returns the unit of a figure.
-func (Builds) Unit(figure string) string {
-	if unit, other := map[string]string{"memory": "MB", "cost": "$", "retries": ""}[figure]; other {
-		return unit
-	}
-	return "ms"
-}
-
-// Place returns where a ratio stands on a strip from 0.5 to 2, in percent of its width.
-func (Builds) Place(ratio float64) float64 {
-	return math.Round(50 + 50*min(max(math.Log2(ratio), -1), 1))
-}
+// units are those of the figures of two builds; retries have none.
+var units = map[string]string{"duration": "ms", "cpu": "ms", "init": "ms", "cpu_per_read": "ms", "memory": "MB", "cost": "$"}

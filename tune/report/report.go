@@ -7,6 +7,7 @@ package report
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"al.essio.dev/pkg/shellescape"
 
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/prose"
@@ -27,10 +30,10 @@ const (
 	maxLabel   = 24
 	maxName    = 80
 	maxMessage = 400
+	maxField   = 16 << 10 // of results.csv: all that a results.json may hold fits
 )
 
-// Report is a comparison as its views show it: a row a memory size, a column a variant, and the statistics
-// of each cell.
+// Report is a comparison as its views show it: a row a memory size, a column a variant.
 type Report struct {
 	*comparison.Comparison
 	Labels     []string // of the columns
@@ -51,24 +54,26 @@ type row struct {
 
 type cell struct {
 	*comparison.Cell // nil: not begun
-	Variant          int
-	Label            string
-	Power            int // MB
-	Place            comparison.Place
-	beyond           bool          // the memory size buys more CPU than this machine has, and it could not keep up
-	OK               bool          // it has figures; otherwise it failed or was not begun
-	Answer           *event.Answer // of the last invocation; nil of another function than this project's
-	Duration, Cost   estimate
-	Billed           float64           // ms
-	Best             bool              // the recommended one
-	Check            *comparison.Check // of a computed cell; nil if it was not checked
-	Marks            string            // ★▲▼! or *‡
+	comparison.Place
+	Variant        int
+	Label          string
+	Power          int           // MB
+	OK             bool          // it has figures; otherwise it failed or was not begun
+	Answer         *event.Answer // of the last invocation; nil of another function than this project's
+	Duration, Cost estimate
+	Billed         float64           // ms
+	Check          *comparison.Check // of a computed cell; nil if it was not checked
+	Marks          string            // ★▲▼! or *‡
+
+	// Not a candidate: on Lambda it may be faster, because this machine could not keep up with it, or because S3 may
+	// grant a burst, whose size nobody has published.
+	out bool
 }
 
 // estimate is a typical value.
 type estimate struct {
 	Value     float64          // ms, or dollars a million
-	Low, High float64          // its interval, from the ratio to the best of its size or from the calibration; 0: unknown
+	Low, High float64          // its interval, by the ratio to the best of its size or by the calibration; 0: unknown
 	Text      string           // 45, or why there is no figure
 	Full      string           // 45 ms
 	ratio     comparison.Ratio // to the best of its size; zero for the best itself, for costs and on AWS
@@ -76,8 +81,8 @@ type estimate struct {
 
 // measures are the two things that a cell is measured by.
 var measures = map[string]func(*cell) estimate{
-	"duration": func(c *cell) estimate { return c.Duration },
-	"cost":     func(c *cell) estimate { return c.Cost },
+	"time": func(c *cell) estimate { return c.Duration },
+	"cost": func(c *cell) estimate { return c.Cost },
 }
 
 // New computes what the views of a comparison have in common.
@@ -94,22 +99,34 @@ func New(c *comparison.Comparison) *Report {
 		}
 	}
 	for _, power := range c.Run.PowerValues {
-		cells := make([]*cell, len(c.Variants))
-		for i := range cells {
-			cells[i] = r.newCell(i, power)
-			if cells[i].OK {
-				r.measured = append(r.measured, cells[i])
-			}
+		next := row{Power: power}
+		for i := range c.Variants {
+			next.Cells = append(next.Cells, r.newCell(i, power))
 		}
-		r.Rows = append(r.Rows, row{power, cells})
+		r.Rows = append(r.Rows, next)
 	}
-	r.mark()
+	recommended := r.Recommended()
+	least := func(figure func(comparison.Summary) float64) *cell {
+		of := func(c *cell) *comparison.Cell { return c.Cell }
+		return comparison.Least(r.Comparison, candidates(r.measured), of, figure)
+	}
+	r.Fastest, r.Cheapest = least(comparison.Duration), least(comparison.Cost)
+	for _, c := range r.measured {
+		if c.Cell == recommended && !c.out {
+			r.Best = c
+		}
+		c.Marks = when(c == r.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") + when(c.Busy(), "!")
+		if p := c.Computed; p != nil {
+			c.Marks = when(c.Check != nil, "*") + when(p.Limited(), "‡")
+			r.Occurs["limited"] = r.Occurs["limited"] || p.Limited()
+		}
+	}
 	return r
 }
 
 func (r *Report) newCell(variant, power int) *cell {
 	v := &r.Variants[variant]
-	c := &cell{Cell: v.Cell(power), Variant: variant, Label: r.Labels[variant], Power: power, Place: v.Place(power)}
+	c := &cell{Cell: v.Cell(power), Place: v.Place(power), Variant: variant, Label: r.Labels[variant], Power: power}
 	s, ok := r.Summarize(c.Cell)
 	if c.OK = ok && (c.Computed == nil || !c.Computed.Killed()); !c.OK {
 		c.Duration.Text = r.failure(c.Cell)
@@ -117,10 +134,12 @@ func (r *Report) newCell(variant, power int) *cell {
 		return c
 	}
 	ms, dollars := twoDigits(s.DurationMS), prose.Thousands(s.CostPerMillion, 2)
+	r.measured = append(r.measured, c)
 	c.Duration = estimate{Value: s.DurationMS, Text: ms, Full: ms + " ms"}
 	c.Cost = estimate{Value: s.CostPerMillion, Text: dollars, Full: "$" + dollars + " per million"}
-	c.beyond, c.Billed, c.Answer = r.Beyond(c.Cell), s.BilledMS, r.Comparison.Answer(c.Cell)
+	c.out, c.Billed, c.Answer = r.Beyond(c.Cell), s.BilledMS, r.Comparison.Answer(c.Cell)
 	if p := c.Computed; p != nil {
+		c.out = c.out || p.Limited()
 		c.Place, c.Label = p.Place, prose.OneLine(p.Label(), maxLabel)
 		if v.Concurrency == nil && p.Concurrency != nil {
 			c.Duration.Text += fmt.Sprintf(" (%d)", *p.Concurrency)
@@ -141,8 +160,8 @@ func (r *Report) newCell(variant, power int) *cell {
 	return c
 }
 
-// failure says in Lambda's words, in one to three of them, why a cell has no figures. A local run records
-// that a function ran out of memory; on AWS the text of the error tells.
+// failure says in Lambda's words, in one to three of them, why a cell has no figures. A local run records that a
+// function ran out of memory; on AWS the text of the error tells.
 func (r *Report) failure(c *comparison.Cell) string {
 	switch {
 	case c == nil && r.Map == nil:
@@ -160,35 +179,10 @@ func (r *Report) failure(c *comparison.Cell) string {
 // outOfMemory matches an error on AWS: Lambda kills a function for nothing else, and has two texts for it.
 var outOfMemory = regexp.MustCompile(`^out of memory: |Runtime\.OutOfMemory|Runtime exited with error: signal: killed`)
 
-// mark finds the cells that the answer names, and marks every cell.
-func (r *Report) mark() {
-	recommended := r.Recommended()
-	candidates := slices.DeleteFunc(slices.Clone(r.measured), (*cell).out)
-	least := func(figure func(comparison.Summary) float64) *cell {
-		return comparison.Least(r.Comparison, candidates, func(c *cell) *comparison.Cell { return c.Cell }, figure)
-	}
-	r.Fastest, r.Cheapest = least(comparison.Duration), least(comparison.Cost)
-	for _, c := range r.measured {
-		if c.Best = c.Cell == recommended && !c.out(); c.Best {
-			r.Best = c
-		}
-		c.Marks = when(c.Best, "★") + when(c == r.Fastest, "▲") + when(c == r.Cheapest, "▼") + when(c.Busy(), "!")
-		if r.Map != nil {
-			c.Marks = when(c.Check != nil, "*") + when(c.Limited(), "‡")
-			r.Occurs["limited"] = r.Occurs["limited"] || c.Limited()
-		}
-	}
+// candidates returns those of the cells that are not out.
+func candidates(cells []*cell) []*cell {
+	return slices.DeleteFunc(slices.Clone(cells), func(c *cell) bool { return c.out })
 }
-
-// Limited reports whether S3's limit holds a computed cell up.
-func (c *cell) Limited() bool { return c.OK && c.Computed != nil && c.Computed.Limited() }
-
-// out reports whether the cell is no candidate: on Lambda it may be faster, because this machine held it
-// up, or because S3 may grant a burst, whose size nobody has published.
-func (c *cell) out() bool { return c.beyond || c.Limited() }
-
-// Name identifies the cell: pool (30) at 512 MB.
-func (c *cell) Name() string { return c.Place.Name() }
 
 // The files that are named to the user.
 const (
@@ -222,12 +216,9 @@ func WriteData(dir string, c *comparison.Comparison) error { return write(dir, D
 // views are drawn from what a reader of results.json gets, so that drawing them again from it gives the same bytes.
 func Write(dir string, c *comparison.Comparison, withData bool) (*Report, error) {
 	var data bytes.Buffer
-	if err := c.Write(&data); err != nil {
-		return New(c), err
-	}
-	read, err := comparison.Read(&data)
-	if err != nil {
-		// What was measured is saved even if it cannot be drawn.
+	err := c.Write(&data)
+	read, err2 := comparison.Read(&data)
+	if err = cmp.Or(err, err2); err != nil { // what was measured is saved even if it cannot be drawn
 		return New(c), errors.Join(WriteData(dir, c), err)
 	}
 	r := New(read)
@@ -259,4 +250,40 @@ func write(dir, name string, view func(io.Writer) error) error {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return nil
+}
+
+// Load reads a results.json.
+func Load(name string) (*comparison.Comparison, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	c, err := comparison.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+// RefuseUnfinished returns an error if dir holds an AWS comparison that can be resumed: overwriting it would lose
+// paid results. An unreadable file counts as no comparison.
+func RefuseUnfinished(dir string) error {
+	if c, err := Load(filepath.Join(dir, DataFile)); err != nil || !c.Unfinished() {
+		return nil
+	}
+	return fmt.Errorf("%s holds a comparison on AWS that is not finished\nresume it: go run ./tune aws --resume %s\nor write this one to another folder by -o DIR",
+		dir, shellescape.Quote(dir))
+}
+
+// Writable makes dir, and returns an error if nothing can be saved there. It is called before anything is measured.
+func Writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("-o %s: %w", dir, err)
+	}
+	f, err := os.CreateTemp(dir, ".tune-*")
+	if err != nil {
+		return fmt.Errorf("-o %s: results cannot be saved there: %w", dir, err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }

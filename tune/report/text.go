@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -24,29 +23,12 @@ func (r *Report) Text(w io.Writer) error { return texts.ExecuteTemplate(w, "term
 
 // DryRun prints the comparison that would run. maps says that a map is computed.
 func DryRun(w io.Writer, c *comparison.Comparison, maps bool) error {
-	return texts.ExecuteTemplate(w, "dryrun.txt", struct {
-		*comparison.Comparison
-		Maps bool
-	}{c, maps})
+	return texts.ExecuteTemplate(w, "dryrun.txt", map[string]any{"Comparison": c, "Maps": maps})
 }
 
-// Matrix shows the duration or the cost of every cell, in as many blocks of columns as the width demands.
-func (r *Report) Matrix(figure string) (s string) {
-	blocks := r.blocks(figure, true)
-	if len(blocks) > 1 { // to save room, only = and ~ tell how sure a ratio is
-		blocks = r.blocks(figure, false)
-	}
-	for _, lines := range blocks {
-		s += "\n"
-		for _, line := range lines {
-			s += strings.TrimRight(line, " ") + "\n"
-		}
-	}
-	return s
-}
-
-// blocks returns the lines of a matrix, in blocks that fit the width.
-func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
+// Matrix returns lines with the time or the cost of every cell, in blocks that fit the width. If certain is set
+// and one block is enough, ratios have their intervals; otherwise only = and ~ tell how sure they are, to save room.
+func (r *Report) Matrix(figure string, certain bool) (blocks [][]string) {
 	memory := []string{"   Memory"}
 	for _, row := range r.Rows {
 		memory = append(memory, fmt.Sprintf("%9s", megabytes(row.Power)))
@@ -68,18 +50,21 @@ func (r *Report) blocks(figure string, certain bool) (blocks [][]string) {
 			blocks[len(blocks)-1][k] += text
 		}
 	}
+	if certain && len(blocks) > 1 {
+		return r.Matrix(figure, false)
+	}
 	return blocks
 }
 
-// column returns lines of one width: a variant's label, and its right-aligned figures with their ratios to the best of
-// the row, which have an interval if certain is set, and their marks.
+// column returns lines of one width: a variant's label, and its right-aligned figures with their ratios to the best
+// of the row, which have an interval if certain is set, and their marks.
 func (r *Report) column(variant int, text, figure string, certain bool) []string {
 	figures, ratios, marks := []string{text}, []string{""}, []string{""}
 	for _, row := range r.Rows {
 		c := row.Cells[variant]
 		e := measures[figure](c)
 		figures, ratios = append(figures, e.Text), append(ratios, e.short(certain))
-		marks = append(marks, when(c.Marks != "" && (r.Map == nil || figure == "duration"), when(r.Map == nil, " ")+c.Marks))
+		marks = append(marks, when(c.Marks != "" && (r.Map == nil || figure == "time"), when(r.Map == nil, " ")+c.Marks))
 	}
 	room := widest(ratios) // so that the figures are aligned
 	for i, row := range r.Rows {
@@ -174,7 +159,7 @@ func figureLabel(s string) string {
 }
 
 // escape makes Markdown show text as it is, at the beginning of a line too, by a backslash before what could begin
-// markup or a link. That does not stop a mention, so @ becomes an entity, and so does < for renderers without backslashes.
+// markup or a link. That stops no mention, so @ becomes an entity, and so does < for renderers without backslashes.
 func escape(s string) string {
 	var b strings.Builder
 	runes := []rune(" " + s + " ")
@@ -192,16 +177,14 @@ func escape(s string) string {
 	return strings.NewReplacer("@", "&#64;", "<", "&lt;").Replace(b.String())
 }
 
-// maxField is the longest text in a field, in characters. All that a results.json may hold fits.
-const maxField = 16 << 10
-
-// csv writes results.csv: a row a run, in the order in which they were measured. kind is run, warm-up, mean (all that AWS
-// returns), computed (a point of the map), check (a point that was measured) or error. Costs are in dollars an invocation:
-// compute and request at list price. objects, bytes and failed are of the cell's last invocation, and empty for a warm-up.
-// low_ms and high_ms are a computed point's interval.
+// csv writes results.csv: a row a run, in the order in which they were measured. kind is run, warm-up, mean (all that
+// AWS returns), computed (a point of the map), check (a point that was measured) or error. Costs are in dollars an
+// invocation: compute and request at list price. objects, bytes and failed are of the cell's last invocation, and
+// empty for a warm-up. low_ms and high_ms are a computed point's interval.
 func (r *Report) csv(w io.Writer) error {
 	out := csv.NewWriter(w)
-	out.Write(strings.Fields("strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd error objects bytes failed low_ms high_ms"))
+	out.Write(strings.Fields(`strategy concurrency memory_mb kind run duration_ms billed_ms cost_usd error
+		objects bytes failed low_ms high_ms`))
 	add := func(p comparison.Place, kind string, fields ...any) {
 		row := append(make([]string, 0, 14), noFormula(p.Strategy), "", when(p.Power > 0, fmt.Sprint(p.Power)), kind)
 		if p.Concurrency != nil {
@@ -226,26 +209,24 @@ func (r *Report) csv(w io.Writer) error {
 			add(v.Place(0), "error", "", "", "", "", noFormula(v.Error))
 		}
 		for _, row := range r.Rows {
-			c := row.Cells[i]
-			if c.Cell == nil {
-				continue
-			}
-			if c.Error != "" {
+			switch c := row.Cells[i]; {
+			case c.Cell == nil:
+			case c.Error != "":
 				add(c.Place, "error", "", "", "", "", noFormula(c.Error))
-				continue
-			}
-			if c.WarmUp != nil {
-				ran(c.Place, "warm-up", 0, c.WarmUp.DurationMS, float64(c.WarmUp.BilledMS))
-			}
-			var read []any
-			if a := c.Answer; a != nil {
-				read = []any{a.ObjectsRead, a.BytesRead, a.Failed}
-			}
-			if c.OK && r.Mode == comparison.AWS {
-				ran(c.Place, "mean", "", c.Duration.Value, c.Billed, read...)
-			}
-			for k, ms := range c.DurationsMS {
-				ran(c.Place, "run", k+1, ms, float64(c.BilledMS[k]), read...)
+			default:
+				if w := c.WarmUp; w != nil {
+					ran(c.Place, "warm-up", 0, w.DurationMS, float64(w.BilledMS))
+				}
+				var read []any
+				if a := c.Answer; a != nil {
+					read = []any{a.ObjectsRead, a.BytesRead, a.Failed}
+				}
+				if c.OK && r.Mode == comparison.AWS {
+					ran(c.Place, "mean", "", c.Duration.Value, c.Billed, read...)
+				}
+				for k, ms := range c.DurationsMS {
+					ran(c.Place, "run", k+1, ms, float64(c.BilledMS[k]), read...)
+				}
 			}
 		}
 	}
@@ -253,14 +234,8 @@ func (r *Report) csv(w io.Writer) error {
 	return out.Error() // of any Write as well
 }
 
-// noFormula is untrusted text without control characters. It puts a quote before what a spreadsheet would take for a
-// formula, as OWASP recommends.
+// noFormula is untrusted text on one line. As OWASP advises, a quote precedes what a spreadsheet takes for a formula.
 func noFormula(s string) string {
 	s = prose.OneLine(s, maxField)
 	return when(strings.IndexAny(s, "=+-@|%") == 0, "'") + s
 }
-
-var notInWord = regexp.MustCompile(`[^A-Za-z0-9_.]`)
-
-// benchWord makes a part of a benchmark's name of s.
-func benchWord(s string) string { return notInWord.ReplaceAllString(prose.OneLine(s, maxName), "_") }

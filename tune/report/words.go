@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"math"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	texttemplate "text/template"
@@ -48,36 +49,48 @@ var functions = template.FuncMap{
 	"prices":       func() string { return "of " + platform.PricesDate + " in " + platform.PricesRegion },
 	"requestPrice": func() float64 { return platform.PricePerMillionRequests },
 	"percent":      percent,
-	"bounded":      bounded,
 	"default":      func() string { return event.DefaultStrategy },
 	"zone":         func() float64 { return comparison.Zone },
 	"count":        count,
-	"list":         prose.List[int],
-	"names":        prose.List[string],
-	"lines":        lines,
-	"firstLines":   firstLines,
-	"capital":      capital,
-	"short":        func(s string) string { return prose.OneLine(s, maxName) },
-	"long":         func(s string) string { return prose.OneLine(s, maxMessage) },
-	"keepTogether": keepTogether,
+	"chartLines": func(text string, size float64) []string { // two figures stand 20 beside each other
+		return breakText(text, 2*figureWidth+20, func(s string) float64 { return textWidth(s, size) })
+	},
+	"list":       prose.List[int],
+	"names":      prose.List[string],
+	"lines":      lines,
+	"firstLines": firstLines,
+	"capital":    capital,
+	"short":      func(s string) string { return prose.OneLine(s, maxName) },
+	"long":       func(s string) string { return prose.OneLine(s, maxMessage) },
+	// A number and its unit stay on one line, and a mark and its meaning.
+	"keepTogether": strings.NewReplacer(" MB", "\u00a0MB", " ms", "\u00a0ms", " %", "\u00a0%",
+		"★ ", "★\u00a0", "▲ ", "▲\u00a0", "▼ ", "▼\u00a0").Replace,
+	"escape": escape,
+	// A label's parentheses would end the link.
+	"escapeLink": strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace,
+	"strong":     func(really bool, s string) string { return when(really, "**") + s + when(really, "**") },
+	"wrap":       func(text string) string { return hang("  ", text) },
+	"step":       step,
+	"change":     change,
+	"ratio":      func(a, b float64) float64 { return a / b },
+	"dataBeside": func(page string) string { return filepath.Join(filepath.Dir(page), DataFile) },
+	"quote":      shellescape.Quote,
+	"dear":       func() float64 { return comparison.DearWakeUpMS },
+	"benchWord":  func(s string) string { return notInWord.ReplaceAllString(prose.OneLine(s, maxName), "_") },
+	"unit":       func(figure string) string { return units[figure] },
+	// Where a ratio stands on a strip from 0.5 to 2, in percent of its width.
+	"place":       func(ratio float64) float64 { return math.Round(50 + 50*min(max(math.Log2(ratio), -1), 1)) },
+	"trimRight":   func(s string) string { return strings.TrimRight(s, " ") },
+	"nanoseconds": func(ms float64) string { return fmt.Sprintf("%.0f", 1e6*ms) },
 }
+
+// notInWord matches what a benchmark's name cannot have.
+var notInWord = regexp.MustCompile(`[^A-Za-z0-9_.]`)
 
 var templates = template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "templates/*.tmpl"))
 
-var texts = texttemplate.Must(texttemplate.New("").Option("missingkey=zero").Funcs(functions).Funcs(template.FuncMap{
-	"escape": escape,
-	// A label's parentheses would end the link.
-	"escapeLink":  strings.NewReplacer("(", "%28", ")", "%29", "*", "%2A", "'", "%27", "!", "%21", "~", "%7E").Replace,
-	"strong":      func(really bool, s string) string { return when(really, "**") + s + when(really, "**") },
-	"wrap":        func(text string) string { return hang("  ", text) },
-	"step":        step,
-	"change":      change,
-	"ratio":       func(a, b float64) float64 { return a / b },
-	"again":       again,
-	"dear":        func() float64 { return comparison.DearWakeUpMS },
-	"benchWord":   benchWord,
-	"nanoseconds": func(ms float64) string { return fmt.Sprintf("%.0f", 1e6*ms) },
-}).ParseFS(templateFiles, "templates/*.txt", "templates/table.md"))
+var texts = texttemplate.Must(texttemplate.New("").Option("missingkey=zero").Funcs(functions).
+	ParseFS(templateFiles, "templates/*.txt", "templates/table.md"))
 
 // Words executes a template of words.txt.
 func (r *Report) Words(name string) (string, error) { return words(name, r) }
@@ -124,10 +137,6 @@ func count(n int, noun string) string { return prose.Count(n, noun, noun+"s") }
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// keepTogether keeps a number and its unit on one line, and a mark and its meaning.
-var keepTogether = strings.NewReplacer(" MB", "\u00a0MB", " ms", "\u00a0ms", " %", "\u00a0%",
-	"★ ", "★\u00a0", "▲ ", "▲\u00a0", "▼ ", "▼\u00a0").Replace
-
 func lines(s string) []string { return strings.FieldsFunc(s, func(c rune) bool { return c == '\n' }) }
 
 // firstLines returns the first twelve lines, and then how many more there are.
@@ -160,22 +169,12 @@ func (r *Report) Latency() string {
 	return name
 }
 
-// Part is how many of all cells an incomplete comparison has, such as "14 of 24". It is "" of a
-// complete one and of one in which a variant failed as a whole: its cells will never come.
+// Part is how many of all cells an incomplete comparison has, such as "14 of 24". It is "" of a complete one and of
+// one in which a variant failed as a whole: its cells will never come.
 func (r *Report) Part() string {
 	begun, all := r.Measured()
 	failed := slices.ContainsFunc(r.Variants, func(v comparison.Result) bool { return v.Error != "" })
 	return when(begun < all && r.Map == nil && (r.Run.Interrupted || !failed), fmt.Sprintf("%d of %d", begun, all))
-}
-
-// Gain is how much better than sequential the recommended cell is, or "".
-func (r *Report) Gain() string {
-	for _, c := range r.measured {
-		if r.Variants[c.Variant].Sequential() && c.Power == r.Best.Power {
-			return r.Than(c.Duration.Value, c.Cost.Value, r.Best.Duration.Value, r.Best.Cost.Value, c.Label+" at the same size")
-		}
-	}
-	return ""
 }
 
 // Than says how much faster and cheaper than a base something is, or "" where it is less than 5 % faster.
@@ -217,8 +216,8 @@ func (r *Report) Unchecked() map[string][]string {
 	return by
 }
 
-// Agreement is the largest difference between measured and computed among the checks that agree:
-// "within 4 %", or "2 within 4 %" where other checks do not agree. It is "" if none agrees.
+// Agreement is the largest difference between measured and computed among the checks that agree: "within 4 %", or "2
+// within 4 %" where other checks do not agree. It is "" if none agrees.
 func (r *Report) Agreement() string {
 	agreeing, most := slices.DeleteFunc(r.Made(), comparison.Check.Far), 0.0
 	for _, k := range agreeing {
@@ -226,18 +225,4 @@ func (r *Report) Agreement() string {
 	}
 	n := len(agreeing)
 	return when(n > 0, when(n < len(r.Checks), fmt.Sprintf("%d ", n))+"within "+percent(most/100))
-}
-
-// bounded is the concurrency of a bounded strategy, or 0.
-func bounded(p comparison.Place) int {
-	if v := (comparison.Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}); v.Bounded() {
-		return *v.Concurrency
-	}
-	return 0
-}
-
-// again is the command that answers another question from the results.json beside a page.
-func again(page string) string {
-	data := filepath.Join(filepath.Dir(page), DataFile)
-	return "go run ./tune map " + shellescape.Quote(prose.OneLine(data, maxMessage))
 }
