@@ -19,7 +19,6 @@ import (
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/strategies"
 	model "lambda-parallel-io/tune/local/s3"
-	"lambda-parallel-io/tune/profile"
 )
 
 // A user's own objects, named by keys, a prefix or a Distributed Map.
@@ -104,11 +103,7 @@ func TestEachWayToNameObjectsReadsTheSameOnes(t *testing.T) {
 // startModel starts the S3 model of comparisons with these objects.
 func startModel(t *testing.T, lists ...[]string) (settings []string) {
 	t.Helper()
-	latency, err := profile.Parse("none")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := model.Start(latency, 1, 1, log.New(io.Discard, "", 0))
+	s, err := model.Start(log.New(io.Discard, "", 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,9 +114,7 @@ func startModel(t *testing.T, lists ...[]string) (settings []string) {
 	})
 	for _, keys := range lists {
 		for i, key := range keys {
-			if err := s.Put(bucketName, key, order(i)); err != nil {
-				t.Fatal(err)
-			}
+			s.Put(bucketName, key, order(i))
 		}
 	}
 	ca := filepath.Join(t.TempDir(), "ca.pem")

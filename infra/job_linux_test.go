@@ -95,21 +95,14 @@ func deployed(t *testing.T, set map[string]string, timeout time.Duration) *job {
 		t.Fatal(err)
 	}
 	for range environments {
-		f, err := lambda.New(lambda.Config{
+		f := lambda.New(lambda.Config{
 			Path: binary, MemoryMB: 1_769, Arch: "arm64", Speed: 1, Timeout: timeout, Name: "f", Region: "eu-west-1",
 			Env: []string{
 				"BUCKET=" + j.bucket, "AWS_ENDPOINT_URL_S3=" + server.URL, "AWS_CA_BUNDLE=" + ca, "AWS_REGION=eu-west-1",
 				"AWS_ACCESS_KEY_ID=AKIDTEST", "AWS_SECRET_ACCESS_KEY=made for this test",
 			},
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := f.Close(); err != nil {
-				t.Error(err)
-			}
-		})
+		t.Cleanup(f.Close)
 		j.functions <- f
 	}
 	client := s3.New(s3.Options{BaseEndpoint: &server.URL, UsePathStyle: true, Region: "eu-west-1", HTTPClient: server.Client(), Credentials: aws.AnonymousCredentials{}})

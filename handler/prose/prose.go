@@ -61,11 +61,11 @@ func Bytes(n int) string {
 }
 
 // Count formats a number with its noun in the singular or plural: 1 cell, 2 cells.
-func Count(n int, one, many string) string {
+func Count[N int | float64](n N, one, many string) string {
 	if n != 1 {
 		one = many
 	}
-	return Thousands(n, 0) + " " + one
+	return Thousands(n, -1) + " " + one
 }
 
 // About rounds a duration: 45 s, 3 min.

@@ -23,22 +23,23 @@ const (
 	DefaultMax       = 30    // invocations of a cell on this machine
 	DefaultRepeat    = 100   // reads; with half as many, pool (30) is as fast as unbounded
 	DefaultMapRepeat = 2_000 // reads of a map
+	maxObjects       = 2_000 // of a payload with a prefix, as in the deployment's inputs
 	DefaultFor       = 45 * time.Second
 	DefaultTimeout   = 600 * time.Second
 )
 
-// The default memory sizes in MB, of measured cells and of a map. A map's reads and sizes are those of the sample that
-// this project continues, plus 128 MB.
+// The default memory sizes in MB, of measured cells and of a map. A map's reads and sizes are those of the sample
+// that this project continues, plus 128 MB.
 var (
 	DefaultPowers    = []int{128, 512, 1_024, platform.MemoryPerVCPU, 3_008}
 	DefaultMapPowers = []int{128, 512, 1_024, 2_048, 3_072, 4_096, 10_240}
 )
 
-// Request is what flags, an execution input and a stack ask for, before it is checked. A nil or empty field was not given.
+// Request is what flags, an execution input and a stack ask for, not yet checked. A nil or empty field was not given.
 type Request struct {
-	Spec     Spec               // where and how it runs; [Build] adds what to compare
-	Input    *powertuning.Input // of a Power Tuning execution on AWS; the other fields override it
-	Deployed []int              // MB: a stack's sizes, used if nothing else names any
+	Spec   Spec               // where and how it runs, with the object of a payload that names none; [Build] adds what to compare
+	Input  *powertuning.Input // of a Power Tuning execution on AWS; the other fields override it
+	Powers []int              // MB: the sizes if neither Spec nor Input has any
 
 	Strategies  []string // names, or None alone. Empty: all, or None for the payload of another function
 	Concurrency []int    // for bounded strategies. Empty: the payload's, or event.DefaultConcurrency
@@ -48,14 +49,11 @@ type Request struct {
 	Repeat      *int
 	Payload     json.RawMessage
 
-	Map          bool           // computed: a bounded strategy without a concurrency has the best one of each size
-	Ours         bool           // this project's function reads the payload
-	ObjectKey    string         // for a payload that names no object
-	Prefix       *string        // reads the objects below it instead of ObjectKey
-	PrefixWins   bool           // over an object or a prefix in the payload
-	MaxObjects   int            // for a payload with a prefix alone
-	Stored       map[string]int // bytes of each key that S3 holds; nil if not known
-	BodyOfObject []byte         // of ObjectKey; nil if not known
+	Map        bool           // computed: a bounded strategy without a concurrency has the best one of each size
+	Ours       bool           // this project's function reads the payload
+	Prefix     *string        // reads the objects below it instead of Spec.ObjectKey
+	PrefixWins bool           // over an object or a prefix in the payload
+	Stored     map[string]int // bytes of each key that S3 holds; nil if not known
 }
 
 // Build returns the validated spec of a request, with a variant for each strategy and, if it is bounded, for each
@@ -75,7 +73,7 @@ func Build(r Request) (Spec, error) {
 	if r.Map {
 		powers, repeat = DefaultMapPowers, DefaultMapRepeat
 	}
-	sizes := [][]int{s.PowerValues, in.PowerValues, r.Deployed, powers}
+	sizes := [][]int{s.PowerValues, in.PowerValues, r.Powers, powers}
 	sizes = slices.DeleteFunc(sizes, func(mb []int) bool { return len(mb) == 0 })
 	s.PowerValues = slices.Sorted(slices.Values(sizes[0]))
 	s.Arch = cmp.Or(s.Arch, platform.ARM64)
@@ -151,8 +149,8 @@ func (r Request) variants(repeat int) (out []Variant, err error) {
 }
 
 // fields returns the payload's fields, completed, and the concurrencies at which to compare a bounded strategy: the
-// request's, the payload's, or the default of this project's function. nil leaves it to the payload of another function,
-// to which nothing is added but what was asked for.
+// request's, the payload's, or the default of this project's function. nil leaves it to the payload of another
+// function, to which nothing is added but what was asked for.
 func (r Request) fields(repeat int) (fields map[string]any, bounds []*int, err error) {
 	given := map[string]json.RawMessage{}
 	if len(r.Payload) > 0 && (json.Unmarshal(r.Payload, &given) != nil || given == nil) {
@@ -163,12 +161,12 @@ func (r Request) fields(repeat int) (fields map[string]any, bounds []*int, err e
 	switch {
 	case !ours || given["keys"] != nil || given["Items"] != nil:
 	case r.Prefix != nil && (r.PrefixWins || given["objectKey"] == nil):
-		fields["prefix"], fields["maxObjects"] = r.Prefix, r.MaxObjects
+		fields["prefix"], fields["maxObjects"] = r.Prefix, cmp.Or(len(r.Stored), maxObjects)
 		if r.PrefixWins {
 			delete(given, "prefix")
 		}
 	case given["prefix"] == nil:
-		fields["repeat"], fields["objectKey"] = repeat, r.ObjectKey
+		fields["repeat"], fields["objectKey"] = repeat, r.Spec.ObjectKey
 	}
 	for name, value := range given {
 		fields[name] = value
@@ -190,60 +188,42 @@ func (r Request) fields(repeat int) (fields map[string]any, bounds []*int, err e
 	return fields, bounds, nil
 }
 
-// decode checks the payloads of this project's function, and notes what they read. What another one reads is not known.
+// decode checks the payloads of this project's function, and notes what they read. Of another one that is not known.
 func (r Request) decode(s *Spec) error {
-	s.ObjectKey = r.ObjectKey
-	if r.Ours && r.BodyOfObject != nil {
-		var records []json.RawMessage
-		_ = json.Unmarshal(r.BodyOfObject, &records) // anything but an array has none
-		s.ObjectBytes, s.Records = len(r.BodyOfObject), len(records)
-	}
 	for _, v := range s.Variants {
 		p, err := event.Decode(v.Payload, event.DefaultConcurrency)
 		if err == nil {
 			s.ObjectKey = p.ObjectKey
 		}
-		if !r.Ours || err != nil && s.AWS() && v.Strategy == None {
-			continue
-		}
-		if err != nil {
+		switch {
+		case !r.Ours || err != nil && s.AWS() && v.Strategy == None:
+		case err != nil:
 			return fmt.Errorf("%s: %w", v.Label(), err)
-		}
-		if s.Repeat, s.Objects, err = r.reads(p); err != nil {
-			return err
+		case p.ObjectKey != "":
+			s.Repeat, s.Objects = p.Repeat, nil
+		case p.Prefix == nil || r.Stored == nil:
+			s.Repeat, s.Objects = cmp.Or(len(p.Rest()), p.MaxObjects), &Objects{Prefix: p.Prefix}
+		default:
+			s.Repeat, s.Objects = 0, &Objects{Prefix: p.Prefix}
+			for key, size := range r.Stored {
+				if strings.HasPrefix(key, *p.Prefix) && strings.HasSuffix(key, p.Suffix) && key > p.StartAfter {
+					s.Repeat, s.Objects.Bytes = s.Repeat+1, s.Objects.Bytes+size
+				}
+			}
+			if s.Repeat == 0 {
+				return fmt.Errorf("prefix %q, suffix %q: none of the %d objects that S3 holds matches", *p.Prefix, p.Suffix, len(r.Stored))
+			}
 		}
 	}
 	return nil
 }
 
 // BoundedStrategies returns the names of the strategies that a concurrency bounds.
-func BoundedStrategies() (names []string) {
-	for _, s := range strategies.All() {
-		if s.Bounded {
-			names = append(names, s.Name)
-		}
-	}
-	return names
-}
-
-// reads returns how many reads a payload asks for, and the objects unless it is a single one.
-func (r Request) reads(p event.Payload) (n int, o *Objects, err error) {
-	if p.ObjectKey != "" {
-		return p.Repeat, nil, nil
-	}
-	o = &Objects{Prefix: p.Prefix}
-	if p.Prefix == nil || r.Stored == nil {
-		return cmp.Or(len(p.Rest()), p.MaxObjects), o, nil
-	}
-	for key, size := range r.Stored {
-		if strings.HasPrefix(key, *p.Prefix) && strings.HasSuffix(key, p.Suffix) && key > p.StartAfter {
-			n, o.Bytes = n+1, o.Bytes+size
-		}
-	}
-	if n == 0 {
-		err = fmt.Errorf("prefix %q, suffix %q: none of the %d objects that S3 holds matches", *p.Prefix, p.Suffix, len(r.Stored))
-	}
-	return n, o, err
+func BoundedStrategies() []string {
+	return slices.DeleteFunc(strategies.Names(), func(name string) bool {
+		s, _ := strategies.ByName(name)
+		return !s.Bounded
+	})
 }
 
 // NeedCalibration returns an error unless c, which was read from a file, has a calibration.
@@ -258,21 +238,16 @@ func (c *Comparison) NeedCalibration(file string) error {
 	return nil
 }
 
-// Another returns the comparison that asks another question of c's calibration. What the request leaves open is as in c.
+// Another returns the comparison that asks another question of c's calibration: c's where the request leaves it open.
 func (c *Comparison) Another(r Request) (*Comparison, error) {
-	arch, sizes, latency := r.Spec.Arch, r.Spec.PowerValues, r.Spec.Latency
-	r.Spec, r.Map, r.Ours, r.ObjectKey = c.Run.Spec, true, true, c.Run.ObjectKey
-	if latency != "" {
-		s3, err := profile.Parse(latency)
-		if err != nil {
-			return nil, fmt.Errorf("--%w", err)
-		}
-		r.Spec.Latency, r.Spec.LatencyMeanMS = s3.String(), float64(s3.Mean().Microseconds())/1e3
+	asked := r.Spec
+	s3, err := profile.Parse(cmp.Or(asked.Latency, c.Run.Latency))
+	if err != nil {
+		return nil, fmt.Errorf("--%w", err)
 	}
-	r.Spec.Arch = cmp.Or(arch, c.Run.Arch)
-	if len(sizes) > 0 {
-		r.Spec.PowerValues = sizes
-	}
+	r.Spec, r.Powers, r.Map, r.Ours = c.Run.Spec, c.Run.PowerValues, true, true
+	r.Spec.Latency, r.Spec.LatencyMeanMS = s3.String(), float64(s3.Mean().Microseconds())/1e3
+	r.Spec.Arch, r.Spec.PowerValues = cmp.Or(asked.Arch, c.Run.Arch), asked.PowerValues
 	r.Repeat = cmp.Or(r.Repeat, &c.Run.Repeat)
 	if len(r.Strategies) == 0 {
 		for _, v := range c.Variants {
@@ -281,11 +256,9 @@ func (c *Comparison) Another(r Request) (*Comparison, error) {
 		r.Strategies = slices.Compact(r.Strategies)
 	}
 	spec, err := Build(r)
-	if err != nil {
+	if err = cmp.Or(err, unless(spec.Arch == c.Run.Arch, "arch", "%s: this was calibrated for %s, and their CPUs differ\n"+
+		"make a calibration for it: go run ./tune --arch %s", spec.Arch, c.Run.Arch, spec.Arch)); err != nil {
 		return nil, err
-	}
-	if spec.Arch != c.Run.Arch {
-		return nil, &FieldError{"arch", fmt.Sprintf("%s: this was calibrated for %s, and their CPUs differ\nmake a calibration for it: go run ./tune --arch %s", arch, c.Run.Arch, arch)}
 	}
 	other := *c
 	other.Run.Spec, other.Variants, other.Map, other.Recommendation, other.Warnings = spec, nil, nil, nil, nil

@@ -1,5 +1,5 @@
-// Package comparison is the one model of a comparison: what is compared, what each cell measured, and which cell to use.
-// A local run and a run on AWS fill it in; every view is drawn from it; its JSON is results.json.
+// Package comparison is the one model of a comparison: what is compared, what each cell measured, and which cell to
+// use. A local run and a run on AWS fill it in; every view is drawn from it; its JSON is results.json.
 package comparison
 
 import (
@@ -11,7 +11,9 @@ import (
 	"slices"
 	"time"
 
+	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/prose"
+	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/powertuning"
 )
 
@@ -33,7 +35,7 @@ type Comparison struct {
 	Recommendation *Recommendation `json:"recommendation"` // null when no cell qualifies
 	Warnings       []Warning       `json:"warnings,omitempty"`
 
-	// Of a computed run. Its Variants are the map's points at the run's sizes, bounded strategies at their best concurrency.
+	// Of a computed run, whose cells are the map's points at the run's sizes, of a bounded strategy the best.
 	Calibration *Calibration `json:"calibration,omitempty"`
 	Map         *Map         `json:"map,omitempty"`
 	Checks      []Check      `json:"checks,omitempty"`
@@ -67,10 +69,7 @@ func (r Run) VCPUs(n float64) float64 {
 
 // Cores returns the cores available to the tuner, and why they are not more: "1.5 cores, a container's limit".
 func (r Run) Cores() string {
-	s := prose.Thousands(math.Round(100*r.CPUs)/100, -1) + " cores"
-	if r.CPUs == 1 {
-		s = "1 core"
-	}
+	s := prose.Count(math.Round(100*r.CPUs)/100, "core", "cores")
 	if r.CPULimit != "" {
 		s += ", " + prose.OneLine(r.CPULimit, maxLabel)
 	}
@@ -118,7 +117,7 @@ type Cell struct {
 	OutOfMemory bool            `json:"out_of_memory,omitempty"` // why Error happened
 }
 
-// WarmUp is a cell's first invocation, in no statistic. Of a single object it makes only as many reads as run at once.
+// WarmUp is a cell's first invocation, in no statistic. It reads a single object only as often as reads run at once.
 type WarmUp struct {
 	DurationMS float64 `json:"duration_ms"`
 	BilledMS   int     `json:"billed_ms"` // INIT included, as Lambda bills it
@@ -145,7 +144,38 @@ type Place struct {
 	Power       int    `json:"power"` // MB
 }
 
-// Next is the cell after the recommended one. Ratio is its (compute + request cost) x duration relative to that one's.
+// same reports whether p and q name one cell.
+func (p Place) same(q Place) bool { return p.Power == q.Power && p.Label() == q.Label() }
+
+// Label names a setting: "pool (30)", "sequential".
+func (p Place) Label() string {
+	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Label()
+}
+
+// Bounded reports whether concurrency bounds the setting.
+func (p Place) Bounded() bool {
+	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Bounded()
+}
+
+// Variant returns the variant by which this project's function makes so many reads of an object.
+func (p Place) Variant(objectKey string, reads int) Variant {
+	payload := event.Payload{Strategy: p.Strategy, Repeat: reads, ObjectKey: objectKey}
+	if s, _ := strategies.ByName(p.Strategy); s.Bounded {
+		payload.Concurrency = *p.Concurrency
+	}
+	raw, _ := json.Marshal(payload) // strings and numbers always marshal
+	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency, Payload: raw}
+}
+
+// Name names a cell: "pool (30) at 512 MB", or "512 MB" without a strategy.
+func (p Place) Name() string {
+	if p.Strategy == None {
+		return prose.Thousands(p.Power, 0) + " MB"
+	}
+	return fmt.Sprintf("%s at %s MB", prose.OneLine(p.Label(), maxLabel), prose.Thousands(p.Power, 0))
+}
+
+// Next is the cell after the recommended one. Ratio is of their (compute + request cost) x duration.
 type Next struct {
 	Place
 	Ratio
@@ -190,9 +220,6 @@ func (r Result) Failed() bool {
 // Ended reports whether a variant on AWS needs nothing more.
 func (r Result) Ended() bool { return r.Tuning != nil || r.Error != "" }
 
-// Started reports whether an execution was started for a variant on AWS.
-func (r Result) Started() bool { return r.Execution != "" || r.Ended() }
-
 // Unfinished reports whether a comparison on AWS can be resumed: overwriting it would lose paid results.
 func (c *Comparison) Unfinished() bool {
 	open := slices.ContainsFunc(c.Variants, func(r Result) bool { return !r.Ended() })
@@ -204,7 +231,7 @@ func (c *Comparison) Unfinished() bool {
 
 // Underway reports whether the comparison is unfinished and an execution was started.
 func (c *Comparison) Underway() bool {
-	return c.Unfinished() && (slices.ContainsFunc(c.Variants, Result.Started) ||
+	return c.Unfinished() && (slices.ContainsFunc(c.Variants, func(r Result) bool { return r.Execution != "" }) ||
 		slices.ContainsFunc(c.Checks, func(k Check) bool { return k.Execution != "" }))
 }
 
@@ -216,8 +243,8 @@ func (c *Comparison) Measured() (begun, all int) {
 	return begun, len(c.Variants) * len(c.Run.PowerValues)
 }
 
-// Tuner measures the cells that c lacks, on this machine or on AWS, and calls observe after every change. The error of a cell
-// or a variant goes into c. The returned error is one of the whole comparison, or the cause of ctx; c then has the results so far.
+// Tuner measures the cells that c lacks, here or on AWS, and calls observe after every change. The error of a cell or a
+// variant goes into c. It returns an error of the whole comparison, or the cause of ctx, with the results so far in c.
 type Tuner func(ctx context.Context, c *Comparison, observe func(Progress) error) error
 
 // Progress is what a tuner reports while it works.

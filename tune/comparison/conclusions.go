@@ -14,7 +14,7 @@ import (
 	"lambda-parallel-io/handler/prose"
 )
 
-// Conclude compares the cells of each size with the fastest, and sets the warnings and the one after the recommended cell.
+// Conclude compares the cells of each size with the fastest, and sets the warnings and the recommended cell's Next.
 func (c *Comparison) Conclude() {
 	sizes := map[int][]placed{}
 	for _, k := range c.summarized() {
@@ -43,7 +43,7 @@ func (c *Comparison) next() *Next {
 		}
 		return all
 	}
-	_, best := c.Recommended()
+	best := c.Recommended()
 	var others []Next
 	for _, k := range c.candidates() {
 		if best != nil && k.cell != best && len(k.cell.DurationsMS) > 0 {
@@ -55,33 +55,32 @@ func (c *Comparison) next() *Next {
 	}
 	next := slices.MinFunc(others, func(a, b Next) int { return cmp.Compare(a.Value, b.Value) })
 	for _, k := range others {
-		if k.Place != next.Place && k.Low > 0 && (k.Verdict == Open || k.Verdict == Equal) {
+		if !k.same(next.Place) && k.Low > 0 && (k.Verdict == Open || k.Verdict == Equal) {
 			next.Alike++
 		}
 	}
 	return &next
 }
 
-// Recommend draws every conclusion. It sets Recommendation to the cell with the least (compute + request cost) x typical
-// duration, the first of equals, or to nil if no cell has both. It excludes cells that failed, and those beyond this
-// machine, since Lambda would have been faster.
+// Recommend draws every conclusion. It sets Recommendation to the cell with the least (compute + request cost) x
+// typical duration, the first of equals, or to nil if no cell has both. It excludes cells that failed, and those
+// beyond this machine, since Lambda would have been faster.
 //
-// The product needs no scale. A rule that divides by the greatest cost and duration, as Power Tuning's balanced strategy
-// does within one function, would let one slow variant move the choice between the others.
+// The product needs no scale. A rule that divides by the greatest cost and duration, as Power Tuning's balanced
+// strategy does within one function, would let one slow variant move the choice between the others.
 func (c *Comparison) Recommend() {
+	best := Least(c, c.candidates(), placed.of, Product).Place
+	if c.Map != nil {
+		best = cmp.Or(c.Map.Answer, &Answer{}).Place
+	}
 	c.Recommendation = nil
-	rule := "least (compute + request cost) x " + c.Statistic() + " duration"
-	if c.Map == nil {
-		if best := Least(c, c.candidates(), placed.of, Product); best.cell != nil {
-			c.Recommendation = &Recommendation{Place: best.Place, Rule: rule}
-		}
-	} else if a := c.Map.Answer; a != nil {
-		c.Recommendation = &Recommendation{Place: a.Place, Rule: rule}
+	if best.Power > 0 {
+		c.Recommendation = &Recommendation{Place: best, Rule: "least (compute + request cost) x " + c.Statistic() + " duration"}
 	}
 	c.Conclude()
 }
 
-// placed is a cell and its place.
+// placed is a cell with figures and its place: of a computed one, its point's.
 type placed struct {
 	Place
 	cell *Cell
@@ -89,11 +88,13 @@ type placed struct {
 
 func (k placed) of() *Cell { return k.cell }
 
+// summarized returns the cells that have figures, variant by variant.
 func (c *Comparison) summarized() (all []placed) {
 	for _, v := range c.Variants {
 		for i := range v.Cells {
-			if _, ok := c.Summarize(&v.Cells[i]); ok {
-				all = append(all, placed{v.Place(v.Cells[i].Power), &v.Cells[i]})
+			cell := &v.Cells[i]
+			if _, ok := c.Summarize(cell); ok {
+				all = append(all, placed{cmp.Or(cell.Computed, &Point{Place: v.Place(cell.Power)}).Place, cell})
 			}
 		}
 	}
@@ -105,16 +106,14 @@ func (c *Comparison) candidates() []placed {
 	return slices.DeleteFunc(c.summarized(), func(k placed) bool { return c.Beyond(k.cell) })
 }
 
-// Recommended returns the variant and the cell that Recommendation names, or nil and nil.
-func (c *Comparison) Recommended() (*Result, *Cell) {
-	to := cmp.Or(c.Recommendation, &Recommendation{})
-	for i := range c.Variants {
-		v := &c.Variants[i]
-		if cell := v.Cell(to.Power); c.Map != nil && cell != nil && cell.Computed.Label() == to.Label() || v.Label() == to.Label() {
-			return v, cell
+// Recommended returns the cell that Recommendation names, or nil.
+func (c *Comparison) Recommended() *Cell {
+	for _, k := range c.summarized() {
+		if c.Recommendation != nil && k.same(c.Recommendation.Place) {
+			return k.cell
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // Warning says which figures are doubtful or missing, and ends in what to do.
@@ -132,7 +131,7 @@ var kinds = []string{"few-pairs", "open", "busy", "unread", "retried", "missing"
 var words string
 
 var texts = template.Must(template.New("").Funcs(template.FuncMap{
-	"count":   prose.Count,
+	"count":   prose.Count[int],
 	"int":     func(f float64) int { return int(f) },
 	"percent": func(share float64) float64 { return 100 * share },
 	"seconds": func(times, sec float64) time.Duration { return time.Duration(times * sec * float64(time.Second)) },
@@ -209,14 +208,6 @@ func (c *Comparison) Answer(cell *Cell) *event.Answer {
 		return nil
 	}
 	return &a
-}
-
-// Name names a cell: "pool (30) at 512 MB", or "512 MB" without a strategy.
-func (p Place) Name() string {
-	if p.Strategy == None {
-		return prose.Thousands(p.Power, 0) + " MB"
-	}
-	return fmt.Sprintf("%s at %s MB", prose.OneLine(p.Label(), maxLabel), prose.Thousands(p.Power, 0))
 }
 
 // someOf names the first of the cells, and counts the others.

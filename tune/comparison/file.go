@@ -40,7 +40,7 @@ func WriteJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// Read reads a results.json. If no run could have written the file, the error says in a sentence what is wrong with it.
+// Read reads a results.json. If no run could have written it, the error says in a sentence what is wrong with it.
 func Read(r io.Reader) (*Comparison, error) {
 	c, err := read(r)
 	if err != nil {
@@ -82,44 +82,30 @@ func read(r io.Reader) (*Comparison, error) {
 
 // Validate reports the first thing in a comparison that no run could have written. The views rely on what it checks.
 func (c *Comparison) Validate() error {
-	if c.Mode != Local && c.Mode != AWS || c.Run.AWS() != (c.Mode == AWS) {
-		return fmt.Errorf("mode must be %s, or %s with a state machine, got %.40q", Local, AWS, c.Mode)
-	}
 	checked := c.Map != nil || c.Mode == AWS && c.Calibration != nil
-	if err := cmp.Or(unless(c.Map == nil || c.Calibration != nil, "calibration", "is missing: the map was computed from one"),
+	err := cmp.Or(
+		unless(c.Mode == Local && !c.Run.AWS() || c.Mode == AWS && c.Run.AWS(),
+			"mode", "must be %s, or %s with a state machine, got %.40q", Local, AWS, c.Mode),
+		unless(c.Map == nil || c.Calibration != nil, "calibration", "is missing: the map was computed from one"),
 		plausible("", reflect.ValueOf(*c)), within("run: time's year", c.Run.Time.Year(), 1, 9999),
-		unless(len(c.Checks) == 0 || checked && len(c.Checks) <= maxCells, "checks", "without a map, or too many"),
-	); err != nil {
-		return err
-	}
+		unless(len(c.Checks) == 0 || checked && len(c.Checks) <= maxCells, "checks", "without a map, or too many"))
 	for i, r := range c.Variants {
-		if err := cmp.Or(c.checkCells(r.Cells), c.checkExecution(r.Execution)); err != nil {
-			return fmt.Errorf("variant %d: %w", i+1, err)
+		err = cmp.Or(err, c.checkExecution(r.Execution))
+		last, field := 0, fmt.Sprintf("variant %d: cell", i+1)
+		for _, cell := range r.Cells {
+			p := cmp.Or(cell.Computed, &Point{Place: Place{Power: cell.Power}})
+			err = cmp.Or(err,
+				unless(cell.Power > last && slices.Contains(c.Run.PowerValues, cell.Power),
+					field, "of %d MB: the cells must be of the run's power values, in ascending order", cell.Power),
+				unless((cell.Computed != nil) == (c.Map != nil) && p.Power == cell.Power,
+					field, "of %d MB: the cells of a map, and no others, have their computed point", cell.Power))
+			last = cell.Power
 		}
 	}
 	for _, k := range c.Checks {
-		if err := c.checkExecution(k.Execution); err != nil {
-			return fmt.Errorf("check of %.40q at %d MB: %w", k.Strategy, k.Power, err)
-		}
+		err = cmp.Or(err, c.checkExecution(k.Execution))
 	}
-	if _, cell := c.Recommended(); c.Recommendation != nil && (cell == nil || cell.Error != "") {
-		return errors.New("the recommendation names no cell that was measured")
-	}
-	return nil
-}
-
-func (c *Comparison) checkCells(cells []Cell) error {
-	last := 0
-	for _, cell := range cells {
-		if cell.Power <= last || !slices.Contains(c.Run.PowerValues, cell.Power) {
-			return fmt.Errorf("cell of %d MB: the cells must be of the run's power values, in ascending order", cell.Power)
-		}
-		last = cell.Power
-		if p := cell.Computed; (p != nil) != (c.Map != nil) || p != nil && p.Power != cell.Power {
-			return fmt.Errorf("cell of %d MB: the cells of a map, and no others, have their computed point", cell.Power)
-		}
-	}
-	return nil
+	return cmp.Or(err, unless(c.Recommendation == nil || c.Recommended() != nil, "the recommendation", "names no cell that was measured"))
 }
 
 // checkExecution checks an execution's ARN, which ends up in commands for a shell.
@@ -134,7 +120,7 @@ func (c *Comparison) checkExecution(arn string) error {
 var executionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 // plausible checks everything below v that JSON holds: no number is negative or absurdly large, no text is longer
-// than maxText, and each struct with a check method passes it.
+// than maxText, and each struct passes [check].
 func plausible(name string, v reflect.Value) (err error) {
 	most := float64(maxNumber)
 	if strings.HasSuffix(name, "ms") {
@@ -159,9 +145,7 @@ func plausible(name string, v reflect.Value) (err error) {
 			err = cmp.Or(err, plausible("a key", key), plausible(name, value))
 		}
 	case reflect.Struct:
-		if c, ok := v.Interface().(interface{ check() error }); ok {
-			err = c.check()
-		}
+		err = check(v.Interface())
 		for field, value := range v.Fields() {
 			if tag, _, _ := strings.Cut(field.Tag.Get("json"), ","); field.IsExported() && tag != "-" {
 				err = cmp.Or(err, plausible(tag, value))
@@ -190,42 +174,37 @@ func within[N int | float64](name string, got, least, most N) error {
 	return unless(got >= least && got <= most, name, "%v: it must be %sfrom %v to %v", got, kind, least, most)
 }
 
-func (c CPU) check() error {
-	return cmp.Or(within("factor", c.Factor, MinFactor, MaxFactor), within("scale", c.Scale, 0, MaxFactor),
-		within("low", c.Low, 0, c.Factor), within("high", c.High, c.Low, MaxFactor))
-}
-
-func (c Cell) check() error {
-	if len(c.DurationsMS) != len(c.BilledMS) || len(c.DurationsMS) > MaxNum {
-		return fmt.Errorf("%d durations and %d billed durations: there must be as many, at most %d",
-			len(c.DurationsMS), len(c.BilledMS), MaxNum)
+// check checks what is special to a struct.
+func check(of any) error {
+	switch x := of.(type) {
+	case Spec:
+		return x.check()
+	case CPU:
+		return cmp.Or(within("factor", x.Factor, MinFactor, MaxFactor), within("scale", x.Scale, 0, MaxFactor),
+			within("low", x.Low, 0, x.Factor), within("high", x.High, x.Low, MaxFactor))
+	case Cell:
+		n, billed := len(x.DurationsMS), len(x.BilledMS)
+		err := cmp.Or(within("size of the response", len(x.Response), 0, maxAnswer), unless(n == billed && n <= MaxNum,
+			"it", "has %d durations and %d billed durations: there must be as many, at most %d", n, billed, MaxNum))
+		for _, d := range x.DurationsMS {
+			err = cmp.Or(err, within("duration", d, 1e-6, maxMS))
+		}
+		return err
+	case Place:
+		return cmp.Or(within("length of the strategy", len(x.Strategy), 1, maxText),
+			within("concurrency", *cmp.Or(x.Concurrency, new(1)), 1, maxConcurrency),
+			within("power", x.Power, platform.MinMemory, platform.MaxMemory))
+	case Map:
+		return within("number of points", len(x.Points), 1, maxPoints)
+	case Point:
+		return cmp.Or(within("duration_ms", x.DurationMS, 1e-6, maxMS),
+			within("low_ms", x.LowMS, 0, x.DurationMS), within("high_ms", x.HighMS, x.DurationMS, maxMS))
+	case Figure:
+		return cmp.Or(within("low", x.Low, 0, x.Value), within("high", x.High, x.Value, maxMS))
+	case Calibration:
+		ascending := slices.IsSortedFunc(x.Crowd, func(a, b CrowdCost) int { return a.InFlight - b.InFlight })
+		return cmp.Or(within("number of strategies", len(x.Reads), 1, maxVariants),
+			unless(ascending, "crowd", "%v: it must be in ascending order", x.Crowd))
 	}
-	err := within("size of the response", len(c.Response), 0, maxAnswer)
-	for _, d := range c.DurationsMS {
-		err = cmp.Or(err, within("duration", d, 1e-6, maxMS))
-	}
-	return err
-}
-
-func (p Place) check() error {
-	return cmp.Or(within("length of the strategy", len(p.Strategy), 1, maxText),
-		within("concurrency", *cmp.Or(p.Concurrency, new(1)), 1, maxConcurrency),
-		within("power", p.Power, platform.MinMemory, platform.MaxMemory))
-}
-
-func (m Map) check() error { return within("number of points", len(m.Points), 1, maxPoints) }
-
-func (p Point) check() error {
-	return cmp.Or(within("duration_ms", p.DurationMS, 1e-6, maxMS),
-		within("low_ms", p.LowMS, 0, p.DurationMS), within("high_ms", p.HighMS, p.DurationMS, maxMS))
-}
-
-func (f Figure) check() error {
-	return cmp.Or(within("low", f.Low, 0, f.Value), within("high", f.High, f.Value, maxMS))
-}
-
-func (c Calibration) check() error {
-	ascending := slices.IsSortedFunc(c.Crowd, func(a, b CrowdCost) int { return a.InFlight - b.InFlight })
-	return cmp.Or(within("number of strategies", len(c.Reads), 1, maxVariants),
-		unless(ascending, "crowd", "%v: it must be in ascending order", c.Crowd))
+	return nil
 }

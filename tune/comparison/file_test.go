@@ -69,7 +69,7 @@ func TestReadRefusesWhatNoRunWrote(t *testing.T) {
 			c.Map, c.Variants, c.Recommendation = &comparison.Map{Points: make([]comparison.Point, 1)}, nil, nil
 		}, "calibration is missing: the map was computed from one"},
 		{"recommendation", func(c *comparison.Comparison) { c.Recommendation.Power = 513 }, "the recommendation names no cell that was measured"},
-		{"recommendation of a failure", func(c *comparison.Comparison) { _, cell := c.Recommended(); cell.Error = "x" }, "the recommendation names no cell that was measured"},
+		{"recommendation of a failure", func(c *comparison.Comparison) { cell := c.Recommended(); cell.Error = "x" }, "the recommendation names no cell that was measured"},
 	} {
 		c := measured(t)
 		test.spoil(c)

@@ -2,12 +2,9 @@ package comparison
 
 import (
 	"cmp"
-	"encoding/json"
 	"math"
 	"slices"
 
-	"lambda-parallel-io/handler/event"
-	"lambda-parallel-io/strategies"
 	"lambda-parallel-io/tune/simulate"
 )
 
@@ -29,8 +26,8 @@ type Figure struct {
 	Unit  string  `json:"unit"` // ms, MB, or vCPUs
 }
 
-// Calibration is what a read costs, measured with this project's function on this machine or fitted to what AWS returned.
-// CPU time is in ms of one Lambda vCPU.
+// Calibration is what a read costs, measured with this project's function on this machine or fitted to what AWS
+// returned. CPU time is in ms of one Lambda vCPU.
 type Calibration struct {
 	Source    string         `json:"source"`    // this machine, or what it was fitted to
 	Reads     []StrategyCost `json:"reads"`     // CPU time of a read, without WakeUp and Crowd
@@ -161,24 +158,14 @@ func (k Check) Made() bool { return k.MeasuredMS > 0 && k.ComputedMS > 0 && k.Un
 // Far reports whether the check contradicts the map.
 func (k Check) Far() bool { return k.off() > tolerance }
 
-// At returns the map's point of a setting, or nil.
-func (m *Map) At(p Place) *Point {
-	i := slices.IndexFunc(m.Points, func(q Point) bool { return q.Power == p.Power && q.Label() == p.Label() })
-	if i < 0 {
-		return nil
-	}
-	return &m.Points[i]
-}
-
-// Best returns a variant's point at a memory size, or nil if the map has none. For a bounded strategy without a
-// concurrency it is the smallest one that is near the fastest, or nil if all are out of memory.
-func (m *Map) Best(v Variant, power int) *Point {
-	if s, _ := strategies.ByName(v.Strategy); !s.Bounded || v.Concurrency != nil {
-		return m.At(v.Place(power))
-	}
+// At returns the map's point of a setting, or nil. For a bounded strategy without a concurrency it is that of the
+// smallest concurrency that is near the fastest, or nil if all are out of memory.
+func (m *Map) At(setting Place) *Point {
 	var of []*Point
 	for i := range m.Points {
-		if p := &m.Points[i]; p.Strategy == v.Strategy && p.Power == power && p.Binds != simulate.Memory {
+		p := &m.Points[i]
+		searched := setting.Concurrency == nil && p.Strategy == setting.Strategy && p.Power == setting.Power && p.Binds != simulate.Memory
+		if searched || p.same(setting) {
 			of = append(of, p)
 		}
 	}
@@ -190,24 +177,4 @@ func (m *Map) Best(v Variant, power int) *Point {
 		return p.DurationMS > (1+Near)*least.DurationMS || p.Killed() != least.Killed()
 	})
 	return slices.MinFunc(of, func(a, b *Point) int { return *cmp.Or(a.Concurrency, new(0)) - *cmp.Or(b.Concurrency, new(0)) })
-}
-
-// Label names a setting: "pool (30)", "sequential".
-func (p Place) Label() string {
-	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Label()
-}
-
-// Bounded reports whether concurrency bounds the setting.
-func (p Place) Bounded() bool {
-	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency}.Bounded()
-}
-
-// Variant returns the variant by which this project's function makes so many reads of an object.
-func (p Place) Variant(objectKey string, reads int) Variant {
-	payload := event.Payload{Strategy: p.Strategy, Repeat: reads, ObjectKey: objectKey}
-	if s, _ := strategies.ByName(p.Strategy); s.Bounded {
-		payload.Concurrency = *p.Concurrency
-	}
-	raw, _ := json.Marshal(payload) // strings and numbers always marshal
-	return Variant{Strategy: p.Strategy, Concurrency: p.Concurrency, Payload: raw}
 }

@@ -69,7 +69,7 @@ type Spec struct {
 	TuningInput *powertuning.Input `json:"tuning_input,omitempty"` // as given, for the fields that are not above
 }
 
-// Objects describes the Repeat objects that an invocation reads. On AWS their number is unknown, and Repeat is the most.
+// Objects describes the Repeat objects that an invocation reads. On AWS Repeat is the most, and their number unknown.
 type Objects struct {
 	Prefix *string `json:"prefix"`          // of their keys; null: the payload lists the keys
 	Bytes  int     `json:"bytes,omitempty"` // of all objects together; 0 if not known
@@ -107,7 +107,7 @@ func (e *FieldError) Error() string { return e.Field + " " + e.Problem }
 // be run, drawn, read again and resumed.
 func (s Spec) Validate() error { return plausible("", reflect.ValueOf(s)) }
 
-func (s Spec) check() error {
+func (s Spec) check() (err error) {
 	num, least := "num", 1
 	if s.AWS() {
 		least = powertuning.MinNum
@@ -115,15 +115,15 @@ func (s Spec) check() error {
 	if s.ForSec > 0 {
 		num = "max"
 	}
+	for i, mb := range s.PowerValues {
+		err = cmp.Or(err, within("power", mb, platform.MinMemory, platform.MaxMemory), unless(i == 0 || mb > s.PowerValues[i-1],
+			"power", "%d: it must be in ascending order, each size once", s.PowerValues))
+	}
 	sizes, variants := len(s.PowerValues), len(s.Variants)
 	invocations := s.Num * sizes * variants
-	var cells error
-	if variants > maxVariants || variants*sizes > maxCells {
-		cells = fmt.Errorf("%d variants x %d sizes: there can be %d variants and %d cells", variants, sizes, maxVariants, maxCells)
-	}
 	prefix := cmp.Or(cmp.Or(s.Objects, &Objects{}).Prefix, new(string))
-	return cmp.Or(
-		s.checkSizes(),
+	err = cmp.Or(err,
+		unless(sizes >= 1 && sizes <= maxSizes, "power", "has %d sizes: there must be 1 to %d", sizes, maxSizes),
 		within(num, s.Num, least, MaxNum),
 		within("for_sec", s.ForSec, 0, maxForSec),
 		within("repeat", s.Repeat, 0, event.MaxRepeat),
@@ -135,21 +135,12 @@ func (s Spec) check() error {
 		within("slow", int(s.Slow), 0, MaxSlow),
 		within("sleepBetweenRunsMs", s.SleepBetweenRunsMS, 0, maxMS),
 		within("balancedWeight", s.BalancedWeight, 0, 1),
-		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom),
-		cells,
-		s.checkVariants(),
-		unless(invocations <= maxInvocations, num, "%d: with %d sizes and %d variants these are %d invocations, and there can be %d",
-			s.Num, sizes, variants, invocations, maxInvocations),
-	)
-}
-
-func (s Spec) checkSizes() (err error) {
-	for i, mb := range s.PowerValues {
-		err = cmp.Or(err, within("power", mb, platform.MinMemory, platform.MaxMemory), unless(i == 0 || mb > s.PowerValues[i-1],
-			"power", "%d: it must be in ascending order, each size once", s.PowerValues))
+		within("discardTopBottom", s.DiscardTopBottom, 0, powertuning.MaxDiscardTopBottom))
+	if err == nil && (variants > maxVariants || variants*sizes > maxCells) {
+		err = fmt.Errorf("%d variants x %d sizes: there can be %d variants and %d cells", variants, sizes, maxVariants, maxCells)
 	}
-	n := len(s.PowerValues)
-	return cmp.Or(err, unless(n >= 1 && n <= maxSizes, "power", "has %d sizes: there must be 1 to %d", n, maxSizes))
+	return cmp.Or(err, s.checkVariants(), unless(invocations <= maxInvocations, num,
+		"%d: with %d sizes and %d variants these are %d invocations, and there can be %d", s.Num, sizes, variants, invocations, maxInvocations))
 }
 
 func (s Spec) checkVariants() (err error) {
@@ -175,21 +166,19 @@ func (s Spec) checkVariants() (err error) {
 
 // InFlight returns how many reads an invocation of v makes at once; 1 if that is not known.
 func (s Spec) InFlight(v Variant) int {
-	name, n := v.Strategy, v.Concurrency
-	if p, err := event.Decode(v.Payload, event.DefaultConcurrency); err == nil {
-		name, n = p.Strategy, &p.Concurrency
-	}
-	switch strategy, err := strategies.ByName(name); {
+	p, err := event.Decode(v.Payload, event.DefaultConcurrency)
+	strategy, _ := strategies.ByName(p.Strategy)
+	switch {
 	case err != nil || strategy.Sequential:
 		return 1
-	case strategy.Bounded && n != nil:
-		return max(1, *n)
+	case strategy.Bounded:
+		return p.Concurrency
 	}
-	return max(1, min(s.Repeat, event.MaxConcurrency))
+	return min(s.Repeat, event.MaxConcurrency)
 }
 
-// WarmUp returns the payload of a call that opens the connections of v, and its reads: of a single object as many as run
-// at once; 0 if not known.
+// WarmUp returns the payload of a call that opens the connections of v, and its reads: of a single object as many as
+// run at once; 0 if not known.
 func (s Spec) WarmUp(v Variant) (payload json.RawMessage, reads int) {
 	var fields map[string]any
 	reads = *cmp.Or(v.Concurrency, &s.Repeat)

@@ -21,7 +21,7 @@ func Duration(s Summary) float64 { return s.DurationMS }
 func Cost(s Summary) float64     { return s.CostPerMillion }
 func Product(s Summary) float64  { return s.DurationMS * s.CostPerMillion }
 
-// Statistic names the typical duration: "computed" of a map, "mean" on AWS, which returns nothing else, otherwise "median".
+// Statistic names the typical duration: "computed" of a map, "mean" on AWS, which returns nothing else, or "median".
 func (c *Comparison) Statistic() string {
 	switch {
 	case c.Map != nil:
@@ -62,8 +62,8 @@ func (c *Comparison) CostPerMillion(power int, billedMS float64) float64 {
 	return 1e6*platform.ComputeCost(c.Run.Arch, power, billedMS) + platform.PricePerMillionRequests
 }
 
-// GETCostPerMillion returns what S3 charges for the reads and listings of a million invocations, in dollars. It is the same
-// for every cell, and 0 if the function's reads are not known, or for S3 Express, whose other prices are not in platform.
+// GETCostPerMillion returns what S3 charges for the reads and listings of a million invocations, in dollars: the same
+// for every cell, and 0 if the reads are not known, or for S3 Express, whose other prices are not in platform.
 func (c *Comparison) GETCostPerMillion() float64 {
 	if strings.HasSuffix(c.Run.Latency, "express") {
 		return 0
@@ -82,9 +82,9 @@ const (
 	maxPairs = 100 // of a comparison, whose time grows with their square; its interval is then far narrower than Zone
 )
 
-// Looks returns after how many pairs variants are compared: once if the number of invocations is fixed, otherwise at most
-// three times, from about the least number of pairs that can tell anything up to Num. Each look has its share of Alpha,
-// because testing after every round inflates false positives.
+// Looks returns after how many pairs variants are compared: once if the number of invocations is fixed, otherwise at
+// most three times, from about the least number of pairs that can tell anything up to Num. Each look has its share of
+// Alpha, because testing after every round inflates false positives.
 func (s Spec) Looks() []int {
 	const first = 8
 	if s.ForSec == 0 || s.Num <= first {
@@ -104,7 +104,7 @@ const (
 	Out     Verdict = "out"     // one is so much slower that it was not measured further
 )
 
-// Ratio is one cell's duration divided by another's, in pairs: invocations of both whose reads had the same latencies.
+// Ratio is one cell's duration divided by another's, in pairs: invocations of both with the same latencies.
 type Ratio struct {
 	Value   float64   `json:"ratio"`          // the Hodges-Lehmann estimate
 	Low     float64   `json:"low,omitempty"`  // of the 95 % interval, or the least if Out; 0 with too few pairs
@@ -113,9 +113,9 @@ type Ratio struct {
 	Verdict Verdict   `json:"verdict"`
 }
 
-// Compare compares what was measured in the same rounds, at one of looks looks. It assumes only that the logarithms of
-// the ratios are symmetric: their pseudomedian and its interval are those of Wilcoxon's signed ranks, exact for any
-// number of pairs.
+// Compare compares what was measured in the same rounds, at one of looks looks. It assumes only that the logarithms
+// of the ratios are symmetric: their pseudomedian and its interval are those of Wilcoxon's signed ranks, exact for
+// any number of pairs.
 func Compare(values, base []float64, looks int) Ratio {
 	r := Ratio{Verdict: Open}
 	var means []float64 // the Walsh averages: of each two logarithms, and of each with itself
@@ -146,17 +146,17 @@ func Compare(values, base []float64, looks int) Ratio {
 }
 
 // signedRankTail returns how many of the least and of the greatest Walsh averages of n pairs lie outside the interval
-// whose error is alpha on each side: the largest c with P(W < c) <= alpha, where W is Wilcoxon's signed rank sum. It is 0
-// if n is too small for an interval.
+// whose error is alpha on each side: the largest c with P(W < c) <= alpha, where W is Wilcoxon's signed rank sum. It
+// is 0 if n is too small for an interval.
 func signedRankTail(n int, alpha float64) int {
-	chance := make([]float64, n*(n+1)/2+1) // of each sum of the ranks up to n
-	chance[0] = 1
-	for rank := 1; rank <= n; rank++ {
-		for sum := len(chance) - 1; sum >= 0; sum-- {
-			if chance[sum] /= 2; sum >= rank {
-				chance[sum] += chance[sum-rank] / 2
-			}
+	chance := []float64{1} // of each sum of the ranks so far
+	for rank := range n {
+		next := make([]float64, len(chance)+rank+1)
+		for sum, p := range chance { // without and with this rank
+			next[sum] += p / 2
+			next[sum+rank+1] += p / 2
 		}
+		chance = next
 	}
 	below := 0.0
 	for c, p := range chance {

@@ -62,8 +62,8 @@ func TestTheRecommendedCellHasTheLeastCostTimesDuration(t *testing.T) {
 			t.Errorf("%s: Recommend() = %+v, want %s at %d MB", test.name, got, test.variant, test.power)
 			continue
 		}
-		if v, c := test.c.Recommended(); v == nil || v.Strategy != test.variant || c.Power != test.power {
-			t.Errorf("%s: Recommended() = %v, %v, want the recommended cell", test.name, v, c)
+		if c := test.c.Recommended(); c == nil || c.Power != test.power {
+			t.Errorf("%s: Recommended() = %v, want the recommended cell", test.name, c)
 		}
 	}
 }
@@ -149,7 +149,7 @@ func TestTheBestConcurrencyIsFoundAmongPointsWithoutOne(t *testing.T) {
 		return comparison.Point{Place: comparison.Place{Strategy: "pool", Concurrency: concurrency, Power: 512}, DurationMS: ms}
 	}
 	m := comparison.Map{Points: []comparison.Point{at(nil, 100), at(new(30), 101), at(nil, 100)}}
-	if got := m.Best(comparison.Variant{Strategy: "pool"}, 512); got != &m.Points[0] {
-		t.Errorf("Best() = %+v, want the first point without a concurrency", got)
+	if got := m.At(comparison.Place{Strategy: "pool", Power: 512}); got != &m.Points[0] {
+		t.Errorf("At() = %+v, want the first point without a concurrency", got)
 	}
 }

@@ -74,7 +74,7 @@ func (q *question) choose(points []comparison.Point, sizes []int) *comparison.Po
 	for _, mb := range sizes {
 		var of []*comparison.Point
 		for _, v := range q.Run.Variants {
-			if p := m.Best(v, mb); p != nil && p.Usable() {
+			if p := m.At(v.Place(mb)); p != nil && p.Usable() {
 				of = append(of, p)
 			}
 		}

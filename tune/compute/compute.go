@@ -55,7 +55,7 @@ func Map(c *comparison.Comparison, more []int) error {
 		v := &c.Variants[i]
 		v.Cells = nil
 		for _, power := range c.Run.PowerValues {
-			if p := c.Map.Best(v.Variant, power); p != nil {
+			if p := c.Map.At(v.Place(power)); p != nil {
 				v.Cells = append(v.Cells, comparison.Cell{Power: power, Computed: p})
 			}
 		}

@@ -15,7 +15,7 @@ import (
 // calibrated is a comparison whose reads cost what some machine measured.
 func calibrated(t testing.TB, change func(*comparison.Request)) *comparison.Comparison {
 	t.Helper()
-	r := comparison.Request{Ours: true, Map: true, ObjectKey: "sample.json", Spec: comparison.Spec{Region: "us-east-1", Latency: "apg", Seed: 1, Function: "./handler"}}
+	r := comparison.Request{Ours: true, Map: true, Spec: comparison.Spec{ObjectKey: "sample.json", Region: "us-east-1", Latency: "apg", Seed: 1, Function: "./handler"}}
 	if change != nil {
 		change(&r)
 	}
@@ -103,7 +103,7 @@ func TestUnboundedIsNotRecommendedForWhatAPoolDoesAsWell(t *testing.T) {
 func TestTheSmallestConcurrencyIsTakenThatIsNearTheBest(t *testing.T) {
 	c := byDefault()
 	for _, power := range c.Run.PowerValues {
-		best := c.Map.Best(comparison.Variant{Strategy: "pool"}, power)
+		best := c.Map.At(comparison.Place{Strategy: "pool", Power: power})
 		for _, p := range c.Map.Points {
 			if p.Strategy != "pool" || p.Power != power || p.Binds == "memory" {
 				continue

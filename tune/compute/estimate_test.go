@@ -29,7 +29,7 @@ func TestACallIsEstimatedByWhatHoldsItUp(t *testing.T) {
 		"nothing is known of the reads":    {comparison.Spec{}, 30, 1_769, "20ms", 1, 0},
 	} {
 		test.spec.Arch = "x86_64"
-		v := comparison.Variant{Strategy: "pool", Concurrency: &test.inFlight}
+		v := comparison.Place{Strategy: "pool", Concurrency: &test.inFlight}.Variant("sample.json", test.spec.Repeat)
 		got := compute.Estimate(test.spec, v, test.power, profile.MustParse(test.latency), test.cpu)
 		if got < 5*test.want/6 || got > 7*test.want/4 { // S3 grants a tenth at once, and what it refuses waits
 			t.Errorf("%s: a call of %d reads is estimated to take %s, want %s", name, test.spec.Repeat, got, test.want)

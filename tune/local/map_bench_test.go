@@ -43,8 +43,8 @@ func computedAgainstMeasured(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	spec, err := comparison.Build(comparison.Request{Ours: true, Map: true, Repeat: new(reads), ObjectKey: "sample.json", BodyOfObject: body,
-		Spec: comparison.Spec{Region: "us-east-1", Latency: "apg", Seed: 1, Function: "../../handler"}})
+	spec, err := comparison.Build(comparison.Request{Ours: true, Map: true, Repeat: new(reads),
+		Spec: comparison.Spec{ObjectKey: "sample.json", ObjectBytes: len(body), Region: "us-east-1", Latency: "apg", Seed: 1, Function: "../../handler"}})
 	if err != nil {
 		b.Fatal(err)
 	}

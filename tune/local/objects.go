@@ -3,6 +3,7 @@ package local
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,7 +41,6 @@ func (m *Model) stored(r *comparison.Request) (objects []Object, err error) {
 		if objects, err = ParseObjects(m.Objects, *r.Prefix, m.Seed); err != nil {
 			return nil, fmt.Errorf("--objects %s: %w", m.Objects, err)
 		}
-		r.MaxObjects = len(objects)
 		r.Stored = map[string]int{}
 		for _, o := range objects {
 			r.Stored[o.Key] = o.Size
@@ -48,25 +48,30 @@ func (m *Model) stored(r *comparison.Request) (objects []Object, err error) {
 		return objects, nil
 	}
 	file := cmp.Or(m.Object, "sample.json")
-	if r.ObjectKey = filepath.ToSlash(filepath.Clean(file)); !filepath.IsLocal(file) { // outside of the working directory
-		r.ObjectKey = filepath.Base(file)
+	if r.Spec.ObjectKey = filepath.ToSlash(filepath.Clean(file)); !filepath.IsLocal(file) { // outside of the working directory
+		r.Spec.ObjectKey = filepath.Base(file)
 	}
+	var body []byte
 	if m.Size > 0 {
-		r.BodyOfObject = document(m.Seed, 0, m.Size)
+		body = document(m.Seed, 0, m.Size)
 	} else {
-		r.BodyOfObject, err = os.ReadFile(file)
+		body, err = os.ReadFile(file)
 	}
 	switch missing := errors.Is(err, os.ErrNotExist) && m.Object == ""; {
 	case missing && !r.Ours: // outside of a clone another function may read nothing
-		r.ObjectKey = ""
+		r.Spec.ObjectKey = ""
 		return nil, nil
 	case missing:
 		return nil, fmt.Errorf("%w\nrun it in the root of the clone, or name an object: --object FILE", err)
 	case err != nil:
 		return nil, fmt.Errorf("--object: %w", err)
 	}
-	body := func() ([]byte, error) { return r.BodyOfObject, nil }
-	return []Object{{Key: r.ObjectKey, Body: body}}, nil
+	if r.Ours {
+		var records []json.RawMessage
+		_ = json.Unmarshal(body, &records) // anything but an array has none
+		r.Spec.ObjectBytes, r.Spec.Records = len(body), len(records)
+	}
+	return []Object{{Key: r.Spec.ObjectKey, Body: func() ([]byte, error) { return body, nil }}}, nil
 }
 
 // ParseObjects returns the objects that --objects names, in the order of a listing. s is a folder, whose files below

@@ -3,6 +3,7 @@
 package local
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -60,7 +61,8 @@ func TestTheSpeedIsMeasuredAnewForEachTurn(t *testing.T) {
 		whole = append(whole, factor(comparison.CPU{Factor: 1, Scale: 1}).Factor)
 		half = append(half, factor(comparison.CPU{Factor: 1, Scale: 0.5}).Factor)
 	}
-	if ratio := comparison.Median(half) / comparison.Median(whole); ratio < 0.35 || ratio > 0.7 {
+	// The fastest ones are of this machine alone: other programs make it slower.
+	if ratio := slices.Max(half) / slices.Max(whole); ratio < 0.35 || ratio > 0.7 {
 		t.Errorf("half of the speed measured is %.2f times of it: %v, %v", ratio, half, whole)
 	}
 	if got := factor(comparison.CPU{Factor: 1, Scale: 1}); !(got.Low > 0 && got.Low <= got.Factor && got.Factor <= got.High) {

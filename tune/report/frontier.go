@@ -182,7 +182,7 @@ func (r *Report) heat(what string, points []comparison.Point, sizes, ns []int, o
 	}
 	var path []string
 	for _, size := range sizes {
-		best := r.Map.Best(comparison.Variant{Strategy: strategy}, size)
+		best := r.Map.At(comparison.Place{Strategy: strategy, Power: size})
 		if best != nil && best.Concurrency != nil && !best.Killed() {
 			p := f.setting(best.Place)
 			p.Joined = len(path) > 0

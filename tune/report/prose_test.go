@@ -47,7 +47,7 @@ func TestAnAnswerThatIsNotToBeTrustedSaysSo(t *testing.T) {
 		want    bool
 	}{{comparison.BusyCores / 2, false}, {2 * comparison.BusyCores, true}} {
 		c := local()
-		_, cell := c.Recommended()
+		cell := c.Recommended()
 		cell.CPUShare.Starved = test.starved
 		for view, text := range forPeople(t, c) {
 			if got := strings.Contains(text, doubt); got != test.want {

@@ -105,7 +105,7 @@ func New(c *comparison.Comparison) *Report {
 		}
 		r.Rows = append(r.Rows, next)
 	}
-	_, recommended := r.Recommended()
+	recommended := r.Recommended()
 	least := func(figure func(comparison.Summary) float64) *cell {
 		of := func(c *cell) *comparison.Cell { return c.Cell }
 		return comparison.Least(r.Comparison, candidates(r.measured), of, figure)

@@ -23,7 +23,6 @@ import (
 
 // Ask completes the request by the target and its execution input, and makes the comparison.
 func (t Target) Ask(r comparison.Request) (*comparison.Comparison, error) {
-	const maxObjects = 2_000 // of a payload with a prefix alone, as in the deployment's inputs
 	if t.Input != "" {
 		var in powertuning.Input
 		raw, err := os.ReadFile(t.Input)
@@ -38,7 +37,7 @@ func (t Target) Ask(r comparison.Request) (*comparison.Comparison, error) {
 	s := &r.Spec
 	s.Arch, s.TimeoutSec, s.StateMachine, s.Function = t.Arch, t.Timeout.Seconds(), t.StateMachine, t.Function
 	s.Region, s.ParallelInvocation = RegionOf(t.Function), t.Parallel // prices are those of the function's region
-	r.Deployed, r.Ours, r.ObjectKey, r.MaxObjects = t.PowerValues, true, cmp.Or(t.ObjectKey, "sample.json"), maxObjects
+	s.ObjectKey, r.Powers, r.Ours = cmp.Or(t.ObjectKey, "sample.json"), t.PowerValues, true
 	if r.PrefixWins = r.Prefix != nil; !r.PrefixWins && t.ObjectKey == "" {
 		r.Prefix = t.Prefix
 	}
@@ -127,7 +126,7 @@ func NewEstimate(c *comparison.Comparison, target Target, local *comparison.Comp
 	for _, x := range executions(c) {
 		n, _ := turns(x.run.Spec)
 		e.AtOnce = max(e.AtOnce, (1+x.run.Num/int(n))*len(x.run.PowerValues)) // with an executor for each size
-		if x.v.Started() {
+		if x.v.Execution != "" || x.v.Ended() {
 			continue
 		}
 		if err := x.check(target); err != nil {

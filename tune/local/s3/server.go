@@ -23,16 +23,13 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	smithytime "github.com/aws/smithy-go/time"
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
-	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 
 	"lambda-parallel-io/tune/profile"
@@ -149,29 +146,3 @@ func (s *Server) Begin(p profile.S3, slow slowmotion.Factor, seed, k uint64) {
 func (s *Server) Requests() int { return int(s.now.Load().granted.Load()) }
 
 func (s *Server) Close() error { return s.http.Close() }
-
-// alarms are kernel timers. In an idle process Go's are up to 1 ms late, 5 % of a GET: epoll waits for whole ms.
-var alarms = sync.Pool{New: func() any {
-	fd, _ := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
-	return os.NewFile(uintptr(fd), "timerfd") // nil for -1, if no descriptors are left
-}}
-
-// wait waits for a latency. It fails if ctx ends first.
-func wait(ctx context.Context, latency time.Duration) error {
-	if latency <= 0 {
-		return nil
-	}
-	alarm := alarms.Get().(*os.File)
-	if alarm == nil {
-		return smithytime.SleepWithContext(ctx, latency)
-	}
-	_ = unix.TimerfdSettime(int(alarm.Fd()), 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(latency.Nanoseconds())}, nil) // fails only for wrong arguments
-	stop := context.AfterFunc(ctx, func() { _ = alarm.SetReadDeadline(time.Now()) })
-	_, err := alarm.Read(make([]byte, 8))
-	if stop() { // otherwise its deadline has passed, and it is useless
-		alarms.Put(alarm)
-	} else {
-		_ = alarm.Close()
-	}
-	return err
-}
