@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/sourcegraph/conc/iter"
+
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/tune/comparison"
 	"lambda-parallel-io/tune/compute"
@@ -162,7 +164,7 @@ func (p *played) worse(c *comparison.Comparison) float64 {
 		draws = append(draws, simulate.NewDraw(p.s3, 5, k, c.Run.Repeat))
 	}
 	least, answer := math.Inf(1), 0.0
-	for i, results := range simulate.Sweep(all, func(in simulate.Invocation) []simulate.Result { return in.Runs(draws) }) {
+	for i, results := range iter.Map(all, func(in *simulate.Invocation) []simulate.Result { return in.Runs(draws) }) {
 		ms := simulate.Summarize(results).DurationMS
 		product := ms * c.CostPerMillion(places[i].Power, ms)
 		if least = min(least, product); i == 0 {

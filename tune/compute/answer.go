@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/sourcegraph/conc/iter"
+
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/strategies"
@@ -22,7 +24,7 @@ func (q *question) answer() {
 	answer := &comparison.Answer{Point: *a}
 	q.Map.Answer = answer
 	one := func(strategy string, n int) *comparison.Point {
-		if p := q.point(comparison.Place{Strategy: strategy, Concurrency: &n, Power: a.Power}); !p.Killed() {
+		if p := q.point(&comparison.Place{Strategy: strategy, Concurrency: &n, Power: a.Power}); !p.Killed() {
 			return &p
 		}
 		return nil
@@ -55,7 +57,7 @@ func (q *question) withWakeUps(ms float64) *comparison.Point {
 			places = append(places, cell.Computed.Place)
 		}
 	}
-	p := other.choose(simulate.Sweep(places, other.point), q.Run.PowerValues)
+	p := other.choose(iter.Map(places, other.point), q.Run.PowerValues)
 	if p != nil && p.Power == q.Map.Answer.Power {
 		return nil
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sourcegraph/conc/iter"
+
 	"lambda-parallel-io/handler/event"
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/strategies"
@@ -50,7 +52,7 @@ func Map(c *comparison.Comparison, more []int) error {
 	q := question{c, c.Calibration.OnLambda(), s3, simulate.Draws(s3, c.Run.Seed, draws, c.Run.Repeat)}
 	sizes := slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.Run.PowerValues, more))))
 	places := Places(c.Run.Variants, sizes)
-	c.Map = &comparison.Map{WakeUpMS: q.wakeUpMS, Draws: draws, Points: simulate.Sweep(places, q.point)}
+	c.Map = &comparison.Map{WakeUpMS: q.wakeUpMS, Draws: draws, Points: iter.Map(places, q.point)}
 	for i := range c.Variants {
 		v := &c.Variants[i]
 		v.Cells = nil
@@ -84,9 +86,9 @@ func Places(variants []comparison.Variant, sizes []int) (places []comparison.Pla
 }
 
 // point computes a place.
-func (q *question) point(p comparison.Place) comparison.Point {
+func (q *question) point(p *comparison.Place) comparison.Point {
 	simulated := func(of Pick, burst int, draws []simulate.Draw) []simulate.Result {
-		in := OnLambda(q.Comparison, p, q.s3, q.Run.Repeat, of)
+		in := OnLambda(q.Comparison, *p, q.s3, q.Run.Repeat, of)
 		in.WakeUp, in.S3.Burst = q.wakeUpMS, burst
 		return in.Runs(draws)
 	}
@@ -112,7 +114,7 @@ func (q *question) point(p comparison.Place) comparison.Point {
 		other := simulated(of, q.s3.Burst, q.draws[:some])
 		return simulate.Summarize(other).DurationMS / simulate.Summarize(all[:some]).DurationMS
 	}
-	return comparison.Point{Place: p, DurationMS: typical.DurationMS,
+	return comparison.Point{Place: *p, DurationMS: typical.DurationMS,
 		LowMS: min(ratio(Low), 1) * typical.DurationMS, HighMS: max(ratio(High), 1) * typical.DurationMS,
 		P10MS: typical.LowMS, P90MS: typical.HighMS, CPUMS: typical.CPUMS, PeakMB: typical.PeakMB, Binds: binds,
 		CostPerMillion: q.CostPerMillion(p.Power, math.Ceil(typical.DurationMS))}

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sourcegraph/conc/iter"
+
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/simulate"
@@ -121,8 +123,8 @@ func (m *model) averages(p vector) []average {
 			}
 		}
 	}
-	return simulate.Sweep(m.cells, func(c Cell) average {
-		times := math.Exp(p[cpu])
+	return iter.Map(m.cells, func(assumed *Cell) average {
+		c, times := *assumed, math.Exp(p[cpu])
 		c.Before *= times
 		c.After *= times
 		c.Handshake *= times

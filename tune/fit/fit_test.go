@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sourcegraph/conc/iter"
+
 	"lambda-parallel-io/tune/fit"
 	"lambda-parallel-io/tune/powertuning"
 	"lambda-parallel-io/tune/profile"
@@ -191,7 +193,7 @@ func TestTheFittedAnswerIsNextToTheBestOne(t *testing.T) {
 			for k := range uint64(9) {
 				draws = append(draws, simulate.NewDraw(s3(t, name), 5, k, 1_000))
 			}
-			for i, results := range simulate.Sweep(all, func(in simulate.Invocation) []simulate.Result { return in.Runs(draws) }) {
+			for i, results := range iter.Map(all, func(in *simulate.Invocation) []simulate.Result { return in.Runs(draws) }) {
 				ms := simulate.Summarize(results).DurationMS
 				products = append(products, ms*ms*float64(all[i].MemoryMB))
 			}

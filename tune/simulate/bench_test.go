@@ -3,6 +3,8 @@ package simulate_test
 import (
 	"testing"
 
+	"github.com/sourcegraph/conc/iter"
+
 	"lambda-parallel-io/tune/simulate"
 )
 
@@ -23,7 +25,7 @@ func grid(t testing.TB, reads int) []simulate.Invocation {
 func BenchmarkSweep(b *testing.B) {
 	cells, draws := grid(b, 2_000), draws(b, "apg", 2_000, 25)
 	for b.Loop() {
-		simulate.Sweep(cells, func(in simulate.Invocation) []simulate.Result { return in.Runs(draws) })
+		iter.Map(cells, func(in *simulate.Invocation) []simulate.Result { return in.Runs(draws) })
 	}
 	b.ReportMetric(float64(len(cells)*len(draws)*2_000*b.N)/b.Elapsed().Seconds(), "reads/s")
 }

@@ -26,7 +26,6 @@ package simulate
 import (
 	"cmp"
 	"slices"
-	"sync"
 
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/profile"
@@ -159,17 +158,6 @@ func (in Invocation) Runs(draws []Draw) []Result {
 	for k, d := range draws {
 		results[k] = s.Run(in, d)
 	}
-	return results
-}
-
-// Sweep computes something of each item, on all cores of this machine.
-func Sweep[T, R any](items []T, compute func(T) R) []R {
-	results := make([]R, len(items))
-	var wg sync.WaitGroup
-	for i, item := range items {
-		wg.Go(func() { results[i] = compute(item) })
-	}
-	wg.Wait()
 	return results
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/sourcegraph/conc/iter"
 
 	"lambda-parallel-io/tune/profile"
 	"lambda-parallel-io/tune/simulate"
@@ -194,7 +195,7 @@ func TestTheSameDrawGivesTheSameResultWhateverWasSimulatedBefore(t *testing.T) {
 func TestASweepGivesTheMedianOfEachCellOverTheSameDraws(t *testing.T) {
 	d := draws(t, "apg", 300, 25)
 	cells := []simulate.Invocation{cell(t, 512, 1, 300), cell(t, 512, 30, 300), cell(t, 10_240, 0, 300)}
-	for i, results := range simulate.Sweep(cells, func(in simulate.Invocation) []simulate.Result { return in.Runs(d) }) {
+	for i, results := range iter.Map(cells, func(in *simulate.Invocation) []simulate.Result { return in.Runs(d) }) {
 		got := simulate.Summarize(results)
 		below, at := 0, false
 		for k := range d {
