@@ -42,9 +42,11 @@ func (s *selection) request() comparison.Request {
 type numbers []int
 
 func (n *numbers) UnmarshalText(raw []byte) error {
-	if err := json.Unmarshal(fmt.Appendf(nil, "[%s]", raw), (*[]int)(n)); err != nil || len(*n) == 0 {
+	var list []int
+	if err := json.Unmarshal(fmt.Appendf(nil, "[%s]", raw), &list); err != nil || len(list) == 0 {
 		return fmt.Errorf("%.40q: it must be a list of whole numbers, such as 10,30", raw)
 	}
+	*n = append(*n, list...) // the flag may be repeated
 	return nil
 }
 

@@ -160,7 +160,7 @@ func (p Place) Bounded() bool {
 // Variant returns the variant by which this project's function makes so many reads of an object.
 func (p Place) Variant(objectKey string, reads int) Variant {
 	payload := event.Payload{Strategy: p.Strategy, Repeat: reads, ObjectKey: objectKey}
-	if s, _ := strategies.ByName(p.Strategy); s.Bounded {
+	if s, _ := strategies.ByName(p.Strategy); s.Bounded && p.Concurrency != nil {
 		payload.Concurrency = *p.Concurrency
 	}
 	raw, _ := json.Marshal(payload) // strings and numbers always marshal
@@ -243,7 +243,7 @@ func (c *Comparison) Measured() (begun, all int) {
 	return begun, len(c.Variants) * len(c.Run.PowerValues)
 }
 
-// Tuner measures the cells that c lacks, here or on AWS, and calls observe after every change. The error of a cell or a
+// Tuner measures the cells of c, here all of them, on AWS those that it lacks, and calls observe after every change. The error of a cell or a
 // variant goes into c. It returns an error of the whole comparison, or the cause of ctx, with the results so far in c.
 type Tuner func(ctx context.Context, c *Comparison, observe func(Progress) error) error
 

@@ -16,6 +16,11 @@ import (
 
 // Conclude compares the cells of each size with the fastest, and sets the warnings and the recommended cell's Next.
 func (c *Comparison) Conclude() {
+	for _, v := range c.Variants {
+		for i := range v.Cells {
+			v.Cells[i].Against = nil
+		}
+	}
 	sizes := map[int][]placed{}
 	for _, k := range c.summarized() {
 		sizes[k.Power] = append(sizes[k.Power], k)
@@ -23,7 +28,6 @@ func (c *Comparison) Conclude() {
 	for _, size := range sizes {
 		fastest := Least(c, size, placed.of, Duration)
 		for _, k := range size {
-			k.cell.Against = nil
 			if q := Compare(k.cell.DurationsMS, fastest.cell.DurationsMS, len(c.Run.Looks())); k != fastest && len(q.Pairs) > 0 {
 				k.cell.Against = &q
 			}

@@ -142,7 +142,9 @@ func plausible(name string, v reflect.Value) (err error) {
 			return nil
 		}
 		for key, value := range v.Seq2() {
-			err = cmp.Or(err, plausible("a key", key), plausible(name, value))
+			if err = cmp.Or(plausible("a key", key), plausible(name, value)); err != nil {
+				return err
+			}
 		}
 	case reflect.Struct:
 		err = check(v.Interface())
@@ -167,11 +169,14 @@ func unless(holds bool, field, problem string, args ...any) error {
 }
 
 func within[N int | float64](name string, got, least, most N) error {
+	if got >= least && got <= most {
+		return nil
+	}
 	kind := ""
 	if _, whole := any(got).(int); whole {
 		kind = "a whole number "
 	}
-	return unless(got >= least && got <= most, name, "%v: it must be %sfrom %v to %v", got, kind, least, most)
+	return unless(false, name, "%v: it must be %sfrom %v to %v", got, kind, least, most)
 }
 
 // check checks what is special to a struct.
@@ -187,7 +192,9 @@ func check(of any) error {
 		err := cmp.Or(within("size of the response", len(x.Response), 0, maxAnswer), unless(n == billed && n <= MaxNum,
 			"it", "has %d durations and %d billed durations: there must be as many, at most %d", n, billed, MaxNum))
 		for _, d := range x.DurationsMS {
-			err = cmp.Or(err, within("duration", d, 1e-6, maxMS))
+			if err == nil {
+				err = within("duration", d, 1e-6, maxMS)
+			}
 		}
 		return err
 	case Place:
@@ -197,7 +204,7 @@ func check(of any) error {
 	case Map:
 		return within("number of points", len(x.Points), 1, maxPoints)
 	case Point:
-		return cmp.Or(within("duration_ms", x.DurationMS, 1e-6, maxMS),
+		return cmp.Or(within("duration_ms", x.DurationMS, 1e-6, maxMS), within("cost_per_million", x.CostPerMillion, 1e-6, maxNumber),
 			within("low_ms", x.LowMS, 0, x.DurationMS), within("high_ms", x.HighMS, x.DurationMS, maxMS))
 	case Figure:
 		return cmp.Or(within("low", x.Low, 0, x.Value), within("high", x.High, x.Value, maxMS))

@@ -65,6 +65,9 @@ func TestReadRefusesWhatNoRunWrote(t *testing.T) {
 		{"cpu high", func(c *comparison.Comparison) { c.Run.CPU = &comparison.CPU{Factor: 2, Low: 2, High: 1} }, "cpu: high 1: it must be from 2 to 20"},
 		{"cpu scale", func(c *comparison.Comparison) { c.Run.CPU = &comparison.CPU{Factor: 2, Scale: 21} }, "cpu: scale 21: it must be from 0 to 20"},
 		{"slow", func(c *comparison.Comparison) { c.Run.Slow = 21 }, "slow 21: it must be a whole number from 0 to 20"},
+		{"a point that costs nothing", func(c *comparison.Comparison) {
+			c.Map, c.Calibration = &comparison.Map{Points: []comparison.Point{{Place: comparison.Place{Strategy: "pool", Power: 512}, DurationMS: 1, HighMS: 1}}}, &comparison.Calibration{Reads: make([]comparison.StrategyCost, 1)}
+		}, "cost_per_million 0: it must be from 1e-06"},
 		{"a map without its calibration", func(c *comparison.Comparison) {
 			c.Map, c.Variants, c.Recommendation = &comparison.Map{Points: make([]comparison.Point, 1)}, nil, nil
 		}, "calibration is missing: the map was computed from one"},

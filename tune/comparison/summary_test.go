@@ -153,3 +153,16 @@ func TestTheBestConcurrencyIsFoundAmongPointsWithoutOne(t *testing.T) {
 		t.Errorf("At() = %+v, want the first point without a concurrency", got)
 	}
 }
+
+// A file may name a bounded strategy without a concurrency, which the function then chooses.
+func TestAPlaceWithoutAConcurrencyLeavesItToTheFunction(t *testing.T) {
+	for _, test := range []struct {
+		concurrency *int
+		want        string
+	}{{nil, `{"strategy":"pool","repeat":3,"objectKey":"a"}`}, {new(7), `{"strategy":"pool","concurrency":7,"repeat":3,"objectKey":"a"}`}} {
+		v := comparison.Place{Strategy: "pool", Concurrency: test.concurrency, Power: 512}.Variant("a", 3)
+		if string(v.Payload) != test.want {
+			t.Errorf("the payload is %s, want %s", v.Payload, test.want)
+		}
+	}
+}

@@ -57,6 +57,9 @@ func calibrate(c *comparison.Comparison, num int, discard float64, of string) er
 	}
 	var cells []Cell
 	for _, k := range c.Checks {
+		if !(k.MeasuredMS > 0) {
+			return fmt.Errorf("%s was not measured: make the check again", k.Name())
+		}
 		cells = append(cells, Cell{compute.OnLambda(c, k.Place, s3, k.Repeat, compute.Middle), num, discard, k.MeasuredMS})
 	}
 	l, from := To(cells), fmt.Sprintf("%s of %s in %s", prose.Count(len(cells), "cell", "cells"), of, c.Run.Region)

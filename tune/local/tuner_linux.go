@@ -37,7 +37,7 @@ type Tuner struct {
 	Options
 	s3       *s3.Server
 	dir      string            // temporary: holds executables and the local S3's certificate
-	trust    string            // the variable that names the certificate, which only functions of this Tuner have
+	mark     string            // a variable that only functions of this Tuner have
 	env      []string          // of functions
 	paths    map[string]string // executables by function
 	latency  profile.S3
@@ -60,11 +60,11 @@ func New(o Options) (*Tuner, error) {
 	if err == nil {
 		err = os.WriteFile(authority, server.CA, 0o600)
 	}
-	t := &Tuner{Options: o, s3: server, dir: dir, trust: "AWS_CA_BUNDLE=" + authority, paths: map[string]string{}}
+	t := &Tuner{Options: o, s3: server, dir: dir, mark: "TUNE_FOLDER=" + dir, paths: map[string]string{}}
 	t.env = append([]string{
-		"BUCKET=" + bucket, "AWS_ENDPOINT_URL_S3=" + server.URL, t.trust, "AWS_ACCESS_KEY_ID=LOCAL" + cryptorand.Text()[:15],
+		"BUCKET=" + bucket, "AWS_ENDPOINT_URL_S3=" + server.URL, "AWS_CA_BUNDLE=" + authority, "AWS_ACCESS_KEY_ID=LOCAL" + cryptorand.Text()[:15],
 		"AWS_SECRET_ACCESS_KEY=" + cryptorand.Text(), "AWS_SESSION_TOKEN=" + cryptorand.Text(),
-	}, t.Env...)
+	}, append(slices.Clone(t.Env), t.mark)...)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("a folder for the function's executable: %w", err), t.Close())
 	}
@@ -75,7 +75,7 @@ func (t *Tuner) Close() error { return errors.Join(os.RemoveAll(t.dir), t.s3.Clo
 
 // Abandon kills the functions and removes the temporary folder, at any time, for a program that exits at once.
 func (t *Tuner) Abandon() {
-	lambda.Kill(t.trust)
+	lambda.Kill(t.mark)
 	_ = os.RemoveAll(t.dir) // nobody is left to be told
 }
 
@@ -92,11 +92,12 @@ func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison, observe f
 		}
 		dir, err := os.MkdirTemp(t.dir, "function-")
 		if err == nil {
-			t.paths[function], err = executable(ctx, function, dir)
+			dir, err = executable(ctx, function, dir)
 		}
 		if err != nil {
 			return err
 		}
+		t.paths[function] = dir
 	}
 	for _, o := range t.Objects {
 		body, err := o.Body()

@@ -85,10 +85,11 @@ func Parse(name string) (S3, error) {
 		names = append(names, p.name)
 	}
 	if factor, of, scaled := strings.Cut(name, "x"); scaled {
-		times, _ := strconv.ParseFloat(factor, 64)
-		if s, err := Parse(of); err == nil && times > 0 {
-			if s = s.Scaled(times); s.times <= maxScale { // of a scaled one, both together
-				return s, nil
+		if times, _ := strconv.ParseFloat(factor, 64); times > 0 {
+			if s, err := Parse(of); err == nil {
+				if s = s.Scaled(times); s.times <= maxScale { // of a scaled one, both together
+					return s, nil
+				}
 			}
 		}
 	}

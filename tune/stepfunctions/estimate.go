@@ -221,6 +221,9 @@ func (x *execution) check(target Target) error {
 		return nil
 	}
 	remedy := "choose --parallel (parallelInvocation)"
+	if spec.ParallelInvocation {
+		remedy = "raise the timeout that is too short"
+	}
 	if fit := int(0.95 * float64(spec.Repeat) * float64(allowed) / float64(one)); fit > 0 { // a little fewer than just fit
 		remedy = fmt.Sprintf("lower the reads (--repeat, or the payload's repeat, maxObjects or keys) to %d, or %s", fit, remedy)
 	}

@@ -53,6 +53,14 @@ func TestAFunctionWithAnExtensionGetsSIGTERM(t *testing.T) {
 	}
 }
 
+// The time that a process with an extension gets for its end is no part of what is billed.
+func TestTheEndOfAFailedINITIsNotBilled(t *testing.T) {
+	f := function(t, 1_769, time.Minute, asFunction+"=registers, reports an init error and stays")
+	if inv := invoke(t, f, request{}); inv.Err == nil || inv.Init > 400*time.Millisecond || inv.Duration > 400*time.Millisecond {
+		t.Errorf("INIT %v, duration %v, %v; want an error without the 500 ms that follow it", inv.Init, inv.Duration, inv.Err)
+	}
+}
+
 func TestAnExtensionThatRegistersForEventsIsRefused(t *testing.T) {
 	f := function(t, 1_769, time.Minute)
 	for do, want := range map[string]string{

@@ -76,6 +76,7 @@ type Invocation struct {
 	Log []byte // the last 4 KB that the process printed
 
 	begin time.Time // of Duration; zero before that
+	ended time.Time // what was last waited for
 }
 
 // Report returns the line that Lambda would log for the invocation.
@@ -105,7 +106,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) (Invocation, erro
 	err := f.invoke(ctx, payload, &inv)
 	if failure, ok := errors.AsType[*FunctionError](err); ok {
 		err, inv.Err = nil, failure
-		inv.Duration = min(time.Since(inv.begin), f.Slow.Stretch(f.Timeout))
+		inv.Duration = min(inv.ended.Sub(inv.begin), f.Slow.Stretch(f.Timeout))
 		peak := int(f.proc.peak.Load())
 		inv.MaxMemoryMB, inv.OutOfMemory = min(peak, f.MemoryMB), peak > f.MemoryMB
 	}
@@ -122,7 +123,7 @@ func (f *Function) invoke(ctx context.Context, payload []byte, inv *Invocation) 
 	if f.proc == nil { // a cold start
 		begin := time.Now()
 		err := f.init(ctx, platform.MaxInit, inv)
-		inv.Init = time.Since(begin)
+		inv.Init = inv.ended.Sub(begin)
 		if _, failed := errors.AsType[*FunctionError](err); err != nil && !failed {
 			return err
 		}
@@ -177,8 +178,9 @@ func (f *Function) call(ctx context.Context, payload []byte, inv *Invocation) er
 // event, await hands it over and returns its answer. An error ends the process: a [*FunctionError] if it has ended,
 // is too late or reports one of INIT, and otherwise the cause of ctx.
 func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocation, e *event) (a answer, err error) {
+	var ended time.Time
 	defer func() {
-		if err != nil {
+		if inv.ended = cmp.Or(ended, time.Now()); err != nil { // ending the process is no part of the invocation
 			f.Close()
 		}
 	}()
@@ -208,6 +210,7 @@ func (f *Function) await(ctx context.Context, deadline time.Time, inv *Invocatio
 			if len(api.answers) > 0 {
 				continue // it had answered before
 			}
+			ended = f.proc.ended
 			reason := "Runtime exited without providing a reason"
 			if cause := context.Cause(f.proc.alive); cause != context.Canceled {
 				reason = "Runtime exited with error: " + cause.Error()

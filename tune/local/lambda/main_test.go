@@ -36,7 +36,13 @@ func TestMain(m *testing.M) {
 	case "dies at once":
 		fmt.Println("cannot start")
 		os.Exit(3)
-	case "reports an init error", "reports an init error and stays":
+	case "reports an init error", "reports an init error and stays", "registers, reports an init error and stays":
+		if strings.HasPrefix(mode, "registers") {
+			signal.Ignore(syscall.SIGTERM)
+			if _, err := extensionAPI(http.MethodPost, "register", `{"events": []}`); err != nil {
+				panic(err)
+			}
+		}
 		body := strings.NewReader(`{"errorType": "Config", "errorMessage": "no BUCKET is set"}`)
 		resp, err := http.Post("http://"+os.Getenv("AWS_LAMBDA_RUNTIME_API")+"/2018-06-01/runtime/init/error", "application/json", body)
 		if err == nil {

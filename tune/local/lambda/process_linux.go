@@ -54,6 +54,7 @@ type process struct {
 	peak  atomic.Int64    // highest resident memory seen, in MB
 	alive context.Context // done when the process has ended and its group is dead; the cause is what Wait returned
 	end   context.CancelCauseFunc
+	ended time.Time     // before what it left behind was killed; valid once alive is done
 	thaw  chan struct{} // receives when the mode is no longer frozen
 
 	mu        sync.Mutex
@@ -113,7 +114,9 @@ func (p *process) start() error {
 	pid, limit := p.cmd.Process.Pid, unix.Rlimit{Cur: platform.FileDescriptors, Max: platform.FileDescriptors}
 	err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil)
 	proc, errProc := procfs.NewProc(pid)
-	if err = cmp.Or(err, errProc); err != nil {
+	if err = errors.Join(err, errProc); err != nil {
+		_ = unix.Kill(-pid, unix.SIGKILL)
+		err = errors.Join(err, p.cmd.Wait())
 		return fmt.Errorf("limiting the function's descriptors and watching its memory: %w", err)
 	}
 	p.proc, p.clock = proc, cpuClock(^int32(pid)<<3|2)
@@ -128,6 +131,7 @@ func (p *process) wait() {
 	}
 	_ = unix.Kill(-p.proc.PID, unix.SIGKILL)
 	err := p.cmd.Wait()
+	p.ended = time.Now()
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
 	}

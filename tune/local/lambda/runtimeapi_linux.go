@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"bufio"
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
@@ -110,8 +111,12 @@ func (api *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
 		// net/http's server refuses trailers of more than 4 KB, such as a stack trace, and leaves them unread.
 		taken, unread, _ := http.NewResponseController(w).Hijack() // HTTP/1.1 allows it
 		defer taken.Close()
-		trailer, broken := textproto.NewReader(unread.Reader).ReadMIMEHeader()
+		rest := bufio.NewReader(io.LimitReader(unread, platform.MaxResponse))
+		trailer, broken := textproto.NewReader(rest).ReadMIMEHeader()
 		conn, r.Trailer, err = taken, http.Header(trailer), broken
+	}
+	if conn != nil { // the reply has no body
+		w = &lastReply{ResponseWriter: w, conn: conn}
 	}
 	if err != nil || !api.take(w, r) { // a request that broke off is no answer
 		return
@@ -127,12 +132,20 @@ func (api *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
 		status, reason = http.StatusRequestEntityTooLarge, a.err
 	}
 	api.answers <- a
-	if conn != nil {
-		_ = (&http.Response{StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Close: true}).Write(conn)
-		return
-	}
 	reply(w, status, reason)
 }
+
+// lastReply writes the status of a reply to a connection that was taken over.
+type lastReply struct {
+	http.ResponseWriter
+	conn net.Conn
+}
+
+func (l *lastReply) WriteHeader(status int) {
+	_ = (&http.Response{StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Close: true}).Write(l.conn)
+}
+
+func (l *lastReply) Write(body []byte) (int, error) { return len(body), nil }
 
 // error takes the error of an invocation, or of INIT, which has no identifier.
 func (api *runtimeAPI) error(w http.ResponseWriter, r *http.Request) {
@@ -147,7 +160,7 @@ func (api *runtimeAPI) error(w http.ResponseWriter, r *http.Request) {
 // SIGTERM before its end: aws-lambda-go's WithEnableSIGTERM registers for that.
 func (api *runtimeAPI) register(w http.ResponseWriter, r *http.Request) {
 	var wanted struct{ Events []string }
-	if json.NewDecoder(r.Body).Decode(&wanted) != nil {
+	if json.NewDecoder(io.LimitReader(r.Body, 64<<10)).Decode(&wanted) != nil {
 		reply(w, http.StatusBadRequest, &FunctionError{"InvalidRequestFormat", "the body must be a JSON object with events"})
 		return
 	}

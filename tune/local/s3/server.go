@@ -71,7 +71,7 @@ type invocation struct {
 	limit   *rate.Limiter   // in requests a second
 }
 
-// Start serves an empty S3, without latency or limits until the first Begin. logs receives connection errors.
+// Start serves an empty S3, without latency or request limit until the first Begin. logs receives connection errors.
 func Start(logs *log.Logger) (*Server, error) {
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
