@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -110,6 +111,9 @@ func (t *Tuner) Calibrate(ctx context.Context, c *comparison.Comparison, observe
 	c.Calibration = compute.Calibrate(loads[0], loads[1], measured, c.Run.ObjectBytes)
 	c.Calibration.Source, c.Calibration.Core = "this machine", compute.Figure(cores, "vCPUs")
 	c.Calibration.Seconds = time.Since(begin).Seconds()
+	if c.Calibration.CPU(event.DefaultStrategy).Value == 0 { // wake-ups, which other programs make dear, seem to be all
+		return errors.New("calibrating: a read seems to take no CPU time, so this machine is too busy to tell: close other programs and run it again")
+	}
 	news.Done = len(loads)
 	return observe(news)
 }
