@@ -243,8 +243,9 @@ func (c *Comparison) Measured() (begun, all int) {
 	return begun, len(c.Variants) * len(c.Run.PowerValues)
 }
 
-// Tuner measures the cells of c, here all of them, on AWS those that it lacks, and calls observe after every change. The error of a cell or a
-// variant goes into c. It returns an error of the whole comparison, or the cause of ctx, with the results so far in c.
+// Tuner measures the cells of c, here all of them, on AWS those that it lacks, and calls observe after every change. The
+// error of a cell or a variant goes into c. It returns an error of the whole comparison, or the cause of ctx, with the
+// results so far in c.
 type Tuner func(ctx context.Context, c *Comparison, observe func(Progress) error) error
 
 // Progress is what a tuner reports while it works.

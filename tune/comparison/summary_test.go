@@ -3,6 +3,7 @@ package comparison_test
 import (
 	"math"
 	"testing"
+	"time"
 
 	"lambda-parallel-io/handler/platform"
 	"lambda-parallel-io/tune/comparison"
@@ -164,5 +165,14 @@ func TestAPlaceWithoutAConcurrencyLeavesItToTheFunction(t *testing.T) {
 		if string(v.Payload) != test.want {
 			t.Errorf("the payload is %s, want %s", v.Payload, test.want)
 		}
+	}
+}
+
+// A file may hold wrong conclusions.
+func TestACellThatFailedIsComparedWithNone(t *testing.T) {
+	c := comparison.New(comparison.Spec{Num: 1, PowerValues: []int{512}, Variants: []comparison.Variant{{Strategy: "pool"}}}, time.Now())
+	c.Variants[0].Cells = []comparison.Cell{{Power: 512, Error: "it failed", Against: &comparison.Ratio{Value: 3}}}
+	if c.Conclude(); c.Variants[0].Cells[0].Against != nil {
+		t.Errorf("it is still compared: %+v", c.Variants[0].Cells[0].Against)
 	}
 }

@@ -86,3 +86,11 @@ func TestWhatCannotBeFittedToSaysWhatItTakes(t *testing.T) {
 		t.Errorf("a cell of 200 ms: %v, want what to add", err)
 	}
 }
+
+func TestACheckThatWasNotMeasuredIsNotFittedTo(t *testing.T) {
+	c := here()
+	c.Checks = []comparison.Check{{Place: comparison.Place{Strategy: "pool", Concurrency: new(100), Power: 512}, Repeat: 1_000}}
+	if err := fit.Check(c); err == nil || !strings.Contains(err.Error(), "pool (100) at 512 MB was not measured: make the check again") {
+		t.Errorf("%v, want an error that names the check", err)
+	}
+}

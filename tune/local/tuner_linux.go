@@ -91,13 +91,14 @@ func (t *Tuner) prepare(ctx context.Context, c *comparison.Comparison, observe f
 			return err
 		}
 		dir, err := os.MkdirTemp(t.dir, "function-")
-		if err == nil {
-			dir, err = executable(ctx, function, dir)
-		}
 		if err != nil {
 			return err
 		}
-		t.paths[function] = dir
+		path, err := executable(ctx, function, dir)
+		if err != nil {
+			return err
+		}
+		t.paths[function] = path
 	}
 	for _, o := range t.Objects {
 		body, err := o.Body()
@@ -190,9 +191,9 @@ func (t *Tuner) coreSpeed(run comparison.Run) float64 {
 // Python can differ by more.
 var onVCPU = map[string]time.Duration{"arm64": 820 * time.Microsecond, "x86_64": 915 * time.Microsecond}
 
-// measureSpeed measures for d how many of Lambda's vCPUs of an architecture a core of this machine is worth now: on a shared
-// or hot host it can fall by half for minutes. The 10th percentile of the passes counts, since the fastest one can be
-// an exception. Under the race detector, which slows only this program, it returns 1.
+// measureSpeed measures for d how many of Lambda's vCPUs of an architecture a core of this machine is worth now: on a
+// shared or hot host it can fall by half for minutes. The 10th percentile of the passes counts, since the fastest one
+// can be an exception. Under the race detector, which slows only this program, it returns 1.
 func measureSpeed(arch string, d time.Duration) float64 {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		return 1

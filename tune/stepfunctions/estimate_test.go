@@ -188,7 +188,7 @@ func TestAComparisonThatCannotEndInTimeIsRefusedWithTheNumbersAndARemedy(t *test
 		},
 		"totalExecutionTimeout, side by side": {
 			func(r *comparison.Run) { r.Repeat, r.TimeoutSec, r.ParallelInvocation = 50_000, 900, true },
-			[]string{"sequential: 5 invocations, each of 50000 reads", "the function's timeout is 15m0s", "totalExecutionTimeout is 10m0s"},
+			[]string{"sequential: 5 invocations, each of 50000 reads", "the function's timeout is 15m0s", "totalExecutionTimeout is 10m0s", "or raise the timeout that is too short"},
 		},
 		"autoOptimize": {
 			func(r *comparison.Run) { r.TuningInput = &powertuning.Input{AutoOptimize: true} },
